@@ -1,0 +1,386 @@
+"""Aligned pairs of images: source and target of one scene, as pix2pix (arXiv 1611.07004) trains on.
+
+`open_pairs` resolves a SPEC, looks at every image once, and gives streams of (source, target) batches. Training pairs
+are augmented as in the paper, section 6.2: resized to 286/256 of the image size (bilinear, antialiased where they
+shrink), cropped at random, mirrored at random, both sides alike. Validation pairs are resized to the image size.
+Images that are not square are made square by the same resize, as in the paper's own loader.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import tensorflow as tf
+
+from keras_gen.data import images
+from keras_gen.data.images import UnreadableImage
+from keras_gen.data.pair_sources import ACCEPTED, Source, Split, folder_split, parallel_split
+from keras_gen.data.pipeline import ordered_batches, training_stream
+from keras_gen.errors import UserError
+
+JITTER = 286 / 256  # the paper's ratio of the size before the random crop to the size after it
+_PASS_BATCH = 16  # pairs handed from TensorFlow to Python at a time while all are checked
+
+_Table = Callable[[tf.Tensor], tuple[tf.Tensor, ...]]
+
+
+@dataclass(frozen=True)
+class PairsConfig:
+    """Which pairs to read and how; see `pair_sources.ACCEPTED` for the forms of `data`."""
+
+    data: str = "facades"
+    """SPEC of the pairs: facades (built in, default), a folder of side-by-side images, a folder with A/ and B/ or
+    trainA/ and trainB/, two folders PATH_A,PATH_B, tfds:NAME[:SPLIT], tfrecord:GLOB[,GLOB], or a packed folder."""
+    direction: Literal["AtoB", "BtoA"] = "AtoB"
+    """Which side is the source; AtoB: left, or folder A, is translated into right, or folder B."""
+    labels: int = 0
+    """Number of label ids in the source, made one-hot channels of -1 and 1; 0 (default): the source is a picture."""
+    source_channels: int = 0
+    """Channels of the source: 1 grey, 3 RGB, 4 RGBA; 0 (default) follows the data, transparency on white."""
+    target_channels: int = 0
+    """Channels of the target: 1 grey, 3 RGB, 4 RGBA; 0 (default) follows the data, transparency on white."""
+    feature_a: str = "input_image"
+    """For tfds: name of the image feature that is side A."""
+    feature_b: str = "target_image"
+    """For tfds: name of the image feature that is side B."""
+    tfds_dir: str = ""
+    """For tfds: folder of the prepared data sets; empty (default): tensorflow-datasets' own."""
+    val_every: int = 10
+    """Where the data has no validation part: of every so many pairs by name, the last is held back (default 10)."""
+    skip_bad: bool = False
+    """Leave out pairs whose files cannot be decoded, and say how many, instead of refusing to start."""
+    verify: bool = True
+    """Decode every pair once before training, about 2 ms each; --no-verify reads headers only in sets over the cache."""
+    jitter: bool = True
+    """Resize training pairs to 286/256 of the size and crop at random (the paper, section 6.2)."""
+    mirror: bool = True
+    """Mirror training pairs left to right at random (the paper, section 6.2)."""
+    cache_gib: float = 1.0
+    """Keep the decoded pairs in memory if they fit into so many GiB (default 1); else decode at each access."""
+
+    def __post_init__(self) -> None:
+        if not self.data:
+            raise UserError(f"--data is empty, and accepted are {ACCEPTED}.")
+        if self.direction not in ("AtoB", "BtoA"):
+            raise UserError(f"--direction is {self.direction!r}, and accepted are AtoB and BtoA.")
+        if not 0 <= self.labels <= 65536 or self.labels == 1:
+            raise UserError(f"--labels is {self.labels}, and accepted are 0 (no labels) and 2 to 65536.")
+        for side in ("source", "target"):
+            channels = getattr(self, f"{side}_channels")
+            if channels not in (0, 1, 3, 4):
+                raise UserError(
+                    f"--{side}-channels is {channels}, and accepted are 0 (follow the data), 1, 3 and 4."
+                )
+        if self.labels and self.source_channels:
+            raise UserError(
+                f"--source-channels is {self.source_channels}, and with --labels {self.labels} the source has that many."
+            )
+        if self.val_every < 2:
+            raise UserError(f"--val-every is {self.val_every}, and a number from 2 on is accepted.")
+        if not self.cache_gib >= 0:
+            raise UserError(f"--cache-gib is {self.cache_gib}, and a number from 0 on is accepted.")
+
+
+@dataclass(frozen=True)
+class _Side:
+    """How one side is decoded and stored until it becomes floats."""
+
+    channels: int  # as stored: 1 for ids
+    dtype: np.dtype
+    labels: int = 0
+
+    def decode(self, contents: bytes, name: str) -> np.ndarray:
+        """(height, width, channels) in this side's type; 8-bit images among 16-bit ones are spread over the range."""
+        if self.labels:
+            return images.decode_ids(contents, name)
+        array = images.decode_image(contents, name, self.channels)
+        return array * np.uint16(257) if array.dtype == np.uint8 and self.dtype == np.uint16 else array
+
+    def check_ids(self, ids: np.ndarray, name: str) -> None:
+        if self.labels and ids.max() >= self.labels:
+            raise UserError(
+                f"{name} holds the label id {ids.max()}, and --labels {self.labels} accepts 0 to {self.labels - 1}."
+            )
+
+    def resize(self, image: tf.Tensor, size: int) -> tf.Tensor:
+        """To (size, size, channels) of the same type: ids by nearest neighbour, pictures bilinear with antialias."""
+        image.set_shape((None, None, self.channels))
+        if self.labels:
+            return tf.image.resize(image, (size, size), "nearest")
+        resized = tf.image.resize(image, (size, size), "bilinear", antialias=True)
+        return tf.cast(tf.round(resized), self.dtype)  # a mean of values in range: no clipping needed
+
+    def to_float(self, image: tf.Tensor) -> tf.Tensor:
+        """To float32 in [-1, 1]; ids to `labels` channels, 1 for the pixel's own and -1 for the others."""
+        if self.labels:
+            return tf.one_hot(tf.cast(image[..., 0], tf.int32), self.labels, 1.0, -1.0)
+        return tf.cast(image, tf.float32) / (np.iinfo(self.dtype).max / 2) - 1.0
+
+
+class _Reader:
+    """Decodes pairs by number: from the bytes of A and B to the arrays of source and target."""
+
+    def __init__(self, source: Source, config: PairsConfig) -> None:
+        self._source = source
+        self._swap = config.direction == "BtoA"
+        self._labels = config.labels
+
+    def probe(self, index: np.int64, a: bytes, b: bytes) -> np.ndarray:
+        """(source channels, source bits, target channels, target bits) from the headers; checks the sizes."""
+        names = self._source.names[index]
+        info_a = images.probe(a, names[0])
+        if not b:
+            if info_a.width % 2:
+                raise UserError(
+                    f"{names[0]} is {info_a.width} pixels wide, and an image that holds A and B side by side has an "
+                    "even width."
+                )
+            info_b = info_a
+        else:
+            info_b = images.probe(b, names[1])
+            if info_a[:2] != info_b[:2]:
+                raise UserError(
+                    f"{names[0]} is {info_a.width}x{info_a.height} and {names[1]} is {info_b.width}x{info_b.height}, "
+                    "and the images of a pair have the same size."
+                )
+        source, target = (info_b, info_a) if self._swap else (info_a, info_b)
+        return np.array([source.channels, source.bits, target.channels, target.bits])
+
+    def decode(
+        self, index: np.int64, a: bytes, b: bytes, sides: tuple[_Side, _Side]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The arrays of source and target, each (height, width, channels) in its side's type."""
+        names = self._source.names[index]
+        contents = (a, b or a)
+        if self._swap:
+            contents, names = contents[::-1], names[::-1]
+        source = sides[0].decode(contents[0], names[0])
+        shared = not b and sides[0] == sides[1]
+        target = source if shared else sides[1].decode(contents[1], names[1])
+        if not b:
+            middle = source.shape[1] // 2
+            left, right = np.s_[:, :middle], np.s_[:, middle:]
+            source, target = (source[right], target[left]) if self._swap else (source[left], target[right])
+        sides[0].check_ids(source, names[0])
+        return source, target
+
+
+class PairsData:
+    """Training and validation pairs, opened by `open_pairs`.
+
+    Attributes:
+      source_channels, target_channels: channels of the batches' images.
+      labels: number of label ids of the source, 0 for pictures.
+      train_size, val_size: number of pairs.
+      skipped: why pairs were left out under `skip_bad`, a sentence for each.
+    """
+
+    def __init__(self, config: PairsConfig, image_size: int, seed: int, split: Split) -> None:
+        self._config, self._size, self._seed, self._rule = config, image_size, seed, split.rule
+        self._load_size = round(image_size * JITTER) if config.jitter else image_size
+        self.labels = config.labels
+        self.skipped: list[str] = []
+
+        parts = ((split.train, split.train_indices), (split.validation, split.validation_indices))
+        probed = [self._probe(source, indices) for source, indices in parts]
+        self._sides = self._follow(np.concatenate([headers for _, headers in probed]))
+        self.source_channels = self.labels or self._sides[0].channels
+        self.target_channels = self._sides[1].channels
+
+        pixel = sum(side.channels * side.dtype.itemsize for side in self._sides)
+        areas = (self._load_size**2, image_size**2)
+        self._bytes = pixel * sum(
+            len(headers) * area for (_, headers), area in zip(probed, areas, strict=True)
+        )
+        self._cached = self._bytes <= config.cache_gib * 2**30
+        self._train, self.train_size = self._table(split.train, probed[0][0], self._load_size)
+        self._validation, self.val_size = self._table(split.validation, probed[1][0], image_size)
+        if self.skipped and not config.skip_bad:
+            raise UserError(
+                f"--data {config.data}: {len(self.skipped)} of {sum(len(indices) for _, indices in parts)} pairs cannot "
+                f"be read, and --skip-bad leaves them out: {' '.join(self.skipped[:3])}"
+            )
+        if not (self.train_size and self.val_size):
+            raise UserError(
+                f"--data {config.data}: {self.train_size} training and {self.val_size} validation pairs can be read, "
+                "and at least one of each is needed."
+            )
+
+    def describe(self) -> str:
+        """Lines for a person: how many pairs, from where, split how, and what was left out."""
+        what = f"{self.labels} labels" if self.labels else f"{self.source_channels} channels"
+        held = (
+            f"{self._bytes / 2**20:.0f} MiB decoded in memory" if self._cached else "decoded at each access"
+        )
+        lines = [
+            f"{self.train_size} training and {self.val_size} validation pairs from {self._config.data} ({self._rule})",
+            f"{self._size}x{self._size}, {what} to {self.target_channels} channels, {held}",
+        ]
+        if self.skipped:
+            lines.append(f"{len(self.skipped)} left out as unreadable: {' '.join(self.skipped[:3])}")
+        return "\n".join(lines)
+
+    def train(
+        self, batch_size: int, *, start: int = 0, stop: int | None = None, shard: tuple[int, int] = (0, 1)
+    ) -> tf.data.Dataset:
+        """Augmented pairs in random order, for ever or up to position `stop`: see `pipeline.training_stream`.
+
+        Returns:
+          (source, target) batches, float32 in [-1, 1], (batch, size, size, channels).
+        """
+        return training_stream(
+            self._augmented, self.train_size, batch_size, seed=self._seed, start=start, stop=stop, shard=shard
+        )
+
+    def validation(
+        self, batch_size: int, *, limit: int | None = None, shard: tuple[int, int] = (0, 1)
+    ) -> tf.data.Dataset:
+        """The validation pairs once, or the first `limit`, in order of name; the last batch may be smaller."""
+        return ordered_batches(
+            lambda index, key: self._to_float(*self._validation(index)),
+            self.val_size,
+            batch_size,
+            limit=limit,
+            shard=shard,
+        )
+
+    def _probe(self, source: Source, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Reads all headers: the indices that can be read, and (n, 4) of `_Reader.probe` for them."""
+        survey = _Survey(_Reader(source, self._config).probe, np.zeros(4, np.int64))
+
+        def probe(index: tf.Tensor) -> tf.Tensor:
+            return tf.ensure_shape(tf.numpy_function(survey, [index, *source.encoded(index)], tf.int64), (4,))
+
+        headers = np.concatenate([batch for _, batch in _passed_once(probe, indices)])
+        good = survey.good(indices, self.skipped)
+        return indices[good], headers[good]
+
+    def _follow(self, headers: np.ndarray) -> tuple[_Side, _Side]:
+        """How to store source and target: by the flags, else by the richest image that the data holds."""
+        channels_and_bits = headers.max(axis=0, initial=1)
+        given = (1 if self.labels else self._config.source_channels, self._config.target_channels)
+        source, target = (
+            _Side(
+                given[i] or int(channels),
+                np.dtype(np.uint16 if bits == 16 else np.uint8),
+                (self.labels, 0)[i],
+            )
+            for i, (channels, bits) in enumerate(channels_and_bits.reshape(2, 2))
+        )
+        return source, target
+
+    def _table(self, source: Source, indices: np.ndarray, size: int) -> tuple[_Table, int]:
+        """A function from number to the stored pair of `size`, and how many there are; checks all pairs on the way."""
+        types = [side.dtype for side in self._sides]
+        decode = partial(_Reader(source, self._config).decode, sides=self._sides)
+
+        def load(index: tf.Tensor, decode: Callable = decode) -> tuple[tf.Tensor, ...]:
+            pair = tf.numpy_function(decode, [index, *source.encoded(index)], types)
+            return tuple(side.resize(image, size) for side, image in zip(self._sides, pair, strict=True))
+
+        if self._cached or self._config.verify:
+            survey = _Survey(decode, [np.zeros((1, 1, side.channels), side.dtype) for side in self._sides])
+            batches = _passed_once(partial(load, decode=survey), indices)
+            if self._cached:
+                stored = [
+                    np.empty((len(indices), size, size, side.channels), side.dtype) for side in self._sides
+                ]
+                for start, batch in batches:
+                    for array, part in zip(stored, batch, strict=True):
+                        array[start : start + len(part)] = part
+            else:
+                for _ in batches:
+                    pass
+            good = survey.good(indices, self.skipped)
+            indices = indices[good]
+            if self._cached:
+                with tf.device("CPU:0"):  # held outside the graph, which could not take more than 2 GB
+                    tables = [tf.constant(array if good.all() else array[good]) for array in stored]
+                return lambda number: tuple(table[number] for table in tables), len(indices)
+        chosen = tf.constant(indices)
+        return lambda number: load(chosen[number]), len(indices)
+
+    def _augmented(self, index: tf.Tensor, key: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        draw = tf.random.stateless_uniform((3,), key)
+        margin = self._load_size - self._size
+        top, left = tf.unstack(tf.cast(draw[:2] * (margin + 1), tf.int32))
+        mirrored = draw[2] < 0.5
+
+        def view(image: tf.Tensor) -> tf.Tensor:
+            if self._config.jitter:
+                image = image[top : top + self._size, left : left + self._size]
+            if self._config.mirror:
+                image = tf.where(mirrored, image[:, ::-1], image)
+            return tf.ensure_shape(image, (self._size, self._size, None))
+
+        return self._to_float(*(view(image) for image in self._train(index)))
+
+    def _to_float(self, source: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return self._sides[0].to_float(source), self._sides[1].to_float(target)
+
+
+class _Survey:
+    """Wraps a function of (index, ...) so that one pass over the data collects every bad pair instead of the first."""
+
+    def __init__(self, function: Callable, stand_in: Any) -> None:
+        self._function, self._stand_in = function, stand_in
+        self._problems: dict[int, UserError] = {}
+
+    def __call__(self, index: np.int64, *contents: bytes) -> Any:
+        try:
+            return self._function(index, *contents)
+        except UserError as error:
+            self._problems[int(index)] = error
+            return self._stand_in
+
+    def good(self, indices: np.ndarray, skipped: list[str]) -> np.ndarray:
+        """Which pairs passed; unreadable ones go to `skipped`, and any other fault is raised."""
+        for index in sorted(self._problems):
+            if not isinstance(self._problems[index], UnreadableImage):
+                raise self._problems[index]
+            skipped.append(str(self._problems[index]))
+        return np.array([int(index) not in self._problems for index in indices], bool)
+
+
+def _passed_once(load: Callable, indices: np.ndarray) -> Iterator[tuple[int, Any]]:
+    """(start, batch of numpy arrays) of `load` over `indices`, in parallel and in order."""
+    numbers = tf.data.Dataset.from_tensor_slices(indices)
+    start = 0
+    try:
+        for batch in numbers.map(load, tf.data.AUTOTUNE).batch(_PASS_BATCH).as_numpy_iterator():
+            yield start, batch
+            start += _PASS_BATCH
+    except tf.errors.OpError as error:  # a file that vanished, a damaged shard, no permission
+        raise UserError(f"--data cannot be read: {error.message.splitlines()[0]}.") from error
+
+
+def open_pairs(config: PairsConfig, image_size: int, seed: int) -> PairsData:
+    """Finds the pairs, checks every one, and decodes them if they fit into the cache.
+
+    Args:
+      config: what to read.
+      image_size: height and width of the batches' images, pixels.
+      seed: of the order, the crops and the mirroring.
+
+    Raises:
+      UserError: the data cannot be used; nothing has been written. Open the data inside or after the strategy: tensors
+        made before a MultiWorkerMirroredStrategy break it.
+    """
+    return PairsData(config, image_size, seed, _find(config, image_size))
+
+
+def _find(config: PairsConfig, image_size: int) -> Split:
+    spec = config.data
+    if spec == "facades":
+        from keras_gen.data.facades import facades_folder
+
+        return folder_split(facades_folder(image_size), config.val_every)
+    if "," in spec and not Path(spec).is_dir():
+        folders = [Path(part) for part in spec.split(",")]
+        if len(folders) != 2:
+            raise UserError(f"--data {spec} names {len(folders)} folders, and accepted are {ACCEPTED}.")
+        return parallel_split(*folders, config.val_every)
+    return folder_split(Path(spec), config.val_every)
