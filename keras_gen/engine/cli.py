@@ -1,0 +1,199 @@
+"""From the command line to configurations, and from exceptions to exit codes.
+
+`app` wraps the `main` of every app: a `UserError` ends with exit code 2 and its one sentence, an interrupted run with
+130 or 143, anything else with Python's traceback. `parse` and `parse_setup` turn dataclasses into flat flags by tyro.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import io
+import re
+import sys
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import tyro
+
+from keras_gen.engine.config import CONFIG_FILE, RunConfig, Setup, from_plain, read_config
+from keras_gen.errors import UserError
+
+T = TypeVar("T")
+_MARKERS = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff, tyro.conf.HelptextFromCommentsOff)
+
+
+class Stopped(Exception):
+    """A run ended early on request; carries the exit code and what to tell."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def app(main: Callable[[Sequence[str] | None], None]) -> Callable[..., int]:
+    """Make `main(argv)` an entry point that returns an exit code: 0, 2 (UserError), 130 or 143 (stopped)."""
+
+    @functools.wraps(main)
+    def run(argv: Sequence[str] | None = None) -> int:
+        warnings.filterwarnings("ignore", module=r"keras\.|tensorflow\.|google\.")
+        try:
+            main(argv)
+        except UserError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+        except Stopped as stop:
+            print(stop, file=sys.stderr)
+            return stop.code
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            return 130
+        return 0
+
+    return run
+
+
+def parse(kind: type[T], argv: Sequence[str] | None, *, example: str, default: T | None = None) -> T:
+    """An instance of a dataclass (fields may be dataclasses) from flags.
+
+    `--help` prints `example`, the first line of a help that fits a screen; `-H` adds the text of each flag.
+
+    Raises:
+        UserError: for an unknown flag or a value of the wrong type, in one sentence.
+        SystemExit: with code 0 after a help text.
+    """
+    argv = sys.argv[1:] if argv is None else list(argv)
+    complaint = io.StringIO()
+    settings: dict[str, Any] = {} if default is None else {"default": default}
+    program = re.search(r"python -m \S+", example)
+    if {"-h", "--help", "-H", "--help-verbose"} & set(argv):
+        print(f"example: {example}\n")
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return tyro.cli(
+                kind,
+                prog=program.group() if program else None,
+                description="",
+                args=argv,
+                compact_help=True,
+                config=_MARKERS,
+                **settings,
+            )
+    except SystemExit as stop:
+        if stop.code in (0, None):
+            raise
+        raise UserError(_one_sentence(complaint.getvalue())) from None
+
+
+def parse_setup(
+    family: str,
+    presets: Mapping[str, tuple[Any, RunConfig]],
+    data: Any,
+    argv: Sequence[str] | None,
+    *,
+    example: str,
+) -> Setup:
+    """The configuration of a training app.
+
+    `--preset NAME` chooses the values that the other flags change. With `--resume DIR` they come from that run's
+    config.json instead, and whatever differs from it is refused, except a larger `--epochs`.
+
+    Args:
+        family: stem of the family's module.
+        presets: name -> (model, run) configurations; the first is the default.
+        data: the data layer's configuration with its defaults.
+        argv: the words after the program's name; None for those of the process.
+        example: a command to begin the help with.
+
+    Raises:
+        UserError: see `parse`; also for a `--resume` that does not fit.
+    """
+    argv = sys.argv[1:] if argv is None else list(argv)
+    asked = _value_of("--preset", argv)
+    if asked is not None and asked not in presets:
+        raise UserError(f"--preset got {asked!r}; accepted are {', '.join(presets)}.")
+    resume = _value_of("--resume", argv)
+    if resume is None:
+        preset = asked or next(iter(presets))
+        model, run = presets[preset]
+        saved = Setup(family, preset, model, data, run)
+    else:
+        saved = _saved_setup(family, next(iter(presets.values()))[0], data, Path(resume))
+        preset = saved.preset
+        if asked not in (None, preset):
+            raise UserError(f"--preset got {asked!r}, but {resume} was started with {preset!r}: leave the flag out.")
+
+    names = tuple(presets)
+    kind = dataclasses.make_dataclass(
+        "Flags",
+        [
+            ("preset", _literal(names), dataclasses.field(default=preset)),
+            ("model", type(saved.model), dataclasses.field(default=saved.model)),
+            ("data", type(saved.data), dataclasses.field(default=saved.data)),
+            ("run", RunConfig, dataclasses.field(default=saved.run)),
+        ],
+        frozen=True,
+    )
+    flags = parse(kind, argv, example=example)
+    setup = Setup(family, preset, flags.model, flags.data, flags.run)
+    if resume is None:
+        return setup
+    return _agreed(saved, setup, Path(resume))
+
+
+def _saved_setup(family: str, model: Any, data: Any, folder: Path) -> Setup:
+    content = read_config(folder)
+    if content["family"] != family:
+        raise UserError(f"--resume got {folder}, a run of {content['family']}; accepted is a run of {family}.")
+    kinds = {"model": type(model), "data": type(data), "run": RunConfig}
+    sections = {name: from_plain(kind, content[name], folder / CONFIG_FILE) for name, kind in kinds.items()}
+    return Setup(family, content["preset"], **sections)
+
+
+def _agreed(saved: Setup, given: Setup, folder: Path) -> Setup:
+    """`saved` with the folder and the larger number of epochs of `given`, if nothing else differs."""
+    for section, before in saved.sections().items():
+        for field, value in given.sections()[section].items():
+            flag = f"--{field.replace('_', '-')}"
+            if field in ("resume", "overwrite") or value == before[field]:
+                continue
+            if field == "epochs":
+                if value < before[field]:
+                    raise UserError(f"{flag} got {value}, but {folder} has {before[field]}; accepted are more.")
+                continue
+            if field == "out" and Path(value).resolve() == folder.resolve():
+                continue
+            raise UserError(f"{flag} got {value}, but {folder} was started with {before[field]}: leave the flag out.")
+    run = dataclasses.replace(saved.run, out=folder, resume=folder, epochs=given.run.epochs)
+    return dataclasses.replace(saved, run=run)
+
+
+def _value_of(flag: str, argv: Sequence[str]) -> str | None:
+    """The value that `argv` gives to a flag, before everything else is parsed."""
+    for word, following in zip(argv, [*argv[1:], None], strict=True):
+        if word == flag:
+            return following
+        if word.startswith(flag + "="):
+            return word[len(flag) + 1 :]
+    return None
+
+
+def _literal(names: tuple[str, ...]) -> Any:
+    from typing import Literal
+
+    return Literal[names]  # type: ignore[valid-type]
+
+
+def _one_sentence(box: str) -> str:
+    """The complaint inside the box that tyro draws, without the frame and the help that it repeats."""
+    lines = [re.sub(r"[│╭╮╰╯─]+", " ", line).strip() for line in box.splitlines()]
+    lines = [line for line in lines[1:] if line]
+    kept: list[str] = []
+    for line in lines:
+        if line.startswith(("For full helptext", "Argument helptext")):
+            break
+        kept.append(line)
+    return re.sub(r"\s+", " ", " ".join(kept)) or "the flags could not be read; --help lists them."

@@ -1,0 +1,207 @@
+"""What a run is told: `RunConfig`, the bundle of configurations of an app, and config.json.
+
+Every frozen dataclass of a bundle becomes flat command-line flags (`engine.cli`) and one section of config.json. A run
+folder is read back from that file alone: no flag is asked for again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import tyro
+
+import keras_gen
+from keras_gen.errors import UserError
+
+T = TypeVar("T")
+CONFIG_FILE = "config.json"
+_PACKAGES = ("tensorflow", "keras", "numpy", "ai-edge-litert", "tensorflow-datasets", "tensorboard")
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """How a run goes, for any family. Defaults are those of the `demo` preset's machine: a CPU, one process."""
+
+    out: Path | None = None
+    """Folder of the run; default: savedmodels/FAMILY/DATE-TIME."""
+    epochs: int = 200
+    """Passes over the training pairs [epochs]; 200 in the pix2pix paper."""
+    steps_per_epoch: int = 0
+    """Batches that count as one epoch [steps]; 0: as many full batches as the data hold."""
+    batch_size: int = 1
+    """Examples per step over all replicas [examples]; 1 in the pix2pix paper."""
+    learning_rate: float = 2e-4
+    """Step size of Adam [1/step], constant for the first half and then linearly to 0; 2e-4 in the pix2pix paper."""
+    seed: int = 0
+    """Seed of weights, dropout, order and augmentation [integer]."""
+    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
+    """Arithmetic of the layers; weights stay float32. Mixed is for GPUs with tensor cores."""
+    ema: float = 0.0
+    """Decay per step of the averaged copy of the weights that previews and exports then use [0, 1); 0: no copy."""
+    preview_every: int = 500
+    """Steps between two sample sheets [steps]."""
+    previews: int = 8
+    """Validation examples on a sheet, always the same ones [examples]."""
+    checkpoint_every: int = 1000
+    """Steps between two checkpoints [steps]; one more is written at every end."""
+    keep_checkpoints: int = 2
+    """Newest checkpoints that are kept [files]; the best by validation is kept beside them."""
+    resume: Path | None = None
+    """Run folder to go on with; needs no other flag, and one that is given must agree with its config.json."""
+    overwrite: bool = False
+    """Delete the run that --out already holds."""
+    distribute: Literal["none", "mirrored", "multiworker"] = "none"
+    """Replicas: every visible GPU (mirrored), or the processes of TF_CONFIG (multiworker)."""
+    deterministic: bool = False
+    """Bit-identical from run to run on GPUs too, slower (tf.config.experimental.enable_op_determinism)."""
+    jit: bool = False
+    """Compile the step by XLA."""
+
+    def __post_init__(self) -> None:
+        positive(
+            self,
+            "epochs",
+            "batch_size",
+            "learning_rate",
+            "preview_every",
+            "previews",
+            "checkpoint_every",
+            "keep_checkpoints",
+        )
+        non_negative(self, "steps_per_epoch", "seed")
+        if not 0 <= self.ema < 1:
+            raise UserError(f"--ema got {self.ema}; accepted is a decay from 0 (no average) to below 1.")
+        if self.jit and self.distribute != "none":
+            raise UserError(
+                f"--jit does not work with --distribute {self.distribute} (XLA cannot compile TensorFlow's "
+                "collective operations there): leave one of the two out."
+            )
+        if self.jit and self.deterministic:
+            raise UserError("--jit and --deterministic exclude each other: TensorFlow switches XLA off then.")
+        if self.resume and self.overwrite:
+            raise UserError("--resume and --overwrite exclude each other: one goes on with a run, one deletes it.")
+
+
+def positive(config: Any, *fields: str) -> None:
+    """Raise a UserError that names the flag unless each field is greater than 0."""
+    for field in fields:
+        value = getattr(config, field)
+        if not value > 0:
+            raise UserError(f"--{field.replace('_', '-')} got {value}; accepted are numbers greater than 0.")
+
+
+def non_negative(config: Any, *fields: str) -> None:
+    """Raise a UserError that names the flag unless each field is at least 0."""
+    for field in fields:
+        value = getattr(config, field)
+        if not value >= 0:
+            raise UserError(f"--{field.replace('_', '-')} got {value}; accepted are 0 and greater numbers.")
+
+
+@dataclasses.dataclass(frozen=True)
+class Setup:
+    """All that a training app was told.
+
+    Attributes:
+        family: stem of the family's module, such as "pix2pix".
+        preset: name of the preset whose values the flags changed.
+        model: the family's `Config`.
+        data: the data layer's configuration, such as `data.pairs.PairsConfig`.
+        run: the `RunConfig`.
+    """
+
+    family: str
+    preset: str
+    model: Any
+    data: Any
+    run: RunConfig
+
+    def sections(self) -> dict[str, dict[str, Any]]:
+        """The three configurations as JSON-ready dictionaries."""
+        return {name: _plain(getattr(self, name)) for name in ("model", "data", "run")}
+
+    def to_json(self) -> str:
+        """The text of config.json: flags, package versions, machine and git commit."""
+        return json.dumps(
+            {
+                "family": self.family,
+                "preset": self.preset,
+                **self.sections(),
+                "versions": versions(),
+                "git": _git_commit(),
+            },
+            indent=2,
+        )
+
+
+def versions() -> dict[str, str]:
+    """Versions of keras_gen, Python and the packages whose behaviour a run depends on."""
+    found = {"keras_gen": keras_gen.__version__, "python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The config.json of a run folder.
+
+    Raises:
+        UserError: if `folder` holds no run or its config.json is damaged.
+    """
+    path = Path(folder) / CONFIG_FILE
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{folder} is not a run folder: it holds no {CONFIG_FILE}.") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read as JSON ({error}); accepted is the file that a run wrote.") from None
+    missing = {"family", "preset", "model", "data", "run"} - set(content if isinstance(content, dict) else ())
+    if missing:
+        raise UserError(f"{path} lacks {', '.join(sorted(missing))}; accepted is the file that a run wrote.")
+    return content
+
+
+def from_plain(kind: type[T], values: dict[str, Any], path: Path) -> T:
+    """A configuration from its section of config.json; the inverse of `Setup.sections`."""
+    known = {field.name for field in dataclasses.fields(kind)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise UserError(f"{path} has fields that this version does not know: {', '.join(unknown)}.")
+    paths = {f.name for f in dataclasses.fields(kind) if "Path" in str(f.type)}
+    return kind(**{k: Path(v) if k in paths and v is not None else v for k, v in values.items()})
+
+
+def _plain(config: Any) -> dict[str, Any]:
+    plain = dataclasses.asdict(config)
+    return {k: str(v) if isinstance(v, os.PathLike) else v for k, v in plain.items()}
+
+
+def _git_commit() -> str | None:
+    """Commit of the checkout that the code runs from, with "+" if it has changes; None outside of one."""
+    root = Path(keras_gen.__file__).parents[1]
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=5, check=True
+        ).stdout.strip()
+
+    try:
+        if Path(git("rev-parse", "--show-toplevel")) != root:
+            return None
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+Hidden = tyro.conf.Suppress
+"""Marks a field that follows the data and is no flag: `channels: Hidden[int] = 3`."""

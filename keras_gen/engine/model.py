@@ -1,0 +1,274 @@
+"""`GenerativeModel`, the one mechanism that every family stands on.
+
+A family supplies what its paper says; the base does, once for all families, what every paper leaves out: several
+optimizers, replicas, loss scaling, the moving average of weights, logging and an inventory of all that a checkpoint
+must hold.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+class GenerativeModel(keras.Model):
+    """Base class of all families: functional networks, players, and the update of a player.
+
+    A family sets, as class attributes:
+        family: stem of its module ("pix2pix"); the folder name of its runs.
+        Config: frozen dataclass of all that defines its networks and losses; defaults are the paper's.
+        monitor: the validation term by which the best checkpoint is chosen (smaller is better).
+
+    and, in `__init__` after `super().__init__(config)`:
+        self.add_network(name, network): each of its functional networks;
+        self.add_player(name, *networks): the networks that one optimizer moves;
+        self.log_terms(...): the names of the losses that `train_step` reports, and what `test_step` measures.
+
+    and, as methods:
+        train_step(batch): one forward pass under `self.tape()`, then `self.update(tape, losses)` and
+            `return self.report(terms)`. `losses` are means over the replica's own batch: a family never sees the
+            number of replicas or the loss scale.
+        test_step(batch): `return self.measure(...)` of per-example values.
+        make_optimizers(learning_rate): player -> optimizer.
+        preview(batch): arrays to look at, by title (see `engine.samples.sheet`).
+        serving(): name -> `Served` network to export.
+
+    The base owns the update, one mean per logged term, the EMA copies and `state()`.
+    """
+
+    family: ClassVar[str]
+    Config: ClassVar[type]
+    monitor: ClassVar[str]
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(name=self.family)
+        self.config = config
+        self.networks: dict[str, keras.Model] = {}
+        self.players: dict[str, tuple[str, ...]] = {}
+        self.optimizers: dict[str, keras.optimizers.Optimizer] = {}
+        self.averages: dict[str, keras.Model] = {}
+        self.ema_decay = 0.0
+        self._meters: dict[str, dict[str, keras.metrics.Mean]] = {"train": {}, "test": {}}
+        self._phase = "train"
+        self._keep_meters_once = False
+        self.built = True  # functional networks are built already, and nobody calls the model itself
+
+    # -- what a family declares ------------------------------------------------------------------------------------
+
+    def add_network(self, name: str, network: keras.Model) -> keras.Model:
+        """Register a functional network under `name`; its weights then belong to checkpoints."""
+        self.networks[name] = network
+        return network
+
+    def add_player(self, name: str, *networks: str) -> None:
+        """Register a player: the names of the networks whose weights one optimizer moves."""
+        self.players[name] = networks
+
+    def log_terms(self, train: Iterable[str], test: Iterable[str]) -> None:
+        """Declare the scalar terms that `train_step` reports and `test_step` measures."""
+        for player in self.players:
+            train = [*train, f"{player}_gradient_norm"]
+        self._meters["train"] = {term: keras.metrics.Mean(term) for term in train}
+        self._meters["test"] = {term: keras.metrics.Mean(term) for term in test}
+
+    # -- compiling -------------------------------------------------------------------------------------------------
+
+    def compile(
+        self,
+        optimizers: Mapping[str, keras.optimizers.Optimizer],
+        *,
+        ema_decay: float = 0.0,
+        jit_compile: bool = False,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+    ) -> None:
+        """Give every player its optimizer and build its slots here, inside the strategy's scope.
+
+        Args:
+            optimizers: player -> optimizer; under a float16 policy each is wrapped by dynamic loss scaling.
+            ema_decay: decay per step of the averaged copy of every network; 0 keeps none.
+            jit_compile: compile the step by XLA.
+            run_eagerly: no graph, for debugging.
+            steps_per_execution: steps per call into the graph.
+        """
+        if set(optimizers) != set(self.players):
+            raise ValueError(f"{self.family} has the players {sorted(self.players)}, not {sorted(optimizers)}.")
+        super().compile(
+            optimizer=None,
+            loss=None,
+            jit_compile=jit_compile,
+            run_eagerly=run_eagerly,
+            steps_per_execution=steps_per_execution,
+        )
+        for player, optimizer in optimizers.items():
+            if keras.config.dtype_policy().compute_dtype == "float16":
+                optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+            optimizer.build(self.player_variables(player))
+            self.optimizers[player] = optimizer
+        self.ema_decay = ema_decay
+        if ema_decay:
+            for name, network in self.networks.items():
+                self.averages[name] = keras.models.clone_model(network)
+                self.averages[name].set_weights(network.get_weights())
+
+    def player_variables(self, player: str) -> list[keras.Variable]:
+        """The trainable variables that `player`'s optimizer moves."""
+        return [v for name in self.players[player] for v in self.networks[name].trainable_variables]
+
+    # -- one step --------------------------------------------------------------------------------------------------
+
+    def tape(self) -> tf.GradientTape:
+        """A tape on which several players may share one forward pass."""
+        return tf.GradientTape(persistent=True)
+
+    def update(self, tape: tf.GradientTape, losses: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Move every player in `losses` down its own loss; all gradients are taken before anybody moves.
+
+        Keras sums gradients over replicas, so each is divided by their number; under float16 it is scaled too. Both
+        enter as the seed of the backward pass and cost nothing.
+
+        Args:
+            tape: on which the losses were recorded.
+            losses: player -> scalar, the mean over this replica's batch.
+
+        Returns:
+            player_gradient_norm -> global norm of this replica's gradient, unscaled.
+        """
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        gradients, norms = {}, {}
+        for player, loss in losses.items():
+            loss = tf.cast(loss, tf.float32)
+            seed = self.optimizers[player].scale_loss(tf.ones_like(loss))
+            variables = [v.value for v in self.player_variables(player)]
+            gradients[player] = tape.gradient(loss, variables, output_gradients=seed / replicas)
+            norms[f"{player}_gradient_norm"] = tf.linalg.global_norm(gradients[player]) * replicas / seed
+        for player in losses:
+            self.optimizers[player].apply(gradients[player], self.player_variables(player))
+        if self.ema_decay:
+            self._update_averages()
+        return norms
+
+    def _update_averages(self) -> None:
+        for name, network in self.networks.items():
+            for average, variable in zip(self.averages[name].variables, network.variables, strict=True):
+                if variable.trainable:
+                    average.assign(average + (1.0 - self.ema_decay) * (variable - average))
+                elif not _is_random_state(variable):
+                    average.assign(variable)  # running statistics: they are averages already
+
+    def report(self, terms: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Add `terms` to the epoch's means and return them as this step's log.
+
+        Args:
+            terms: exactly the names given to `log_terms(train=...)` and the gradient norms, scalars.
+        """
+        return self._log("train", terms)
+
+    def measure(self, values: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Add per-example values, shape (batch,), to the validation means; every example weighs the same."""
+        return self._log("test", values)
+
+    def _log(self, phase: str, values: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        meters = self._meters[phase]
+        if set(values) != set(meters):
+            raise ValueError(f"{self.family} declared the {phase} terms {sorted(meters)}, not {sorted(values)}.")
+        for name, value in values.items():
+            meters[name].update_state(value)
+        return {name: self._loggable(tf.reduce_mean(value)) for name, value in values.items()}
+
+    def _loggable(self, scalar: tf.Tensor) -> tf.Tensor:
+        # Keras reduces logs over workers along axis 0, which a scalar lacks; elsewhere (1,) would break TensorBoard.
+        workers = isinstance(self.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy)
+        return tf.reshape(scalar, (1,)) if workers else scalar
+
+    # -- what Keras asks of the meters -----------------------------------------------------------------------------
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The meters of the phase that is running: epoch logs are their means."""
+        return list(self._meters[self._phase].values())
+
+    def evaluate(self, *arguments: Any, **settings: Any) -> Any:
+        """As `keras.Model.evaluate`, over the validation terms; the training means are left as they are."""
+        self._phase = "test"
+        try:
+            return super().evaluate(*arguments, **settings)
+        finally:
+            self._phase = "train"
+
+    def reset_metrics(self) -> None:
+        """Start the means of the running phase anew, except in an epoch that a restored checkpoint goes on with."""
+        if self._phase == "train" and self._keep_meters_once:
+            self._keep_meters_once = False
+            return
+        super().reset_metrics()
+
+    def keep_metrics_once(self) -> None:
+        """Let the next `fit` go on with the training means that were restored, in the middle of an epoch."""
+        self._keep_meters_once = True
+
+    # -- what the run asks -----------------------------------------------------------------------------------------
+
+    def inference(self, name: str) -> keras.Model:
+        """The network to draw with: the averaged copy if there is one."""
+        return self.averages.get(name, self.networks[name])
+
+    def state(self) -> dict[str, tf.Variable]:
+        """Every variable that training reads or writes, by a name that does not depend on the process.
+
+        Weights, running statistics and random states of the networks and of the model itself, averaged copies,
+        optimizer slots and counters, and the means of the epoch.
+        """
+        owners: dict[str, Iterable[Any]] = {f"network/{k}": v.variables for k, v in self.networks.items()}
+        owners |= {f"average/{k}": v.variables for k, v in self.averages.items()}
+        owners |= {f"optimizer/{k}": v.variables for k, v in self.optimizers.items()}
+        owners |= {f"mean/{p}/{k}": v.variables for p, terms in self._meters.items() for k, v in terms.items()}
+        state = {
+            f"{owner}/{i:03d}/{v.name}": v.value for owner, variables in owners.items() for i, v in enumerate(variables)
+        }
+        held = {id(variable) for variable in state.values()}
+        own = [v.value for v in self.variables if id(v.value) not in held]
+        state |= {f"model/{i:03d}": v for i, v in enumerate(own)}
+        return state
+
+    def learning_rates(self) -> dict[str, float]:
+        """player -> the learning rate of its next step."""
+        return {player: float(np.asarray(o.learning_rate)) for player, o in self.optimizers.items()}
+
+    def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
+        """One optimizer for each player, with the paper's settings; `learning_rate` is a number or a schedule."""
+        raise NotImplementedError
+
+    def preview(self, batch: Any) -> dict[str, Any]:
+        """Arrays to look at for a batch of validation data; see `engine.samples.sheet`."""
+        raise NotImplementedError
+
+    def serving(self) -> dict[str, Served]:
+        """What is exported, by name; the first is the default."""
+        raise NotImplementedError
+
+
+@dataclasses.dataclass(frozen=True)
+class Served:
+    """A network to export.
+
+    Attributes:
+        network: functional, deterministic, float32; one input and one output.
+        source: name of the input in the signature.
+        output: name of the output.
+        about: one sentence for the report: what goes in, what comes out, in which range.
+    """
+
+    network: keras.Model
+    source: str
+    output: str
+    about: str
+
+
+def _is_random_state(variable: keras.Variable) -> bool:
+    return "seed_generator_state" in variable.path

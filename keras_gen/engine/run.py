@@ -1,0 +1,297 @@
+"""`Run`: one training run and its folder.
+
+    savedmodels/<family>/<run>/
+        config.json   checkpoints/   logs/   samples/   saved_model/   model.tflite   report.json
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import json
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from keras_gen.engine import callbacks as on
+from keras_gen.engine.checkpoints import Checkpoints
+from keras_gen.engine.cli import Stopped
+from keras_gen.engine.config import CONFIG_FILE, Setup, versions
+from keras_gen.engine.model import GenerativeModel
+from keras_gen.engine.schedules import ConstantThenLinear
+from keras_gen.engine.strategy import is_chief, prepare
+from keras_gen.errors import UserError
+from keras_gen.export.exporter import ExportError, export
+
+_PARITY_IMAGES = 16
+_OWN = (CONFIG_FILE, "checkpoints", "logs", "samples", "saved_model", "model.tflite", "report.json")
+
+
+class Data(Protocol):
+    """What a run asks of a data set: a stream that is a pure function of the seed and the position, and a fixed one."""
+
+    train_size: int
+    val_size: int
+
+    def train(self, batch_size: int, *, start: int = 0, shard: tuple[int, int] = (0, 1)) -> tf.data.Dataset:
+        """Batches for ever from example `start` on; `shard` is (worker, workers)."""
+
+    def validation(
+        self, batch_size: int, *, limit: int | None = None, shard: tuple[int, int] = (0, 1)
+    ) -> tf.data.Dataset:
+        """The validation examples once, in order, the last batch partial."""
+
+
+class Run:
+    """One run: checks its folder, spreads the model over devices, trains, saves, resumes and exports.
+
+    Use, in this order: `Run(setup)`, `scope()`, `compile`, `fit`, `export`.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        """Check the folder and prepare TensorFlow; nothing is written yet.
+
+        Raises:
+            UserError: if the folder holds a run already, cannot be written, or a flag cannot be met.
+        """
+        default = Path("savedmodels") / setup.family / datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+        self.folder = Path(setup.run.out or default)
+        self.setup = dataclasses.replace(setup, run=dataclasses.replace(setup.run, out=self.folder))
+        self._check_folder()
+        self.strategy = prepare(setup.run)
+        self.chief = is_chief(self.strategy)
+        # Every worker takes part in writing a checkpoint; those who are not the chief write where nobody looks.
+        self._scratch = None if self.chief else tempfile.TemporaryDirectory()
+        self._write_to = self.folder if self._scratch is None else Path(self._scratch.name)
+        self.report: dict[str, Any] = {}
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._scratch is not None:
+            self._scratch.cleanup()
+
+    def _check_folder(self) -> None:
+        run, folder = self.setup.run, self.folder
+        there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+        if not there.is_dir():
+            raise UserError(f"--out got {folder}, but {there} is a file; accepted is a folder to write to.")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise UserError(f"--out got {folder}, but there is no permission to write in {there}.")
+        if (folder / CONFIG_FILE).exists() and not (run.resume or run.overwrite):
+            raise UserError(
+                f"--out got {folder}, which already holds a run; add --overwrite to delete it, or go on with it by "
+                f"--resume {folder}."
+            )
+
+    def complete_model(self, **fields: Any) -> Any:
+        """Fill in the fields of the family's `Config` that follow the data; returns the new configuration."""
+        self.setup = dataclasses.replace(self.setup, model=dataclasses.replace(self.setup.model, **fields))
+        return self.setup.model
+
+    def scope(self) -> contextlib.AbstractContextManager[Any]:
+        """The scope of the strategy: models and their optimizers are made in it."""
+        return self.strategy.scope()
+
+    def say(self, *lines: str) -> None:
+        """Tell the user, once for all workers."""
+        if self.chief:
+            print(*lines, sep="\n", flush=True)
+
+    # -- training --------------------------------------------------------------------------------------------------
+
+    def steps_per_epoch(self, data: Data) -> int:
+        """Batches that count as one epoch: the flag, or as many full batches as the data hold."""
+        run = self.setup.run
+        steps = run.steps_per_epoch or data.train_size // run.batch_size
+        if not steps:
+            raise UserError(
+                f"--batch-size got {run.batch_size}, but there are {data.train_size} training examples; accepted is at "
+                "most that, or a --steps-per-epoch."
+            )
+        return steps
+
+    def compile(self, model: GenerativeModel, data: Data) -> None:
+        """Give the model its optimizers, with the learning rate constant at first and linear to 0 in the second half."""
+        run = self.setup.run
+        total = run.epochs * self.steps_per_epoch(data)
+        rate = ConstantThenLinear(run.learning_rate, turn=total // 2, total=total)
+        model.compile(model.make_optimizers(rate), ema_decay=run.ema, jit_compile=run.jit)
+
+    def fit(self, model: GenerativeModel, data: Data) -> None:
+        """Train to the last epoch, from the newest checkpoint on if the run is resumed.
+
+        Raises:
+            Stopped: after Ctrl-C or SIGTERM (exit code 130 or 143) or a loss that is not finite (exit code 1); the
+                message says what was kept and how to go on.
+            UserError: if the folder cannot be written or the disk has no room for a checkpoint.
+        """
+        run = self.setup.run
+        steps = self.steps_per_epoch(data)
+        checkpoints = self._open(model)
+        done = self._restore(model, checkpoints)
+        writer = tf.summary.create_file_writer(str(self._write_to / "logs"))
+        log = on.TensorBoardLog(done, writer, self.setup)
+        batch = next(iter(data.validation(run.previews, limit=run.previews)))
+        preview = on.Preview(done, batch, self._write_to / "samples", writer, run.preview_every, log)
+        saving = on.Checkpointing(done, checkpoints, run.checkpoint_every, model.monitor, log)
+        stop = on.StopOnSignal(done)
+        start = time.perf_counter()
+        try:
+            with stop:
+                for epoch, until, first in _spans(done, steps, run.epochs):
+                    model.fit(
+                        self._training(data, first),
+                        validation_data=self._validation(data),
+                        initial_epoch=epoch,
+                        epochs=until,
+                        steps_per_epoch=steps - first % steps,
+                        callbacks=[on.Bar(), on.FiniteGuard(first), log, preview, saving, stop],
+                        verbose=1 if self.chief else 0,
+                    )
+            saving.save()
+            preview.draw()
+        except on.Interrupted as interrupt:
+            saving.save()
+            raise Stopped(
+                f"Stopped after step {interrupt.step} of {steps * run.epochs}; the checkpoint is written. Go on with\n"
+                f"  {self._command('--resume')}",
+                143 if interrupt.signal == signal.SIGTERM else 130,
+            ) from None
+        except on.NotFinite as error:
+            kept = checkpoints.newest_step()
+            raise Stopped(
+                f"error: {error}; "
+                + (f"the checkpoint of step {kept} is kept in {self.folder}" if kept else "no checkpoint was written yet")
+                + ". A lower --learning-rate, or --precision float32 if it was mixed, is the usual cure.",
+                1,
+            ) from None
+        finally:
+            writer.close()
+        self.report["training"] = {
+            "steps": steps * run.epochs,
+            "steps_in_this_process": steps * run.epochs - done,
+            "seconds_in_this_process": round(time.perf_counter() - start, 1),
+            "best": {"value": checkpoints.best_value(), "term": model.monitor},
+        }
+
+    def _open(self, model: GenerativeModel) -> Checkpoints:
+        """Write config.json, after everything that can be refused has been."""
+        run, folder = self.setup.run, self._write_to
+        checkpoints = Checkpoints(folder / "checkpoints", model.state(), run.keep_checkpoints)
+        checkpoints.require_space(self.folder)
+        try:
+            if run.overwrite:
+                remove_run(folder)
+            folder.mkdir(parents=True, exist_ok=True)
+            # A resumed run keeps its own file; only the number of epochs may have grown.
+            kept = dataclasses.replace(self.setup, run=dataclasses.replace(run, resume=None, overwrite=False))
+            temporary = folder / (CONFIG_FILE + ".part")
+            temporary.write_text(kept.to_json() + "\n", encoding="utf-8")
+            os.replace(temporary, folder / CONFIG_FILE)
+        except OSError as error:
+            raise UserError(f"--out {self.folder} cannot be written: {error.strerror or error}.") from None
+        return checkpoints
+
+    def _restore(self, model: GenerativeModel, checkpoints: Checkpoints) -> int:
+        if not self.setup.run.resume:
+            return 0
+        done = checkpoints.restore(self.folder / "checkpoints")
+        self.say(f"Resuming {self.folder} after step {done}.")
+        model.keep_metrics_once()
+        return done
+
+    def _training(self, data: Data, first: int) -> Any:
+        run = self.setup.run
+        replica = run.batch_size // self.strategy.num_replicas_in_sync
+
+        def share(context: tf.distribute.InputContext) -> tf.data.Dataset:
+            workers = context.num_input_pipelines
+            return data.train(
+                replica * workers, start=first * run.batch_size, shard=(context.input_pipeline_id, workers)
+            )
+
+        return self.strategy.distribute_datasets_from_function(share)
+
+    def _validation(self, data: Data) -> Any:
+        replica = max(1, self.setup.run.batch_size // self.strategy.num_replicas_in_sync)
+
+        def share(context: tf.distribute.InputContext) -> tf.data.Dataset:
+            workers = context.num_input_pipelines
+            return data.validation(replica * workers, shard=(context.input_pipeline_id, workers))
+
+        return self.strategy.distribute_datasets_from_function(share)
+
+    def _command(self, flag: str) -> str:
+        return f"python -m apps.train_{self.setup.family} {flag} {self.folder}"
+
+    # -- what remains ----------------------------------------------------------------------------------------------
+
+    def export(self, model: GenerativeModel, data: Data) -> None:
+        """Export what the model serves, prove that it draws the same pictures, and say what to do with it.
+
+        Raises:
+            Stopped: with exit code 1 if an export differs from the network.
+        """
+        if not self.chief:
+            return
+        limit = min(_PARITY_IMAGES, data.val_size)
+        images = np.concatenate([np.asarray(source) for source, *_ in data.validation(1, limit=limit)])
+        try:
+            self.report["export"] = export(model.serving(), self.folder, images)
+        except ExportError as error:
+            message, self.report["export"] = error.args
+            raise Stopped(f"error: {message}", 1) from None
+        finally:
+            self.report["versions"] = versions()
+            (self.folder / "report.json").write_text(json.dumps(self.report, indent=2) + "\n", encoding="utf-8")
+        self.say(*_summary(self.folder, self.report))
+
+
+def remove_run(folder: Path) -> None:
+    """Delete what a run wrote into `folder`, and nothing else that lies there."""
+    for name in _OWN:
+        path = folder / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _spans(done: int, steps: int, epochs: int) -> Iterator[tuple[int, int, int]]:
+    """(first epoch, end, first step) of each `fit`: the rest of an epoch that was begun, then all whole ones."""
+    epoch, within = divmod(done, steps)
+    if within:
+        yield epoch, epoch + 1, done
+        epoch += 1
+    if epoch < epochs:
+        yield epoch, epochs, epoch * steps
+
+
+def _summary(folder: Path, report: dict[str, Any]) -> list[str]:
+    lines = ["", f"Written to {folder}:"]
+    for exported in report["export"].values():
+        for name, figures in exported["files"].items():
+            lines.append(
+                f"  {name:<16} {figures['megabytes']:7.1f} MB  {1e3 * figures['seconds_per_image']:6.1f} ms an image, "
+                f"differs from the network by at most {figures['max_abs_difference']:.1e}"
+            )
+    return [
+        *lines,
+        "  samples/index.html, logs/, checkpoints/, config.json, report.json",
+        "Next:",
+        f"  tensorboard --logdir {folder.parent}",
+        f"  python -m apps.translate {folder} PICTURE_OR_FOLDER... --out translated",
+        f"  python -m apps.evaluate {folder}",
+    ]

@@ -1,0 +1,126 @@
+"""Pictures for people: sheets of images side by side, and the page that leafs through a run's sheets."""
+
+from __future__ import annotations
+
+import html
+import io
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+_GAP, _HEAD = 4, 18  # pixels between cells, and above them for the titles
+
+
+def to_rgb(images: np.ndarray) -> np.ndarray:
+    """Images as a person sees them: (n, h, w, channels) float in [-1, 1] -> (n, h, w, 3) uint8.
+
+    One channel is grey, two or more than four are class scores (the largest one's colour), a fourth is alpha, on white.
+    """
+    images = np.asarray(images, np.float32)
+    channels = images.shape[-1]
+    if channels == 2 or channels > 4:
+        return _class_colours(channels)[images.argmax(-1)]
+    unit = np.clip(images * 0.5 + 0.5, 0.0, 1.0)
+    if channels == 4:
+        unit = unit[..., :3] * unit[..., 3:] + 1.0 - unit[..., 3:]
+    return np.round(np.broadcast_to(unit, (*unit.shape[:-1], 3)) * 255.0).astype(np.uint8)
+
+
+def _class_colours(count: int) -> np.ndarray:
+    """Colours of `count` classes, uint8 (count, 3): hues a golden section apart, so that neighbours differ."""
+    hues = (np.arange(count) * 0.618034) % 1.0
+    hsv = np.stack([hues * 255, np.full(count, 200), np.where(np.arange(count) % 2, 160, 230)], -1)
+    return np.asarray(Image.fromarray(hsv.astype(np.uint8)[None], "HSV").convert("RGB"))[0]
+
+
+def sheet(columns: Mapping[str, np.ndarray], smallest: int = 128) -> np.ndarray:
+    """One picture of images side by side, a row for each example and a titled column for each kind.
+
+    From five examples on, two blocks of columns stand beside each other.
+
+    Args:
+        columns: title -> images (n, h, w, channels) in [-1, 1]; all with the same n.
+        smallest: cells below this side are enlarged by a whole factor, without smoothing.
+
+    Returns:
+        The sheet, uint8 (height, width, 3).
+    """
+    drawn = {title: to_rgb(images) for title, images in columns.items()}
+    count = min(len(images) for images in drawn.values())
+    side = max(max(images.shape[1:3]) for images in drawn.values())
+    cell = side * max(1, round(smallest / side))
+    blocks = 2 if count >= 5 else 1
+    rows = -(-count // blocks)
+    step = cell + _GAP
+    block_width = len(drawn) * step + 3 * _GAP
+    picture = Image.new("RGB", (blocks * block_width - 2 * _GAP, _HEAD + rows * step), "white")
+    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(12)
+    for number in range(blocks):
+        for c, (title, images) in enumerate(drawn.items()):
+            left = _GAP + number * block_width + c * step
+            pen.text((left, 2), title, fill=(60, 60, 60), font=font)
+            for r, image in enumerate(images[number * rows : min((number + 1) * rows, count)]):
+                resized = Image.fromarray(image).resize((cell, cell), Image.Resampling.NEAREST)
+                picture.paste(resized, (left, _HEAD + r * step))
+    return np.asarray(picture)
+
+
+def png_bytes(picture: np.ndarray) -> bytes:
+    """A uint8 picture as the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG", compress_level=6)
+    return buffer.getvalue()
+
+
+def write_sheet(folder: Path, step: int, picture: np.ndarray) -> Path:
+    """Write samples/step-000500.png and the page that shows all of them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"step-{step:07d}.png"
+    _replace(path, png_bytes(picture))
+    _replace(folder / "index.html", _page(folder).encode())
+    return path
+
+
+def _replace(path: Path, content: bytes) -> None:
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_bytes(content)
+    os.replace(temporary, path)
+
+
+def _page(folder: Path) -> str:
+    names = sorted(path.name for path in folder.glob("step-*.png"))
+    title = html.escape(f"{folder.resolve().parent.name}: samples over the steps")
+    return _PAGE.replace("TITLE", title).replace("NAMES", json.dumps(names))
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>TITLE</title>
+<style>
+ body { font: 15px/1.5 system-ui, sans-serif; margin: 1.5rem auto; max-width: 1000px; padding: 0 1rem; color: #222 }
+ h1 { font-size: 1.1rem; font-weight: 600 }
+ .bar { display: flex; gap: .8rem; align-items: center; position: sticky; top: 0; background: #fff; padding: .5rem 0 }
+ input { flex: 1 } button { font: inherit; padding: .1rem .8rem } output { min-width: 7rem; text-align: right }
+ img { width: 100%; height: auto; image-rendering: auto; border: 1px solid #ddd }
+</style>
+<h1>TITLE</h1>
+<div class="bar"><button id="play">play</button><input id="at" type="range" min="0" value="0" aria-label="step">
+<output id="step"></output></div>
+<img id="sheet" alt="samples">
+<script>
+ const names = NAMES, at = document.getElementById("at"), sheet = document.getElementById("sheet");
+ const play = document.getElementById("play"); let timer = null;
+ const show = () => { const name = names[at.value]; sheet.src = name;
+   document.getElementById("step").value = "step " + Number(name.slice(5, -4)).toLocaleString("en"); };
+ const stop = () => { clearInterval(timer); timer = null; play.textContent = "play"; };
+ at.max = names.length - 1; at.value = names.length - 1; at.oninput = () => { stop(); show(); };
+ play.onclick = () => { if (timer) return stop(); play.textContent = "stop"; if (at.value == at.max) at.value = 0; show();
+   timer = setInterval(() => { if (at.value == at.max) return stop(); at.value++; show(); }, 500); };
+ names.forEach(name => { new Image().src = name; });
+ show();
+</script></html>
+"""

@@ -1,0 +1,81 @@
+"""SavedModels through `keras.export.ExportArchive`, and the way back."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_gen.errors import UserError
+
+
+def write_saved_model(network: keras.Model, source: str, output: str, path: Path, batch: int | None = None) -> None:
+    """Write `network` as a SavedModel with the signature serving_default: {source} -> {output}, float32.
+
+    The folder appears complete or not at all.
+
+    Args:
+        network: functional, one input and one output, built for float32.
+        source: name of the input in the signature.
+        output: name of the output in the signature.
+        path: folder to write; an existing one is replaced.
+        batch: a fixed batch size, or None for any.
+    """
+    temporary = path.with_name(path.name + ".part")
+    shutil.rmtree(temporary, ignore_errors=True)
+    archive = keras.export.ExportArchive()
+    archive.track(network)
+    specification = tf.TensorSpec((batch, *network.input_shape[1:]), tf.float32, name=source)
+    archive.add_endpoint(
+        "serving_default", lambda x: {output: network(x, training=False)}, input_signature=[specification]
+    )
+    with quiet():
+        archive.write_out(str(temporary), verbose=False)
+    shutil.rmtree(path, ignore_errors=True)
+    os.replace(temporary, path)
+
+
+def load_saved_model(path: Path) -> Callable[[np.ndarray], np.ndarray]:
+    """The default signature of a SavedModel as a function of one array (batch, h, w, channels), float32 in [-1, 1].
+
+    The function has the attribute `input_shape`, (batch or None, h, w, channels).
+
+    Raises:
+        UserError: if the folder holds no SavedModel with one input and one output.
+    """
+    try:
+        loaded = tf.saved_model.load(str(path))
+        signature = loaded.signatures["serving_default"]
+    except (OSError, KeyError) as error:
+        raise UserError(f"{path} is not a SavedModel with a signature serving_default ({error}).") from None
+    inputs, outputs = signature.structured_input_signature[1], signature.structured_outputs
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise UserError(f"{path} has {len(inputs)} inputs and {len(outputs)} outputs; accepted is one of each.")
+    (source, specification), (output,) = next(iter(inputs.items())), outputs
+
+    def run(images: np.ndarray) -> np.ndarray:
+        return signature(**{source: tf.constant(images, tf.float32)})[output].numpy()
+
+    run.input_shape = tuple(specification.shape)  # type: ignore[attr-defined]
+    run.keep = loaded  # type: ignore[attr-defined]  # a signature does not keep its variables alive
+    return run
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the converters' progress notes, from Python and from C++, off the screen; errors are raised, not printed."""
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(io.StringIO()):
+            os.dup2(nowhere.fileno(), 2)
+            yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

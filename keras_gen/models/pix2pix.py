@@ -1,0 +1,237 @@
+"""pix2pix: image-to-image translation by a conditional GAN.
+
+A U-Net draws the target image from the source; a PatchGAN that sees source and image together learns to tell drawn from
+real targets. Its gradient replaces what an L1 distance cannot measure: whether texture and edges look real.
+
+    min_G max_D  E log D(x, y) + E log(1 - D(x, G(x)))  +  lambda E |y - G(x)|_1
+
+Isola, Zhu, Zhou, Efros: Image-to-Image Translation with Conditional Adversarial Networks, CVPR 2017, arXiv 1611.07004.
+
+Departures from the paper: both players share one forward pass, so the generator is scored by the discriminator as it was
+before its own step (the paper's code steps the discriminator first). Normalisation is per instance, which is what the
+paper's batch of 1 computes; by default it has no noise at test time (`--noise-at-test` brings it back).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal
+
+import keras
+import tensorflow as tf
+
+from keras_gen.engine.config import Hidden, RunConfig, non_negative, positive
+from keras_gen.engine.model import GenerativeModel, Served
+from keras_gen.errors import UserError
+from keras_gen.networks.patchgan import Patch, patchgan
+from keras_gen.networks.unet import Norm, levels_of, unet
+from keras_gen.ops import adversarial, reconstruction
+from keras_gen.ops.penalties import gradient_penalty
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What a pix2pix model is. Defaults are the paper's."""
+
+    image_size: int = 256
+    """Side of the square images [pixels], a multiple of 2^levels; 256 in the paper."""
+    levels: int = 0
+    """Halvings of the generator [count]; 0: as many as the size allows, at most 8 (8 at 256 in the paper)."""
+    generator: Literal["unet", "encoder-decoder"] = "unet"
+    """U-Net, or the same without skips (paper, section 4.3)."""
+    filters: int = 64
+    """Channels of the generator's first block [channels]; 64 in the paper."""
+    discriminator_filters: int = 64
+    """Channels of the discriminator's first block [channels]; 64 in the paper."""
+    patch: Patch = 70
+    """Receptive field of the discriminator [pixels]; 70 in the paper (section 4.4)."""
+    conditional: bool = True
+    """The discriminator sees the source too (paper); without it is the plain GAN of its Table 1."""
+    norm: Norm = "instance"
+    """Normalisation; instance is what the paper's batch of 1 computes."""
+    dropout: float = 0.5
+    """Rate in the three innermost decoder blocks [0, 1); 0.5 in the paper."""
+    noise_at_test: bool = False
+    """Keep dropout on in previews and validation, as the paper does; exports never have it."""
+    gan_loss: Literal["nonsaturating", "lsgan", "wgangp", "none"] = "nonsaturating"
+    """Adversarial objective; nonsaturating in the paper, none is L1 alone."""
+    l1_weight: float = 100.0
+    """Weight of the L1 distance [1]; 100 in the paper."""
+    penalty_weight: float = 10.0
+    """Weight of the gradient penalty of wgangp [1]; 10 in Gulrajani et al. 2017."""
+    beta_1: float = 0.5
+    """Decay of Adam's first moment [0, 1); 0.5 in the paper."""
+    source_channels: Hidden[int] = 3
+    target_channels: Hidden[int] = 3
+
+    def __post_init__(self) -> None:
+        positive(self, "image_size", "filters", "discriminator_filters")
+        non_negative(self, "levels", "l1_weight", "penalty_weight")
+        if not 0 <= self.dropout < 1:
+            raise UserError(f"--dropout got {self.dropout}; accepted is a rate from 0 to below 1.")
+        if not 0 <= self.beta_1 < 1:
+            raise UserError(f"--beta-1 got {self.beta_1}; accepted is a decay from 0 to below 1.")
+        levels = self.levels or max(levels_of(self.image_size), 3)
+        if levels < 2:
+            raise UserError(f"--levels got {self.levels}; accepted are 2 and more (0: as many as the size allows).")
+        if self.image_size % 2**levels:
+            raise UserError(
+                f"--image-size got {self.image_size}; accepted are multiples of 2^levels = {2**levels} "
+                f"({levels} levels)."
+            )
+        if self.gan_loss == "none" and not self.l1_weight:
+            raise UserError("--gan-loss none with --l1-weight 0 leaves nothing to learn: give one of them a value.")
+
+    @property
+    def depth(self) -> int:
+        """The number of halvings: `levels`, or what the size allows."""
+        return self.levels or levels_of(self.image_size)
+
+
+class Pix2Pix(GenerativeModel):
+    """pix2pix as a `GenerativeModel`.
+
+    Players: "generator" and, unless `gan_loss` is "none", "discriminator". A batch is (source, target), float32 NHWC in
+    [-1, 1].
+    """
+
+    family = "pix2pix"
+    Config = Config
+    monitor = "l1"
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.generator = self.add_network("generator", self._unet(noise_at_test=config.noise_at_test))
+        self.add_player("generator", "generator")
+        self.adversarial = config.gan_loss != "none"
+        terms = ["generator_l1"]
+        if self.adversarial:
+            channels = (config.target_channels,)
+            if config.conditional:
+                channels = (config.source_channels, *channels)
+            self.discriminator = self.add_network(
+                "discriminator",
+                patchgan(
+                    config.image_size,
+                    channels,
+                    patch=config.patch,
+                    filters=config.discriminator_filters,
+                    norm=config.norm,
+                ),
+            )
+            self.add_player("discriminator", "discriminator")
+            terms += ["generator_gan", "discriminator_loss"]
+            if config.gan_loss == "wgangp":
+                self.mix = keras.random.SeedGenerator(name="mix")
+                terms += ["discriminator_penalty"]
+        self.log_terms(train=terms, test=["l1", "psnr", "ssim"])
+
+    def _unet(self, noise_at_test: bool) -> keras.Model:
+        config = self.config
+        return unet(
+            config.image_size,
+            config.source_channels,
+            config.target_channels,
+            levels=config.depth,
+            filters=config.filters,
+            norm=config.norm,
+            dropout=config.dropout,
+            skips=config.generator == "unet",
+            noise_at_test=noise_at_test,
+            name="generator",
+        )
+
+    def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
+        """Adam with beta1 0.5 for each player (paper, section 3.3)."""
+        return {
+            player: keras.optimizers.Adam(learning_rate, beta_1=self.config.beta_1, name=f"adam_{player}")
+            for player in self.players
+        }
+
+    def judge(self, source: tf.Tensor, image: tf.Tensor, training: bool) -> tf.Tensor:
+        """The discriminator's logits, one for each patch: (batch, rows, columns, 1)."""
+        return self.discriminator([source, image] if self.config.conditional else image, training=training)
+
+    def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """One step of both players on one forward pass (paper, section 3.3)."""
+        config = self.config
+        source, target = batch
+        with self.tape() as tape:
+            fake = self.generator(source, training=True)
+            terms = {"generator_l1": tf.reduce_mean(tf.abs(target - fake))}
+            losses = {"generator": config.l1_weight * terms["generator_l1"]}
+            if self.adversarial:
+                real_logits = self.judge(source, target, training=True)
+                fake_logits = self.judge(source, fake, training=True)
+                terms["generator_gan"] = adversarial.generator_loss(config.gan_loss, fake_logits)
+                losses["generator"] += terms["generator_gan"]
+                objective = adversarial.discriminator_loss(config.gan_loss, real_logits, fake_logits)
+                # The paper halves the discriminator's objective to slow it down; a critic is to be optimal instead.
+                losses["discriminator"] = objective if config.gan_loss == "wgangp" else 0.5 * objective
+                if config.gan_loss == "wgangp":
+                    terms["discriminator_penalty"] = self._penalty(source, target, fake)
+                    losses["discriminator"] += config.penalty_weight * terms["discriminator_penalty"]
+                terms["discriminator_loss"] = losses["discriminator"]
+        return self.report(terms | self.update(tape, losses))
+
+    def _penalty(self, source: tf.Tensor, target: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+        mix = keras.random.uniform((tf.shape(target)[0], 1, 1, 1), seed=self.mix)
+        return gradient_penalty(lambda image: self.judge(source, image, True), target, tf.stop_gradient(fake), mix)
+
+    def test_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """L1, PSNR [dB] and SSIM of the drawn validation images."""
+        source, target = batch
+        fake = self.translate(source)
+        return self.measure(
+            {
+                "l1": reconstruction.l1(fake, target),
+                "psnr": reconstruction.psnr(fake, target),
+                "ssim": reconstruction.ssim(fake, target),
+            }
+        )
+
+    def translate(self, source: tf.Tensor) -> tf.Tensor:
+        """Draw the targets of `source`: (batch, S, S, channels) in [-1, 1], float32."""
+        return self.inference("generator")(source, training=False)
+
+    def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, Any]:
+        """source | generated | target, and the probability of "real" for each patch of generated and target."""
+        source, target = batch
+        fake = self.translate(source)
+        shown: dict[str, Any] = {"samples": {"source": source, "generated": fake, "target": target}}
+        if self.adversarial and self.config.gan_loss != "wgangp":
+            maps = {
+                f"of {name}": 2.0 * tf.sigmoid(tf.cast(self.judge(source, image, False), tf.float32)) - 1.0
+                for name, image in (("generated", fake), ("target", target))
+            }
+            shown["discriminator_patches"] = maps
+        return shown
+
+    def serving(self) -> dict[str, Served]:
+        """The generator without noise, in float32 whatever the precision of training was."""
+        config = self.config
+        policy = keras.config.dtype_policy()
+        keras.config.set_dtype_policy("float32")
+        try:
+            network = self._unet(noise_at_test=False)
+        finally:
+            keras.config.set_dtype_policy(policy)
+        network.set_weights(self.inference("generator").get_weights())
+        about = (
+            f"source: (batch, {config.image_size}, {config.image_size}, {config.source_channels}) float32 in [-1, 1]; "
+            f"generated: {config.target_channels} channels of the same size and range"
+        )
+        return {"generator": Served(network, "source", "generated", about)}
+
+
+PRESETS: dict[str, tuple[Config, RunConfig]] = {
+    "demo": (
+        Config(image_size=128, filters=32, discriminator_filters=32),
+        RunConfig(epochs=10, preview_every=400, checkpoint_every=1000),
+    ),
+    "paper": (Config(), RunConfig(epochs=200, preview_every=1000, checkpoint_every=2000)),
+    "tiny": (
+        Config(image_size=32, filters=8, discriminator_filters=8, patch=16),
+        RunConfig(epochs=2, steps_per_epoch=10, preview_every=5, previews=4, checkpoint_every=5),
+    ),
+}

@@ -1,0 +1,75 @@
+"""PatchGAN, the discriminator that judges overlapping patches (Isola et al. 2017, appendix 6.1.2)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import keras
+from keras import layers
+
+from keras_gen.networks.unet import Norm, gaussian, normalisation
+
+Patch = Literal[1, 16, 70, 286]
+_HALVINGS: dict[int, int] = {1: 0, 16: 1, 70: 3, 286: 5}  # blocks of stride 2; one of stride 1 follows
+
+
+def patchgan(
+    image_size: int,
+    channels: tuple[int, ...],
+    *,
+    patch: Patch = 70,
+    filters: int = 64,
+    norm: Norm = "instance",
+    name: str = "discriminator",
+) -> keras.Model:
+    """A functional discriminator: a list of images -> logits (batch, rows, columns, 1), one for each patch.
+
+    70 is C64-C128-C256-C512, 16 is C64-C128, 286 is C64-C128-C256-C512-C512-C512, each of 4x4 convolutions with
+    stride 2 but for the last two, padded by 1; 1 is C64-C128 of 1x1 convolutions (PixelGAN). No normalisation in the
+    first block.
+
+    Args:
+        image_size: side of the images in pixels.
+        channels: channels of each input image; the images are concatenated.
+        patch: side of the receptive field of a logit, in pixels.
+        filters: channels of the first block.
+        norm: "instance" or "batch".
+        name: of the network.
+    """
+    halvings = _HALVINGS[patch]
+    kernel = 1 if patch == 1 else 4
+    inputs = [keras.Input((image_size, image_size, c), name=f"image{i}") for i, c in enumerate(channels)]
+    x = layers.Concatenate(name="images")(inputs) if len(inputs) > 1 else inputs[0]
+    for block in range(halvings + 1):
+        width = filters * min(2**block, 8) if patch != 1 else filters
+        stride = 2 if block < halvings else 1
+        x = _convolution(x, width, kernel, stride, bias=block == 0, name=f"block{block}")
+        if block:
+            x = normalisation(norm, f"block{block}_norm")(x)
+        x = layers.LeakyReLU(0.2, name=f"block{block}_activation")(x)
+    if patch == 1:
+        x = _convolution(x, 2 * filters, 1, 1, bias=False, name="block1")
+        x = normalisation(norm, "block1_norm")(x)
+        x = layers.LeakyReLU(0.2, name="block1_activation")(x)
+    x = _convolution(x, 1, kernel, 1, bias=True, name="logits")
+    x = layers.Activation("linear", dtype="float32", name="output")(x)
+    return keras.Model(inputs if len(inputs) > 1 else inputs[0], x, name=name)
+
+
+def _convolution(x: keras.KerasTensor, width: int, kernel: int, stride: int, bias: bool, name: str) -> keras.KerasTensor:
+    # A border of 1 on every side, also at stride 1, where "same" would pad a 4x4 kernel unevenly.
+    if kernel > 1 and stride == 1:
+        x = layers.ZeroPadding2D(1, name=f"{name}_pad")(x)
+    padding = "same" if stride == 2 else "valid"
+    return layers.Conv2D(
+        width, kernel, stride, padding, use_bias=bias, kernel_initializer=gaussian(), name=f"{name}_conv"
+    )(x)
+
+
+def receptive_field(discriminator: keras.Model) -> int:
+    """Side in pixels of the image region that one logit depends on, from the kernels and strides of the layers."""
+    field = 1
+    for layer in reversed(discriminator.layers):
+        if isinstance(layer, layers.Conv2D):
+            field = (field - 1) * layer.strides[0] + layer.kernel_size[0]
+    return field

@@ -1,0 +1,100 @@
+"""The U-Net of pix2pix: an encoder-decoder with skips between mirrored levels (Isola et al. 2017, appendix 6.1.1)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import keras
+from keras import layers
+
+Norm = Literal["instance", "batch"]
+
+
+def normalisation(norm: Norm, name: str) -> keras.layers.Layer:
+    """Instance normalisation (per example and channel, with scale and offset), or batch normalisation.
+
+    Instance normalisation is group normalisation with one channel a group; at a batch of 1 it is what batch
+    normalisation by the batch's own statistics computes. epsilon is 1e-5, the value of the paper's code.
+    """
+    if norm == "instance":
+        return layers.GroupNormalization(groups=-1, epsilon=1e-5, name=name)
+    return layers.BatchNormalization(epsilon=1e-5, momentum=0.9, name=name)
+
+
+def gaussian() -> keras.initializers.Initializer:
+    """N(0, 0.02), the weights of DCGAN and pix2pix before training (Isola et al. 2017, section 3.3)."""
+    return keras.initializers.RandomNormal(0.0, 0.02)
+
+
+def unet(
+    image_size: int,
+    source_channels: int,
+    target_channels: int,
+    *,
+    levels: int,
+    filters: int = 64,
+    norm: Norm = "instance",
+    dropout: float = 0.5,
+    skips: bool = True,
+    noise_at_test: bool = False,
+    activation: str = "tanh",
+    name: str = "unet",
+) -> keras.Model:
+    """A functional U-Net: (batch, S, S, source_channels) -> (batch, S, S, target_channels).
+
+    Every level halves the side by a 4x4 convolution of stride 2 and has 1, 2, 4, 8, 8 ... times `filters` channels; the
+    decoder mirrors it by 4x4 transposed convolutions. The first and the innermost encoder block are not normalised
+    (the innermost of 256 is a single pixel, whose normalisation would be 0), nor is the output. Convolutions that a
+    normalisation follows have no bias, which it would remove.
+
+    Args:
+        image_size: side S of the images in pixels, a multiple of 2**levels.
+        source_channels: channels of the input.
+        target_channels: channels of the output.
+        levels: number of halvings, at least 2.
+        filters: channels of the first block.
+        norm: "instance" or "batch".
+        dropout: rate in the three innermost decoder blocks; the paper's only noise.
+        skips: False gives the paper's encoder-decoder without them.
+        noise_at_test: dropout stays on in inference, as in the paper's experiments.
+        activation: of the output; "tanh" for images in [-1, 1], None for logits.
+        name: of the network.
+    """
+    if levels < 2 or image_size % 2**levels:
+        raise ValueError(f"image_size got {image_size}; accepted are multiples of 2**levels = {2**levels}.")
+    widths = [filters * min(2**level, 8) for level in range(levels)]
+    x = source = keras.Input((image_size, image_size, source_channels), name="source")
+    encoded = []
+    for level, width in enumerate(widths):
+        normed = 0 < level < levels - 1
+        if level:
+            x = layers.LeakyReLU(0.2, name=f"down{level}_activation")(x)
+        x = layers.Conv2D(
+            width, 4, 2, "same", use_bias=not normed, kernel_initializer=gaussian(), name=f"down{level}_conv"
+        )(x)
+        if normed:
+            x = normalisation(norm, f"down{level}_norm")(x)
+        encoded.append(x)
+    for level in reversed(range(levels - 1)):
+        x = layers.ReLU(name=f"up{level}_activation")(x)
+        x = layers.Conv2DTranspose(
+            widths[level], 4, 2, "same", use_bias=False, kernel_initializer=gaussian(), name=f"up{level}_conv"
+        )(x)
+        x = normalisation(norm, f"up{level}_norm")(x)
+        if dropout and level >= levels - 4:
+            drop = layers.Dropout(dropout, name=f"up{level}_dropout")
+            x = drop(x, training=True) if noise_at_test else drop(x)
+        if skips:
+            x = layers.Concatenate(name=f"up{level}_skip")([x, encoded[level]])
+    x = layers.ReLU(name="output_activation")(x)
+    x = layers.Conv2DTranspose(target_channels, 4, 2, "same", kernel_initializer=gaussian(), name="output_conv")(x)
+    x = layers.Activation(activation or "linear", dtype="float32", name="output")(x)
+    return keras.Model(source, x, name=name)
+
+
+def levels_of(image_size: int, most: int = 8) -> int:
+    """How often the side can be halved without remainder, at most `most` times (8 at 256 in the paper)."""
+    halvings = 0
+    while halvings < most and image_size > 0 and image_size % 2 ** (halvings + 1) == 0:
+        halvings += 1
+    return halvings
