@@ -2,5 +2,10 @@
 
 import os
 
-# TensorFlow prints its start-up notes from C++ before Python could silence them; errors are kept.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+from keras_gen.console import quiet
+
+# TensorFlow tells of the machine at import and of its graph optimiser later; what matters arrives as an exception.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+with quiet():
+    import ai_edge_litert.interpreter
+    import tensorflow  # noqa: F401

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.console import quiet
 from keras_gen.errors import UserError
 
 
@@ -66,16 +65,3 @@ def load_saved_model(path: Path) -> Callable[[np.ndarray], np.ndarray]:
     run.input_shape = tuple(specification.shape)  # type: ignore[attr-defined]
     run.keep = loaded  # type: ignore[attr-defined]  # a signature does not keep its variables alive
     return run
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep the converters' progress notes, from Python and from C++, off the screen; errors are raised, not printed."""
-    kept = os.dup(2)
-    try:
-        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(io.StringIO()):
-            os.dup2(nowhere.fileno(), 2)
-            yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)

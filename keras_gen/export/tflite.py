@@ -11,8 +11,9 @@ import numpy as np
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
+from keras_gen.console import quiet
 from keras_gen.errors import UserError
-from keras_gen.export.saved_model import quiet, write_saved_model
+from keras_gen.export.saved_model import write_saved_model
 
 
 def write_tflite(network: keras.Model, source: str, output: str, path: Path) -> None:
