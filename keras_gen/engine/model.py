@@ -110,11 +110,15 @@ class GenerativeModel(keras.Model):
                 optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
             optimizer.build(self.player_variables(player))
             self.optimizers[player] = optimizer
-        self.ema_decay = ema_decay
         if ema_decay:
-            for name, network in self.networks.items():
-                self.averages[name] = keras.models.clone_model(network)
-                self.averages[name].set_weights(network.get_weights())
+            self.track_averages(ema_decay)
+
+    def track_averages(self, decay: float) -> None:
+        """Keep an averaged copy of every network from now on, with this decay per step."""
+        self.ema_decay = decay
+        for name, network in self.networks.items():
+            self.averages[name] = keras.models.clone_model(network)
+            self.averages[name].set_weights(network.get_weights())
 
     def player_variables(self, player: str) -> list[keras.Variable]:
         """The trainable variables that `player`'s optimizer moves."""

@@ -1,0 +1,59 @@
+"""The families, one module each, and the way from a run folder back to its model."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from pathlib import Path
+from typing import Any
+
+from keras_gen.engine.checkpoints import latest, restore_networks
+from keras_gen.engine.config import CONFIG_FILE, from_plain, read_config
+from keras_gen.engine.model import GenerativeModel
+from keras_gen.errors import UserError
+
+
+def families() -> list[str]:
+    """Stems of all families: the modules beside this one."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def family(name: str) -> type[GenerativeModel]:
+    """The class of a family by the stem of its module.
+
+    Raises:
+        UserError: if there is no such family.
+    """
+    if name not in families():
+        raise UserError(f"there is no family {name!r}; accepted are {', '.join(families())}.")
+    module = importlib.import_module(f"{__name__}.{name}")
+    (found,) = (
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, GenerativeModel) and value.__dict__.get("family") == name
+    )
+    return found
+
+
+def load(folder: Path, checkpoint: str = "newest", **changes: Any) -> tuple[GenerativeModel, int]:
+    """The model of a run with the weights of a checkpoint, for drawing and exporting.
+
+    Args:
+        folder: the run folder.
+        checkpoint: "newest" or "best".
+        changes: fields of the family's `Config` to set otherwise than the run did, such as `noise_at_test`.
+
+    Returns:
+        The model, not compiled, and the number of updates it had seen.
+
+    Raises:
+        UserError: if the folder holds no run, or no such checkpoint, or one that does not fit.
+    """
+    content = read_config(folder)
+    kind = family(content["family"])
+    config = from_plain(kind.Config, {**content["model"], **changes}, Path(folder) / CONFIG_FILE)
+    model = kind(config)
+    if content["run"]["ema"]:
+        model.track_averages(content["run"]["ema"])
+    weights = {name: v for name, v in model.state().items() if name.startswith(("network/", "average/"))}
+    return model, restore_networks(latest(folder, checkpoint), weights)
