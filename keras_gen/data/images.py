@@ -1,9 +1,9 @@
 """Image files to arrays and back: one decoder for training, translation and checks.
 
-JPEG, PNG (8 and 16 bit), WebP, BMP and the first frame of GIF. Pillow decodes everything but 16-bit PNG, whose colour
-it would cut to 8 bits; that one goes through `tf.io.decode_png`. Pillow throughout costs 1.0 ms for a 512x256 JPEG
-against 0.7-1.1 ms in TensorFlow, releases the GIL meanwhile, reads every format and fails loudly on truncated files,
-so a second decoder would buy two behaviours and no time.
+JPEG, PNG (8 and 16 bit), WebP, BMP and the first frame of GIF. Pillow decodes everything but 16-bit PNG,
+whose colour it would cut to 8 bits; that one goes through `tf.io.decode_png`. Pillow takes 1.0 ms for a
+512x256 JPEG where TensorFlow takes 0.7 to 1.1 ms, releases the GIL meanwhile, reads every format and fails
+loudly on truncated files: a second decoder would buy two behaviours and no time.
 
 Rules, the same for every format:
 - EXIF orientation is applied: the array shows what a viewer shows.
@@ -131,8 +131,8 @@ def convert_channels(array: np.ndarray, channels: int | None) -> np.ndarray:
       channels: 1, 3, 4, or None for 1 or 3, whichever loses no colour.
 
     Returns:
-      The same type, shape (height, width, channels). Without an alpha channel in the result, transparent pixels are
-      composited on white: value * alpha + white * (1 - alpha).
+      The same type, shape (height, width, channels). Without an alpha channel in the result, transparent
+      pixels are composited on white: value * alpha + white * (1 - alpha).
     """
     white = np.iinfo(array.dtype).max
     alpha = array[..., -1:] if array.shape[-1] in (2, 4) else None
@@ -167,7 +167,8 @@ def _opened(contents: bytes, name: str) -> Iterator[Image.Image]:
             yield image
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UnreadableImage(
-            f"{name} claims more pixels than the limit of {2 * Image.MAX_IMAGE_PIXELS:,} that guards against "
+            f"{name} has more pixels than the {2 * Image.MAX_IMAGE_PIXELS:,} that are accepted as a guard "
+            "against "
             "decompression bombs."
         ) from error
     except Image.UnidentifiedImageError as error:

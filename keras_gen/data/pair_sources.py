@@ -1,4 +1,4 @@
-"""Where aligned pairs come from: a SPEC is resolved into encoded bytes that can be reached by number."""
+"""Where aligned pairs come from: a SPEC is resolved into encoded images that can be reached by number."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,32 +7,42 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.data.facades import facades_folder
 from keras_gen.data.images import IMAGE_SUFFIXES, list_images
+from keras_gen.data.records import Records, find_shards, read_index
 from keras_gen.errors import UserError
 
+PACKED_FEATURES = ("a", "b")  # feature names in the shards that apps.pack_data writes
 ACCEPTED = (
-    "'facades', a folder of side-by-side images, a folder with A/ and B/ (or trainA/ and trainB/), two folders "
-    "'PATH_A,PATH_B', 'tfds:NAME[:SPLIT]', 'tfrecord:GLOB[,GLOB...]' or a folder written by apps.pack_data"
+    "'facades', a folder of side-by-side images, a folder with A/ and B/ or trainA/ and trainB/, two folders "
+    "'PATH_A,PATH_B', 'tfds:NAME[:SPLIT]', 'tfrecord:GLOB[,GLOB]' and a folder written by apps.pack_data"
 )
+_HELD = ("val", "test")  # names of a validation part, the first that there is
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Source:
     """N pairs of encoded images.
 
     Attributes:
-      names: what to call each pair in messages, a file's path wherever there is one.
-      encoded: a graph function, int64 scalar index -> two string scalars (A, B); B is "" when A holds both side by
-        side, left half and right half.
+      size: N.
+      names: index -> what to call A and B in messages, their files' paths wherever there are any.
+      stem: index -> a short name.
+      encoded: a graph function, int64 scalar index -> two string scalars (A, B); B is "" when A holds both
+        side by side, left half and right half.
+      left_out: number of files that have no partner.
     """
 
-    names: Sequence[str]
+    size: int
+    names: Callable[[int], tuple[str, str]]
+    stem: Callable[[int], str]
     encoded: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+    left_out: int = 0
 
 
 @dataclass(frozen=True)
 class Split:
-    """The training and the validation pairs and, in words, how they were told apart."""
+    """Training and validation pairs, as numbers of their sources; `rule` says how they were told apart."""
 
     train: Source
     train_indices: np.ndarray
@@ -41,112 +51,185 @@ class Split:
     rule: str
 
 
+def find_pairs(
+    spec: str,
+    *,
+    image_size: int,
+    val_every: int,
+    feature_a: str = "",
+    feature_b: str = "",
+    tfds_dir: str = "",
+) -> Split:
+    """Resolves a SPEC, one of the forms of `ACCEPTED`.
+
+    A part named train is for training and one named val (or else test) for validation: subfolders, beginnings
+    of the names of folders and shards, or splits. Without them `held_back` splits what there is. Files are
+    sorted by name.
+
+    Args:
+      spec: where the pairs are.
+      image_size: pixels, the size at which `facades` are drawn.
+      val_every: see `held_back`.
+      feature_a, feature_b, tfds_dir: see `tfds_source.open_tfds`.
+
+    Raises:
+      UserError: the SPEC is of no known form, there are no pairs, or A and B do not match.
+    """
+    if spec == "facades":
+        return _folder(facades_folder(image_size), val_every)
+    if spec.startswith("tfds:"):
+        # Imported late, because it takes seconds and only this form needs it.
+        from keras_gen.data.tfds_source import open_tfds
+
+        features = (feature_a, feature_b)
+        train, held, splits = open_tfds(spec.removeprefix("tfds:"), features, tfds_dir)
+        if held is None:
+            return held_back(packed(train, features), val_every, spec)
+        return _given(packed(train, features), packed(held, features), f"splits {splits}")
+    if spec.startswith("tfrecord:"):
+        return _shards(spec.removeprefix("tfrecord:").split(","), val_every)
+    folder = Path(spec).expanduser()
+    if not folder.is_dir() and spec.count(",") == 1:
+        return _two_folders(*(Path(part).expanduser() for part in spec.split(",")), val_every)
+    if not folder.is_dir():
+        raise UserError(f"--data got {spec}, which is no folder; accepted are {ACCEPTED}.")
+    if any(folder.glob("*.tfrecord")):
+        return _shards([str(folder / "*.tfrecord")], val_every)
+    return _folder(folder, val_every)
+
+
+def held_back(source: Source, every: int, what: str) -> Split:
+    """Splits one source: of every `every` pairs in order, the last goes to validation; at least one does."""
+    if source.size < 2:
+        raise UserError(
+            f"{what} holds {source.size} pair, and at least 2 are needed, one of them for validation."
+        )
+    indices = np.arange(source.size)
+    chosen = indices % every == every - 1
+    chosen[-1] |= not chosen.any()
+    rule = f"of every {every} pairs in order of name, the last is held back for validation"
+    return Split(source, indices[~chosen], source, indices[chosen], rule)
+
+
 def side_by_side(files: Sequence[Path]) -> Source:
     """One image per pair, A in its left half and B in its right half."""
-    names = [str(file) for file in files]
+    paths = tf.constant([str(file) for file in files])
+
+    def encoded(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return tf.io.read_file(paths[index]), tf.constant("")
+
+    return Source(len(files), lambda i: (str(files[i]), str(files[i])), lambda i: files[i].stem, encoded)
+
+
+def parallel(folder_a: Path, folder_b: Path) -> Source:
+    """Two images per pair, the same file name in two folders, suffixes aside.
+
+    Raises:
+      UserError: a folder without images, no common name, or two files of one name in a folder.
+    """
+    by_stem_a, by_stem_b = (_by_stem(folder) for folder in (folder_a, folder_b))
+    stems = [stem for stem in by_stem_a if stem in by_stem_b]
+    if not stems:
+        raise UserError(
+            f"{folder_a} ({_three(by_stem_a)}) and {folder_b} ({_three(by_stem_b)}) have no file name in "
+            "common, "
+            "suffixes aside, and pairs are matched by it."
+        )
+    names = [(str(by_stem_a[stem]), str(by_stem_b[stem])) for stem in stems]
     paths = tf.constant(names)
-    return Source(names, lambda index: (tf.io.read_file(paths[index]), tf.constant("")))
-
-
-def parallel(files: Sequence[tuple[Path, Path]]) -> Source:
-    """Two images per pair."""
-    paths = tf.constant([[str(a), str(b)] for a, b in files])
 
     def encoded(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return tf.io.read_file(paths[index, 0]), tf.io.read_file(paths[index, 1])
 
-    return Source([f"{a} and {b}" for a, b in files], encoded)
+    left_out = len(by_stem_a) + len(by_stem_b) - 2 * len(stems)
+    return Source(len(stems), names.__getitem__, stems.__getitem__, encoded, left_out)
 
 
-def held_back(source: Source, every: int, what: str) -> Split:
-    """Splits one source: of every `every` pairs in order of name, the last goes to validation (at least one does)."""
-    size = len(source.names)
-    if size < 2:
-        raise UserError(f"{what} holds {size} pair, and at least 2 are needed, one of them for validation.")
-    indices = np.arange(size)
-    chosen = indices % every == every - 1
-    chosen[-1] |= not chosen.any()
-    rule = f"every {every}th of {size} by name is held back for validation"
-    return Split(source, indices[~chosen], source, indices[chosen], rule)
-
-
-def folder_split(folder: Path, val_every: int) -> Split:
-    """The pairs of a folder in any of the layouts of `ACCEPTED`.
-
-    `train/` (or trainA/, A/train/) is for training, `val/` or else `test/` for validation. Without them `held_back`
-    splits what there is.
+def packed(records: Records, features: tuple[str, str] = PACKED_FEATURES) -> Source:
+    """One `tf.train.Example` per pair: encoded images in two features, the second "" if the first holds both.
 
     Raises:
-      UserError: no such folder, no images in it, or A and B that do not match.
+      UserError: the first record is no such example.
     """
-    if not folder.is_dir():
-        raise UserError(f"--data {folder}: there is no such folder, and accepted are {ACCEPTED}.")
-    for a, b in (("A", "B"), ("trainA", "trainB")):
-        if (folder / a).is_dir() and (folder / b).is_dir():
-            break
-    else:
-        return _split_by_subfolder(
-            folder, [folder], lambda folders: side_by_side(_images(folders[0])), val_every
+    first = tf.train.Example.FromString(records.read(tf.constant(0)).numpy())
+    if missing := [name for name in features if name not in first.features.feature]:
+        raise UserError(
+            f"{records.name(0)} holds the features "
+            f"{', '.join(sorted(first.features.feature)) or '(none)'}, and "
+            f"{' and '.join(missing)} are looked for."
         )
-    if a == "A":
-        return parallel_split(folder / "A", folder / "B", val_every)
-    train = parallel(_matched(folder / a, folder / b))
-    for name in ("val", "test"):
-        if (folder / f"{name}A").is_dir() and (folder / f"{name}B").is_dir():
-            held = parallel(_matched(folder / f"{name}A", folder / f"{name}B"))
-            return _given(train, held, f"{a}/, {b}/ and {name}A/, {name}B/")
-    return held_back(train, val_every, str(folder))
+    parsing = {name: tf.io.FixedLenFeature((), tf.string) for name in features}
 
+    def encoded(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        example = tf.io.parse_single_example(records.read(index), parsing)
+        return example[features[0]], example[features[1]]
 
-def parallel_split(folder_a: Path, folder_b: Path, val_every: int) -> Split:
-    """The pairs of two folders whose images have the same stems, each flat or with train/ and val/ or test/."""
-    for folder in (folder_a, folder_b):
-        if not folder.is_dir():
-            raise UserError(f"--data: {folder} is not a folder, and accepted are {ACCEPTED}.")
-    folders = [folder_a, folder_b]
-    return _split_by_subfolder(folder_a, folders, lambda pair: parallel(_matched(*pair)), val_every)
+    def names(index: int) -> tuple[str, str]:
+        return tuple(f"{feature!r} of {records.name(index)}" for feature in features)
 
-
-def _split_by_subfolder(
-    what: Path, folders: list[Path], source: Callable[[list[Path]], Source], val_every: int
-) -> Split:
-    def subfolders(name: str) -> list[Path]:
-        return [folder / name for folder in folders if (folder / name).is_dir()]
-
-    train = subfolders("train")
-    if len(train) < len(folders):
-        return held_back(source(folders), val_every, str(what))
-    for name in ("val", "test"):
-        held = subfolders(name)
-        if len(held) == len(folders):
-            return _given(source(train), source(held), f"train/ and {name}/")
-    return held_back(source(train), val_every, str(what / "train"))
+    return Source(len(records), names, lambda index: f"{index:08d}", encoded)
 
 
 def _given(train: Source, validation: Source, rule: str) -> Split:
-    return Split(train, np.arange(len(train.names)), validation, np.arange(len(validation.names)), rule)
+    return Split(train, np.arange(train.size), validation, np.arange(validation.size), rule)
+
+
+def _folder(folder: Path, val_every: int) -> Split:
+    if (folder / "trainA").is_dir() and (folder / "trainB").is_dir():
+        return _parts(lambda part: [folder / f"{part}A", folder / f"{part}B"], [], parallel, val_every)
+    if (folder / "A").is_dir() and (folder / "B").is_dir():
+        return _two_folders(folder / "A", folder / "B", val_every)
+    return _parts(lambda part: [folder / part], [folder], lambda one: side_by_side(_images(one)), val_every)
+
+
+def _two_folders(folder_a: Path, folder_b: Path, val_every: int) -> Split:
+    for folder in (folder_a, folder_b):
+        if not folder.is_dir():
+            raise UserError(f"--data got {folder}, which is no folder; accepted are {ACCEPTED}.")
+    folders = [folder_a, folder_b]
+    return _parts(lambda part: [folder / part for folder in folders], folders, parallel, val_every)
+
+
+def _parts(
+    folders_of: Callable[[str], list[Path]], whole: list[Path], source: Callable[..., Source], val_every: int
+) -> Split:
+    """Splits by the folders of each part, or else `whole` by rule."""
+
+    def existing(part: str) -> list[Path]:
+        folders = folders_of(part)
+        return folders if all(folder.is_dir() for folder in folders) else []
+
+    train = existing("train")
+    held = next((part for part in _HELD if existing(part)), None)
+    if train and held:
+        return _given(source(*train), source(*existing(held)), f"train and {held} folders")
+    folders = train or whole
+    return held_back(source(*folders), val_every, " and ".join(map(str, folders)))
+
+
+def _shards(patterns: Sequence[str], val_every: int) -> Split:
+    shards = find_shards(patterns)
+    parts = {part: [s for s in shards if s.name.startswith(part)] for part in _HELD}
+    train = [shard for shard in shards if not shard.name.startswith(_HELD)]
+    held = next((part for part in _HELD if parts[part]), None)
+    if train and held:
+        return _given(_packed_shards(train), _packed_shards(parts[held]), f"train and {held} shards")
+    return held_back(_packed_shards(shards), val_every, ",".join(patterns))
+
+
+def _packed_shards(shards: Sequence[Path]) -> Source:
+    return packed(Records((shard, read_index(shard)[:, 0]) for shard in shards))
 
 
 def _images(folder: Path) -> list[Path]:
     files = list_images(folder)
     if not files:
-        inside = sorted(child.name for child in folder.iterdir())[:5]
-        found = f"only {', '.join(inside)}" if inside else "nothing"
+        inside = sorted(child.name for child in folder.iterdir())
+        found = f"only {', '.join(inside[:5])}" if inside else "nothing"
         raise UserError(
             f"{folder} holds {found}, and images ({' '.join(IMAGE_SUFFIXES)}) are looked for there."
         )
     return files
-
-
-def _matched(folder_a: Path, folder_b: Path) -> list[tuple[Path, Path]]:
-    by_stem_a, by_stem_b = (_by_stem(folder) for folder in (folder_a, folder_b))
-    common = [stem for stem in by_stem_a if stem in by_stem_b]
-    if not common:
-        raise UserError(
-            f"{folder_a} ({len(by_stem_a)} images: {_three(by_stem_a)}) and {folder_b} ({len(by_stem_b)} images: "
-            f"{_three(by_stem_b)}) have no file name in common, suffixes aside, and pairs are matched by it."
-        )
-    return [(by_stem_a[stem], by_stem_b[stem]) for stem in common]
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:
@@ -154,12 +237,14 @@ def _by_stem(folder: Path) -> dict[str, Path]:
     for file in _images(folder):
         if file.stem in stems:
             raise UserError(
-                f"{folder} holds both {stems[file.stem].name} and {file.name}, and a pair is matched by one file "
-                "of each name, suffixes aside."
+                f"{folder} holds both {stems[file.stem].name} and {file.name}, and accepted is one file of "
+                "each "
+                "name, suffixes aside."
             )
         stems[file.stem] = file
     return stems
 
 
 def _three(stems: dict[str, Path]) -> str:
-    return ", ".join([file.name for file in stems.values()][:3]) + (", ..." if len(stems) > 3 else "")
+    names = [file.name for file in stems.values()]
+    return f"{len(names)} images: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"

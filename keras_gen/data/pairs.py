@@ -1,15 +1,15 @@
 """Aligned pairs of images: source and target of one scene, as pix2pix (arXiv 1611.07004) trains on.
 
-`open_pairs` resolves a SPEC, looks at every image once, and gives streams of (source, target) batches. Training pairs
-are augmented as in the paper, section 6.2: resized to 286/256 of the image size (bilinear, antialiased where they
-shrink), cropped at random, mirrored at random, both sides alike. Validation pairs are resized to the image size.
-Images that are not square are made square by the same resize, as in the paper's own loader.
+`open_pairs` resolves a SPEC, looks at every image once, and gives streams of (source, target) batches.
+Training pairs are augmented as in the paper, section 6.2: resized to 286/256 of the image size (bilinear,
+with antialias where they shrink, as the authors' Torch loader), cropped at random, mirrored at random, both
+sides alike. Validation pairs are resized to the image size. Images that are not square are made square by the
+same resize, as in theirs.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from keras_gen.data import images
 from keras_gen.data.images import UnreadableImage
-from keras_gen.data.pair_sources import ACCEPTED, Source, Split, folder_split, parallel_split
+from keras_gen.data.pair_sources import ACCEPTED, Source, Split, find_pairs
 from keras_gen.data.pipeline import ordered_batches, training_stream
 from keras_gen.errors import UserError
 
@@ -32,56 +32,56 @@ class PairsConfig:
     """Which pairs to read and how; see `pair_sources.ACCEPTED` for the forms of `data`."""
 
     data: str = "facades"
-    """SPEC of the pairs: facades (built in, default), a folder of side-by-side images, a folder with A/ and B/ or
-    trainA/ and trainB/, two folders PATH_A,PATH_B, tfds:NAME[:SPLIT], tfrecord:GLOB[,GLOB], or a packed folder."""
+    """SPEC of the pairs: facades (built in, default), a folder of side-by-side images, a folder with A/ and
+    B/ or trainA/ and trainB/, two folders PATH_A,PATH_B, tfds:NAME[:SPLIT], tfrecord:GLOB[,GLOB], a packed
+    folder."""
     direction: Literal["AtoB", "BtoA"] = "AtoB"
     """Which side is the source; AtoB: left, or folder A, is translated into right, or folder B."""
     labels: int = 0
-    """Number of label ids in the source, made one-hot channels of -1 and 1; 0 (default): the source is a picture."""
+    """Number of label ids in the source, made one-hot channels of -1 and 1; 0 (default): it is a picture."""
     source_channels: int = 0
     """Channels of the source: 1 grey, 3 RGB, 4 RGBA; 0 (default) follows the data, transparency on white."""
     target_channels: int = 0
     """Channels of the target: 1 grey, 3 RGB, 4 RGBA; 0 (default) follows the data, transparency on white."""
-    feature_a: str = "input_image"
-    """For tfds: name of the image feature that is side A."""
-    feature_b: str = "target_image"
-    """For tfds: name of the image feature that is side B."""
+    feature_a: str = ""
+    """For tfds: name of the image feature that is side A, segmentation_mask for example."""
+    feature_b: str = ""
+    """For tfds: name of the image feature that is side B, image for example."""
     tfds_dir: str = ""
     """For tfds: folder of the prepared data sets; empty (default): tensorflow-datasets' own."""
     val_every: int = 10
-    """Where the data has no validation part: of every so many pairs by name, the last is held back (default 10)."""
+    """Where the data has no validation part: of every so many pairs the last is held back (default 10)."""
     skip_bad: bool = False
     """Leave out pairs whose files cannot be decoded, and say how many, instead of refusing to start."""
     verify: bool = True
-    """Decode every pair once before training, about 2 ms each; --no-verify reads headers only in sets over the cache."""
+    """Decode every pair once before training, about 2 ms each; --no-verify: headers only, if not cached."""
     jitter: bool = True
     """Resize training pairs to 286/256 of the size and crop at random (the paper, section 6.2)."""
     mirror: bool = True
     """Mirror training pairs left to right at random (the paper, section 6.2)."""
     cache_gib: float = 1.0
-    """Keep the decoded pairs in memory if they fit into so many GiB (default 1); else decode at each access."""
+    """Keep decoded pairs in memory if they fit into so many GiB (default 1), else decode at each access."""
 
     def __post_init__(self) -> None:
         if not self.data:
-            raise UserError(f"--data is empty, and accepted are {ACCEPTED}.")
+            raise UserError(f"--data got nothing; accepted are {ACCEPTED}.")
         if self.direction not in ("AtoB", "BtoA"):
-            raise UserError(f"--direction is {self.direction!r}, and accepted are AtoB and BtoA.")
+            raise UserError(f"--direction got {self.direction!r}; accepted are AtoB and BtoA.")
         if not 0 <= self.labels <= 65536 or self.labels == 1:
-            raise UserError(f"--labels is {self.labels}, and accepted are 0 (no labels) and 2 to 65536.")
+            raise UserError(f"--labels got {self.labels}; accepted are 0 (no labels) and 2 to 65536.")
         for side in ("source", "target"):
             channels = getattr(self, f"{side}_channels")
             if channels not in (0, 1, 3, 4):
-                raise UserError(
-                    f"--{side}-channels is {channels}, and accepted are 0 (follow the data), 1, 3 and 4."
-                )
+                raise UserError(f"--{side}-channels got {channels}; accepted are 0 (as the data), 1, 3, 4.")
         if self.labels and self.source_channels:
             raise UserError(
-                f"--source-channels is {self.source_channels}, and with --labels {self.labels} the source has that many."
+                f"--source-channels got {self.source_channels}, but --labels {self.labels} decides it: "
+                "leave one of them out."
             )
         if self.val_every < 2:
-            raise UserError(f"--val-every is {self.val_every}, and a number from 2 on is accepted.")
+            raise UserError(f"--val-every got {self.val_every}; accepted are numbers from 2 on.")
         if not self.cache_gib >= 0:
-            raise UserError(f"--cache-gib is {self.cache_gib}, and a number from 0 on is accepted.")
+            raise UserError(f"--cache-gib got {self.cache_gib}; accepted are 0 and greater numbers.")
 
 
 @dataclass(frozen=True)
@@ -93,20 +93,21 @@ class _Side:
     labels: int = 0
 
     def decode(self, contents: bytes, name: str) -> np.ndarray:
-        """(height, width, channels) in this side's type; 8-bit images among 16-bit ones are spread over the range."""
+        """(height, width, channels) in this side's type; 8-bit images among 16-bit ones are scaled up."""
         if self.labels:
-            return images.decode_ids(contents, name)
+            return images.decode_ids(contents, name).astype(self.dtype)
         array = images.decode_image(contents, name, self.channels)
         return array * np.uint16(257) if array.dtype == np.uint8 and self.dtype == np.uint16 else array
 
     def check_ids(self, ids: np.ndarray, name: str) -> None:
         if self.labels and ids.max() >= self.labels:
             raise UserError(
-                f"{name} holds the label id {ids.max()}, and --labels {self.labels} accepts 0 to {self.labels - 1}."
+                f"{name} holds the label id {ids.max()}, and --labels {self.labels} accepts ids from 0 to "
+                f"{self.labels - 1}."
             )
 
     def resize(self, image: tf.Tensor, size: int) -> tf.Tensor:
-        """To (size, size, channels) of the same type: ids by nearest neighbour, pictures bilinear with antialias."""
+        """To (size, size, channels), same type: ids to the nearest, pictures bilinear with antialias."""
         image.set_shape((None, None, self.channels))
         if self.labels:
             return tf.image.resize(image, (size, size), "nearest")
@@ -130,30 +131,36 @@ class _Reader:
 
     def probe(self, index: np.int64, a: bytes, b: bytes) -> np.ndarray:
         """(source channels, source bits, target channels, target bits) from the headers; checks the sizes."""
-        names = self._source.names[index]
+        names = self._source.names(index)
         info_a = images.probe(a, names[0])
         if not b:
             if info_a.width % 2:
                 raise UserError(
-                    f"{names[0]} is {info_a.width} pixels wide, and an image that holds A and B side by side has an "
-                    "even width."
+                    f"{names[0]} is {info_a.width} pixels wide, and an image that holds A and B side by side "
+                    "has an even width."
                 )
             info_b = info_a
         else:
             info_b = images.probe(b, names[1])
             if info_a[:2] != info_b[:2]:
                 raise UserError(
-                    f"{names[0]} is {info_a.width}x{info_a.height} and {names[1]} is {info_b.width}x{info_b.height}, "
-                    "and the images of a pair have the same size."
+                    f"{names[0]} is {info_a.width}x{info_a.height} and {names[1]} is "
+                    f"{info_b.width}x{info_b.height}, and the images of a pair have the same size."
                 )
         source, target = (info_b, info_a) if self._swap else (info_a, info_b)
+        if self._labels and not source.holds_ids:
+            raise UserError(
+                f"{names[self._swap]} holds colours or is compressed with loss, and --labels {self._labels} "
+                "reads "
+                "ids from grey or palette PNG, BMP or GIF."
+            )
         return np.array([source.channels, source.bits, target.channels, target.bits])
 
     def decode(
         self, index: np.int64, a: bytes, b: bytes, sides: tuple[_Side, _Side]
     ) -> tuple[np.ndarray, np.ndarray]:
         """The arrays of source and target, each (height, width, channels) in its side's type."""
-        names = self._source.names[index]
+        names = self._source.names(index)
         contents = (a, b or a)
         if self._swap:
             contents, names = contents[::-1], names[::-1]
@@ -181,6 +188,7 @@ class PairsData:
     def __init__(self, config: PairsConfig, image_size: int, seed: int, split: Split) -> None:
         self._config, self._size, self._seed, self._rule = config, image_size, seed, split.rule
         self._load_size = round(image_size * JITTER) if config.jitter else image_size
+        self._left_out = sum(source.left_out for source in {split.train, split.validation})
         self.labels = config.labels
         self.skipped: list[str] = []
 
@@ -200,27 +208,28 @@ class PairsData:
         self._validation, self.val_size = self._table(split.validation, probed[1][0], image_size)
         if self.skipped and not config.skip_bad:
             raise UserError(
-                f"--data {config.data}: {len(self.skipped)} of {sum(len(indices) for _, indices in parts)} pairs cannot "
-                f"be read, and --skip-bad leaves them out: {' '.join(self.skipped[:3])}"
+                f"--data {config.data}: {len(self.skipped)} of {sum(len(indices) for _, indices in parts)} "
+                f"pairs cannot be read, and --skip-bad leaves them out: {' '.join(self.skipped[:3])}"
             )
         if not (self.train_size and self.val_size):
             raise UserError(
-                f"--data {config.data}: {self.train_size} training and {self.val_size} validation pairs can be read, "
-                "and at least one of each is needed."
+                f"--data {config.data}: {self.train_size} training and {self.val_size} validation pairs can "
+                "be read, and at least one of each is needed."
             )
 
     def describe(self) -> str:
         """Lines for a person: how many pairs, from where, split how, and what was left out."""
         what = f"{self.labels} labels" if self.labels else f"{self.source_channels} channels"
-        held = (
-            f"{self._bytes / 2**20:.0f} MiB decoded in memory" if self._cached else "decoded at each access"
-        )
+        held = f"{self._bytes / 2**20:.0f} MiB in memory" if self._cached else "decoded at each access"
         lines = [
-            f"{self.train_size} training and {self.val_size} validation pairs from {self._config.data} ({self._rule})",
+            f"{self.train_size} training and {self.val_size} validation pairs from {self._config.data} "
+            f"({self._rule})",
             f"{self._size}x{self._size}, {what} to {self.target_channels} channels, {held}",
         ]
+        if self._left_out:
+            lines.append(f"{self._left_out} files left out that have no partner of the same name")
         if self.skipped:
-            lines.append(f"{len(self.skipped)} left out as unreadable: {' '.join(self.skipped[:3])}")
+            lines.append(f"{len(self.skipped)} pairs left out: {' '.join(self.skipped[:3])}")
         return "\n".join(lines)
 
     def train(
@@ -238,7 +247,7 @@ class PairsData:
     def validation(
         self, batch_size: int, *, limit: int | None = None, shard: tuple[int, int] = (0, 1)
     ) -> tf.data.Dataset:
-        """The validation pairs once, or the first `limit`, in order of name; the last batch may be smaller."""
+        """The validation pairs once, or the first `limit`, in order; the last batch may be smaller."""
         return ordered_batches(
             lambda index, key: self._to_float(*self._validation(index)),
             self.val_size,
@@ -260,40 +269,29 @@ class PairsData:
 
     def _follow(self, headers: np.ndarray) -> tuple[_Side, _Side]:
         """How to store source and target: by the flags, else by the richest image that the data holds."""
-        channels_and_bits = headers.max(axis=0, initial=1)
-        given = (1 if self.labels else self._config.source_channels, self._config.target_channels)
-        source, target = (
-            _Side(
-                given[i] or int(channels),
-                np.dtype(np.uint16 if bits == 16 else np.uint8),
-                (self.labels, 0)[i],
-            )
-            for i, (channels, bits) in enumerate(channels_and_bits.reshape(2, 2))
-        )
-        return source, target
+        channels, bits = headers.max(axis=0, initial=1).reshape(2, 2).T
+        types = [np.dtype(np.uint16 if depth == 16 else np.uint8) for depth in bits]
+        source = 1 if self.labels else self._config.source_channels or int(channels[0])
+        target = self._config.target_channels or int(channels[1])
+        return _Side(source, types[0], self.labels), _Side(target, types[1])
 
     def _table(self, source: Source, indices: np.ndarray, size: int) -> tuple[_Table, int]:
-        """A function from number to the stored pair of `size`, and how many there are; checks all pairs on the way."""
+        """A function from number to the stored pair of `size`, and how many there are; checks every pair."""
         types = [side.dtype for side in self._sides]
         decode = partial(_Reader(source, self._config).decode, sides=self._sides)
 
         def load(index: tf.Tensor, decode: Callable = decode) -> tuple[tf.Tensor, ...]:
-            pair = tf.numpy_function(decode, [index, *source.encoded(index)], types)
+            pair = tf.numpy_function(decode, [index, *source.encoded(index)], types, stateful=False)
             return tuple(side.resize(image, size) for side, image in zip(self._sides, pair, strict=True))
 
         if self._cached or self._config.verify:
             survey = _Survey(decode, [np.zeros((1, 1, side.channels), side.dtype) for side in self._sides])
-            batches = _passed_once(partial(load, decode=survey), indices)
-            if self._cached:
-                stored = [
-                    np.empty((len(indices), size, size, side.channels), side.dtype) for side in self._sides
-                ]
-                for start, batch in batches:
-                    for array, part in zip(stored, batch, strict=True):
+            rows = len(indices) if self._cached else 0
+            stored = [np.empty((rows, size, size, side.channels), side.dtype) for side in self._sides]
+            for start, batch in _passed_once(partial(load, decode=survey), indices):
+                for array, part in zip(stored, batch, strict=True):
+                    if self._cached:
                         array[start : start + len(part)] = part
-            else:
-                for _ in batches:
-                    pass
             good = survey.good(indices, self.skipped)
             indices = indices[good]
             if self._cached:
@@ -323,7 +321,7 @@ class PairsData:
 
 
 class _Survey:
-    """Wraps a function of (index, ...) so that one pass over the data collects every bad pair instead of the first."""
+    """Wraps a function of (index, ...), so that one pass finds all bad pairs instead of the first."""
 
     def __init__(self, function: Callable, stand_in: Any) -> None:
         self._function, self._stand_in = function, stand_in
@@ -366,21 +364,16 @@ def open_pairs(config: PairsConfig, image_size: int, seed: int) -> PairsData:
       seed: of the order, the crops and the mirroring.
 
     Raises:
-      UserError: the data cannot be used; nothing has been written. Open the data inside or after the strategy: tensors
-        made before a MultiWorkerMirroredStrategy break it.
+      UserError: the data cannot be used.
+
+    It makes tensors, so a MultiWorkerMirroredStrategy has to be made before.
     """
-    return PairsData(config, image_size, seed, _find(config, image_size))
-
-
-def _find(config: PairsConfig, image_size: int) -> Split:
-    spec = config.data
-    if spec == "facades":
-        from keras_gen.data.facades import facades_folder
-
-        return folder_split(facades_folder(image_size), config.val_every)
-    if "," in spec and not Path(spec).is_dir():
-        folders = [Path(part) for part in spec.split(",")]
-        if len(folders) != 2:
-            raise UserError(f"--data {spec} names {len(folders)} folders, and accepted are {ACCEPTED}.")
-        return parallel_split(*folders, config.val_every)
-    return folder_split(Path(spec), config.val_every)
+    split = find_pairs(
+        config.data,
+        image_size=image_size,
+        val_every=config.val_every,
+        feature_a=config.feature_a,
+        feature_b=config.feature_b,
+        tfds_dir=config.tfds_dir,
+    )
+    return PairsData(config, image_size, seed, split)

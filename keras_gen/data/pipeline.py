@@ -1,10 +1,11 @@
 """A training stream that is a pure function of (seed, position), for every family.
 
-A data set is a number of examples and a `load` function that reaches any of them. Example number i of the stream
-belongs to epoch e = i // size and is example `index_shuffle(i % size)` under the permutation of (seed, e); whatever
-chance `load` needs it draws from a stateless key of (seed, e, index). So nothing has to be skipped or saved to go on
-after an interruption: step s of batch b starts at `start=s * b`. The stream runs on over the end of an epoch, also
-within a batch when the batch size does not divide the size; how many steps are called an epoch is the caller's choice.
+A data set is a number of examples and a `load` function that reaches any of them. Example number i of the
+stream belongs to epoch e = i // size and is example `index_shuffle(i % size)` under the permutation of (seed,
+e); whatever chance `load` needs it draws from a stateless key of (seed, e, index). So nothing has to be
+skipped or saved to go on after an interruption: step s of batch b starts at `start=s * b`. The stream runs on
+over the end of an epoch, also within a batch when the batch size does not divide the size; how many steps are
+an epoch is the caller's choice.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 Load = Callable[[tf.Tensor, tf.Tensor], Any]
-"""(index: int64 scalar, key: int32 (2,), a stateless seed) -> one example of static shapes, as a graph function."""
+"""A graph function: (index: int64, key: int32 (2,), a stateless seed) -> one example of static shapes."""
 
 _ORDER, _DRAW = 0, 1  # what a key is for: the order of an epoch, or the chance within an example
 
@@ -39,8 +40,8 @@ def training_stream(
       start: the first example's position in the stream, a multiple of `batch_size`.
       stop: the position after the last; None for no end. A last partial batch is dropped.
       shard: (worker, workers). Worker w loads places w, w + workers, ... of every batch, so that all workers'
-        batches together are the batch that one worker would load. `workers` divides `batch_size`. The result is
-        one worker's share, for `strategy.distribute_datasets_from_function`, with automatic sharding off.
+        batches together are the batch that one worker would load. `workers` divides `batch_size`. The result
+        is one worker's share, for `strategy.distribute_datasets_from_function`, with automatic sharding off.
 
     Returns:
       Batches of `batch_size / workers` examples.
@@ -86,7 +87,7 @@ def _batches(examples: tf.data.Dataset, batch_size: int, drop_remainder: bool) -
 
 
 def _fold(seed: int, purpose: int) -> tuple[int, int]:
-    """An int32 stateless seed for one purpose; plain numbers, because no tensor may exist before a strategy does."""
+    """An int32 stateless seed for one purpose; plain numbers: no tensor may exist before a strategy does."""
     state = np.random.SeedSequence([abs(seed), int(seed < 0), purpose]).generate_state(2, np.uint32)
     return tuple(int(word) for word in state.astype(np.int32))
 

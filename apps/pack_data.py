@@ -1,0 +1,53 @@
+"""Pack aligned pairs into TFRecord shards, for data that outgrows one disk.
+
+The images stay encoded as they are. Train on the folder with `--data DIR`, or spread its shards over several
+disks and train with `--data tfrecord:/disk1/*.tfrecord,/disk2/*.tfrecord`.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from keras_gen.data.packing import pack_pairs
+from keras_gen.data.pair_sources import find_pairs
+from keras_gen.engine.cli import app, parse
+
+EXAMPLE = "python -m apps.pack_data photos_and_maps --out packed --shards 8"
+
+
+@dataclass(frozen=True)
+class Flags:
+    spec: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SPEC")]
+    """What to pack, any SPEC that --data of the training apps accepts."""
+    out: Path
+    """Folder to write, new or empty."""
+    shards: int = 1
+    """Number of training shards [files]; validation has at most as many."""
+    val_every: int = 10
+    """Where the data has no validation part: of every so many pairs the last is held back [pairs]."""
+    image_size: int = 256
+    """Size at which the built-in facades are drawn [pixels]."""
+    feature_a: str = ""
+    """For tfds: name of the image feature that is side A."""
+    feature_b: str = ""
+    """For tfds: name of the image feature that is side B."""
+    tfds_dir: str = ""
+    """For tfds: folder of the prepared data sets; default: tensorflow-datasets' own."""
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Pack the pairs of one SPEC."""
+    flags = parse(Flags, argv, example=EXAMPLE)
+    sources = {name: value for name, value in vars(flags).items() if name not in ("out", "shards")}
+    manifest = pack_pairs(find_pairs(**sources), flags.out, flags.shards)
+    print(f"{manifest['train']} training and {manifest['val']} validation pairs written to {flags.out}")
+    print(f"next: python -m apps.train_pix2pix --data {flags.out}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
