@@ -137,13 +137,15 @@ def _window_parameters(rng: np.random.Generator) -> tuple[float, ...]:
     """What differs from window to window: curtain kind, its extent and colour, light inside, reflection,
     tilt.
     """
+    kind, extent, cloth, light, mirror, tilt = rng.random(6).tolist()
+    room = 0.01 + 0.04 * light if light < 0.93 else 0.3
     return (
-        rng.integers(4),
-        rng.uniform(0.15, 0.6),
-        rng.integers(len(_CURTAIN)),
-        rng.uniform(0.01, 0.05) if rng.random() < 0.93 else 0.3,
-        rng.uniform(0.05, 0.5),
-        rng.normal(0, 0.05),
+        int(4 * kind),
+        0.15 + 0.45 * extent,
+        int(len(_CURTAIN) * cloth),
+        room,
+        0.05 + 0.45 * mirror,
+        0.16 * (tilt - 0.5),
     )
 
 
@@ -379,17 +381,15 @@ def _label_map(plan: _Plan, size: int, rng: np.random.Generator) -> np.ndarray:
         parts = plan.parts[kind]
         if name is None or not parts:
             continue
-        arched = kind in ("window", "door", "blind")
-        jitter = rng.normal(0, 0.002, (len(parts), 4))
-        for (x0, y0, x1, y1, *parameters), shift in zip(parts, jitter, strict=True):
-            x0, y0, x1, y1 = (x0 + shift[0], y0 + shift[1], x1 + shift[2], y1 + shift[3])
-            rows, columns = pixels(y0, y1), pixels(x0, x1)
-            if arched and parameters[0]:
-                x, y = centre[None, columns], centre[rows, None]
-                inside = _inside(x, y, x0, y0, x1, max(y1, y[-1:].max(initial=y1)), parameters[0]) >= 0
-                labels[rows, columns][inside] = CLASSES.index(name)
+        corners = np.array([part[:4] for part in parts]) + rng.normal(0, 0.002, (len(parts), 4))
+        edges = np.clip(np.rint(corners * size), 0, size).astype(int).tolist()
+        for part, (x0, y0, x1, y1), (left, top, right, bottom) in zip(parts, corners, edges, strict=True):
+            area = labels[top:bottom, left:right]
+            if kind in ("window", "door", "blind") and part[4]:
+                x, y = centre[None, left:right], centre[top:bottom, None]
+                area[_inside(x, y, x0, y0, x1, max(y1, bottom / size), part[4]) >= 0] = CLASSES.index(name)
             else:
-                labels[rows, columns] = CLASSES.index(name)
+                area[:] = CLASSES.index(name)
     return labels
 
 
@@ -629,6 +629,10 @@ def _paint_walls(
     height[bottom:], shine[bottom:] = 0, 0
 
 
+# The painters: each renders the fragments `f` of one kind. `p` holds the columns of the kind's parts,
+# a value for each fragment: the corners, then the kind's own parameters as in `_plan`.
+
+
 def _paint_neighbour(rng, canvas, f, p, looks):
     """A window of a house beside, in a plain frame."""
     edge = _inside(f.x, f.y, f.x0, f.y0, f.x1, f.y1, 0.0)
@@ -862,9 +866,8 @@ def _paint_deco(rng, canvas, f, p, looks):
     """Ornaments in relief: a rosette, a medallion, a festoon panel, a keystone."""
     kind = p[4]
     a, b = 2 * f.u - 1, 2 * f.v - 1
-    radius, angle = np.hypot(a, b), np.arctan2(b, a)
-    petals = np.cos(6 * angle) * (radius > 0.3)
-    rosette = (0.95 + 0.05 * petals - radius), 0.12 + 0.03 * petals + 0.06 * (radius < 0.3) - 0.06 * radius
+    radius = np.hypot(a, b)
+    rosette = (0.95 - radius), 0.12 - 0.04 * np.cos(radius * 9)
     medallion = (
         (1 - radius),
         np.where(radius > 0.72, 0.18, 0.05 + 0.12 * np.exp(-5 * ((a * 1.4) ** 2 + b * b))),
@@ -947,7 +950,7 @@ def _sunlight(canvas: _Canvas, rng: np.random.Generator) -> np.ndarray:
     gy[1:-1] = (height[2:] - height[:-2]) * (0.5 * pixel)
     gx[:, 1:-1] = (height[:, 2:] - height[:, :-2]) * (0.5 * pixel)
     norm = 1 / np.sqrt(1 + gx * gx + gy * gy)
-    length = np.sqrt(1 + side * side + drop * drop)
+    length = float(np.sqrt(1 + side * side + drop * drop))
     facing = np.maximum((gx * side + gy * drop + 1) * norm, 0) / length
     # Sky light comes from above and does not reach into recesses.
     hollow = np.maximum(ndimage.uniform_filter(height, max(3, int(0.9 * pixel) | 1)) - height, 0)
@@ -1010,7 +1013,7 @@ def _photograph(plan: _Plan, size: int, rng: np.random.Generator) -> np.ndarray:
     image[:, :, 1:-1] += soft * (image[:, :, 2:] + image[:, :, :-2] - 2 * image[:, :, 1:-1])
     image = np.sqrt(1 - np.exp(-1.35 * np.maximum(image, 0)))  # the sensor's shoulder, then gamma 2
     image += 0.4 * (image * image * (3 - 2 * image) - image)  # contrast
-    image += (rng.random((3, size, size), np.float32) - 0.5) * np.float32(rng.uniform(0.02, 0.07))
+    image += (rng.random((3, size, size), np.float32) - 0.5) * np.float32(rng.uniform(0.02, 0.06))
     return np.ascontiguousarray(
         (np.clip(image, 0, 1, out=image) * 255 + 0.5).astype(np.uint8).transpose(1, 2, 0)
     )
