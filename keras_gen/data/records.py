@@ -129,7 +129,7 @@ def _extents(shard: Path) -> Iterator[tuple[int, int]]:
     with shard.open("rb") as file:
         while offset < end:
             header = os.pread(file.fileno(), _HEADER.size, offset)
-            size = _HEADER.unpack(header)[0] + _FRAME if len(header) == _HEADER.size else end
+            size = _FRAME + (_HEADER.unpack(header)[0] if len(header) == _HEADER.size else end)
             if offset + size > end:
                 raise UserError(
                     f"{shard} ends within a record after {offset} of {end} bytes, or is not TFRecord."

@@ -1,0 +1,183 @@
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image, ImageOps
+
+from keras_gen.data import images
+from keras_gen.data.images import UnreadableImage
+from keras_gen.errors import UserError
+
+
+def encode(array, form="PNG", **options):
+    file = io.BytesIO()
+    image = array if isinstance(array, Image.Image) else Image.fromarray(array)
+    image.save(file, form, **options)
+    return file.getvalue()
+
+
+def picture(channels, dtype=np.uint8, seed=0):
+    shape = (6, 10, channels)
+    return np.random.default_rng(seed).integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
+
+
+def grey_png(values, bits):
+    """A grey PNG of 1, 2, 4 bits, which Pillow cannot write."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    digits = ((values[..., None] >> np.arange(bits - 1, -1, -1)) & 1).reshape(len(values), -1)
+    rows = b"".join(b"\0" + row.tobytes() for row in np.packbits(digits.astype(np.uint8), axis=1))
+    header = struct.pack(">IIBBBBB", values.shape[1], values.shape[0], bits, 0, 0, 0, 0)
+    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+@pytest.mark.parametrize(("form", "options"), [("PNG", {}), ("BMP", {}), ("WEBP", {"lossless": True})])
+def test_lossless_formats_keep_every_value(form, options):
+    expected = picture(3)
+    np.testing.assert_array_equal(images.decode_image(encode(expected, form, **options), "x"), expected)
+
+
+def test_jpeg_is_close():
+    smooth = np.tile(np.arange(0, 240, 10, dtype=np.uint8)[:, None, None], (1, 24, 3))
+    decoded = images.decode_image(encode(smooth, "JPEG", quality=95), "x")
+    assert np.abs(decoded.astype(int) - smooth).max() <= 4
+
+
+def test_cmyk_jpeg_is_rgb():
+    assert images.decode_image(encode(Image.new("CMYK", (4, 4)), "JPEG"), "x").shape == (4, 4, 3)
+
+
+def test_gif_gives_its_first_frame():
+    first, second = (Image.new("RGB", (4, 3), colour) for colour in ("red", "blue"))
+    contents = encode(first, "GIF", save_all=True, append_images=[second])
+    assert np.all(images.decode_image(contents, "x") == [255, 0, 0])
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_sixteen_bit_png_keeps_every_value(channels):
+    expected = picture(channels, np.uint16)
+    contents = tf.io.encode_png(expected).numpy()
+    decoded = images.decode_image(contents, "x", channels)
+    assert decoded.dtype == np.uint16
+    np.testing.assert_array_equal(decoded, expected)
+
+
+def test_channels_follow_the_file_or_the_request():
+    grey, colour = picture(1), picture(3)
+    assert images.decode_image(encode(grey[..., 0]), "x").shape == (6, 10, 1)
+    np.testing.assert_array_equal(
+        images.decode_image(encode(grey[..., 0]), "x", 3), np.repeat(grey, 3, axis=-1)
+    )
+    luma = np.asarray(Image.fromarray(colour).convert("L"))[..., None]
+    assert np.abs(images.decode_image(encode(colour), "x", 1).astype(int) - luma).max() <= 1
+    opaque = images.decode_image(encode(colour), "x", 4)
+    assert np.all(opaque[..., 3] == 255)
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_transparency_is_composited_on_white(channels, dtype):
+    array = picture(channels, dtype)
+    contents = tf.io.encode_png(array).numpy()
+    alpha = array[..., -1:] / np.iinfo(dtype).max
+    expected = array[..., :-1] * alpha + np.iinfo(dtype).max * (1 - alpha)
+    np.testing.assert_allclose(images.decode_image(contents, "x"), expected, atol=0.5001)
+
+
+def test_transparent_colour_of_a_palette_is_white():
+    palette = Image.new("P", (2, 1))
+    palette.putpalette([10, 20, 30, 40, 50, 60])
+    palette.putpixel((1, 0), 1)
+    decoded = images.decode_image(encode(palette, transparency=1), "x")
+    np.testing.assert_array_equal(decoded[0], [[10, 20, 30], [255, 255, 255]])
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(form, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    contents = encode(picture(3), form, exif=exif)
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(contents))).convert("RGB"))
+    np.testing.assert_array_equal(images.decode_image(contents, "x"), expected)
+    info = images.probe(contents, "x")
+    assert (info.height, info.width) == expected.shape[:2]
+
+
+@pytest.mark.parametrize(("channels", "bits"), [(1, 8), (3, 8), (1, 16), (3, 16)])
+def test_probe_agrees_with_decoding(channels, bits):
+    contents = tf.io.encode_png(picture(channels, np.uint16 if bits == 16 else np.uint8)).numpy()
+    assert images.probe(contents, "x") == (10, 6, channels, bits, channels == 1)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_grey_ids_are_the_stored_values(bits):
+    ids = np.random.default_rng(0).integers(0, 2**bits, (5, 7))
+    np.testing.assert_array_equal(images.decode_ids(grey_png(ids, bits), "x")[..., 0], ids)
+
+
+def test_palette_and_sixteen_bit_ids_are_the_stored_values():
+    ids = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    palette = Image.fromarray(ids, "L").convert("P")
+    palette.putpalette(np.random.default_rng(0).integers(0, 256, 768).tolist())
+    np.testing.assert_array_equal(images.decode_ids(encode(palette), "x")[..., 0], np.asarray(palette))
+    wide = ids.astype(np.uint16)[..., None] * 1000
+    np.testing.assert_array_equal(images.decode_ids(tf.io.encode_png(wide).numpy(), "x"), wide)
+
+
+@pytest.mark.parametrize("contents", [encode(picture(3)), encode(picture(1)[..., 0], "JPEG")])
+def test_ids_of_colours_or_lossy_files_are_refused(contents):
+    with pytest.raises(UserError, match=r"map\.png is .* grey or palette"):
+        images.decode_ids(contents, "map.png")
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "BMP", "GIF"])
+def test_truncated_files_are_unreadable(form):
+    contents = encode(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8), form)
+    with pytest.raises(UnreadableImage, match=r"x\.png is"):
+        images.decode_image(contents[: len(contents) // 2], "x.png")
+
+
+def test_truncated_sixteen_bit_png_is_unreadable():
+    contents = tf.io.encode_png(picture(3, np.uint16)).numpy()
+    with pytest.raises(UnreadableImage, match=r"x\.png is truncated"):
+        images.decode_image(contents[: len(contents) // 2], "x.png")
+
+
+@pytest.mark.parametrize("contents", [b"", b"just text"])
+def test_other_files_are_unreadable(contents):
+    with pytest.raises(UnreadableImage, match=r"x\.png is not a PNG, JPEG, WebP, BMP or GIF"):
+        images.probe(contents, "x.png")
+
+
+def test_too_many_pixels_are_refused(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)
+    with pytest.raises(UnreadableImage, match="more pixels than the 40"):
+        images.decode_image(encode(picture(3)), "x.png")
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(UnreadableImage, match=r"gone\.png cannot be read: No such file"):
+        images.read_image(tmp_path / "gone.png")
+
+
+def test_listing_is_sorted_and_leaves_out_what_is_no_image(tmp_path):
+    for name in ("b.png", "10.jpg", "9.JPG", "._b.png", "notes.txt"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "folder.png").mkdir()
+    assert [file.name for file in images.list_images(tmp_path)] == ["10.jpg", "9.JPG", "b.png"]
+
+
+def test_floats_span_the_range_and_come_back():
+    every = np.arange(256, dtype=np.uint8)
+    floats = images.to_float(every)
+    assert (floats[0], floats[-1], floats.dtype) == (-1, 1, np.float32)
+    np.testing.assert_array_equal(images.to_uint8(floats), every)
+    np.testing.assert_array_equal(images.to_uint8(np.array([-3.0, 3.0])), [0, 255])
+    assert images.to_float(np.array([65535], np.uint16)) == 1
