@@ -1,7 +1,7 @@
 """`Run`: one training run and its folder.
 
-    savedmodels/<family>/<run>/
-        config.json   checkpoints/   logs/   samples/   saved_model/   model.tflite   report.json
+savedmodels/<family>/<run>/
+    config.json   checkpoints/   logs/   samples/   saved_model/   model.tflite   report.json
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
-import json
 import os
 import shutil
 import signal
@@ -20,20 +19,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
-import numpy as np
 import tensorflow as tf
 
 from keras_gen.engine import callbacks as on
 from keras_gen.engine.checkpoints import Checkpoints
 from keras_gen.engine.cli import Stopped
-from keras_gen.engine.config import CONFIG_FILE, Setup, versions
+from keras_gen.engine.config import CONFIG_FILE, Setup
+from keras_gen.engine.exports import write_exports
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.engine.schedules import ConstantThenLinear
 from keras_gen.engine.strategy import is_chief, prepare
 from keras_gen.errors import UserError
-from keras_gen.export.exporter import ExportError, export
 
-_PARITY_IMAGES = 16
 _OWN = (CONFIG_FILE, "checkpoints", "logs", "samples", "saved_model", "model.tflite", "report.json")
 
 
@@ -173,7 +170,11 @@ class Run:
             kept = checkpoints.newest_step()
             raise Stopped(
                 f"error: {error}; "
-                + (f"the checkpoint of step {kept} is kept in {self.folder}" if kept else "no checkpoint was written yet")
+                + (
+                    f"the checkpoint of step {kept} is kept in {self.folder}"
+                    if kept
+                    else "no checkpoint was written yet"
+                )
                 + ". A lower --learning-rate, or --precision float32 if it was mixed, is the usual cure.",
                 1,
             ) from None
@@ -246,17 +247,7 @@ class Run:
         """
         if not self.chief:
             return
-        limit = min(_PARITY_IMAGES, data.val_size)
-        images = np.concatenate([np.asarray(source) for source, *_ in data.validation(1, limit=limit)])
-        try:
-            self.report["export"] = export(model.serving(), self.folder, images)
-        except ExportError as error:
-            message, self.report["export"] = error.args
-            raise Stopped(f"error: {message}", 1) from None
-        finally:
-            self.report["versions"] = versions()
-            (self.folder / "report.json").write_text(json.dumps(self.report, indent=2) + "\n", encoding="utf-8")
-        self.say(*_summary(self.folder, self.report))
+        self.say(*_summary(self.folder, write_exports(model, data, self.folder, self.report)))
 
 
 def remove_run(folder: Path) -> None:
@@ -279,16 +270,11 @@ def _spans(done: int, steps: int, epochs: int) -> Iterator[tuple[int, int, int]]
         yield epoch, epochs, epoch * steps
 
 
-def _summary(folder: Path, report: dict[str, Any]) -> list[str]:
-    lines = ["", f"Written to {folder}:"]
-    for exported in report["export"].values():
-        for name, figures in exported["files"].items():
-            lines.append(
-                f"  {name:<16} {figures['megabytes']:7.1f} MB  {1e3 * figures['seconds_per_image']:6.1f} ms an image, "
-                f"differs from the network by at most {figures['max_abs_difference']:.1e}"
-            )
+def _summary(folder: Path, exported: list[str]) -> list[str]:
     return [
-        *lines,
+        "",
+        f"Written to {folder}:",
+        *exported,
         "  samples/index.html, logs/, checkpoints/, config.json, report.json",
         "Next:",
         f"  tensorboard --logdir {folder.parent}",
