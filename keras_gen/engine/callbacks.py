@@ -123,7 +123,13 @@ class Preview(StepCallback):
     """Sample sheets of the same validation examples, as PNG and in TensorBoard."""
 
     def __init__(
-        self, first_step: int, batch: Any, folder: Path, writer: tf.summary.SummaryWriter, every: int, log: TensorBoardLog
+        self,
+        first_step: int,
+        batch: Any,
+        folder: Path,
+        writer: tf.summary.SummaryWriter,
+        every: int,
+        log: TensorBoardLog,
     ) -> None:
         super().__init__(first_step)
         self._batch, self._folder, self._writer, self._every, self._log = batch, folder, writer, every, log
@@ -150,7 +156,9 @@ class Preview(StepCallback):
 class Checkpointing(StepCallback):
     """The newest checkpoint every so many steps, and the best one by validation."""
 
-    def __init__(self, first_step: int, checkpoints: Checkpoints, every: int, monitor: str, log: TensorBoardLog) -> None:
+    def __init__(
+        self, first_step: int, checkpoints: Checkpoints, every: int, monitor: str, log: TensorBoardLog
+    ) -> None:
         super().__init__(first_step)
         self._checkpoints, self._every, self._monitor, self._log = checkpoints, every, monitor, log
 

@@ -53,7 +53,9 @@ class Checkpoints:
     def not_finite(self) -> str | None:
         """Name of a variable that holds NaN or infinity, None if all is finite."""
         for name, variable in self._state.items():
-            if variable.dtype.is_floating and not bool(tf.reduce_all(tf.math.is_finite(tf.convert_to_tensor(variable)))):
+            if variable.dtype.is_floating and not bool(
+                tf.reduce_all(tf.math.is_finite(tf.convert_to_tensor(variable)))
+            ):
                 return name
         return None
 

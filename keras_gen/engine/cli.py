@@ -12,6 +12,8 @@ import functools
 import io
 import re
 import sys
+import textwrap
+import typing
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -59,33 +61,81 @@ def app(main: Callable[[Sequence[str] | None], None]) -> Callable[..., int]:
 def parse(kind: type[T], argv: Sequence[str] | None, *, example: str, default: T | None = None) -> T:
     """An instance of a dataclass (fields may be dataclasses) from flags.
 
-    `--help` prints `example`, the first line of a help that fits a screen; `-H` adds the text of each flag.
+    `--help` prints `example` and the flags with their defaults on one screen; `-H` (`--help-verbose`) the text of each
+    flag, by tyro.
 
     Raises:
         UserError: for an unknown flag or a value of the wrong type, in one sentence.
         SystemExit: with code 0 after a help text.
     """
     argv = sys.argv[1:] if argv is None else list(argv)
+    if {"-h", "--help"} & set(argv):
+        print(short_help(kind, default, example))
+        raise SystemExit(0)
     complaint = io.StringIO()
     settings: dict[str, Any] = {} if default is None else {"default": default}
-    program = re.search(r"python -m \S+", example)
-    if {"-h", "--help", "-H", "--help-verbose"} & set(argv):
+    if {"-H", "--help-verbose"} & set(argv):
+        argv = ["--help"]  # tyro's own help is the long one
         print(f"example: {example}\n")
     try:
         with contextlib.redirect_stderr(complaint):
-            return tyro.cli(
-                kind,
-                prog=program.group() if program else None,
-                description="",
-                args=argv,
-                compact_help=True,
-                config=_MARKERS,
-                **settings,
-            )
+            return tyro.cli(kind, prog=_program(example), description="", args=argv, config=_MARKERS, **settings)
     except SystemExit as stop:
         if stop.code in (0, None):
             raise
         raise UserError(_one_sentence(complaint.getvalue())) from None
+
+
+def short_help(kind: type, default: Any, example: str) -> str:
+    """Every flag with its default on one screen of 80 columns; choices are listed with the default first."""
+    groups: dict[str, list[str]] = {}
+    positional = _flags(kind, default, "options", groups)
+    lines = [f"example: {example}", "", f"usage: {_program(example)} {' '.join([*positional, '[FLAGS]'])}"]
+    for group, flags in groups.items():
+        lines += ["", f"{group} (with defaults):"] if flags else []
+        lines += textwrap.wrap(
+            "   ".join(flags), 78, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
+        )
+    lines += ["", "-H tells what each flag means: its unit, its default and where that comes from."]
+    return "\n".join(line.replace("\N{NO-BREAK SPACE}", " ") for line in lines)
+
+
+def _flags(kind: type, default: Any, group: str, groups: dict[str, list[str]]) -> list[str]:
+    """Add `kind`'s flags to `groups`, nested dataclasses as groups of their own; returns its positional arguments."""
+    hints = typing.get_type_hints(kind, include_extras=True)
+    positional = []
+    for field in dataclasses.fields(kind):
+        hint, marks = hints[field.name], ()
+        if typing.get_origin(hint) is typing.Annotated:
+            marks, hint = hint.__metadata__, typing.get_args(hint)[0]
+        value = getattr(default, field.name) if default is not None else _default(field)
+        if dataclasses.is_dataclass(hint):
+            _flags(hint, value, f"{field.name} flags", groups)
+        elif any(mark in marks for mark in tyro.conf.Positional[int].__metadata__):
+            positional.append(f"{field.name.upper()}{' ...' if typing.get_origin(hint) in (tuple, list) else ''}")
+        elif not any(mark in marks for mark in tyro.conf.Suppress[int].__metadata__):
+            groups.setdefault(group, []).append(_flag(field.name, hint, value))
+    return positional
+
+
+def _flag(name: str, hint: Any, value: Any) -> str:
+    """`--name value`, kept on one line by a no-break space."""
+    flag = name.replace("_", "-")
+    if hint is bool:
+        return f"--no-{flag}" if value else f"--{flag}"
+    if typing.get_origin(hint) is typing.Literal:
+        choices = sorted(typing.get_args(hint), key=lambda choice: choice != value)
+        return f"--{flag}\N{NO-BREAK SPACE}{'|'.join(map(str, choices))}"
+    shown = name.upper() if value in (None, "", dataclasses.MISSING) else value
+    return f"--{flag}\N{NO-BREAK SPACE}{shown}"
+
+
+def _default(field: dataclasses.Field) -> Any:
+    return field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
+
+
+def _program(example: str) -> str:
+    return " ".join(example.split()[:3])
 
 
 def parse_setup(
@@ -182,9 +232,7 @@ def _value_of(flag: str, argv: Sequence[str]) -> str | None:
 
 
 def _literal(names: tuple[str, ...]) -> Any:
-    from typing import Literal
-
-    return Literal[names]  # type: ignore[valid-type]
+    return typing.Literal[names]  # type: ignore[valid-type]
 
 
 def _one_sentence(box: str) -> str:
@@ -195,5 +243,7 @@ def _one_sentence(box: str) -> str:
     for line in lines:
         if line.startswith(("For full helptext", "Argument helptext")):
             break
+        if any("Perhaps you meant" in word for word in kept) and not line.startswith("--"):
+            continue  # the flag's own text
         kept.append(line)
     return re.sub(r"\s+", " ", " ".join(kept)) or "the flags could not be read; --help lists them."

@@ -56,7 +56,9 @@ def patchgan(
     return keras.Model(inputs if len(inputs) > 1 else inputs[0], x, name=name)
 
 
-def _convolution(x: keras.KerasTensor, width: int, kernel: int, stride: int, bias: bool, name: str) -> keras.KerasTensor:
+def _convolution(
+    x: keras.KerasTensor, width: int, kernel: int, stride: int, bias: bool, name: str
+) -> keras.KerasTensor:
     # A border of 1 on every side, also at stride 1, where "same" would pad a 4x4 kernel unevenly.
     if kernel > 1 and stride == 1:
         x = layers.ZeroPadding2D(1, name=f"{name}_pad")(x)
