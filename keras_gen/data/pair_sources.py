@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 
 from keras_gen.data.facades import facades_folder
 from keras_gen.data.images import IMAGE_SUFFIXES, list_images
@@ -101,9 +102,7 @@ def find_pairs(
 def held_back(source: Source, every: int, what: str) -> Split:
     """Splits one source: of every `every` pairs in order, the last goes to validation; at least one does."""
     if source.size < 2:
-        raise UserError(
-            f"{what} holds {source.size} pair, and at least 2 are needed, one of them for validation."
-        )
+        raise UserError(f"{what} holds {source.size} pair, and at least 2 are needed, one of them for validation.")
     indices = np.arange(source.size)
     chosen = indices % every == every - 1
     chosen[-1] |= not chosen.any()
@@ -146,12 +145,16 @@ def parallel(folder_a: Path, folder_b: Path) -> Source:
 
 
 def packed(records: Records, features: tuple[str, str] = PACKED_FEATURES) -> Source:
-    """One `tf.train.Example` per pair: encoded images in two features, the second "" if the first holds both.
+    """At least one `tf.train.Example`, one per pair: encoded images in two features, the second "" if the
+    first holds both.
 
     Raises:
       UserError: the first record is no such example.
     """
-    first = tf.train.Example.FromString(records.read(tf.constant(0)).numpy())
+    try:
+        first = tf.train.Example.FromString(records.read(tf.constant(0)).numpy())
+    except (tf.errors.OpError, DecodeError) as error:
+        raise UserError(f"{records.name(0)} is damaged or holds no tf.train.Example.") from error
     if missing := [name for name in features if name not in first.features.feature]:
         raise UserError(
             f"{records.name(0)} holds the features "
@@ -218,7 +221,10 @@ def _shards(patterns: Sequence[str], val_every: int) -> Split:
 
 
 def _packed_shards(shards: Sequence[Path]) -> Source:
-    return packed(Records((shard, read_index(shard)[:, 0]) for shard in shards))
+    records = Records((shard, read_index(shard)[:, 0]) for shard in shards)
+    if not len(records):
+        raise UserError(f"{shards[0]} holds no records; accepted are shards of at least one pair.")
+    return packed(records)
 
 
 def _images(folder: Path) -> list[Path]:
@@ -226,9 +232,7 @@ def _images(folder: Path) -> list[Path]:
     if not files:
         inside = sorted(child.name for child in folder.iterdir())
         found = f"only {', '.join(inside[:5])}" if inside else "nothing"
-        raise UserError(
-            f"{folder} holds {found}, and images ({' '.join(IMAGE_SUFFIXES)}) are looked for there."
-        )
+        raise UserError(f"{folder} holds {found}, and images ({' '.join(IMAGE_SUFFIXES)}) are looked for there.")
     return files
 
 

@@ -46,18 +46,16 @@ def _builder(name: str, data_dir: str) -> tfds.core.DatasetBuilder:
     except (tfds.core.registered.DatasetNotFoundError, ValueError, AssertionError) as error:
         where = data_dir or "tensorflow-datasets' own folder"
         raise UserError(
-            f"--data tfds:{name}: there is no such data set, neither in tensorflow-datasets nor prepared in "
-            f"{where}."
+            f"--data got tfds:{name}; there is no such data set in tensorflow-datasets or prepared in {where}."
         ) from error
     if not builder.info.splits:
         try:
             builder.download_and_prepare()
         except Exception as error:  # whatever a download, an archive or a licence gate raises
-            raise UserError(f"--data tfds:{name} could not be downloaded and prepared: {error}") from error
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
+            raise UserError(f"--data tfds:{name} cannot be downloaded and prepared: {reason}") from error
     if builder.info.file_format != tfds.core.FileFormat.TFRECORD:
-        raise UserError(
-            f"--data tfds:{name} is prepared as {builder.info.file_format.value}, and tfrecord is accepted."
-        )
+        raise UserError(f"--data tfds:{name} is prepared as {builder.info.file_format.value}; accepted is tfrecord.")
     return builder
 
 
@@ -70,8 +68,8 @@ def _check_features(builder: tfds.core.DatasetBuilder, features: tuple[str, str]
     for side, feature in zip("ab", features, strict=True):
         if feature not in there:
             raise UserError(
-                f"--feature-{side} is {feature!r}, and tfds:{builder.info.full_name} has the image features "
-                f"{', '.join(there) or '(none)'}."
+                f"--feature-{side} got {feature!r}; accepted are the image features of "
+                f"tfds:{builder.info.full_name}: {', '.join(there) or '(none)'}."
             )
 
 
@@ -84,6 +82,5 @@ def _records(builder: tfds.core.DatasetBuilder, split: str) -> Records:
             f"{', '.join(builder.info.splits)} and slices of them such as train[:90%]."
         ) from error
     return Records(
-        (file.filename, read_index(file.filename)[file.skip : file.skip + file.take, 0])
-        for file in instructions
+        (file.filename, read_index(file.filename)[file.skip : file.skip + file.take, 0]) for file in instructions
     )
