@@ -1,0 +1,87 @@
+"""Export a run again: SavedModel and TFLite from a checkpoint, compared with the network on its validation images.
+
+What is already there is replaced, and report.json says what was written and how far each file is from the network.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from keras_gen import models
+from keras_gen.data.pairs import PairsConfig, PairsData, open_pairs
+from keras_gen.engine.cli import app, parse
+from keras_gen.engine.config import CONFIG_FILE, from_plain, read_config
+from keras_gen.engine.exports import REPORT_FILE, write_exports
+from keras_gen.engine.model import GenerativeModel
+from keras_gen.errors import UserError
+
+EXAMPLE = "python -m apps.export savedmodels/pix2pix/RUN --checkpoint best"
+
+
+@dataclass(frozen=True)
+class Flags:
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """Folder of the run."""
+    checkpoint: Literal["newest", "best"] = "newest"
+    """Which of its checkpoints: the newest, or the best by validation."""
+    out: Path | None = None
+    """Folder to write saved_model/, model.tflite and report.json to; default: RUN itself."""
+    data: str = ""
+    """Where the pairs of the run are now, if not where config.json says; any SPEC of the training app."""
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Load the run, open its data, export and compare."""
+    flags = parse(Flags, argv, example=EXAMPLE)
+    folder = flags.out or flags.run
+    model, step = models.load(flags.run, flags.checkpoint)
+    data = _data(flags, model)
+    report = _report(flags.run) | {"exported_checkpoint": {"which": flags.checkpoint, "step": step}}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lines = write_exports(model, data, folder, report)
+    except OSError as error:
+        raise UserError(f"--out {folder} cannot be written: {error.strerror or error}.") from None
+    print(f"Step {step}, the {flags.checkpoint} checkpoint, written to {folder}:", *lines, sep="\n")
+
+
+def _data(flags: Flags, model: GenerativeModel) -> PairsData:
+    """The run's own data, or those of `--data` read in the same way."""
+    content = read_config(flags.run)
+    config = from_plain(PairsConfig, content["data"], flags.run / CONFIG_FILE)
+    try:
+        config = replace(config, data=flags.data or config.data)
+        data = open_pairs(config, model.config.image_size, content["run"]["seed"])
+    except UserError as error:
+        if flags.data:
+            raise
+        raise UserError(
+            f"the data of {flags.run} cannot be opened any more, and --data SPEC names another place: {error}"
+        ) from None
+    given = (data.source_channels, data.target_channels)
+    if given != (taken := (model.config.source_channels, model.config.target_channels)):
+        raise UserError(
+            f"--data {config.data} holds pairs of {given[0]} to {given[1]} channels, and {flags.run} translates "
+            f"{taken[0]} to {taken[1]}."
+        )
+    return data
+
+
+def _report(folder: Path) -> dict[str, Any]:
+    """What report.json says by now; nothing if the run was stopped before it was written."""
+    try:
+        return json.loads((folder / REPORT_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise UserError(f"{folder / REPORT_FILE} cannot be read as JSON ({error}).") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
