@@ -1,0 +1,95 @@
+"""Does the data pipeline keep up with the model? Pairs per second at 256x256, beside a training step of pix2pix.
+
+    python -m benchmarks.data
+
+Three ways to the same pairs, 512x256 JPEGs of the built-in facades: decoded once into memory, decoded from files at
+each access, decoded from TFRecord shards at each access. "CPU ms" is the processor time per pair over all cores: what
+the pipeline takes away from a model that trains on the same processor, last as a share of one core at its rate.
+"""
+
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+import apps.pack_data
+from keras_gen.data.facades import PALETTE, draw_pair
+from keras_gen.data.pairs import PairsConfig, PairsData, open_pairs
+from keras_gen.engine.cli import app, parse
+from keras_gen.models.pix2pix import PRESETS, Pix2Pix
+
+SIZE = 256
+
+
+@dataclass(frozen=True)
+class Flags:
+    pairs: int = 200
+    """Number of different pairs [pairs]."""
+    batch_size: int = 4
+    """Pairs per batch [pairs]."""
+    seconds: float = 5.0
+    """Time to measure each way for [s]."""
+    model_images_per_second: float = 0.0
+    """What the model takes [images/s]; 0 measures ten training steps of the paper's pix2pix here."""
+
+
+def draw(folder: Path, pairs: int) -> None:
+    for number in range(pairs):
+        labels, photo = draw_pair(SIZE, 0, number)
+        Image.fromarray(np.concatenate([PALETTE[labels], photo], axis=1)).save(folder / f"{number:04d}.jpg", quality=95)
+
+
+def measure(data: PairsData, batch_size: int, seconds: float) -> tuple[float, float]:
+    """Pairs per second and processor seconds per pair of the training stream, after a warm-up."""
+    batches = iter(data.train(batch_size))
+    for _ in range(20):
+        next(batches)
+    start, processor, count = time.perf_counter(), time.process_time(), 0
+    while time.perf_counter() < start + seconds:
+        next(batches)
+        count += batch_size
+    return count / (time.perf_counter() - start), (time.process_time() - processor) / count
+
+
+def measure_model(data: PairsData, batch_size: int, steps: int = 10) -> float:
+    """Images per second of a training step of the paper's configuration, without its data."""
+    model = Pix2Pix(PRESETS["paper"][0])
+    model.compile(model.make_optimizers(2e-4))
+    model.make_train_function()
+    same = iter(data.train(batch_size).take(1).cache().repeat())
+    model.train_function(same)
+    start = time.perf_counter()
+    for _ in range(steps):
+        model.train_function(same)
+    return steps * batch_size / (time.perf_counter() - start)
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    flags = parse(Flags, argv, example="python -m benchmarks.data --batch-size 4")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder, packed = Path(scratch, "pairs"), Path(scratch, "packed")
+        folder.mkdir()
+        draw(folder, flags.pairs)
+        apps.pack_data.main([str(folder), "--out", str(packed), "--shards", "4"])
+        ways = {
+            "in memory": PairsConfig(data=str(folder)),
+            "JPEG files": PairsConfig(data=str(folder), cache_gib=0, verify=False),
+            "TFRecord": PairsConfig(data=str(packed), cache_gib=0, verify=False),
+        }
+        opened = {name: open_pairs(config, SIZE, seed=0) for name, config in ways.items()}
+        rates = {name: measure(data, flags.batch_size, flags.seconds) for name, data in opened.items()}
+        model = flags.model_images_per_second or measure_model(opened["in memory"], flags.batch_size)
+    print(f"{SIZE}x{SIZE}, batch {flags.batch_size}; pix2pix (paper) takes {model:.2f} images/s")
+    print(f"{'':12}{'images/s':>10}{'times the model':>18}{'CPU ms':>10}{'of one core':>14}")
+    for name, (rate, processor) in rates.items():
+        print(f"{name:12}{rate:10.0f}{rate / model:18.0f}{processor * 1000:10.2f}{processor * model:14.2%}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
