@@ -40,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Load the run, open its data, export and compare."""
     flags = parse(Flags, argv, example=EXAMPLE)
     folder = flags.out or flags.run
+    if (folder / CONFIG_FILE).exists() and folder.resolve() != flags.run.resolve():
+        raise UserError(f"--out got {folder}, which holds a run of its own; accepted is any other folder.")
     model, step = models.load(flags.run, flags.checkpoint)
     data = _data(flags, model)
     report = _report(flags.run) | {"exported_checkpoint": {"which": flags.checkpoint, "step": step}}

@@ -7,6 +7,7 @@ config.json beside it, or seen from a number of channels that no picture has.
 """
 
 import itertools
+import math
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -41,7 +42,7 @@ class Flags:
     out: Path
     """Folder for the drawings, PNG."""
     overwrite: bool = False
-    """Replace drawings that are there already; nothing else in --out is touched."""
+    """Replace files of the same names; nothing else in --out is touched."""
     side: Side = "whole"
     """Part of each image to translate: of pairs side by side, the left or the right half."""
     resize: bool = False
@@ -77,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     network, labels = _open(flags)
     read = Reader(network.input_shape[-1], labels, flags.side)
     files = _readable(files, read, flags.skip_bad)
-    places = _places(files, flags)
+    places, sheets = _places(files, flags)
 
     sources = map(read, files)
     if flags.resize:
@@ -90,9 +91,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         _write(place, _picture(drawing))
         bar.add(1)
     seconds = (time.perf_counter() - start) / len(files)
-    if flags.sheet:
-        for number, picture in enumerate(_sheets(files, places, read), 1):
-            _write(flags.out / "sheets" / f"{number:03d}.png", picture)
+    for place, picture in zip(sheets, _sheets(files, places, read), strict=False):  # without --sheet there is no place
+        _write(place, picture)
     what = "1 picture" if len(files) == 1 else f"{len(files)} pictures"
     print(f"{what} written to {flags.out}, {seconds:.2f} s each")
 
@@ -139,22 +139,24 @@ def _readable(files: list[Path], read: Reader, skip: bool) -> list[Path]:
     return good
 
 
-def _places(files: list[Path], flags: Flags) -> list[Path]:
-    """Where each drawing goes: never over an input, and over another file only with --overwrite."""
+def _places(files: list[Path], flags: Flags) -> tuple[list[Path], list[Path]]:
+    """Where drawings and sheets go: never over an input, and over another file only with --overwrite."""
     if flags.out.exists() and not flags.out.is_dir():
         raise UserError(f"--out got {flags.out}, which is a file; accepted is a folder.")
-    places = [flags.out / f"{stem}.png" for stem in unique_stems(files)]
+    drawings = [flags.out / f"{stem}.png" for stem in unique_stems(files)]
+    pages = range(1, 1 + math.ceil(len(files) / _ROWS)) if flags.sheet else ()
+    sheets = [flags.out / "sheets" / f"{page:03d}.png" for page in pages]
     inputs = {file.resolve() for file in files}
-    for place in places:
+    for place in (*drawings, *sheets):
         if place.resolve() in inputs:
-            raise UserError(f"--out got {flags.out}, where {place.name} is an input; accepted is another folder.")
-    there = [place.name for place in places if place.exists()]
+            raise UserError(f"--out got {flags.out}, but {place} is an input; accepted is another folder.")
+    there = [place for place in (*drawings, *sheets) if place.exists()]
     if there and not flags.overwrite:
+        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
         raise UserError(
-            f"--out got {flags.out}, which holds {there[0]} and {len(there) - 1} more of the drawings already; "
-            "--overwrite replaces them."
+            f"--out got {flags.out}, but {there[0].name}{more} would be replaced there; --overwrite allows it."
         )
-    return places
+    return drawings, sheets
 
 
 def _picture(drawing: np.ndarray) -> np.ndarray:

@@ -56,7 +56,7 @@ def load_export(path: Path, threads: int | None = None) -> Network:
     elif path.suffix == ".tflite" and path.is_file():
         network = TFLiteModel(path, threads)
     else:
-        found = "exists, but is none of them" if path.exists() else "does not exist"
+        found = "holds no model" if path.exists() else "does not exist"
         raise UserError(f"{path} {found}; accepted are a run folder, a saved_model folder and a .tflite file.")
     shape = tuple(network.input_shape)
     if len(shape) != 4 or None in shape[1:] or shape[0] not in (None, 1):

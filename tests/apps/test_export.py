@@ -68,7 +68,7 @@ def test_a_run_whose_data_moved_is_exported_to_another_folder_and_stays_as_it_is
     assert told == {"which": "best", "step": step}
 
 
-def test_what_cannot_be_exported_is_refused_in_one_sentence(copy, tmp_path, capsys):
+def test_what_cannot_be_exported_is_refused_in_one_sentence(copy, tiny_run, tmp_path, capsys):
     (tmp_path / "file").write_text("")
     for part in ("train", "val"):
         (tmp_path / "grey" / part).mkdir(parents=True)
@@ -77,6 +77,7 @@ def test_what_cannot_be_exported_is_refused_in_one_sentence(copy, tmp_path, caps
         ((tmp_path,), "config.json"),
         ((copy, "--data", tmp_path / "grey"), "1 to 1 channels"),
         ((copy, "--out", tmp_path / "file"), "--out"),
+        ((copy, "--out", tiny_run.folder), "a run of its own"),
         ((copy, "--checkpoint", "worst"), "worst"),
     ):
         assert run(*arguments) == 2

@@ -112,6 +112,9 @@ def test_a_folder_is_translated_in_order_of_name_and_shown_on_sheets(tiny_run, t
     assert [sheet.name for sheet in sheets] == ["001.png", "002.png"]
     last = pixels(sheets[1])  # one pair in the middle of white cells of 40 * 3 pixels
     shown = np.asarray(Image.open(tmp_path / "in" / "8.png").resize((120, 60), Image.Resampling.NEAREST))
+    for sheet in (tmp_path / "out").glob("*.png"):
+        sheet.unlink()
+    assert run(tiny_run.folder / "model.tflite", tmp_path / "in", "--out", tmp_path / "out", "--sheet") == 2
     np.testing.assert_array_equal(last[18 + 30 : 18 + 90, 4 : 4 + 120], shown)
 
 
@@ -133,7 +136,7 @@ def test_drawings_that_are_there_are_replaced_only_on_request(tiny_run, folder, 
     (tmp_path / "out" / "mine.txt").write_text("kept")
     (tmp_path / "out" / "0.png").write_bytes(b"old")
     assert run(*arguments) == 2
-    assert "0.png and 4 more" in capsys.readouterr().err
+    assert "0.png and 4 more would be replaced" in capsys.readouterr().err
     assert (tmp_path / "out" / "0.png").read_bytes() == b"old"
     assert run(*arguments, "--overwrite") == 0
     assert pixels(tmp_path / "out" / "0.png").shape == (32, 32, 3)

@@ -157,7 +157,7 @@ def test_what_is_no_export_is_refused(tmp_path):
     (tmp_path / "text.tflite").write_text("no model")
     for path, found in (
         (tmp_path / "absent", "does not exist"),
-        (tmp_path, "none of them"),
+        (tmp_path, "holds no model"),
         (tmp_path / "text.tflite", "cannot be run"),
     ):
         with pytest.raises(UserError, match=found):
