@@ -101,7 +101,7 @@ def short_help(kind: type, default: Any, example: str) -> str:
 
 
 def _flags(kind: type, default: Any, group: str, groups: dict[str, list[str]]) -> list[str]:
-    """Add `kind`'s flags to `groups`, nested dataclasses as groups of their own; returns its positional arguments."""
+    """Add `kind`'s flags to `groups`, nested dataclasses as groups of their own; returns its positionals."""
     hints = typing.get_type_hints(kind, include_extras=True)
     positional = []
     for field in dataclasses.fields(kind):
@@ -222,13 +222,14 @@ def _agreed(saved: Setup, given: Setup, folder: Path) -> Setup:
 
 
 def _value_of(flag: str, argv: Sequence[str]) -> str | None:
-    """The value that `argv` gives to a flag, before everything else is parsed."""
+    """The value that `argv` gives to a flag, the last one as in all parsers, before everything else is parsed."""
+    value = None
     for word, following in zip(argv, [*argv[1:], None], strict=True):
         if word == flag:
-            return following
-        if word.startswith(flag + "="):
-            return word[len(flag) + 1 :]
-    return None
+            value = following
+        elif word.startswith(flag + "="):
+            value = word[len(flag) + 1 :]
+    return value
 
 
 def _literal(names: tuple[str, ...]) -> Any:

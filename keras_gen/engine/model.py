@@ -33,7 +33,7 @@ class GenerativeModel(keras.Model):
         train_step(batch): one forward pass under `self.tape()`, then `self.update(tape, losses)` and
             `return self.report(terms)`. `losses` are means over the replica's own batch: a family never sees the
             number of replicas or the loss scale.
-        test_step(batch): `return self.measure(...)` of per-example values.
+        validate(batch): the validation terms of each example, (batch,) each.
         make_optimizers(learning_rate): player -> optimizer.
         preview(batch): arrays to look at, by title (see `engine.samples.sheet`).
         serving(): name -> `Served` network to export.
@@ -70,7 +70,7 @@ class GenerativeModel(keras.Model):
         self.players[name] = networks
 
     def log_terms(self, train: Iterable[str], test: Iterable[str]) -> None:
-        """Declare the scalar terms that `train_step` reports and `test_step` measures."""
+        """Declare the terms that `train_step` reports and `validate` gives."""
         for player in self.players:
             train = [*train, f"{player}_gradient_norm"]
         self._meters["train"] = {term: keras.metrics.Mean(term) for term in train}
@@ -173,9 +173,16 @@ class GenerativeModel(keras.Model):
         """
         return self._log("train", terms)
 
-    def measure(self, values: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Add per-example values, shape (batch,), to the validation means; every example weighs the same."""
-        return self._log("test", values)
+    def test_step(self, batch: Any) -> dict[str, tf.Tensor]:
+        """Add `validate(batch)` to the validation means; every example weighs the same."""
+        terms = self._meters["test"]
+        if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+            return self._log("test", self.validate(batch))
+        # Where the last batch does not go round, a replica gets no example, which not every operation bears.
+        some = tf.shape(tf.nest.flatten(batch)[0])[0] > 0
+        return self._log(
+            "test", tf.cond(some, lambda: self.validate(batch), lambda: {name: tf.zeros((0,)) for name in terms})
+        )
 
     def _log(self, phase: str, values: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         meters = self._meters[phase]
@@ -243,6 +250,10 @@ class GenerativeModel(keras.Model):
     def learning_rates(self) -> dict[str, float]:
         """player -> the learning rate of its next step."""
         return {player: float(np.asarray(o.learning_rate)) for player, o in self.optimizers.items()}
+
+    def validate(self, batch: Any) -> dict[str, tf.Tensor]:
+        """The terms given to `log_terms(test=...)` for each example of a validation batch, (batch,) each."""
+        raise NotImplementedError
 
     def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
         """One optimizer for each player, with the paper's settings; `learning_rate` is a number or a schedule."""

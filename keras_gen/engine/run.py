@@ -120,7 +120,7 @@ class Run:
         return steps
 
     def compile(self, model: GenerativeModel, data: Data) -> None:
-        """Give the model its optimizers, with the learning rate constant at first and linear to 0 in the second half."""
+        """Give the model its optimizers; the learning rate is constant at first and linear to 0 in the second half."""
         run = self.setup.run
         total = run.epochs * self.steps_per_epoch(data)
         rate = ConstantThenLinear(run.learning_rate, turn=total // 2, total=total)
@@ -155,6 +155,7 @@ class Run:
                         epochs=until,
                         steps_per_epoch=steps - first % steps,
                         callbacks=[on.Bar(), on.FiniteGuard(first), log, preview, saving, stop],
+                        shuffle=False,  # the order is the data layer's
                         verbose=1 if self.chief else 0,
                     )
             saving.save()

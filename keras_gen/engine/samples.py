@@ -118,7 +118,8 @@ _PAGE = """<!doctype html>
    document.getElementById("step").value = "step " + Number(name.slice(5, -4)).toLocaleString("en"); };
  const stop = () => { clearInterval(timer); timer = null; play.textContent = "play"; };
  at.max = names.length - 1; at.value = names.length - 1; at.oninput = () => { stop(); show(); };
- play.onclick = () => { if (timer) return stop(); play.textContent = "stop"; if (at.value == at.max) at.value = 0; show();
+ play.onclick = () => { if (timer) return stop(); play.textContent = "stop"; if (at.value == at.max) at.value = 0;
+   show();
    timer = setInterval(() => { if (at.value == at.max) return stop(); at.value++; show(); }, 500); };
  names.forEach(name => { new Image().src = name; });
  show();

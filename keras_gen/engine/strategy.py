@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 
@@ -36,9 +37,7 @@ def _strategy(distribute: str) -> tf.distribute.Strategy:
     if distribute == "none":
         return tf.distribute.get_strategy()
     if distribute == "mirrored":
-        gpus = tf.config.list_logical_devices("GPU")
-        devices = gpus or tf.config.list_logical_devices("CPU")
-        return tf.distribute.MirroredStrategy([device.name for device in devices])
+        return mirrored()
     try:
         json.loads(os.environ["TF_CONFIG"])["cluster"]["worker"]
     except KeyError:
@@ -49,6 +48,16 @@ def _strategy(distribute: str) -> tf.distribute.Strategy:
     except ValueError as error:
         raise UserError(f"TF_CONFIG is not JSON ({error}), which --distribute multiworker needs.") from None
     return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+@functools.cache
+def mirrored() -> tf.distribute.MirroredStrategy:
+    """Every visible GPU, or every logical CPU where there is none.
+
+    One for the whole process: the collective operations of a second one would be taken for those of the first.
+    """
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    return tf.distribute.MirroredStrategy([device.name for device in devices])
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:

@@ -7,8 +7,8 @@ real targets. Its gradient replaces what an L1 distance cannot measure: whether 
 
 Isola, Zhu, Zhou, Efros: Image-to-Image Translation with Conditional Adversarial Networks, CVPR 2017, arXiv 1611.07004.
 
-Departures from the paper: both players share one forward pass, so the generator is scored by the discriminator as it was
-before its own step (the paper's code steps the discriminator first). Normalisation is per instance, which is what the
+Departures from the paper: both players share one forward pass, so the generator is scored by the discriminator as it
+was before its own step (the paper's code steps the discriminator first). Normalisation is per instance, which is what the
 paper's batch of 1 computes; by default it has no noise at test time (`--noise-at-test` brings it back).
 """
 
@@ -178,17 +178,15 @@ class Pix2Pix(GenerativeModel):
         mix = keras.random.uniform((tf.shape(target)[0], 1, 1, 1), seed=self.mix)
         return gradient_penalty(lambda image: self.judge(source, image, True), target, tf.stop_gradient(fake), mix)
 
-    def test_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """L1, PSNR [dB] and SSIM of the drawn validation images."""
+    def validate(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """L1, PSNR [dB] and SSIM of the drawn validation images, each of shape (batch,)."""
         source, target = batch
         fake = self.translate(source)
-        return self.measure(
-            {
-                "l1": reconstruction.l1(fake, target),
-                "psnr": reconstruction.psnr(fake, target),
-                "ssim": reconstruction.ssim(fake, target),
-            }
-        )
+        return {
+            "l1": reconstruction.l1(fake, target),
+            "psnr": reconstruction.psnr(fake, target),
+            "ssim": reconstruction.ssim(fake, target),
+        }
 
     def translate(self, source: tf.Tensor) -> tf.Tensor:
         """Draw the targets of `source`: (batch, S, S, channels) in [-1, 1], float32."""

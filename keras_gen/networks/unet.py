@@ -7,6 +7,8 @@ from typing import Literal
 import keras
 from keras import layers
 
+from keras_gen.layers.dropout import PermanentDropout
+
 Norm = Literal["instance", "batch"]
 
 
@@ -82,8 +84,7 @@ def unet(
         )(x)
         x = normalisation(norm, f"up{level}_norm")(x)
         if dropout and level >= levels - 4:
-            drop = layers.Dropout(dropout, name=f"up{level}_dropout")
-            x = drop(x, training=True) if noise_at_test else drop(x)
+            x = (PermanentDropout if noise_at_test else layers.Dropout)(dropout, name=f"up{level}_dropout")(x)
         if skips:
             x = layers.Concatenate(name=f"up{level}_skip")([x, encoded[level]])
     x = layers.ReLU(name="output_activation")(x)

@@ -12,7 +12,7 @@ def l1(image: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
 
 
 def psnr(image: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
-    """Peak signal-to-noise ratio in dB over all channels: 10 log10(2^2 / MSE). At most 120: equal images have no MSE."""
+    """Peak signal-to-noise ratio in dB over all channels: 10 log10(2^2 / MSE). At most 120, for equal images."""
     image, reference = tf.cast(image, tf.float32), tf.cast(reference, tf.float32)
     error = tf.reduce_mean(tf.square(image - reference), axis=(1, 2, 3))
     return 10.0 / tf.math.log(10.0) * tf.math.log(4.0 / tf.maximum(error, 4e-12))

@@ -1,0 +1,197 @@
+"""The questions that every family is asked.
+
+A family's test module subclasses `Conformance` and sets `case`. Everything is real: a tiny configuration, trained for
+a few steps, saved, exported and replicated.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_gen.engine.checkpoints import Checkpoints
+from keras_gen.engine.model import GenerativeModel
+from keras_gen.engine.strategy import mirrored
+from keras_gen.export.exporter import export
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A family in its tiniest form.
+
+    Attributes:
+        family: the class.
+        config: tiny; the networks may be random in training (dropout).
+        calm: the same without any chance in the step, for the comparison of replicas.
+        batch: (seed, number of examples) -> a batch as its data layer gives it.
+        source: what the served network takes, from a batch.
+        still: ends of the paths of variables whose gradient is 0 by construction, such as a Wasserstein critic's last
+            bias, which both of its terms share.
+    """
+
+    family: type[GenerativeModel]
+    config: Any
+    calm: Any
+    batch: Callable[[int, int], Any]
+    source: Callable[[Any], Any]
+    still: tuple[str, ...] = ()
+
+
+def sgd(model: GenerativeModel, rate: float = 0.01, **rates: float) -> dict[str, keras.optimizers.Optimizer]:
+    return {player: keras.optimizers.SGD(rates.get(player, rate)) for player in model.players}
+
+
+def snapshot(model: GenerativeModel) -> dict[str, np.ndarray]:
+    return {name: variable.numpy() for name, variable in model.state().items()}
+
+
+def step(model: GenerativeModel, batch: Any) -> dict[str, float]:
+    function = tf.function(model.train_step)
+    return {name: float(value) for name, value in function(batch).items()}
+
+
+class Conformance:
+    """Inherit and set `case`."""
+
+    case: Case
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def trained(cls) -> tuple[GenerativeModel, list[dict[str, float]]]:
+        """A model of `case.config` after three steps with its own optimizers and averaged weights, and its logs."""
+        keras.utils.set_random_seed(0)
+        model = cls.case.family(cls.case.config)
+        model.compile(model.make_optimizers(1e-3), ema_decay=0.5)
+        function = tf.function(model.train_step)
+        logs = [function(cls.case.batch(seed, 2)) for seed in range(3)]
+        return model, [{name: float(value) for name, value in log.items()} for log in logs]
+
+    def test_every_term_is_logged_and_finite(self, trained):
+        model, logs = trained
+        names = {metric.name for metric in model.metrics}
+        for log in logs:
+            assert set(log) == names
+            assert all(np.isfinite(list(log.values())))
+        means = {metric.name: float(metric.result()) for metric in model.metrics}
+        for name in names:
+            np.testing.assert_allclose(means[name], np.mean([log[name] for log in logs]), rtol=1e-5, atol=1e-7)
+
+    def test_validation_terms_are_means_over_examples(self, trained):
+        model, _ = trained
+        batch = self.case.batch(7, 3)
+        one_by_one = tf.data.Dataset.from_tensor_slices(batch).batch(1)
+        uneven = tf.data.Dataset.from_tensor_slices(batch).batch(2)
+        first = model.evaluate(one_by_one, return_dict=True, verbose=0)
+        second = model.evaluate(uneven, return_dict=True, verbose=0)
+        assert set(first) == {metric for metric in model._meters["test"]}
+        assert model.monitor in first
+        for name, value in first.items():
+            np.testing.assert_allclose(second[name], value, rtol=1e-4)
+
+    def test_each_player_moves_its_own_variables_and_no_others(self):
+        for player in self.case.family(self.case.config).players:
+            keras.utils.set_random_seed(1)
+            model = self.case.family(self.case.config)
+            rates = {name: 0.1 if name == player else 0.0 for name in model.players}
+            model.compile(sgd(model, **rates))
+            own = {id(variable) for variable in model.player_variables(player)}
+            before = {id(v): v.numpy() for n in model.networks.values() for v in n.trainable_variables}
+            step(model, self.case.batch(0, 2))
+            for network in model.networks.values():
+                for variable in network.trainable_variables:
+                    moved = not np.array_equal(before[id(variable)], variable.numpy())
+                    may = id(variable) in own
+                    if may and variable.path.endswith(self.case.still):
+                        continue
+                    assert moved == may, f"{player}: {variable.path} moved: {moved}"
+
+    def test_every_network_belongs_to_a_player(self):
+        model = self.case.family(self.case.config)
+        assert {n for names in model.players.values() for n in names} == set(model.networks)
+
+    def test_state_names_every_variable_once(self, trained):
+        model, _ = trained
+        state = model.state()
+        held = {id(variable) for variable in state.values()}
+        everything = [*model.variables, *(v for o in model.optimizers.values() for v in o.variables)]
+        assert {id(variable.value) for variable in everything} <= held
+        again = self.case.family(self.case.config)
+        again.compile(again.make_optimizers(1e-3), ema_decay=0.5)
+        assert list(again.state()) == list(state)
+
+    def test_a_restored_model_goes_on_exactly(self, trained, tmp_path):
+        model, _ = trained
+        checkpoints = Checkpoints(tmp_path, model.state(), keep=1)
+        assert checkpoints.save(3)
+        keras.utils.set_random_seed(99)
+        other = self.case.family(self.case.config)
+        other.compile(other.make_optimizers(1e-3), ema_decay=0.5)
+        reader = Checkpoints(tmp_path / "elsewhere", other.state(), keep=1)
+        assert reader.restore(tmp_path) == 3
+        for name, value in snapshot(model).items():
+            np.testing.assert_array_equal(other.state()[name].numpy(), value, err_msg=name)
+        batch = self.case.batch(11, 2)
+        kept = snapshot(model)
+        step(model, batch)
+        step(other, batch)
+        after = snapshot(other)
+        for name, value in snapshot(model).items():
+            np.testing.assert_array_equal(after[name], value, err_msg=name)
+        for name, variable in model.state().items():  # the other tests share this model
+            variable.assign(kept[name])
+
+    def test_exports_draw_what_the_preview_draws(self, trained, tmp_path):
+        model, _ = trained
+        batch = self.case.batch(5, 3)
+        sources = np.asarray(self.case.source(batch))
+        report = export(model.serving(), tmp_path, sources)
+        for item in report.values():
+            for figures in item["files"].values():
+                assert figures["max_abs_difference"] < 1e-4
+        (served, *_) = model.serving().values()
+        shown = model.preview(batch)["samples"][served.output]
+        np.testing.assert_allclose(served.network(sources, training=False), shown, atol=1e-5)
+
+    def test_the_average_follows_the_weights(self):
+        keras.utils.set_random_seed(2)
+        model = self.case.family(self.case.config)
+        model.compile(sgd(model, 0.1), ema_decay=0.75)
+        name, network = next(iter(model.networks.items()))
+        expected = [v.numpy() for v in network.trainable_variables]
+        for seed in range(2):
+            step(model, self.case.batch(seed, 2))
+            new = [v.numpy() for v in network.trainable_variables]
+            expected = [0.75 * e + 0.25 * n for e, n in zip(expected, new, strict=True)]
+        for e, average in zip(expected, model.averages[name].trainable_variables, strict=True):
+            np.testing.assert_allclose(average.numpy(), e, rtol=1e-5, atol=1e-7)
+
+    def test_two_replicas_equal_one_device(self):
+        """SGD, because Adam hides a factor in the gradient; in units of the largest step a weight took."""
+        batches = [self.case.batch(seed, 4) for seed in range(3)]
+        dataset = tf.data.Dataset.from_tensor_slices(
+            tf.nest.map_structure(lambda *parts: np.concatenate(parts), *batches)
+        ).batch(4)
+        weights, logs, start = [], [], None
+        for strategy in (tf.distribute.get_strategy(), mirrored()):
+            with strategy.scope():
+                keras.utils.set_random_seed(3)
+                model = self.case.family(self.case.calm)
+                model.compile(sgd(model))
+            start = snapshot(model)
+            history = model.fit(dataset, epochs=1, shuffle=False, verbose=0)
+            logs.append(history.history)
+            weights.append({k: v for k, v in snapshot(model).items() if k.startswith("network/")})
+        assert mirrored().num_replicas_in_sync == 2
+        for name, one in weights[0].items():
+            travelled = np.abs(one - start[name]).max() if one.dtype.kind == "f" else 0
+            difference = np.abs(one - weights[1][name]).max()
+            assert difference <= 1e-3 * travelled + 1e-7, f"{name}: {difference} after {travelled}"
+        for name in logs[0]:
+            if not name.endswith("_gradient_norm"):  # the norm of half a batch is not that of the batch
+                np.testing.assert_allclose(logs[0][name], logs[1][name], rtol=1e-4, err_msg=name)

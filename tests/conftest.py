@@ -1,0 +1,37 @@
+"""TensorFlow as all tests use it: quiet, two logical CPUs (for replicas), and a cache folder of the test run's own."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+import apps  # noqa: F401  (silences TensorFlow before it is imported)
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def pytest_configure() -> None:
+    import tensorflow as tf
+
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory):
+    """The cache folder of the user who runs the tests stays as it is."""
+    before = os.environ.get("XDG_CACHE_HOME")
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    if before is None:
+        del os.environ["XDG_CACHE_HOME"]
+    else:
+        os.environ["XDG_CACHE_HOME"] = before
+
+
+@pytest.fixture
+def shared() -> Path:
+    """Folder of real data beside the project; the test is skipped where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip("the real data sets are not beside this checkout (../shared)")
+    return SHARED

@@ -1,0 +1,282 @@
+"""Whole runs of the training app on tiny data: what they leave, how they resume, and what they refuse."""
+
+import json
+import os
+import shutil
+import signal
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from apps import train_pix2pix
+from keras_gen import models
+from keras_gen.engine import callbacks
+from keras_gen.engine.checkpoints import Checkpoints
+from keras_gen.export.saved_model import load_saved_model
+from keras_gen.export.tflite import TFLiteModel
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    """Twelve side-by-side pairs of 20x20: noise on the left, its negative on the right."""
+    folder = tmp_path_factory.mktemp("pairs")
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        left = rng.integers(0, 256, (20, 20, 3), np.uint8)
+        Image.fromarray(np.concatenate([left, 255 - left], 1)).save(folder / f"{number:02d}.png")
+    return folder
+
+
+def train(pairs, out, *flags):
+    common = ["--preset", "tiny", "--data", str(pairs), "--out", str(out), "--image-size", "16", "--filters", "4"]
+    return train_pix2pix.main([*common, "--levels", "3", "--val-every", "4", "--steps-per-epoch", "3", *flags])
+
+
+def weights(folder):
+    model, _ = models.load(folder)
+    return {name: v.numpy() for name, v in model.state().items() if name.startswith(("network/", "average/"))}
+
+
+@pytest.fixture(scope="module")
+def run(pairs, tmp_path_factory):
+    """A complete run of two epochs of three steps."""
+    out = tmp_path_factory.mktemp("runs") / "run"
+    assert train(pairs, out, "--epochs", "2", "--preview-every", "2", "--ema", "0.5") == 0
+    return out
+
+
+def test_a_run_leaves_what_the_readme_lists(run):
+    listed = {"config.json", "checkpoints", "logs", "samples", "saved_model", "model.tflite", "report.json"}
+    assert {path.name for path in run.iterdir()} == listed
+
+
+def test_config_json_tells_everything(run, pairs):
+    config = json.loads((run / "config.json").read_text())
+    assert config["family"] == "pix2pix"
+    assert config["preset"] == "tiny"
+    assert config["data"]["data"] == str(pairs)
+    assert config["model"]["source_channels"] == 3
+    assert config["run"]["seed"] == 0
+    assert set(config["versions"]) >= {"tensorflow", "keras", "python", "keras_gen"}
+
+
+def test_report_json_has_the_parity_of_both_exports(run):
+    report = json.loads((run / "report.json").read_text())
+    files = report["export"]["generator"]["files"]
+    assert set(files) == {"saved_model", "model.tflite"}
+    assert all(0 <= figures["max_abs_difference"] < 1e-4 for figures in files.values())
+    assert report["training"]["steps"] == 6
+
+
+def test_both_exports_draw_the_same(run):
+    images = np.random.default_rng(1).uniform(-1, 1, (2, 16, 16, 3)).astype(np.float32)
+    saved, lite = load_saved_model(run / "saved_model"), TFLiteModel(run / "model.tflite")
+    assert saved.input_shape == (None, 16, 16, 3)
+    assert lite.input_shape == (1, 16, 16, 3)
+    np.testing.assert_allclose(saved(images), lite(images), atol=1e-5)
+    signature = tf.saved_model.load(str(run / "saved_model")).signatures["serving_default"]
+    assert list(signature.structured_input_signature[1]) == ["source"]
+    assert list(signature.structured_outputs) == ["generated"]
+
+
+def test_tensorboard_has_every_term(run):
+    events = EventAccumulator(str(run / "logs"), size_guidance={"tensors": 0, "images": 0}).Reload()
+    tags = set(events.Tags()["tensors"])
+    for term in ("generator_l1", "generator_gan", "discriminator_loss", "generator_gradient_norm"):
+        assert [event.step for event in events.Tensors(f"step/{term}")] == [1, 2, 3, 4, 5, 6]
+        assert [event.step for event in events.Tensors(f"epoch/{term}")] == [3, 6]
+    for term in ("l1", "psnr", "ssim"):
+        assert [event.step for event in events.Tensors(f"validation/{term}")] == [3, 6]
+    assert [event.step for event in events.Tensors("samples")] == [2, 4, 6]
+    assert {"config", "discriminator_patches"} <= tags
+    mean = np.mean([float(tf.make_ndarray(e.tensor_proto)) for e in events.Tensors("step/generator_l1")[:3]])
+    assert float(tf.make_ndarray(events.Tensors("epoch/generator_l1")[0].tensor_proto)) == pytest.approx(mean, rel=1e-5)
+
+
+def test_samples_are_sheets_with_a_page(run):
+    names = sorted(path.name for path in (run / "samples").iterdir())
+    assert names == ["index.html", "step-0000002.png", "step-0000004.png", "step-0000006.png"]
+    page = (run / "samples" / "index.html").read_text()
+    assert all(name in page for name in names[1:])
+    with Image.open(run / "samples" / names[-1]) as sheet:
+        assert sheet.width > 3 * 128
+
+
+def test_the_newest_and_the_best_checkpoint_are_kept(run):
+    assert models.load(run)[1] == 6
+    assert models.load(run, "best")[1] in (3, 6)
+    assert len(list((run / "checkpoints").glob("*.index"))) <= 2
+    assert len(list((run / "checkpoints" / "best").glob("*.index"))) == 1
+
+
+def test_an_interrupted_run_resumes_to_the_same_weights(run, pairs, tmp_path, monkeypatch, capsys):
+    """Ctrl-C in the middle of the second epoch, then --resume without any other flag: bit-identical weights."""
+    out = tmp_path / "run"
+    original = callbacks.StopOnSignal.after_step
+
+    def interrupt(self, logs):
+        if self.step == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+        original(self, logs)
+
+    monkeypatch.setattr(callbacks.StopOnSignal, "after_step", interrupt)
+    code = train(pairs, out, "--epochs", "2", "--preview-every", "2", "--ema", "0.5")
+    monkeypatch.undo()
+    assert code == 130
+    assert f"python -m apps.train_pix2pix --resume {out}" in capsys.readouterr().err
+    assert models.load(out)[1] == 4
+    assert train_pix2pix.main(["--resume", str(out)]) == 0
+    expected = weights(run)
+    for name, value in weights(out).items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+    assert sorted(p.name for p in (out / "samples").iterdir()) == sorted(p.name for p in (run / "samples").iterdir())
+
+
+def test_sigterm_stops_as_ctrl_c_does(pairs, tmp_path, monkeypatch):
+    original = callbacks.StopOnSignal.after_step
+
+    def terminate(self, logs):
+        os.kill(os.getpid(), signal.SIGTERM)
+        original(self, logs)
+
+    monkeypatch.setattr(callbacks.StopOnSignal, "after_step", terminate)
+    assert train(pairs, tmp_path / "run", "--epochs", "1") == 143
+    assert models.load(tmp_path / "run")[1] == 1
+
+
+def test_more_epochs_go_on_and_fewer_do_not(run, tmp_path, capsys):
+    out = tmp_path / "run"
+    shutil.copytree(run, out)
+    assert train_pix2pix.main(["--resume", str(out), "--epochs", "1"]) == 2
+    assert "accepted are more" in capsys.readouterr().err
+    assert train_pix2pix.main(["--resume", str(out), "--epochs", "3"]) == 0
+    assert models.load(out)[1] == 9
+    assert json.loads((out / "config.json").read_text())["run"]["epochs"] == 3
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--seed", "5"], "--seed got 5, but"),
+        (["--filters", "6"], "--filters got 6, but"),
+        (["--batch-size", "3"], "--batch-size got 3, but"),
+        (["--preset", "paper"], "--preset got 'paper', but"),
+        (["--data", "facades"], "--data got facades, but"),
+        (["--overwrite"], "--resume and --overwrite exclude each other"),
+    ],
+)
+def test_resume_names_the_field_that_differs(run, capsys, flags, said):
+    assert train_pix2pix.main(["--resume", str(run), *flags]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_resume_of_another_family_or_of_no_run(run, tmp_path, capsys):
+    other = tmp_path / "other"
+    other.mkdir()
+    assert train_pix2pix.main(["--resume", str(other)]) == 2
+    assert "is not a run folder" in capsys.readouterr().err
+    config = json.loads((run / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps(config | {"family": "cyclegan"}))
+    assert train_pix2pix.main(["--resume", str(other)]) == 2
+    assert "a run of cyclegan; accepted is a run of pix2pix" in capsys.readouterr().err
+    (other / "config.json").write_text("{")
+    assert train_pix2pix.main(["--resume", str(other)]) == 2
+    assert "cannot be read as JSON" in capsys.readouterr().err
+
+
+def test_an_out_that_holds_a_run_is_refused_or_overwritten(pairs, run, tmp_path, capsys):
+    out = tmp_path / "run"
+    shutil.copytree(run, out)
+    (out / "notes.txt").write_text("mine")
+    assert train(pairs, out) == 2
+    assert "already holds a run" in capsys.readouterr().err
+    assert models.load(out)[1] == 6
+    assert train(pairs, out, "--epochs", "1", "--overwrite") == 0
+    assert models.load(out)[1] == 3
+    assert (out / "notes.txt").read_text() == "mine"
+    assert not (out / "samples" / "step-0000006.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--epochs", "0"], "--epochs got 0; accepted are numbers greater than 0"),
+        (["--batch-size", "-1"], "--batch-size got -1"),
+        (["--learning-rate", "0"], "--learning-rate got 0"),
+        (["--preview-every", "0"], "--preview-every got 0"),
+        (["--checkpoint-every", "-5"], "--checkpoint-every got -5"),
+        (["--steps-per-epoch", "-1"], "--steps-per-epoch got -1"),
+        (["--ema", "1"], "--ema got 1.0"),
+        (["--image-size", "20"], "--image-size got 20; accepted are multiples of 2^levels = 8"),
+        (["--jit", "--distribute", "mirrored"], "--jit does not work with --distribute mirrored"),
+        (["--jit", "--deterministic"], "exclude each other"),
+        (["--distribute", "multiworker"], "TF_CONFIG"),
+        (["--distribute", "mirrored"], "multiples of the 2 replicas"),
+        (["--steps-per-epoch", "0", "--batch-size", "40"], "--batch-size got 40, but there are 9 training examples"),
+        (["--imagesize", "16"], "Unrecognized options: --imagesize"),
+        (["--epochs", "many"], "--epochs"),
+        (["--preset", "huge"], "--preset got 'huge'; accepted are demo, paper, tiny"),
+        (["--data", "nowhere"], "nowhere"),
+    ],
+)
+def test_flags_that_cannot_be_met_write_nothing(pairs, tmp_path, capsys, monkeypatch, flags, said):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    assert train(pairs, tmp_path / "run", *flags) == 2
+    complaint = capsys.readouterr().err
+    assert said in complaint
+    assert complaint.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_out_below_a_file_is_refused(pairs, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert train(pairs, tmp_path / "file" / "run") == 2
+    assert "is a file; accepted is a folder" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_noticed_before_the_first_step(pairs, tmp_path, capsys, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
+    assert train(pairs, tmp_path / "run") == 2
+    assert "one checkpoint takes" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(pairs, tmp_path, capsys):
+    """A learning rate that no float survives: real divergence."""
+    code = train(pairs, tmp_path / "run", "--learning-rate", "1e30", "--checkpoint-every", "1", "--epochs", "2")
+    complaint = capsys.readouterr().err
+    assert code == 1
+    assert "became" in complaint
+    assert "step" in complaint
+    assert "Traceback" not in complaint
+    for path in (tmp_path / "run" / "checkpoints").glob("*.index"):
+        values = tf.train.load_checkpoint(str(path.with_suffix("")))
+        for name in values.get_variable_to_shape_map():
+            value = values.get_tensor(name)
+            if isinstance(value, np.ndarray) and value.dtype.kind == "f" and "best" not in name:
+                assert np.isfinite(value).all(), name
+
+
+def test_a_checkpoint_of_another_model_does_not_fit(tmp_path):
+    one = Checkpoints(tmp_path, {"a": tf.Variable([1.0, 2.0])}, keep=1)
+    one.save(5)
+    other = Checkpoints(tmp_path / "b", {"a": tf.Variable([1.0, 2.0, 3.0])}, keep=1)
+    with pytest.raises(Exception, match="does not fit the model"):
+        other.restore(tmp_path)
+
+
+def test_mirrored_counts_every_validation_example_once(pairs, tmp_path):
+    """Two replicas, three validation pairs: the epoch's validation terms are those of one device."""
+    results = []
+    for name, flags in (("one", []), ("two", ["--distribute", "mirrored"])):
+        out = tmp_path / name
+        common = ["--batch-size", "2", "--epochs", "1", "--dropout", "0", "--no-jitter", "--no-mirror"]
+        assert train(pairs, out, *common, *flags) == 0
+        events = EventAccumulator(str(out / "logs"), size_guidance={"tensors": 0}).Reload()
+        terms = ("validation/l1", "validation/psnr", "epoch/generator_l1", "step/generator_l1")
+        results.append([float(tf.make_ndarray(events.Tensors(t)[-1].tensor_proto)) for t in terms])
+    np.testing.assert_allclose(results[0], results[1], rtol=2e-3)
