@@ -1,0 +1,99 @@
+"""The house as docs/architecture.md draws it: imports point down, and the package is what it says it is."""
+
+import ast
+import configparser
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import keras_gen
+
+ROOT = Path(__file__).resolve().parents[1]
+BELOW = {
+    "ops": set(),
+    "layers": {"ops"},
+    "networks": {"layers", "ops"},
+    "data": set(),
+    "metrics": {"networks", "layers", "ops"},
+    "export": set(),
+    "engine": {"export"},
+    "models": {"engine", "networks", "layers", "ops"},
+}
+GROUND = {"errors", "console"}
+
+
+def imported(path: Path) -> set[str]:
+    """Modules of the project that a file imports, as "keras_gen.room" or "apps"."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        found |= {".".join(name.split(".")[:2]) for name in names if name.split(".")[0] in ("keras_gen", "apps")}
+    return found
+
+
+FILES = sorted(path for path in (ROOT / "keras_gen").rglob("*.py") if path.parent.name != "keras_gen")
+
+
+def test_there_are_files_in_every_room():
+    assert {path.relative_to(ROOT / "keras_gen").parts[0] for path in FILES} == set(BELOW)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_down(path):
+    room = path.relative_to(ROOT / "keras_gen").parts[0]
+    for name in imported(path):
+        floor = name.removeprefix("keras_gen.")
+        assert floor in GROUND | BELOW[room] | {room, "__version__"} or name == "keras_gen", (
+            f"{room} must not import {name}"
+        )
+
+
+def test_apps_hold_no_logic():
+    for path in (ROOT / "apps").glob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        names = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+        bases = {ast.unparse(b) for n in ast.walk(tree) if isinstance(n, ast.ClassDef) for b in n.bases}
+        assert not bases, f"{path.name}: {names} inherit; classes with logic belong into keras_gen"
+
+
+def test_there_is_no_utils():
+    assert not [path for path in ROOT.glob("*/**/util*.py") if ".venv" not in path.parts]
+
+
+def test_the_version_is_written_once_for_each_reader():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    assert config["metadata"]["version"] == keras_gen.__version__
+    assert f"## {keras_gen.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_another_backend_is_a_clear_error(backend):
+    environment = os.environ | {"KERAS_BACKEND": backend}
+    result = subprocess.run(
+        [sys.executable, "-c", "import keras_gen"], env=environment, capture_output=True, text=True, cwd=ROOT
+    )
+    assert result.returncode == 1
+    assert f"KERAS_BACKEND asks for '{backend}'" in result.stderr
+
+
+def test_no_tensor_is_made_at_import():
+    """One made too early breaks MultiWorkerMirroredStrategy."""
+    code = (
+        "import apps, pkgutil, importlib, keras_gen\n"
+        "for package in (keras_gen, apps):\n"
+        "    for m in pkgutil.walk_packages(package.__path__, package.__name__ + '.'):\n"
+        "        importlib.import_module(m.name)\n"
+        "from tensorflow.python.eager import context\n"
+        "assert not context.context()._initialized, 'TensorFlow was started at import'\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert result.returncode == 0, result.stderr
