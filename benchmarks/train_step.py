@@ -16,11 +16,11 @@ import tempfile
 import time
 from pathlib import Path
 
-import apps  # noqa: F401  (keeps TensorFlow's notes off the screen)
 import keras
 import numpy as np
 import tensorflow as tf
 
+import apps  # noqa: F401  (keeps TensorFlow's notes off the screen)
 from keras_gen.engine.callbacks import StepCallback
 from keras_gen.engine.config import RunConfig, Setup
 from keras_gen.engine.run import Run
