@@ -3,8 +3,8 @@
     python -m benchmarks.train_step --image-size 256 --batches 1 4
 
 The paper's networks on noise: the step is about 81 GFLOP an image at 256x256 (`flop_per_image` counts it). The
-machine's rate is measured in the same run by a 3x3 convolution of 256 to 256 channels on 128x128 pixels, interleaved with the
-steps; medians. `--overhead` also times `fit` with all callbacks beside the bare compiled step.
+machine's rate is measured in the same run by a 3x3 convolution of 256 to 256 channels on 128x128 pixels, interleaved
+with the steps; medians. `--overhead` also times `fit` with all callbacks beside the bare compiled step.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def measure_step(config: Config, batches: list[int], repeats: int) -> None:
             f"{batch / second:.2f}",
             f"{second:.3f}",
             f"{rate / 1e9:.0f}",
-            f"{per_image / 1e9:.1f}",
+            f"{gflop:.1f}",
             f"{share:.2f}",
         )
         print(f"| {batch} | {' | '.join(cells)} |", flush=True)
