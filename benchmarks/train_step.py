@@ -86,7 +86,7 @@ def measure_step(config: Config, batches: list[int], repeats: int) -> None:
             f"{batch / second:.2f}",
             f"{second:.3f}",
             f"{rate / 1e9:.0f}",
-            f"{gflop:.1f}",
+            f"{per_image / 1e9:.1f}",
             f"{share:.2f}",
         )
         print(f"| {batch} | {' | '.join(cells)} |", flush=True)
