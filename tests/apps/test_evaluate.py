@@ -1,0 +1,174 @@
+"""The evaluation of a run, from the command line to the file of figures."""
+
+import dataclasses
+import json
+import shutil
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from apps import evaluate
+from keras_gen import models
+from keras_gen.data.facades import CLASSES, PALETTE, draw_pair
+from keras_gen.data.pairs import PairsConfig
+from keras_gen.engine.checkpoints import Checkpoints
+from keras_gen.engine.config import Setup
+from keras_gen.models.pix2pix import PRESETS, Pix2Pix
+from keras_gen.ops import reconstruction
+
+SIZE = 32
+SHORT = ["--segmenter-epochs", "60"]
+MODEL, RUN = PRESETS["tiny"]
+
+
+def make_run(folder, source_channels=3, **data):
+    """A run folder as training leaves it, with the weights of the first step."""
+    keras.utils.set_random_seed(0)
+    config = dataclasses.replace(MODEL, source_channels=source_channels)
+    checkpoints = Checkpoints(folder / "checkpoints", Pix2Pix(config).state(), keep=1)
+    assert checkpoints.save(7)
+    setup = Setup("pix2pix", "tiny", config, PairsConfig(**data), dataclasses.replace(RUN, out=folder))
+    (folder / "config.json").write_text(setup.to_json())
+    return folder
+
+
+def save(path, array):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array).save(path)
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    """Facades three ways: coloured label maps, ids, and photographs as sources."""
+    folder = tmp_path_factory.mktemp("pairs")
+    for i in range(10):
+        labels, photo = draw_pair(SIZE, 0, i)
+        save(folder / "colours" / f"{i}.png", np.hstack([PALETTE[labels], photo]))
+        save(folder / "ids" / "A" / f"{i}.png", labels)
+        save(folder / "ids" / "B" / f"{i}.png", photo)
+        save(folder / "photos" / f"{i}.png", np.hstack([photo, 255 - photo]))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(pairs, tmp_path_factory):
+    """A run that was evaluated once, so that its segmenter lies beside it."""
+    folder = make_run(tmp_path_factory.mktemp("runs") / "run", data=str(pairs / "colours"), val_every=5)
+    assert evaluate.main([str(folder), *SHORT]) == 0
+    return folder
+
+
+def figures(folder):
+    return json.loads((folder / "evaluation.json").read_text())
+
+
+def test_reconstruction_is_that_of_the_drawn_validation_images(run, pairs):
+    found = figures(run)
+    model, _ = models.load(run)
+    images = np.stack([np.asarray(Image.open(pairs / "colours" / f"{i}.png")) for i in (4, 9)]) / np.float32(127.5) - 1
+    source, target = images[:, :, :SIZE], images[:, :, SIZE:]
+    drawn = model.translate(tf.constant(source))
+    assert found["validation_pairs"] == 2
+    assert found["checkpoint"] == {"which": "newest", "step": 7}
+    for name in ("l1", "psnr", "ssim"):
+        values = np.asarray(getattr(reconstruction, name)(drawn, target))
+        assert found["reconstruction"][name]["mean"] == pytest.approx(values.mean(), rel=1e-4)
+        assert found["reconstruction"][name]["sd"] == pytest.approx(values.std(), rel=1e-2, abs=1e-5)
+
+
+def test_real_images_are_segmented_better_than_those_of_an_untrained_generator(run):
+    score = figures(run)["fcn_score"]
+    assert score["real"]["class_accuracy"] > score["majority"]["class_accuracy"] + 0.05
+    assert score["real"]["pixel_accuracy"] > score["generated"]["pixel_accuracy"]
+    for kind in ("generated", "real", "majority"):
+        assert all(0 <= value <= 1 for value in score[kind].values())
+
+
+def test_a_run_beside_it_is_judged_by_the_same_segmenter(run, capsys):
+    (kept,) = run.parent.glob("segmenter-*.npz")
+    written = kept.stat().st_mtime_ns
+    other = run.with_name("other")
+    shutil.copytree(run, other)
+    assert evaluate.main([str(other), *SHORT]) == 0
+    said = capsys.readouterr().out
+    assert kept.stat().st_mtime_ns == written
+    assert "training a segmenter" not in said
+    assert "not comparable" in said
+    assert figures(other)["fcn_score"] == figures(run)["fcn_score"]
+    protocol = figures(other)["fcn_score"]["protocol"]
+    assert set(protocol["classes_that_occur"]) <= set(CLASSES)
+    assert protocol["classes"] == 12
+
+
+def test_ids_as_sources_give_the_same_classes_as_colours(pairs, run, tmp_path):
+    ids = make_run(tmp_path / "ids", source_channels=12, data=str(pairs / "ids"), labels=12, val_every=5)
+    file = tmp_path / "figures.json"
+    assert evaluate.main([str(ids), "--segmenter-epochs", "1", "--json", str(file)]) == 0
+    by_ids, by_colours = json.loads(file.read_text())["fcn_score"], figures(run)["fcn_score"]
+    assert by_ids["majority"] == by_colours["majority"]
+    names = by_colours["protocol"]["classes_that_occur"]
+    assert by_ids["protocol"]["classes_that_occur"] == [str(CLASSES.index(name)) for name in names]
+    assert not (ids / "evaluation.json").exists()
+
+
+def test_pictures_as_sources_leave_the_fcn_score_out_and_say_why(pairs, tmp_path, capsys):
+    folder = make_run(tmp_path / "run", data=str(pairs / "photos"))
+    assert evaluate.main([str(folder)]) == 0
+    assert "FCN score left out: the sources are no label maps" in capsys.readouterr().out
+    assert "no label maps" in figures(folder)["fcn_score"]["left_out"]
+    assert not list(tmp_path.glob("segmenter-*"))
+
+
+def test_data_that_moved_is_named_and_found_by_the_flag(pairs, tmp_path, capsys):
+    folder = make_run(tmp_path / "run", data=str(tmp_path / "gone"))
+    assert evaluate.main([str(folder), "--no-fcn-score"]) == 2
+    assert "--data" in capsys.readouterr().err
+    assert evaluate.main([str(folder), "--no-fcn-score", "--data", str(pairs / "colours")]) == 0
+    assert figures(folder)["fcn_score"] == {"left_out": "--no-fcn-score was given"}
+
+
+def test_a_segmenter_of_another_training_is_refused(run, capsys):
+    (kept,) = run.parent.glob("segmenter-*.npz")
+    assert evaluate.main([str(run), *SHORT, "--segmenter", str(kept), "--seed", "3"]) == 2
+    assert f"{kept.name} was trained with seed 0, and here seed is 3" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        (["--segmenter-epochs", "0"], "--segmenter-epochs"),
+        (["--seed", "-1"], "--seed"),
+        (["--checkpoint", "best"], "best"),
+        (["--json", "/nowhere/figures.json"], "--json"),
+        (["--segmenter", "/nowhere/segmenter.npz"], "--segmenter"),
+    ],
+)
+def test_bad_flags_end_with_2_and_name_themselves(run, flags, named, capsys):
+    before = sorted(path.name for path in run.rglob("*"))
+    assert evaluate.main([str(run), *flags]) == 2
+    assert named in capsys.readouterr().err
+    assert sorted(path.name for path in run.rglob("*")) == before
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path, capsys):
+    assert evaluate.main([str(tmp_path)]) == 2
+    assert "config.json" in capsys.readouterr().err
+
+
+def test_data_of_other_channels_are_refused(run, pairs, tmp_path, capsys):
+    shutil.copytree(pairs / "ids", tmp_path / "grey")
+    assert evaluate.main([str(run), "--data", str(tmp_path / "grey")]) == 2
+    assert "1 to 3 channels" in capsys.readouterr().err
+
+
+def test_help_fits_a_screen_and_begins_with_an_example(capsys):
+    with pytest.raises(SystemExit) as stop:
+        evaluate.main(["--help"])
+    lines = capsys.readouterr().out.splitlines()
+    assert stop.value.code == 0
+    assert "python -m apps.evaluate" in lines[0]
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 80
