@@ -1,0 +1,140 @@
+"""Table 1 of the pix2pix paper on the built-in facades: the FCN score of four objectives.
+
+    L1          the distance alone
+    GAN         the adversarial term alone, by a discriminator that sees the image but not the source
+    cGAN        the adversarial term alone, by one that sees both
+    L1+cGAN     both: pix2pix
+
+Every run is trained by apps.train_pix2pix and judged by apps.evaluate at its last checkpoint, all by one segmenter.
+Runs that are complete are not repeated, so that an interrupted ablation goes on where it was. Isola et al. 2017
+(arXiv 1611.07004), section 4.1 and Table 1, found 0.42, 0.22, 0.57 and 0.66 per pixel on Cityscapes labels -> photo.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from apps.evaluate import RESULT_FILE
+from apps.reopen import reopen_pairs
+from keras_gen import models
+from keras_gen.engine.cli import app, parse
+from keras_gen.engine.config import positive
+from keras_gen.engine.exports import REPORT_FILE
+from keras_gen.engine.samples import png_bytes, sheet
+from keras_gen.errors import UserError
+
+EXAMPLE = "python -m benchmarks.ablation --seeds 0 1 2"
+OBJECTIVES: dict[str, list[str]] = {
+    "L1": ["--gan-loss", "none"],
+    "GAN": ["--no-conditional", "--l1-weight", "0"],
+    "cGAN": ["--l1-weight", "0"],
+    "L1+cGAN": [],
+}
+"""Flags of apps.train_pix2pix by the name in the paper's table."""
+_PAPER = {"L1": 0.42, "GAN": 0.22, "cGAN": 0.57, "L1+cGAN": 0.66, "real": 0.80}  # per-pixel accuracy, Table 1
+_FIGURES = {"pixel_accuracy": "per-pixel", "class_accuracy": "per-class", "class_iou": "class IoU"}
+
+
+@dataclass(frozen=True)
+class Flags:
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """Seeds of the runs; each objective is trained once with each [integers]."""
+    epochs: int = 12
+    """Passes over the 400 training pairs, batch 1 [epochs]."""
+    image_size: int = 64
+    """Side of the images [pixels]."""
+    filters: int = 16
+    """Channels of the first block of generator and discriminator [channels]."""
+    examples: int = 6
+    """Validation pairs on the sheet [pairs]."""
+    out: Path = Path("savedmodels/ablation")
+    """Folder of the runs, the table (ablation.md) and the sheet (ablation.png)."""
+
+    def __post_init__(self) -> None:
+        positive(self, "epochs", "image_size", "filters", "examples")
+        if not self.seeds:
+            raise UserError("--seeds got nothing; accepted are one or more integers.")
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train what is missing, evaluate, print and write the table and the sheet."""
+    flags = parse(Flags, argv, example=EXAMPLE)
+    folder = flags.out / f"{flags.image_size}px-{flags.filters}filters-{flags.epochs}epochs"
+    folder.mkdir(parents=True, exist_ok=True)
+    results: dict[str, list[dict]] = {name: [] for name in OBJECTIVES}
+    for seed in flags.seeds:  # by seed, so that a whole table stands early
+        for name in OBJECTIVES:
+            results[name].append(_result(flags, folder / f"{name}-seed{seed}", OBJECTIVES[name], seed))
+    table = "\n".join(_table(results))
+    print(f"\n{table}")
+    (folder / "ablation.md").write_text(table + "\n", encoding="utf-8")
+    (folder / "ablation.png").write_bytes(png_bytes(_sheet(flags, folder)))
+    print(f"\nWritten to {folder}: ablation.md, ablation.png")
+
+
+def _result(flags: Flags, run: Path, objective: list[str], seed: int) -> dict:
+    """The evaluation of one run, trained before if it is not complete."""
+    size = ["--image-size", flags.image_size, "--filters", flags.filters, "--discriminator-filters", flags.filters]
+    length = ["--epochs", flags.epochs, "--preview-every", 400 * flags.epochs, "--checkpoint-every", 400 * flags.epochs]
+    if not (run / REPORT_FILE).exists():  # the last file that training writes
+        _call("apps.train_pix2pix", run, "--out", run, "--overwrite", "--seed", seed, *size, *length, *objective)
+    if not (run / RESULT_FILE).exists():
+        _call("apps.evaluate", run, run)
+    return json.loads((run / RESULT_FILE).read_text(encoding="utf-8"))
+
+
+def _call(module: str, run: Path, *arguments: object) -> None:
+    """Run an app in a process of its own; its output goes to a file beside the run."""
+    log = run.with_name(f"{run.name}.{module.split('.')[-1]}.log")
+    start = time.perf_counter()
+    with open(log, "w", encoding="utf-8") as file:
+        done = subprocess.run([sys.executable, "-m", module, *map(str, arguments)], stdout=file, stderr=file)
+    if done.returncode:
+        raise UserError(f"{module} ended with code {done.returncode}; {log} holds what it said.")
+    print(f"{run.name}: {module} took {time.perf_counter() - start:.0f} s", flush=True)
+
+
+def _table(results: dict[str, list[dict]]) -> list[str]:
+    """Mean and standard deviation over the seeds, in markdown."""
+    every = [result for runs in results.values() for result in runs]
+    protocol = every[0]["fcn_score"]["protocol"]
+    if any(result["fcn_score"]["protocol"] != protocol for result in every):
+        raise UserError("the runs were judged by different segmenters; delete their evaluation.json and start again.")
+    lines = [
+        f"| objective | {' | '.join(_FIGURES.values())} | L1 | SSIM | paper, per-pixel |",
+        "|---|" + "---:|" * (len(_FIGURES) + 3),
+    ]
+    for name, runs in results.items():
+        cells = [_spread([run["fcn_score"]["generated"][figure] for run in runs]) for figure in _FIGURES]
+        cells += [_spread([run["reconstruction"][distance]["mean"] for run in runs]) for distance in ("l1", "ssim")]
+        lines.append(f"| {name} | {' | '.join(cells)} | {_PAPER[name]:.2f} |")
+    real = " | ".join(f"{every[0]['fcn_score']['real'][figure]:.3f}" for figure in _FIGURES)
+    lines.append(f"| real images | {real} | | | {_PAPER['real']:.2f} |")
+    majority = " | ".join(f"{every[0]['fcn_score']['majority'][figure]:.3f}" for figure in _FIGURES)
+    lines.append(f"| most frequent class | {majority} | | | |")
+    return lines
+
+
+def _spread(values: list[float]) -> str:
+    spread = f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.3f}{spread}"
+
+
+def _sheet(flags: Flags, folder: Path) -> np.ndarray:
+    """What the runs of the first seed draw of the same validation pairs."""
+    runs = {name: folder / f"{name}-seed{flags.seeds[0]}" for name in OBJECTIVES}
+    data = reopen_pairs(runs["L1"])
+    source, target = next(iter(data.validation(flags.examples, limit=flags.examples)))
+    drawn = {name: np.asarray(models.load(run)[0].translate(source)) for name, run in runs.items()}
+    return sheet({"source": np.asarray(source), **drawn, "target": np.asarray(target)})
+
+
+if __name__ == "__main__":
+    sys.exit(main())
