@@ -111,7 +111,13 @@ class _Side:
         image.set_shape((None, None, self.channels))
         if self.labels:
             return tf.image.resize(image, (size, size), "nearest")
-        resized = tf.image.resize(image, (size, size), "bilinear", antialias=True)
+
+        def scaled(antialias: bool) -> tf.Tensor:
+            return tf.image.resize(image, (size, size), "bilinear", antialias=antialias)
+
+        # Enlarging needs no antialias: the same values but for rounding, in less than half the time.
+        shrinks = tf.reduce_any(tf.shape(image)[:2] > size)
+        resized = tf.cond(shrinks, lambda: scaled(True), lambda: scaled(False))
         return tf.cast(tf.round(resized), self.dtype)  # a mean of values in range: no clipping needed
 
     def to_float(self, image: tf.Tensor) -> tf.Tensor:
@@ -156,9 +162,7 @@ class _Reader:
             )
         return np.array([source.channels, source.bits, target.channels, target.bits])
 
-    def decode(
-        self, index: np.int64, a: bytes, b: bytes, sides: tuple[_Side, _Side]
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def decode(self, index: np.int64, a: bytes, b: bytes, sides: tuple[_Side, _Side]) -> tuple[np.ndarray, np.ndarray]:
         """The arrays of source and target, each (height, width, channels) in its side's type."""
         names = self._source.names(index)
         contents = (a, b or a)
@@ -200,9 +204,7 @@ class PairsData:
 
         pixel = sum(side.channels * side.dtype.itemsize for side in self._sides)
         areas = (self._load_size**2, image_size**2)
-        self._bytes = pixel * sum(
-            len(headers) * area for (_, headers), area in zip(probed, areas, strict=True)
-        )
+        self._bytes = pixel * sum(len(headers) * area for (_, headers), area in zip(probed, areas, strict=True))
         self._cached = self._bytes <= config.cache_gib * 2**30
         self._train, self.train_size = self._table(split.train, probed[0][0], self._load_size)
         self._validation, self.val_size = self._table(split.validation, probed[1][0], image_size)
@@ -222,8 +224,7 @@ class PairsData:
         what = f"{self.labels} labels" if self.labels else f"{self.source_channels} channels"
         held = f"{self._bytes / 2**20:.0f} MiB in memory" if self._cached else "decoded at each access"
         lines = [
-            f"{self.train_size} training and {self.val_size} validation pairs from {self._config.data} "
-            f"({self._rule})",
+            f"{self.train_size} training and {self.val_size} validation pairs from {self._config.data} ({self._rule})",
             f"{self._size}x{self._size}, {what} to {self.target_channels} channels, {held}",
         ]
         if self._left_out:
