@@ -84,8 +84,8 @@ class TensorBoardLog(StepCallback):
                 rows = "\n".join(f"| {key} | {value} |" for key, value in flat.items())
                 tf.summary.text("config", f"| field | value |\n|---|---|\n{rows}")
                 tf.summary.text("config.json", f"```json\n{self._setup.to_json()}\n```")
-                # A list or None is no hyperparameter value.
-                hparams.hparams({k: v if isinstance(v, bool | int | float | str) else str(v) for k, v in flat.items()})
+                given = {key: value for key, value in flat.items() if value not in (None, "")}
+                hparams.hparams({k: v if isinstance(v, bool | int | float) else str(v) for k, v in given.items()})
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         self._clock = None  # validation and compilation are no training speed

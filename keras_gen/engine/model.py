@@ -212,6 +212,9 @@ class GenerativeModel(keras.Model):
         finally:
             self._phase = "train"
 
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        """Nothing is left to build; Keras would feed a first batch through, and fails on those of several workers."""
+
     def reset_metrics(self) -> None:
         """Start the means of the running phase anew, except in an epoch that a restored checkpoint goes on with."""
         if self._phase == "train" and self._keep_meters_once:
