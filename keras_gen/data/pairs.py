@@ -228,9 +228,9 @@ class PairsData:
             f"{self._size}x{self._size}, {what} to {self.target_channels} channels, {held}",
         ]
         if self._left_out:
-            lines.append(f"{self._left_out} files left out that have no partner of the same name")
+            lines.append(f"left out for want of a partner of the same name: {self._left_out}")
         if self.skipped:
-            lines.append(f"{len(self.skipped)} pairs left out: {' '.join(self.skipped[:3])}")
+            lines.append(f"left out as unreadable: {len(self.skipped)}. {' '.join(self.skipped[:3])}")
         return "\n".join(lines)
 
     def train(

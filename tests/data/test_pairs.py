@@ -118,7 +118,7 @@ def test_partners_that_are_missing_are_counted(tmp_path):
     write(tmp_path / "A" / "alone.png", noise(9))
     data = open_quietly(tmp_path)
     assert data.train_size + data.val_size == 4
-    assert "1 files left out that have no partner" in data.describe()
+    assert "want of a partner of the same name: 1" in data.describe()
 
 
 def test_facades_are_built_in(tmp_path, monkeypatch):
@@ -313,7 +313,7 @@ def test_unreadable_files_are_named_counted_and_skipped_on_request(tmp_path, cac
     )
     data = open_quietly(tmp_path, skip_bad=True, cache_gib=cache_gib)
     assert (data.train_size, data.val_size, len(data.skipped)) == (3, 1, 2)
-    assert "2 pairs left out" in data.describe()
+    assert "left out as unreadable: 2" in data.describe()
     source, _ = stack(data.train(1, stop=6), 6)
     assert len(np.unique(source[:, 0, 0, 0])) <= 6
     assert numbers(data.validation(1)) == [[5], [105]]
