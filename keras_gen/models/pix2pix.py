@@ -8,8 +8,8 @@ real targets. Its gradient replaces what an L1 distance cannot measure: whether 
 Isola, Zhu, Zhou, Efros: Image-to-Image Translation with Conditional Adversarial Networks, CVPR 2017, arXiv 1611.07004.
 
 Departures from the paper: both players share one forward pass, so the generator is scored by the discriminator as it
-was before its own step (the paper's code steps the discriminator first). Normalisation is per instance, which is what the
-paper's batch of 1 computes; by default it has no noise at test time (`--noise-at-test` brings it back).
+was before its own step (the paper's code steps the discriminator first). Normalisation is per instance, which is what
+the paper's batch of 1 computes; by default it has no noise at test time (`--noise-at-test` brings it back).
 """
 
 from __future__ import annotations
@@ -223,7 +223,7 @@ class Pix2Pix(GenerativeModel):
 
 
 PRESETS: dict[str, tuple[Config, RunConfig]] = {
-    # Ten minutes on two cores: small patches and a larger step sharpen soonest (docs/results.md has what else was tried).
+    # Ten minutes on two cores: small patches and a larger step sharpen soonest (docs/results.md).
     "demo": (
         Config(image_size=128, filters=32, discriminator_filters=32, patch=16, dropout=0.0),
         RunConfig(epochs=11, learning_rate=1e-3, preview_every=400, checkpoint_every=1000),
