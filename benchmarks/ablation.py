@@ -28,6 +28,7 @@ from keras_gen.engine.config import positive
 from keras_gen.engine.exports import REPORT_FILE
 from keras_gen.engine.samples import png_bytes, sheet
 from keras_gen.errors import UserError
+from keras_gen.networks.patchgan import Patch
 
 EXAMPLE = "python -m benchmarks.ablation --seeds 0 1 2"
 OBJECTIVES: dict[str, list[str]] = {
@@ -51,6 +52,8 @@ class Flags:
     """Side of the images [pixels]."""
     filters: int = 16
     """Channels of the first block of generator and discriminator [channels]."""
+    patch: Patch = 16
+    """Receptive field of the discriminator [pixels]; as large a part of 64 as the paper's 70 is of 256."""
     examples: int = 6
     """Validation pairs on the sheet [pairs]."""
     out: Path = Path("savedmodels/ablation")
@@ -66,7 +69,7 @@ class Flags:
 def main(argv: Sequence[str] | None = None) -> None:
     """Train what is missing, evaluate, print and write the table and the sheet."""
     flags = parse(Flags, argv, example=EXAMPLE)
-    folder = flags.out / f"{flags.image_size}px-{flags.filters}filters-{flags.epochs}epochs"
+    folder = flags.out / f"{flags.image_size}px-{flags.filters}filters-{flags.patch}patch-{flags.epochs}epochs"
     folder.mkdir(parents=True, exist_ok=True)
     results: dict[str, list[dict]] = {name: [] for name in OBJECTIVES}
     for seed in flags.seeds:  # by seed, so that a whole table stands early
@@ -82,6 +85,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _result(flags: Flags, run: Path, objective: list[str], seed: int) -> dict:
     """The evaluation of one run, trained before if it is not complete."""
     size = ["--image-size", flags.image_size, "--filters", flags.filters, "--discriminator-filters", flags.filters]
+    size += ["--patch", flags.patch]
     length = ["--epochs", flags.epochs, "--preview-every", 400 * flags.epochs, "--checkpoint-every", 400 * flags.epochs]
     if not (run / REPORT_FILE).exists():  # the last file that training writes
         _call("apps.train_pix2pix", run, "--out", run, "--overwrite", "--seed", seed, *size, *length, *objective)
