@@ -136,7 +136,8 @@ def _segmenter(flags: Flags, data: PairsData, size: int, labels: LabelMaps) -> f
         "pairs": data.describe().splitlines()[0],
         "validation_crc32": digest,
         "labels": labels.rule,
-        "training": f"{flags.segmenter_epochs} epochs of {steps} steps of {fcn.BATCH} augmented pairs",
+        "training": f"{flags.segmenter_epochs} epochs of {steps} steps of {fcn.BATCH} augmented pairs by Adam from "
+        f"{fcn.LEARNING_RATE}",
         "seed": flags.seed,
     }
     keras.utils.set_random_seed(flags.seed)
