@@ -11,6 +11,7 @@ from conformance import Case, Conformance, sgd, step
 from keras_gen.errors import UserError
 from keras_gen.models.pix2pix import PRESETS, Config, Pix2Pix
 
+PLAYERS = {"generator": ("generator",), "discriminator": ("discriminator",)}
 TINY = Config(image_size=16, levels=3, filters=4, discriminator_filters=4, patch=16)
 
 
@@ -20,7 +21,7 @@ def batch(seed, count, channels=3):
 
 
 class TestPix2Pix(Conformance):
-    case = Case(Pix2Pix, TINY, dataclasses.replace(TINY, dropout=0.0), batch, lambda b: b[0])
+    case = Case(Pix2Pix, TINY, dataclasses.replace(TINY, dropout=0.0), batch, lambda b: b[0], PLAYERS)
 
 
 class TestPix2PixWGANGP(Conformance):
@@ -29,7 +30,15 @@ class TestPix2PixWGANGP(Conformance):
     config = dataclasses.replace(TINY, gan_loss="wgangp", norm="batch", source_channels=5)
     # Batch normalisation sees half a batch on each of two replicas: another function, so not compared.
     calm = dataclasses.replace(TINY, gan_loss="lsgan", dropout=0.0, generator="encoder-decoder", conditional=False)
-    case = Case(Pix2Pix, config, calm, lambda seed, count: batch(seed, count, 5), lambda b: b[0], ("logits_conv/bias",))
+    case = Case(
+        Pix2Pix,
+        config,
+        calm,
+        lambda seed, count: batch(seed, count, 5),
+        lambda b: b[0],
+        PLAYERS,
+        still=("logits_conv/bias",),
+    )
 
     def test_two_replicas_equal_one_device(self):
         case = self.case
