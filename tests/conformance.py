@@ -91,7 +91,7 @@ class Conformance:
         uneven = tf.data.Dataset.from_tensor_slices(batch).batch(2)
         first = model.evaluate(one_by_one, return_dict=True, verbose=0)
         second = model.evaluate(uneven, return_dict=True, verbose=0)
-        assert set(first) == {metric for metric in model._meters["test"]}
+        assert set(first) == set(model._meters["test"])
         assert model.monitor in first
         for name, value in first.items():
             np.testing.assert_allclose(second[name], value, rtol=1e-4)
