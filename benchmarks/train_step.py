@@ -20,7 +20,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-import apps  # noqa: F401  (keeps TensorFlow's notes off the screen)
 from keras_gen.engine.callbacks import StepCallback
 from keras_gen.engine.config import RunConfig, Setup
 from keras_gen.engine.run import Run
