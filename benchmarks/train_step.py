@@ -20,6 +20,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.data.pairs import PairsConfig
 from keras_gen.engine.callbacks import StepCallback
 from keras_gen.engine.config import RunConfig, Setup
 from keras_gen.engine.run import Run
@@ -125,7 +126,7 @@ def measure_overhead(config: Config, steps: int, rounds: int = 5) -> None:
                 out=Path(folder) / str(number), epochs=1, steps_per_epoch=steps, preview_every=10**6,
                 checkpoint_every=10**6,
             )  # fmt: skip
-            run, data = Run(Setup("pix2pix", "paper", config, None, run_config)), FixedData(config.image_size)
+            run, data = Run(Setup("pix2pix", "paper", config, PairsConfig(), run_config)), FixedData(config.image_size)
             model = Pix2Pix(config)
             run.compile(model, data)
             clock = Clock()
