@@ -1,4 +1,18 @@
-"""The one exception that a user is meant to read."""
+"""The one exception that a user is meant to read, and what of the system's own exceptions becomes one."""
+
+from __future__ import annotations
+
+import re
+
+import tensorflow as tf
+
+_OF_FILES = (
+    tf.errors.NotFoundError,
+    tf.errors.PermissionDeniedError,
+    tf.errors.FailedPreconditionError,  # a folder where a file is expected, and the other way round
+    tf.errors.DataLossError,
+    tf.errors.ResourceExhaustedError,  # a full disk or memory
+)
 
 
 class UserError(Exception):
@@ -7,3 +21,25 @@ class UserError(Exception):
     The message is one sentence that names the flag or the file, what was found there and what is accepted. The apps
     print it and end with exit code 2.
     """
+
+
+def from_system(error: OSError | tf.errors.OpError) -> UserError | None:
+    """The fault of a file that Python or a TensorFlow operation met in the middle of its work.
+
+    A `UserError` that was raised within a tf.data pipeline arrives as an operation's error that holds its text.
+
+    Returns:
+        One sentence to show; None if the error is of another kind and its traceback is needed.
+    """
+    if isinstance(error, OSError):
+        return UserError(f"{error.filename or 'a file'}: {error.strerror or error}.")
+    kinds = "|".join(kind.__name__ for kind in (UserError, *UserError.__subclasses__()))
+    if found := re.search(rf"(?:^|\s)(?:{kinds}): (.+)", error.message):
+        return UserError(found[1])
+    return UserError(f"{complaint(error)}.") if isinstance(error, _OF_FILES) else None
+
+
+def complaint(error: tf.errors.OpError) -> str:
+    """What an operation itself says, without the trace before it and the names of nodes and functions around it."""
+    before_nodes = error.message.split("\n\t [[", 1)[0]
+    return re.sub(r"\{\{.*?\}\} *", "", before_nodes).strip().rsplit("\n", 1)[-1]

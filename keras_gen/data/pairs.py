@@ -19,7 +19,7 @@ from keras_gen.data import images
 from keras_gen.data.images import UnreadableImage
 from keras_gen.data.pair_sources import ACCEPTED, Source, Split, find_pairs
 from keras_gen.data.pipeline import ordered_batches, training_stream
-from keras_gen.errors import UserError
+from keras_gen.errors import UserError, complaint
 
 JITTER = 286 / 256  # the paper's ratio of the size before the random crop to the size after it
 _PASS_BATCH = 16  # pairs handed from TensorFlow to Python at a time while all are checked
@@ -361,7 +361,7 @@ def _passed_once(load: Callable, indices: np.ndarray) -> Iterator[tuple[int, Any
             yield start, batch
             start += _PASS_BATCH
     except tf.errors.OpError as error:  # a file that vanished, a damaged shard, no permission
-        raise UserError(f"--data cannot be read: {error.message.splitlines()[0]}.") from error
+        raise UserError(f"--data cannot be read: {complaint(error)}.") from error
 
 
 def open_pairs(config: PairsConfig, image_size: int, seed: int) -> PairsData:

@@ -1,7 +1,8 @@
 """From the command line to configurations, and from exceptions to exit codes.
 
-`app` wraps the `main` of every app: a `UserError` ends with exit code 2 and its one sentence, an interrupted run with
-130 or 143, anything else with Python's traceback. `parse` and `parse_setup` turn dataclasses into flat flags by tyro.
+`app` wraps the `main` of every app: a `UserError`, or a file that fails in the middle, ends with exit code 2 and one
+sentence, an interrupted run with 130 or 143, anything else with Python's traceback. `parse` and `parse_setup` turn
+dataclasses into flat flags by tyro.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import tensorflow as tf
 import tyro
 
 from keras_gen.engine.config import CONFIG_FILE, RunConfig, Setup, from_plain, read_config
-from keras_gen.errors import UserError
+from keras_gen.errors import UserError, from_system
 
 T = TypeVar("T")
 _MARKERS = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff, tyro.conf.HelptextFromCommentsOff)
@@ -44,8 +46,11 @@ def app(main: Callable[[Sequence[str] | None], None]) -> Callable[..., int]:
         warnings.filterwarnings("ignore", module=r"keras\.|tensorflow\.|google\.")
         try:
             main(argv)
-        except UserError as error:
-            print(f"error: {error}", file=sys.stderr)
+        except (UserError, OSError, tf.errors.OpError) as error:
+            fault = error if isinstance(error, UserError) else from_system(error)
+            if fault is None:
+                raise
+            print(f"error: {fault}", file=sys.stderr)
             return 2
         except Stopped as stop:
             print(stop, file=sys.stderr)
@@ -238,7 +243,7 @@ def _literal(names: tuple[str, ...]) -> Any:
 
 def _one_sentence(box: str) -> str:
     """The complaint inside the box that tyro draws, without the frame and the help that it repeats."""
-    lines = [re.sub(r"[│╭╮╰╯─]+", " ", line).strip() for line in box.splitlines()]
+    lines = [re.sub(r"[│╭╮╰╯─]+|^[+|]|[+|]$|-{3,}", " ", line.strip()).strip() for line in box.splitlines()]
     lines = [line for line in lines[1:] if line]
     kept: list[str] = []
     for line in lines:

@@ -29,7 +29,7 @@ from keras_gen.engine.exports import write_exports
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.engine.schedules import ConstantThenLinear
 from keras_gen.engine.strategy import is_chief, prepare
-from keras_gen.errors import UserError
+from keras_gen.errors import UserError, from_system
 
 _OWN = (CONFIG_FILE, "checkpoints", "logs", "samples", "saved_model", "model.tflite", "report.json")
 
@@ -132,15 +132,16 @@ class Run:
         Raises:
             Stopped: after Ctrl-C or SIGTERM (exit code 130 or 143) or a loss that is not finite (exit code 1); the
                 message says what was kept and how to go on.
-            UserError: if the folder cannot be written or the disk has no room for a checkpoint.
+            UserError: if the folder cannot be written, the disk has no room for a checkpoint, or a file of the data
+                cannot be read any more; if that happens between steps, the message says what was kept.
         """
         run = self.setup.run
         steps = self.steps_per_epoch(data)
+        batch = next(iter(data.validation(run.previews, limit=run.previews)))
         checkpoints = self._open(model)
         done = self._restore(model, checkpoints)
         writer = tf.summary.create_file_writer(str(self._write_to / "logs"))
         log = on.TensorBoardLog(done, writer, self.setup)
-        batch = next(iter(data.validation(run.previews, limit=run.previews)))
         preview = on.Preview(done, batch, self._write_to / "samples", writer, run.preview_every, log)
         saving = on.Checkpointing(done, checkpoints, run.checkpoint_every, model.monitor, log)
         stop = on.StopOnSignal(done)
@@ -168,17 +169,19 @@ class Run:
                 143 if interrupt.signal == signal.SIGTERM else 130,
             ) from None
         except on.NotFinite as error:
-            kept = checkpoints.newest_step()
             raise Stopped(
-                f"error: {error}; "
-                + (
-                    f"the checkpoint of step {kept} is kept in {self.folder}"
-                    if kept
-                    else "no checkpoint was written yet"
-                )
-                + ". A lower --learning-rate, or --precision float32 if it was mixed, is the usual cure.",
+                f"error: {error}; {self._kept(checkpoints)}. A lower --learning-rate, or --precision float32 if it was "
+                "mixed, is the usual cure.",
                 1,
             ) from None
+        except (OSError, tf.errors.OpError) as error:
+            fault = from_system(error)
+            if fault is None:
+                raise
+            sentence = str(fault).rstrip(".")
+            raise UserError(
+                f"{sentence}; {self._kept(checkpoints)}, and {self._command('--resume')} goes on."
+            ) from error
         finally:
             writer.close()
         self.report["training"] = {
@@ -234,6 +237,10 @@ class Run:
             return data.validation(replica * workers, shard=(context.input_pipeline_id, workers))
 
         return self.strategy.distribute_datasets_from_function(share)
+
+    def _kept(self, checkpoints: Checkpoints) -> str:
+        step = checkpoints.newest_step()
+        return f"the checkpoint of step {step} is kept in {self.folder}" if step else "no checkpoint was written yet"
 
     def _command(self, flag: str) -> str:
         return f"python -m apps.train_{self.setup.family} {flag} {self.folder}"

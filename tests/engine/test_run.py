@@ -261,6 +261,45 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(pair
                 assert np.isfinite(value).all(), name
 
 
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda file: file.write_bytes(file.read_bytes()[:60]), "is truncated or damaged; "),
+        (lambda file: file.unlink(), "No such file or directory; "),
+    ],
+)
+def test_a_picture_that_fails_in_the_middle_ends_the_run_in_order(pairs, tmp_path, capsys, monkeypatch, damage, said):
+    """The pictures are decoded at each access, and are damaged after the second step: an orderly end, and a resume."""
+    data, out = tmp_path / "data", tmp_path / "run"
+    shutil.copytree(pairs, data)
+    original = callbacks.StopOnSignal.after_step
+
+    def spoil(self, logs):
+        if self.step == 2:
+            for file in data.iterdir():
+                damage(file)
+        original(self, logs)
+
+    monkeypatch.setattr(callbacks.StopOnSignal, "after_step", spoil)
+    flags = ["--cache-gib", "0", "--no-verify", "--checkpoint-every", "2", "--steps-per-epoch", "500"]
+    assert train(data, out, *flags) == 2
+    complaint = capsys.readouterr().err
+    assert complaint.startswith(f"error: {data}")
+    assert said in complaint
+    assert complaint.count("\n") == 1
+    kept = models.load(out)[1]
+    assert f"the checkpoint of step {kept} is kept in {out}, and python -m apps.train_pix2pix --resume" in complaint
+
+
+def test_a_run_whose_samples_cannot_be_written_says_so(pairs, tmp_path, capsys):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "samples").write_text("a file where the folder belongs")
+    assert train(pairs, tmp_path / "run", "--preview-every", "2") == 2
+    complaint = capsys.readouterr().err
+    assert f"error: {tmp_path / 'run' / 'samples'}: " in complaint
+    assert complaint.count("\n") == 1
+
+
 def test_a_checkpoint_of_another_model_does_not_fit(tmp_path):
     one = Checkpoints(tmp_path, {"a": tf.Variable([1.0, 2.0])}, keep=1)
     one.save(5)
