@@ -141,7 +141,7 @@ class GenerativeModel(keras.Model):
             losses: player -> scalar, the mean over this replica's batch.
 
         Returns:
-            player_gradient_norm -> global norm of this replica's gradient, unscaled.
+            player_gradient_norm -> global norm of this replica's gradient, unscaled; 0 if loss scaling skips the step.
         """
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         gradients, norms = {}, {}
@@ -150,7 +150,11 @@ class GenerativeModel(keras.Model):
             seed = self.optimizers[player].scale_loss(tf.ones_like(loss))
             variables = [v.value for v in self.player_variables(player)]
             gradients[player] = tape.gradient(loss, variables, output_gradients=seed / replicas)
-            norms[f"{player}_gradient_norm"] = tf.linalg.global_norm(gradients[player]) * replicas / seed
+            norm = tf.linalg.global_norm(gradients[player]) * replicas / seed
+            if isinstance(self.optimizers[player], keras.optimizers.LossScaleOptimizer):
+                # An overflow is how loss scaling finds its scale; that step is skipped and must not spoil the mean.
+                norm = tf.where(tf.math.is_finite(norm), norm, 0.0)
+            norms[f"{player}_gradient_norm"] = norm
         for player in losses:
             self.optimizers[player].apply(gradients[player], self.player_variables(player))
         if self.ema_decay:

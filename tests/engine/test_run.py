@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -206,6 +207,9 @@ def test_an_out_that_holds_a_run_is_refused_or_overwritten(pairs, run, tmp_path,
         (["--epochs", "0"], "--epochs got 0; accepted are numbers greater than 0"),
         (["--batch-size", "-1"], "--batch-size got -1"),
         (["--learning-rate", "0"], "--learning-rate got 0"),
+        (["--learning-rate", "inf"], "--learning-rate got inf"),
+        (["--seed", "4294967296"], "--seed got 4294967296; accepted are 0 to 4294967295"),
+        (["--patch", "286"], "--patch got 286 with --image-size 16; sizes from 65 on are accepted"),
         (["--preview-every", "0"], "--preview-every got 0"),
         (["--checkpoint-every", "-5"], "--checkpoint-every got -5"),
         (["--steps-per-epoch", "-1"], "--steps-per-epoch got -1"),
@@ -217,7 +221,7 @@ def test_an_out_that_holds_a_run_is_refused_or_overwritten(pairs, run, tmp_path,
         (["--distribute", "mirrored"], "multiples of the 2 replicas"),
         (["--steps-per-epoch", "0", "--batch-size", "40"], "--batch-size got 40, but there are 9 training examples"),
         (["--imagesize", "16"], "Unrecognized options: --imagesize"),
-        (["--epochs", "many"], "--epochs"),
+        (["--epochs", "many"], "error: Error parsing --epochs: invalid literal"),
         (["--preset", "huge"], "--preset got 'huge'; accepted are demo, paper, tiny"),
         (["--data", "nowhere"], "nowhere"),
     ],
@@ -298,6 +302,20 @@ def test_a_run_whose_samples_cannot_be_written_says_so(pairs, tmp_path, capsys):
     complaint = capsys.readouterr().err
     assert f"error: {tmp_path / 'run' / 'samples'}: " in complaint
     assert complaint.count("\n") == 1
+
+
+def test_an_overflow_of_float16_is_skipped_and_the_run_goes_on(pairs, tmp_path):
+    """The L1 gradient of this weight overflows at the first loss scales, 2^15 and below."""
+    out = tmp_path / "run"
+    flags = ["--precision", "mixed_float16", "--l1-weight", "3000", "--epochs", "1", "--checkpoint-every", "1"]
+    try:
+        assert train(pairs, out, *flags) == 0
+    finally:
+        keras.config.set_dtype_policy("float32")
+    events = EventAccumulator(str(out / "logs"), size_guidance={"tensors": 0}).Reload()
+    norms = [float(tf.make_ndarray(event.tensor_proto)) for event in events.Tensors("step/generator_gradient_norm")]
+    assert norms[0] == 0
+    assert np.isfinite(norms).all()
 
 
 def test_a_checkpoint_of_another_model_does_not_fit(tmp_path):
