@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import json
+import math
 import os
 import platform
 import subprocess
@@ -76,6 +77,8 @@ class RunConfig:
             "keep_checkpoints",
         )
         non_negative(self, "steps_per_epoch", "seed")
+        if self.seed >= 2**32:
+            raise UserError(f"--seed got {self.seed}; accepted are 0 to {2**32 - 1}, what NumPy's generators take.")
         if not 0 <= self.ema < 1:
             raise UserError(f"--ema got {self.ema}; accepted is a decay from 0 (no average) to below 1.")
         if self.jit and self.distribute != "none":
@@ -90,18 +93,18 @@ class RunConfig:
 
 
 def positive(config: Any, *fields: str) -> None:
-    """Raise a UserError that names the flag unless each field is greater than 0."""
+    """Raise a UserError that names the flag unless each field is greater than 0 and finite."""
     for field in fields:
         value = getattr(config, field)
-        if not value > 0:
+        if not 0 < value < math.inf:
             raise UserError(f"--{field.replace('_', '-')} got {value}; accepted are numbers greater than 0.")
 
 
 def non_negative(config: Any, *fields: str) -> None:
-    """Raise a UserError that names the flag unless each field is at least 0."""
+    """Raise a UserError that names the flag unless each field is at least 0 and finite."""
     for field in fields:
         value = getattr(config, field)
-        if not value >= 0:
+        if not 0 <= value < math.inf:
             raise UserError(f"--{field.replace('_', '-')} got {value}; accepted are 0 and greater numbers.")
 
 

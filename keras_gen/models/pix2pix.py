@@ -23,7 +23,7 @@ import tensorflow as tf
 from keras_gen.engine.config import Hidden, RunConfig, non_negative, positive
 from keras_gen.engine.model import GenerativeModel, Served
 from keras_gen.errors import UserError
-from keras_gen.networks.patchgan import Patch, patchgan
+from keras_gen.networks.patchgan import Patch, patchgan, smallest_image
 from keras_gen.networks.unet import Norm, levels_of, unet
 from keras_gen.ops import adversarial, reconstruction
 from keras_gen.ops.penalties import gradient_penalty
@@ -78,6 +78,11 @@ class Config:
             raise UserError(
                 f"--image-size got {self.image_size}; accepted are multiples of 2^levels = {2**levels} "
                 f"({levels} levels)."
+            )
+        if self.gan_loss != "none" and self.image_size < smallest_image(self.patch):
+            raise UserError(
+                f"--patch got {self.patch} with --image-size {self.image_size}; sizes from "
+                f"{smallest_image(self.patch)} on are accepted."
             )
         if self.gan_loss == "none" and not self.l1_weight:
             raise UserError("--gan-loss none with --l1-weight 0 leaves nothing to learn: give one of them a value.")

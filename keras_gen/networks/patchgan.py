@@ -13,6 +13,11 @@ Patch = Literal[1, 16, 70, 286]
 _HALVINGS: dict[int, int] = {1: 0, 16: 1, 70: 3, 286: 5}  # blocks of stride 2; one of stride 1 follows
 
 
+def smallest_image(patch: Patch) -> int:
+    """The smallest side in pixels that leaves a logit: each of the two last convolutions takes one row and column."""
+    return 1 if patch == 1 else 2 * 2 ** _HALVINGS[patch] + 1  # halved, rounded up, to 3
+
+
 def patchgan(
     image_size: int,
     channels: tuple[int, ...],
@@ -29,7 +34,7 @@ def patchgan(
     first block.
 
     Args:
-        image_size: side of the images in pixels.
+        image_size: side of the images in pixels, at least `smallest_image(patch)`.
         channels: channels of each input image; the images are concatenated.
         patch: side of the receptive field of a logit, in pixels.
         filters: channels of the first block.

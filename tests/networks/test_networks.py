@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gen.networks.patchgan import patchgan, receptive_field
+from keras_gen.networks.patchgan import patchgan, receptive_field, smallest_image
 from keras_gen.networks.unet import levels_of, normalisation, unet
 
 
@@ -30,6 +30,14 @@ def test_the_largest_patch():
     network = patchgan(256, (3, 3), patch=286, filters=4)
     assert receptive_field(network) == 286
     assert len(network.inputs) == 2
+
+
+@pytest.mark.parametrize("patch", [1, 16, 70, 286])
+def test_the_smallest_image_leaves_one_logit(patch):
+    smallest = smallest_image(patch)
+    assert patchgan(smallest, (3,), patch=patch, filters=4).output_shape == (None, 1, 1, 1)
+    with pytest.raises(ValueError, match=r"zero or negative|shape"):
+        patchgan(smallest - 1, (3,), patch=patch, filters=4)
 
 
 def test_the_paper_discriminator_has_30_by_30_logits():
