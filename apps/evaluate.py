@@ -20,7 +20,7 @@ import numpy as np
 import tensorflow as tf
 import tyro
 
-from apps.reopen import reopen_pairs
+from apps._reopen import reopen_pairs
 from keras_gen import models
 from keras_gen.data.facades import CLASSES, PALETTE
 from keras_gen.data.pairs import PairsData

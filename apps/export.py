@@ -6,18 +6,17 @@ What is already there is replaced, and report.json says what was written and how
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
 
+from apps._reopen import reopen_pairs
 from keras_gen import models
-from keras_gen.data.pairs import PairsConfig, PairsData, open_pairs
 from keras_gen.engine.cli import app, parse
-from keras_gen.engine.config import CONFIG_FILE, from_plain, read_config
+from keras_gen.engine.config import CONFIG_FILE
 from keras_gen.engine.exports import REPORT_FILE, write_exports
-from keras_gen.engine.model import GenerativeModel
 from keras_gen.errors import UserError
 
 EXAMPLE = "python -m apps.export savedmodels/pix2pix/RUN --checkpoint best"
@@ -43,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if (folder / CONFIG_FILE).exists() and folder.resolve() != flags.run.resolve():
         raise UserError(f"--out got {folder}, which holds a run of its own; accepted is any other folder.")
     model, step = models.load(flags.run, flags.checkpoint)
-    data = _data(flags, model)
+    data = reopen_pairs(flags.run, flags.data)
     report = _report(flags.run) | {"exported_checkpoint": {"which": flags.checkpoint, "step": step}}
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -51,28 +50,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     except OSError as error:
         raise UserError(f"--out {folder} cannot be written: {error.strerror or error}.") from None
     print(f"Step {step}, the {flags.checkpoint} checkpoint, written to {folder}:", *lines, sep="\n")
-
-
-def _data(flags: Flags, model: GenerativeModel) -> PairsData:
-    """The run's own data, or those of `--data` read in the same way."""
-    content = read_config(flags.run)
-    config = from_plain(PairsConfig, content["data"], flags.run / CONFIG_FILE)
-    try:
-        config = replace(config, data=flags.data or config.data)
-        data = open_pairs(config, model.config.image_size, content["run"]["seed"])
-    except UserError as error:
-        if flags.data:
-            raise
-        raise UserError(
-            f"the data of {flags.run} cannot be opened any more, and --data SPEC names another place: {error}"
-        ) from None
-    given = (data.source_channels, data.target_channels)
-    if given != (taken := (model.config.source_channels, model.config.target_channels)):
-        raise UserError(
-            f"--data {config.data} holds pairs of {given[0]} to {given[1]} channels, and {flags.run} translates "
-            f"{taken[0]} to {taken[1]}."
-        )
-    return data
 
 
 def _report(folder: Path) -> dict[str, Any]:

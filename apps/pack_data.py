@@ -14,6 +14,7 @@ import tyro
 
 from keras_gen.data.packing import pack_pairs
 from keras_gen.data.pair_sources import find_pairs
+from keras_gen.data.pairs import PairsConfig, open_pairs
 from keras_gen.engine.cli import app, parse
 
 EXAMPLE = "python -m apps.pack_data photos_and_maps --out packed --shards 8"
@@ -30,7 +31,7 @@ class Flags:
     val_every: int = 10
     """Where the data has no validation part: of every so many pairs the last is held back [pairs]."""
     image_size: int = 256
-    """Size at which the built-in facades are drawn [pixels]."""
+    """Side at which the built-in facades are drawn [pixels]."""
     feature_a: str = ""
     """For tfds: name of the image feature that is side A."""
     feature_b: str = ""
@@ -43,8 +44,11 @@ class Flags:
 def main(argv: Sequence[str] | None = None) -> None:
     """Pack the pairs of one SPEC."""
     flags = parse(Flags, argv, example=EXAMPLE)
-    sources = {name: value for name, value in vars(flags).items() if name not in ("out", "shards")}
-    manifest = pack_pairs(find_pairs(**sources), flags.out, flags.shards)
+    source = {name: getattr(flags, name) for name in ("val_every", "feature_a", "feature_b", "tfds_dir")}
+    # Opening reads and decodes every pair: what cannot be trained on is refused here, not on the other side.
+    open_pairs(PairsConfig(data=flags.spec, cache_gib=0.0, **source), flags.image_size, seed=0)
+    split = find_pairs(flags.spec, image_size=flags.image_size, **source)
+    manifest = pack_pairs(split, flags.out, flags.shards)
     print(f"{manifest['train']} training and {manifest['val']} validation pairs written to {flags.out}")
     print(f"next: python -m apps.train_pix2pix --data {flags.out}")
 

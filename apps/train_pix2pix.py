@@ -11,7 +11,7 @@ from keras_gen.engine.cli import app, parse_setup
 from keras_gen.engine.run import Run
 from keras_gen.models.pix2pix import PRESETS, Pix2Pix
 
-EXAMPLE = "python -m apps.train_pix2pix --data my_pairs --image-size 256 --epochs 100"
+EXAMPLE = "python -m apps.train_pix2pix --data my_pairs --epochs 100"
 
 
 @app

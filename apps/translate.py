@@ -29,7 +29,7 @@ from keras_gen.engine.inference import Network, compiled, draw, draw_resized, lo
 from keras_gen.engine.samples import png_bytes, sheet, to_rgb
 from keras_gen.errors import UserError
 
-EXAMPLE = "python -m apps.translate savedmodels/pix2pix/RUN picture.jpg folder --out drawn"
+EXAMPLE = "python -m apps.translate savedmodels/pix2pix/RUN photo.jpg --out drawn"
 _ROWS, _CELL = 8, 512  # pairs on a sheet, and the largest side of a cell [pixels]
 
 

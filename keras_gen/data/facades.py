@@ -186,9 +186,7 @@ def _plan(rng: np.random.Generator) -> _Plan:
         widths *= u(0.8, 1.25, bays)
     margin = u(0.02, 0.05)
     edges = (
-        seen[0]
-        + margin
-        + np.concatenate([[0], np.cumsum(widths)]) / widths.sum() * (seen[1] - seen[0] - 2 * margin)
+        seen[0] + margin + np.concatenate([[0], np.cumsum(widths)]) / widths.sum() * (seen[1] - seen[0] - 2 * margin)
     )
     centres = (edges[1:] + edges[:-1]) / 2
     pitch = np.diff(edges)
@@ -227,12 +225,8 @@ def _plan(rng: np.random.Generator) -> _Plan:
     for k in range(floors - 1):
         y0, y1 = lines[k], lines[k + 1]
         height = y1 - y0
-        arch = (
-            (1.0 if rng.random() < 0.6 else 0.5) if arch_floor in (k, -2) else 0.0
-        )  # rise in half window widths
-        crown = (
-            float(rng.integers(3)) if ornate and rng.random() < 0.8 else -1.0
-        )  # flat, triangular, segmental
+        arch = (1.0 if rng.random() < 0.6 else 0.5) if arch_floor in (k, -2) else 0.0  # rise in half window widths
+        crown = float(rng.integers(3)) if ornate and rng.random() < 0.8 else -1.0  # flat, triangular, segmental
         apron = u(0.4, 0.75) if ornate and rng.random() < 0.5 else u(0.16, 0.26)  # metres
         foot = y1 - u(0.22, 0.27) * height
         head = foot - min(high, 0.62) * height
@@ -321,9 +315,7 @@ def _plan(rng: np.random.Generator) -> _Plan:
             if surround:
                 d = 0.17 * metre
                 plan.add("surround", c - half - d, head - d, c + half + d, foot, ground_arch)
-            plan.add(
-                "window", c - half, head, c + half, foot, ground_arch, bars, transom, *_window_parameters(rng)
-            )
+            plan.add("window", c - half, head, c + half, foot, ground_arch, bars, transom, *_window_parameters(rng))
             if has_sills:
                 d = 0.14 * metre
                 plan.add("sill", c - half - d, foot - 0.02 * metre, c + half + d, foot + 0.2 * metre)
@@ -461,9 +453,7 @@ class _Canvas:
         row, column = np.divmod(k, wide[which])
         row += y0[which]
         column += x0[which]
-        return _Fragments(
-            row * self.size + column, which, self.centre[column], self.centre[row], *corners[:, which]
-        )
+        return _Fragments(row * self.size + column, which, self.centre[column], self.centre[row], *corners[:, which])
 
     def paint(self, f: _Fragments, cover, colour=None, height=None, shine=0.0) -> None:
         """Blend colour (3, 1) or (3, fragments), height and shine into the fragments' pixels."""
@@ -532,9 +522,7 @@ def _masonry(
     return stones + seam * (mortar[:, :, None] - stones), seam * np.float32(-0.012)
 
 
-def _paint_walls(
-    rng: np.random.Generator, canvas: _Canvas, plan: _Plan, looks: _Looks, wall: np.ndarray
-) -> None:
+def _paint_walls(rng: np.random.Generator, canvas: _Canvas, plan: _Plan, looks: _Looks, wall: np.ndarray) -> None:
     """Sky, houses beside, the facade's walls, roof and pavement: everything behind the parts."""
     size, metre = canvas.size, canvas.metre
     colour = canvas.colour.reshape(3, size, size)
@@ -597,17 +585,13 @@ def _paint_walls(
         else:
             base = stone if style == "rustic" else wall
             course = (0.55 if style == "rustic" else 0.42) * metre
-            skin, bump = _masonry(
-                rng, canvas, rows, base, course, 2.1 * course, 0.06 * course, base * 0.45, 0.07
-            )
+            skin, bump = _masonry(rng, canvas, rows, base, course, 2.1 * course, 0.06 * course, base * 0.45, 0.07)
             bump *= 4 if style == "rustic" else 1.5
         blotch = 1 + 0.07 * _noise(rng, size, 7, 7) + 0.05 * _noise(rng, size, 30, 26)
         streak = 1 - 0.1 * np.clip(_noise(rng, size, 5, 70), 0, None)
         skin = skin * (blotch * streak + 0.05 * grain)[rows]
         colour[:, rows, left:right] = skin[:, :, left:right]
-        height[rows, left:right] = (
-            bump[:, left:right] if style != "plaster" else 0.004 * grain[rows, left:right]
-        )
+        height[rows, left:right] = bump[:, left:right] if style != "plaster" else 0.004 * grain[rows, left:right]
         shine[rows, left:right] = 0
     # A plinth of stone.
     if rng.random() < 0.7:
@@ -616,9 +600,9 @@ def _paint_walls(
         colour[:, plinth, left:right] = skin
         height[plinth, left:right] = 0.07
     # Damp and dirt rise from the pavement.
-    colour[:, ground:bottom] *= (
-        1 - 0.3 * np.exp((canvas.centre[ground:bottom] - plan.bottom) / (0.5 * metre))
-    )[:, None]
+    colour[:, ground:bottom] *= (1 - 0.3 * np.exp((canvas.centre[ground:bottom] - plan.bottom) / (0.5 * metre)))[
+        :, None
+    ]
 
     # Pavement and road.
     deep = canvas.centre[bottom:] - plan.bottom
@@ -662,9 +646,7 @@ def _paint_molding(rng, canvas, f, p, looks):
     """Stripes: the eaves project in steps over dentils, a string course has one ledge."""
     eaves, metre = p[4] == 1, canvas.metre
     step = np.clip(f.v * 8, 0, 7).astype(np.int64)
-    profile = np.array(
-        [[0.16, 0.16, 0.12, 0.1, 0.1, 0.08, 0.06, 0.06], [0.6, 0.6, 0.5, 0.3, 0.3, 0.14, 0.14, 0.08]]
-    )
+    profile = np.array([[0.16, 0.16, 0.12, 0.1, 0.1, 0.08, 0.06, 0.06], [0.6, 0.6, 0.5, 0.3, 0.3, 0.14, 0.14, 0.08]])
     height = profile[eaves.astype(np.int64), step]
     spacing = max(rng.uniform(0.35, 0.7) * metre, 0.018)
     tooth = canvas.coverage((np.abs((f.x / spacing) % 1 - 0.5) - 0.25) * spacing)
@@ -684,9 +666,7 @@ def _paint_pillar(rng, canvas, f, p, looks):
     round_shaft = 0.3 * np.sqrt(np.maximum(0, 1 - (off / wide) ** 2))
     flutes = 0.13 + 0.02 * np.sin(f.u * 30)
     height = np.where(p[4] == 1, round_shaft, flutes)
-    height = np.where(
-        cap < order, 0.26 - 0.14 * cap / order + 0.03 * np.sin(f.u * 25 + cap * 4 / order), height
-    )
+    height = np.where(cap < order, 0.26 - 0.14 * cap / order + 0.03 * np.sin(f.u * 25 + cap * 4 / order), height)
     height = np.where(base < order * 0.7, 0.2, height)
     canvas.paint(f, cover, looks.trim * (0.96 + 0.07 * looks.grain[f.at]), height)
 
@@ -760,9 +740,7 @@ def _paint_door(rng, canvas, f, p, looks):
     leaf = canvas.line((u - 0.5) * f.width, 0.03 * metre)
     colour = looks.door * (1 - 0.25 * panel) * (1 - 0.6 * leaf) * (1 + 0.08 * looks.grain[f.at])
     pane = 0.05 + looks.sky * 0.25 * (1 - v)
-    bar = np.maximum(
-        canvas.line((u - 0.5) * f.width, 0.04 * metre), canvas.line((v - 0.2) * f.height, 0.07 * metre)
-    )
+    bar = np.maximum(canvas.line((u - 0.5) * f.width, 0.04 * metre), canvas.line((v - 0.2) * f.height, 0.07 * metre))
     colour = np.where(light, pane + bar * (looks.door - pane), colour)
     frame = 1 - canvas.coverage(back - 0.1 * metre)
     colour = colour + frame * (looks.door * 1.15 - colour)
@@ -857,9 +835,7 @@ def _paint_shutter(rng, canvas, f, p, looks):
     )
     tone = 0.6 + 0.5 * slat
     tone = tone + stile * (1.05 - tone)
-    canvas.paint(
-        f, canvas.coverage(edge), looks.shutter * tone * (1 + 0.07 * looks.grain[f.at]), 0.06 + 0.02 * stile
-    )
+    canvas.paint(f, canvas.coverage(edge), looks.shutter * tone * (1 + 0.07 * looks.grain[f.at]), 0.06 + 0.02 * stile)
 
 
 def _paint_deco(rng, canvas, f, p, looks):
@@ -876,12 +852,9 @@ def _paint_deco(rng, canvas, f, p, looks):
     panel = np.minimum(1 - np.abs(a), 1 - np.abs(b)), np.where(swag, 0.15 + 0.04 * np.sin(a * 22), 0.04)
     keystone = (1 - 0.3 * (b + 1) / 2 - np.abs(a)), 0.2 + 0.08 * (b < -0.5)
     shape, height = (
-        np.choose(kind.astype(np.int64), choices)
-        for choices in zip(rosette, medallion, panel, keystone, strict=True)
+        np.choose(kind.astype(np.int64), choices) for choices in zip(rosette, medallion, panel, keystone, strict=True)
     )
-    canvas.paint(
-        f, canvas.coverage(shape * f.width / 2), looks.trim * (0.95 + 0.1 * looks.grain[f.at]), height
-    )
+    canvas.paint(f, canvas.coverage(shape * f.width / 2), looks.trim * (0.95 + 0.1 * looks.grain[f.at]), height)
 
 
 def _paint_balcony(rng, canvas, f, p, looks):
@@ -907,17 +880,13 @@ def _paint_balcony(rng, canvas, f, p, looks):
     belly = (0.22 + 0.16 * np.sin(up * np.pi * 1.6)) * wide
     baluster = canvas.coverage(belly - np.abs((f.x / wide) % 1 - 0.5) * wide)
     stone = (
-        np.maximum(
-            np.maximum(baluster, canvas.coverage(0.14 * metre - (f.y - f.y0))), canvas.coverage(0.1 - up)
-        )
+        np.maximum(np.maximum(baluster, canvas.coverage(0.14 * metre - (f.y - f.y0))), canvas.coverage(0.1 - up))
         * above
     )
     solid = above * canvas.coverage(np.minimum(f.x - f.x0, f.x1 - f.x))
     railing = np.choose(kind.astype(np.int64), (iron, stone, solid))
     metal = kind == 0
-    canvas.paint(
-        f, railing, np.where(metal, looks.iron, looks.trim * (0.95 + 0.08 * looks.grain[f.at])), 0.75
-    )
+    canvas.paint(f, railing, np.where(metal, looks.iron, looks.trim * (0.95 + 0.08 * looks.grain[f.at])), 0.75)
     shelf = np.maximum(slab, bracket)
     canvas.paint(f, shelf, looks.trim * (0.92 + 0.08 * looks.grain[f.at]), 0.85 * slab + 0.35 * bracket)
 
@@ -959,11 +928,7 @@ def _sunlight(canvas: _Canvas, rng: np.random.Generator) -> np.ndarray:
     # The house across the street may shade a part of the facade.
     if rng.random() < 0.25:
         x = canvas.centre
-        edge = (
-            rng.uniform(0.5, 0.85)
-            + side * 0.4 * (x - 0.5)
-            + 0.03 * (np.sin(x * 25 + rng.uniform(0, 6)) > 0.3)
-        )
+        edge = rng.uniform(0.5, 0.85) + side * 0.4 * (x - 0.5) + 0.03 * (np.sin(x * 25 + rng.uniform(0, 6)) > 0.3)
         lit *= np.clip((np.float32(edge) - x[:, None]) / 0.015, 0, 1)
     warm = np.float32([1.06, 1.0, 0.88]) * (1.3 * sun)
     blue = np.float32([0.93, 0.99, 1.08]) * (1.0 - 0.52 * sun)
@@ -1014,9 +979,7 @@ def _photograph(plan: _Plan, size: int, rng: np.random.Generator) -> np.ndarray:
     image = np.sqrt(1 - np.exp(-1.35 * np.maximum(image, 0)))  # the sensor's shoulder, then gamma 2
     image += 0.4 * (image * image * (3 - 2 * image) - image)  # contrast
     image += (rng.random((3, size, size), np.float32) - 0.5) * np.float32(rng.uniform(0.02, 0.06))
-    return np.ascontiguousarray(
-        (np.clip(image, 0, 1, out=image) * 255 + 0.5).astype(np.uint8).transpose(1, 2, 0)
-    )
+    return np.ascontiguousarray((np.clip(image, 0, 1, out=image) * 255 + 0.5).astype(np.uint8).transpose(1, 2, 0))
 
 
 def draw_pair(size: int, seed: int, index: int) -> tuple[np.ndarray, np.ndarray]:
@@ -1027,15 +990,13 @@ def draw_pair(size: int, seed: int, index: int) -> tuple[np.ndarray, np.ndarray]
     uint8 RGB of shape (size, size, 3).
     """
     if size < 16:
-        raise UserError(f"The size of a built-in facade is {size}: it must be at least 16 pixels.")
+        raise UserError(f"--image-size got {size}; accepted for the built-in facades are 16 pixels and more.")
     layout, annotator, camera = (np.random.default_rng((seed, index, stream)) for stream in range(3))
     plan = _plan(layout)
     return _label_map(plan, size, annotator), _photograph(plan, size, camera)
 
 
-def facades_folder(
-    size: int, cache: Path | None = None, train: int = 400, val: int = 100, seed: int = 0
-) -> Path:
+def facades_folder(size: int, cache: Path | None = None, train: int = 400, val: int = 100, seed: int = 0) -> Path:
     """The folder of the built-in data set, drawn at the first call and found again by the next.
 
     It holds train/ and val/ with `0001.png`, `0002.png` ...: the label map in the colours of `PALETTE` on the

@@ -29,38 +29,38 @@ _Table = Callable[[tf.Tensor], tuple[tf.Tensor, ...]]
 
 @dataclass(frozen=True)
 class PairsConfig:
-    """Which pairs to read and how; see `pair_sources.ACCEPTED` for the forms of `data`."""
+    """Which pairs to read, and how."""
 
     data: str = "facades"
-    """SPEC of the pairs: facades (built in, default), a folder of side-by-side images, a folder with A/ and
+    """SPEC of the pairs: facades (built in), a folder of side-by-side images, a folder with A/ and
     B/ or trainA/ and trainB/, two folders PATH_A,PATH_B, tfds:NAME[:SPLIT], tfrecord:GLOB[,GLOB], a packed
     folder."""
     direction: Literal["AtoB", "BtoA"] = "AtoB"
     """Which side is the source; AtoB: left, or folder A, is translated into right, or folder B."""
     labels: int = 0
-    """Number of label ids in the source, made one-hot channels of -1 and 1; 0 (default): it is a picture."""
+    """Number of label ids in the source, made one-hot channels of -1 and 1 [count]; 0: it is a picture."""
     source_channels: int = 0
-    """Channels of the source: 1 grey, 3 RGB, 4 RGBA; 0 (default) follows the data, transparency on white."""
+    """Channels of the source: 1 grey, 3 RGB, 4 RGBA; 0 follows the data, transparency on white."""
     target_channels: int = 0
-    """Channels of the target: 1 grey, 3 RGB, 4 RGBA; 0 (default) follows the data, transparency on white."""
+    """Channels of the target: 1 grey, 3 RGB, 4 RGBA; 0 follows the data, transparency on white."""
     feature_a: str = ""
     """For tfds: name of the image feature that is side A, segmentation_mask for example."""
     feature_b: str = ""
     """For tfds: name of the image feature that is side B, image for example."""
     tfds_dir: str = ""
-    """For tfds: folder of the prepared data sets; empty (default): tensorflow-datasets' own."""
+    """For tfds: folder of the prepared data sets; empty: tensorflow-datasets' own."""
     val_every: int = 10
-    """Where the data has no validation part: of every so many pairs the last is held back (default 10)."""
+    """Where the data has no validation part: of every so many pairs the last is held back [pairs]."""
     skip_bad: bool = False
     """Leave out pairs whose files cannot be decoded, and say how many, instead of refusing to start."""
     verify: bool = True
-    """Decode every pair once before training, about 2 ms each; --no-verify: headers only, if not cached."""
+    """Decode every pair before training, about 2 ms each; --no-verify reads headers only, of uncached pairs."""
     jitter: bool = True
-    """Resize training pairs to 286/256 of the size and crop at random (the paper, section 6.2)."""
+    """Resize training pairs to 286/256 of the size and crop at random (paper, section 6.2); --no-jitter: no."""
     mirror: bool = True
-    """Mirror training pairs left to right at random (the paper, section 6.2)."""
+    """Mirror training pairs left to right at random (paper, section 6.2); --no-mirror: no."""
     cache_gib: float = 1.0
-    """Keep decoded pairs in memory if they fit into so many GiB (default 1), else decode at each access."""
+    """Keep decoded pairs in memory if they fit else decode at each access [GiB]."""
 
     def __post_init__(self) -> None:
         if not self.data:

@@ -185,7 +185,14 @@ def parse_setup(
     kind = dataclasses.make_dataclass(
         "Flags",
         [
-            ("preset", _literal(names), dataclasses.field(default=preset)),
+            (
+                "preset",
+                typing.Annotated[
+                    _literal(names),
+                    tyro.conf.arg(help="What the other flags change: a demo for two cores, the paper, or a test."),
+                ],
+                dataclasses.field(default=preset),
+            ),
             ("model", type(saved.model), dataclasses.field(default=saved.model)),
             ("data", type(saved.data), dataclasses.field(default=saved.data)),
             ("run", RunConfig, dataclasses.field(default=saved.run)),
@@ -252,4 +259,5 @@ def _one_sentence(box: str) -> str:
         if any("Perhaps you meant" in word for word in kept) and not line.startswith("--"):
             continue  # the flag's own text
         kept.append(line)
-    return re.sub(r"\s+", " ", " ".join(kept)) or "the flags could not be read; --help lists them."
+    sentence = re.sub(r"\s+", " ", " ".join(kept)) or "the flags could not be read; --help lists them."
+    return re.sub(r"^Missing from .*?: (\S+).*", r"\1 is missing; --help shows what is needed.", sentence)

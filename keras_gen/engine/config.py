@@ -28,7 +28,7 @@ _PACKAGES = ("tensorflow", "keras", "numpy", "ai-edge-litert", "tensorflow-datas
 
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
-    """How a run goes, for any family. Defaults are those of the `demo` preset's machine: a CPU, one process."""
+    """How the run goes."""
 
     out: Path | None = None
     """Folder of the run; default: savedmodels/FAMILY/DATE-TIME."""

@@ -111,13 +111,12 @@ class Run:
     def steps_per_epoch(self, data: Data) -> int:
         """Batches that count as one epoch: the flag, or as many full batches as the data hold."""
         run = self.setup.run
-        steps = run.steps_per_epoch or data.train_size // run.batch_size
-        if not steps:
+        if run.batch_size > data.train_size:
             raise UserError(
                 f"--batch-size got {run.batch_size}, but there are {data.train_size} training examples; accepted is at "
-                "most that, or a --steps-per-epoch."
+                "most that."
             )
-        return steps
+        return run.steps_per_epoch or data.train_size // run.batch_size
 
     def compile(self, model: GenerativeModel, data: Data) -> None:
         """Give the model its optimizers; the learning rate is constant at first and linear to 0 in the second half."""

@@ -31,7 +31,7 @@ from keras_gen.ops.penalties import gradient_penalty
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """What a pix2pix model is. Defaults are the paper's."""
+    """What the model is. Sources name the paper, whatever the preset's default is."""
 
     image_size: int = 256
     """Side of the square images [pixels], a multiple of 2^levels; 256 in the paper."""
@@ -46,7 +46,7 @@ class Config:
     patch: Patch = 70
     """Receptive field of the discriminator [pixels]; 70 in the paper (section 4.4)."""
     conditional: bool = True
-    """The discriminator sees the source too (paper); without it is the plain GAN of its Table 1."""
+    """The discriminator sees the source too (paper); --no-conditional: the plain GAN of its Table 1."""
     norm: Norm = "instance"
     """Normalisation; instance is what the paper's batch of 1 computes."""
     dropout: float = 0.5
@@ -71,7 +71,7 @@ class Config:
             raise UserError(f"--dropout got {self.dropout}; accepted is a rate from 0 to below 1.")
         if not 0 <= self.beta_1 < 1:
             raise UserError(f"--beta-1 got {self.beta_1}; accepted is a decay from 0 to below 1.")
-        levels = self.levels or max(levels_of(self.image_size), 3)
+        levels = self.levels or max(self.depth, 3)
         if levels < 2:
             raise UserError(f"--levels got {self.levels}; accepted are 2 and more (0: as many as the size allows).")
         if self.image_size % 2**levels:
