@@ -236,7 +236,7 @@ def _agreed(saved: Setup, given: Setup, folder: Path) -> Setup:
 def _value_of(flag: str, argv: Sequence[str]) -> str | None:
     """The value that `argv` gives to a flag, the last one as in all parsers, before everything else is parsed."""
     value = None
-    for word, following in zip(argv, [*argv[1:], None], strict=True):
+    for word, following in zip(argv, [*argv[1:], None], strict=False):
         if word == flag:
             value = following
         elif word.startswith(flag + "="):
