@@ -5,7 +5,8 @@
     cGAN        the adversarial term alone, by one that sees both
     L1+cGAN     both: pix2pix
 
-Every run is trained by apps.train_pix2pix and judged by apps.evaluate at its last checkpoint, all by one segmenter.
+Every run is trained by apps.train_pix2pix with the paper's settings, but for size and length, and judged by
+apps.evaluate at its last checkpoint, all by one segmenter.
 Runs that are complete are not repeated, so that an interrupted ablation goes on where it was. Isola et al. 2017
 (arXiv 1611.07004), section 4.1 and Table 1, found 0.42, 0.22, 0.57 and 0.66 per pixel on Cityscapes labels -> photo.
 """
@@ -20,11 +21,11 @@ from pathlib import Path
 
 import numpy as np
 
+from apps._reopen import reopen_pairs
 from apps.evaluate import RESULT_FILE
-from apps.reopen import reopen_pairs
 from keras_gen import models
 from keras_gen.engine.cli import app, parse
-from keras_gen.engine.config import positive
+from keras_gen.engine.config import positive, read_config
 from keras_gen.engine.exports import REPORT_FILE
 from keras_gen.engine.samples import png_bytes, sheet
 from keras_gen.errors import UserError
@@ -38,6 +39,7 @@ OBJECTIVES: dict[str, list[str]] = {
     "L1+cGAN": [],
 }
 """Flags of apps.train_pix2pix by the name in the paper's table."""
+_VARIED = {"gan_loss", "conditional", "l1_weight", "seed", "out"}  # what may differ from run to run in config.json
 _PAPER = {"L1": 0.42, "GAN": 0.22, "cGAN": 0.57, "L1+cGAN": 0.66, "real": 0.80}  # per-pixel accuracy, Table 1
 _FIGURES = {"pixel_accuracy": "per-pixel", "class_accuracy": "per-class", "class_iou": "class IoU"}
 
@@ -74,7 +76,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     results: dict[str, list[dict]] = {name: [] for name in OBJECTIVES}
     for seed in flags.seeds:  # by seed, so that a whole table stands early
         for name in OBJECTIVES:
-            results[name].append(_result(flags, folder / f"{name}-seed{seed}", OBJECTIVES[name], seed))
+            run = folder / f"{name}-seed{seed}"
+            results[name].append(_result(flags, run, OBJECTIVES[name], seed))
+            _require_same_settings(folder / f"L1-seed{flags.seeds[0]}", run)
     table = "\n".join(_table(results))
     print(f"\n{table}")
     (folder / "ablation.md").write_text(table + "\n", encoding="utf-8")
@@ -88,10 +92,37 @@ def _result(flags: Flags, run: Path, objective: list[str], seed: int) -> dict:
     size += ["--patch", flags.patch]
     length = ["--epochs", flags.epochs, "--preview-every", 400 * flags.epochs, "--checkpoint-every", 400 * flags.epochs]
     if not (run / REPORT_FILE).exists():  # the last file that training writes
-        _call("apps.train_pix2pix", run, "--out", run, "--overwrite", "--seed", seed, *size, *length, *objective)
+        _call(
+            "apps.train_pix2pix",
+            run,
+            "--preset",
+            "paper",
+            "--out",
+            run,
+            "--overwrite",
+            "--seed",
+            seed,
+            *size,
+            *length,
+            *objective,
+        )
     if not (run / RESULT_FILE).exists():
         _call("apps.evaluate", run, run)
     return json.loads((run / RESULT_FILE).read_text(encoding="utf-8"))
+
+
+def _require_same_settings(first: Path, run: Path) -> None:
+    """Refuse a run kept from before whose settings, objective and seed aside, are not those of the first."""
+    one, other = (
+        {key: value for section in ("model", "data", "run") for key, value in content[section].items()}
+        for content in map(read_config, (first, run))
+    )
+    for key in sorted((one | other).keys() - _VARIED):
+        if one.get(key) != other.get(key):
+            raise UserError(
+                f"{run} was trained with {key} {other.get(key)} and {first} with {one.get(key)}: delete the one that "
+                "is out of date."
+            )
 
 
 def _call(module: str, run: Path, *arguments: object) -> None:
