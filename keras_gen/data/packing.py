@@ -35,13 +35,9 @@ def pack_pairs(split: Split, out: Path, shards: int) -> dict[str, int]:
     """
     out = out.expanduser().absolute()
     if not 1 <= shards <= len(split.train_indices):
-        raise UserError(
-            f"--shards got {shards}; accepted are 1 to {len(split.train_indices)} for these pairs."
-        )
+        raise UserError(f"--shards got {shards}; accepted are 1 to {len(split.train_indices)} for these pairs.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(
-            f"--out got {out}, which holds something already; accepted is an empty or new folder."
-        )
+        raise UserError(f"--out got {out}, which holds something already; accepted is an empty or new folder.")
     partial = out.with_name(f".{out.name}.partial-{os.getpid()}")
     try:
         partial.mkdir(parents=True)
@@ -71,7 +67,6 @@ def _examples(source: Source, indices: np.ndarray) -> Iterator[bytes]:
     for index, *images in pairs.as_numpy_iterator():
         values = dict(zip(PACKED_FEATURES, images, strict=True), stem=source.stem(index).encode())
         features = {
-            name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
-            for name, value in values.items()
+            name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value])) for name, value in values.items()
         }
         yield tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()

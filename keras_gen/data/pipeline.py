@@ -83,9 +83,7 @@ def ordered_batches(
     worker, workers = shard
     size = size if limit is None else min(size, limit)
     positions = tf.data.Dataset.range(worker, size, workers)
-    return _batches(
-        positions, lambda index: load(index, tf.zeros(2, tf.int32)), finish, -(-batch_size // workers)
-    )
+    return _batches(positions, lambda index: load(index, tf.zeros(2, tf.int32)), finish, -(-batch_size // workers))
 
 
 def _batches(

@@ -103,9 +103,7 @@ def find_shards(patterns: Sequence[str]) -> list[Path]:
     for pattern in patterns:
         files = [Path(file) for file in glob(os.path.expanduser(pattern)) if not file.endswith(INDEX_SUFFIX)]
         if not files:
-            raise UserError(
-                f"--data tfrecord: {pattern!r} matches no file, and a glob of TFRecord shards is accepted."
-            )
+            raise UserError(f"--data tfrecord: {pattern!r} matches no file, and a glob of TFRecord shards is accepted.")
         shards += files
     numbers: dict[tuple[str, int], set[int]] = {}
     for shard in shards:
@@ -131,8 +129,6 @@ def _extents(shard: Path) -> Iterator[tuple[int, int]]:
             header = os.pread(file.fileno(), _HEADER.size, offset)
             size = _FRAME + (_HEADER.unpack(header)[0] if len(header) == _HEADER.size else end)
             if offset + size > end:
-                raise UserError(
-                    f"{shard} ends within a record after {offset} of {end} bytes, or is not TFRecord."
-                )
+                raise UserError(f"{shard} ends within a record after {offset} of {end} bytes, or is not TFRecord.")
             yield offset, size
             offset += size

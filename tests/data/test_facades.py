@@ -94,9 +94,9 @@ def test_colours_are_those_of_the_cmp_label_maps():
     nearest = distance.argmin(-1)
     assert np.mean(distance.min(-1) < 24) > 0.75  # the rest are the edges, where JPEG rings
     for k in range(12):
-        assert (
-            np.abs(np.median(pixels[(nearest == k) & (distance[:, k] < 24)], axis=0) - PALETTE[k]).max() <= 10
-        ), CLASSES[k]
+        assert np.abs(np.median(pixels[(nearest == k) & (distance[:, k] < 24)], axis=0) - PALETTE[k]).max() <= 10, (
+            CLASSES[k]
+        )
 
 
 def test_the_photo_follows_the_labels_and_is_not_fixed_by_them():

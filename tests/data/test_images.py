@@ -71,9 +71,7 @@ def test_sixteen_bit_png_keeps_every_value(channels):
 def test_channels_follow_the_file_or_the_request():
     grey, colour = picture(1), picture(3)
     assert images.decode_image(encode(grey[..., 0]), "x").shape == (6, 10, 1)
-    np.testing.assert_array_equal(
-        images.decode_image(encode(grey[..., 0]), "x", 3), np.repeat(grey, 3, axis=-1)
-    )
+    np.testing.assert_array_equal(images.decode_image(encode(grey[..., 0]), "x", 3), np.repeat(grey, 3, axis=-1))
     luma = np.asarray(Image.fromarray(colour).convert("L"))[..., None]
     assert np.abs(images.decode_image(encode(colour), "x", 1).astype(int) - luma).max() <= 1
     opaque = images.decode_image(encode(colour), "x", 4)

@@ -78,11 +78,7 @@ def test_ordered_batches_hold_all_once():
     limited = [list(i) for i, _ in ordered_batches(load, finish, 7, 3, limit=4).as_numpy_iterator()]
     assert limited == [[0, 1, 2], [3]]
     shares = [
-        [
-            i
-            for batch, _ in ordered_batches(load, finish, 7, 4, shard=(w, 2)).as_numpy_iterator()
-            for i in batch
-        ]
+        [i for batch, _ in ordered_batches(load, finish, 7, 4, shard=(w, 2)).as_numpy_iterator() for i in batch]
         for w in (0, 1)
     ]
     assert shares == [[0, 2, 4, 6], [1, 3, 5]]
