@@ -337,3 +337,11 @@ def test_mirrored_counts_every_validation_example_once(pairs, tmp_path):
         terms = ("validation/l1", "validation/psnr", "epoch/generator_l1", "step/generator_l1")
         results.append([float(tf.make_ndarray(events.Tensors(t)[-1].tensor_proto)) for t in terms])
     np.testing.assert_allclose(results[0], results[1], rtol=2e-3)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_an_out_without_permission_is_refused(pairs, tmp_path, capsys):
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    assert train(pairs, locked / "run") == 2
+    assert "there is no permission to write" in capsys.readouterr().err
