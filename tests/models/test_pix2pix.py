@@ -70,7 +70,7 @@ def test_losses_against_numpy():
     keras.utils.set_random_seed(0)
     model = Pix2Pix(dataclasses.replace(TINY, dropout=0.0))
     source, target = batch(0, 2)
-    fake = model.generator(source).numpy()
+    fake = model.generator(source)
     real_logits = model.judge(source, target, training=False).numpy()
     fake_logits = model.judge(source, fake, training=False).numpy()
     model.compile(sgd(model))
