@@ -138,7 +138,9 @@ class Run:
         steps = self.steps_per_epoch(data)
         batch = next(iter(data.validation(run.previews, limit=run.previews)))
         checkpoints = self._open(model)
-        done = self._restore(model, checkpoints)
+        done = self._restore(checkpoints)
+        if done % steps:  # at the end of an epoch the restored means belong to what is over
+            model.keep_metrics_once()
         writer = tf.summary.create_file_writer(str(self._write_to / "logs"))
         log = on.TensorBoardLog(done, writer, self.setup)
         preview = on.Preview(done, batch, self._write_to / "samples", writer, run.preview_every, log)
@@ -208,12 +210,11 @@ class Run:
             raise UserError(f"--out {self.folder} cannot be written: {error.strerror or error}.") from None
         return checkpoints
 
-    def _restore(self, model: GenerativeModel, checkpoints: Checkpoints) -> int:
+    def _restore(self, checkpoints: Checkpoints) -> int:
         if not self.setup.run.resume:
             return 0
         done = checkpoints.restore(self.folder / "checkpoints")
         self.say(f"Resuming {self.folder} after step {done}.")
-        model.keep_metrics_once()
         return done
 
     def _training(self, data: Data, first: int) -> Any:

@@ -156,6 +156,10 @@ def test_more_epochs_go_on_and_fewer_do_not(run, tmp_path, capsys):
     assert train_pix2pix.main(["--resume", str(out), "--epochs", "3"]) == 0
     assert models.load(out)[1] == 9
     assert json.loads((out / "config.json").read_text())["run"]["epochs"] == 3
+    events = EventAccumulator(str(out / "logs"), size_guidance={"tensors": 0}).Reload()
+    steps = {e.step: float(tf.make_ndarray(e.tensor_proto)) for e in events.Tensors("step/generator_l1")}
+    epochs = {e.step: float(tf.make_ndarray(e.tensor_proto)) for e in events.Tensors("epoch/generator_l1")}
+    assert epochs[9] == pytest.approx(np.mean([steps[7], steps[8], steps[9]]), rel=1e-5)
 
 
 @pytest.mark.parametrize(
