@@ -18,7 +18,7 @@ from tensorboard.plugins.hparams import api as hparams
 
 from keras_gen.engine.checkpoints import Checkpoints
 from keras_gen.engine.config import Setup
-from keras_gen.engine.samples import sheet, write_sheet
+from keras_gen.engine.samples import sheet, sheet_path, write_sheet
 
 _RATE_EVERY = 10  # steps between two readings of the clock and of the learning rates
 
@@ -137,8 +137,7 @@ class Preview(StepCallback):
 
     def draw(self) -> None:
         """Draw the sheets now."""
-        path = self._folder / f"step-{self.step:07d}.png"
-        if path.exists():
+        if sheet_path(self._folder, self.step).exists():
             return
         with self._writer.as_default(step=self.step):
             for title, columns in self.model.preview(self._batch).items():

@@ -42,8 +42,7 @@ class Checkpoints:
 
     def require_space(self, folder: Path) -> None:
         """Raise a UserError if the disk of `folder` has less room than one checkpoint takes."""
-        there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-        free = shutil.disk_usage(there).free
+        free = shutil.disk_usage(nearest_existing(folder)).free
         if free < self.bytes_needed():
             raise UserError(
                 f"--out {folder} lies on a disk with {free / 1e6:.0f} MB free, and one checkpoint takes "
@@ -104,6 +103,11 @@ class Checkpoints:
         read(path, self._checkpoint)
         self._saved_at = int(self.step)
         return self._saved_at
+
+
+def nearest_existing(folder: Path) -> Path:
+    """The folder itself, or the nearest place above it that exists already."""
+    return next(place for place in (folder, *folder.absolute().parents) if place.exists())
 
 
 def latest(folder: Path, which: str = "newest") -> str:

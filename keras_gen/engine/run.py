@@ -14,7 +14,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
@@ -22,7 +22,7 @@ from typing import Any, Protocol
 import tensorflow as tf
 
 from keras_gen.engine import callbacks as on
-from keras_gen.engine.checkpoints import Checkpoints
+from keras_gen.engine.checkpoints import Checkpoints, nearest_existing
 from keras_gen.engine.cli import Stopped
 from keras_gen.engine.config import CONFIG_FILE, Setup
 from keras_gen.engine.exports import write_exports
@@ -81,7 +81,7 @@ class Run:
 
     def _check_folder(self) -> None:
         run, folder = self.setup.run, self.folder
-        there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+        there = nearest_existing(folder)
         if not there.is_dir():
             raise UserError(f"--out got {folder}, but {there} is a file; accepted is a folder to write to.")
         if not os.access(there, os.W_OK | os.X_OK):
@@ -150,9 +150,10 @@ class Run:
         try:
             with stop:
                 for epoch, until, first in _spans(done, steps, run.epochs):
+                    begin = first * run.batch_size
                     model.fit(
-                        self._training(data, first),
-                        validation_data=self._validation(data),
+                        self._spread(lambda size, shard, begin=begin: data.train(size, start=begin, shard=shard)),
+                        validation_data=self._spread(lambda size, shard: data.validation(size, shard=shard)),
                         initial_epoch=epoch,
                         epochs=until,
                         steps_per_epoch=steps - first % steps,
@@ -217,24 +218,13 @@ class Run:
         self.say(f"Resuming {self.folder} after step {done}.")
         return done
 
-    def _training(self, data: Data, first: int) -> Any:
-        run = self.setup.run
-        replica = run.batch_size // self.strategy.num_replicas_in_sync
+    def _spread(self, batches: Callable[[int, tuple[int, int]], tf.data.Dataset]) -> Any:
+        """Share what `batches(size over all workers, (worker, workers))` gives among the replicas."""
+        replica = self.setup.run.batch_size // self.strategy.num_replicas_in_sync
 
         def share(context: tf.distribute.InputContext) -> tf.data.Dataset:
             workers = context.num_input_pipelines
-            return data.train(
-                replica * workers, start=first * run.batch_size, shard=(context.input_pipeline_id, workers)
-            )
-
-        return self.strategy.distribute_datasets_from_function(share)
-
-    def _validation(self, data: Data) -> Any:
-        replica = max(1, self.setup.run.batch_size // self.strategy.num_replicas_in_sync)
-
-        def share(context: tf.distribute.InputContext) -> tf.data.Dataset:
-            workers = context.num_input_pipelines
-            return data.validation(replica * workers, shard=(context.input_pipeline_id, workers))
+            return batches(replica * workers, (context.input_pipeline_id, workers))
 
         return self.strategy.distribute_datasets_from_function(share)
 

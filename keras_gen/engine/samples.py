@@ -76,10 +76,15 @@ def png_bytes(picture: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
+def sheet_path(folder: Path, step: int) -> Path:
+    """Where `write_sheet` writes the sheet of a step; names sort by step."""
+    return folder / f"step-{step:07d}.png"
+
+
 def write_sheet(folder: Path, step: int, picture: np.ndarray) -> Path:
     """Write samples/step-000500.png and the page that shows all of them."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"step-{step:07d}.png"
+    path = sheet_path(folder, step)
     _replace(path, png_bytes(picture))
     _replace(folder / "index.html", _page(folder).encode())
     return path
