@@ -4,7 +4,6 @@ The FCN score needs a segmenter trained on the real pairs. It is trained at the 
 run's folder, so that runs on the same data are judged by the same one; `--segmenter FILE` keeps it elsewhere.
 """
 
-import json
 import os
 import sys
 import textwrap
@@ -27,6 +26,7 @@ from keras_gen.data.pairs import PairsData
 from keras_gen.engine.cli import app, parse
 from keras_gen.engine.config import non_negative, positive
 from keras_gen.errors import UserError
+from keras_gen.files import write_json
 from keras_gen.metrics import fcn_score as fcn
 from keras_gen.ops import reconstruction
 
@@ -102,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     every = {name: np.concatenate(values) for name, values in distances.items()}
     result["reconstruction"] = {n: {"mean": float(v.mean()), "sd": float(v.std())} for n, v in every.items()}
     result["fcn_score"] = _fcn_score(confusions, labels, segmenter) if segmenter else {"left_out": labels}
-    file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_json(file, result)
     print(*_table(result), f"\nWritten to {file}", sep="\n")
 
 

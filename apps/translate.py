@@ -28,6 +28,7 @@ from keras_gen.engine.config import CONFIG_FILE, positive, read_config
 from keras_gen.engine.inference import Network, compiled, draw, draw_resized, load_export
 from keras_gen.engine.samples import png_bytes, sheet, to_rgb
 from keras_gen.errors import UserError
+from keras_gen.files import write
 
 EXAMPLE = "python -m apps.translate savedmodels/pix2pix/RUN photo.jpg --out drawn"
 _ROWS, _CELL = 8, 512  # pairs on a sheet, and the largest side of a cell [pixels]
@@ -170,7 +171,7 @@ def _picture(drawing: np.ndarray) -> np.ndarray:
 def _write(path: Path, picture: np.ndarray) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(png_bytes(picture))
+        write(path, png_bytes(picture))
     except OSError as error:
         raise UserError(f"--out {path} cannot be written: {error.strerror or error}.") from None
 

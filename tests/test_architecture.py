@@ -22,7 +22,7 @@ BELOW = {
     "engine": {"export"},
     "models": {"engine", "networks", "layers", "ops"},
 }
-GROUND = {"errors", "console"}
+GROUND = {"errors", "console", "files"}
 
 
 def imported(path: Path) -> set[str]:

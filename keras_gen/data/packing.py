@@ -1,8 +1,5 @@
 """Aligned pairs into TFRecord shards: the images as they are encoded, nothing decoded or lost."""
 
-import json
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +9,7 @@ import tensorflow as tf
 from keras_gen.data.pair_sources import PACKED_FEATURES, Source, Split
 from keras_gen.data.records import write_shard
 from keras_gen.errors import UserError
+from keras_gen.files import replacing, write_json
 
 MANIFEST = "pairs.json"
 
@@ -38,19 +36,16 @@ def pack_pairs(split: Split, out: Path, shards: int) -> dict[str, int]:
         raise UserError(f"--shards got {shards}; accepted are 1 to {len(split.train_indices)} for these pairs.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"--out got {out}, which holds something already; accepted is an empty or new folder.")
-    partial = out.with_name(f".{out.name}.partial-{os.getpid()}")
     try:
-        partial.mkdir(parents=True)
-        train = _write_part(partial, "train", split.train, split.train_indices, shards)
-        val_shards = min(shards, len(split.validation_indices))
-        val = _write_part(partial, "val", split.validation, split.validation_indices, val_shards)
-        manifest = {"train": train, "val": val, "train_shards": shards, "val_shards": val_shards}
-        (partial / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
-        partial.rename(out)
+        with replacing(out) as partial:
+            partial.mkdir(parents=True)
+            train = _write_part(partial, "train", split.train, split.train_indices, shards)
+            val_shards = min(shards, len(split.validation_indices))
+            val = _write_part(partial, "val", split.validation, split.validation_indices, val_shards)
+            manifest = {"train": train, "val": val, "train_shards": shards, "val_shards": val_shards}
+            write_json(partial / MANIFEST, manifest)
     except (OSError, tf.errors.OpError) as error:
         raise UserError(f"--out got {out}, which cannot be written: {error}.") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return manifest
 
 

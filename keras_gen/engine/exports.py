@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from keras_gen.engine.cli import Stopped
 from keras_gen.engine.config import versions
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.export.exporter import ExportError, export
+from keras_gen.files import write_json
 
 if TYPE_CHECKING:
     from keras_gen.engine.run import Data
@@ -44,7 +44,7 @@ def write_exports(model: GenerativeModel, data: Data, folder: Path, report: dict
         raise Stopped(f"error: {message}", 1) from None
     finally:
         report["versions"] = versions()
-        (folder / REPORT_FILE).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        write_json(folder / REPORT_FILE, report)
     return [
         f"  {name:<16} {file['megabytes']:7.1f} MB  {1e3 * file['seconds_per_image']:6.1f} ms an image, "
         f"differs from the network by at most {file['max_abs_difference']:.1e}"

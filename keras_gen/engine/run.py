@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import datetime
 import os
-import shutil
 import signal
 import tempfile
 import time
@@ -30,6 +29,7 @@ from keras_gen.engine.model import GenerativeModel
 from keras_gen.engine.schedules import ConstantThenLinear
 from keras_gen.engine.strategy import is_chief, prepare
 from keras_gen.errors import UserError, from_system
+from keras_gen.files import remove, write
 
 _OWN = (CONFIG_FILE, "checkpoints", "logs", "samples", "saved_model", "model.tflite", "report.json")
 
@@ -204,9 +204,7 @@ class Run:
             folder.mkdir(parents=True, exist_ok=True)
             # A resumed run keeps its own file; only the number of epochs may have grown.
             kept = dataclasses.replace(self.setup, run=dataclasses.replace(run, resume=None, overwrite=False))
-            temporary = folder / (CONFIG_FILE + ".part")
-            temporary.write_text(kept.to_json() + "\n", encoding="utf-8")
-            os.replace(temporary, folder / CONFIG_FILE)
+            write(folder / CONFIG_FILE, kept.to_json() + "\n")
         except OSError as error:
             raise UserError(f"--out {self.folder} cannot be written: {error.strerror or error}.") from None
         return checkpoints
@@ -251,11 +249,7 @@ class Run:
 def remove_run(folder: Path) -> None:
     """Delete what a run wrote into `folder`, and nothing else that lies there."""
     for name in _OWN:
-        path = folder / name
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+        remove(folder / name)
 
 
 def _spans(done: int, steps: int, epochs: int) -> Iterator[tuple[int, int, int]]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import html
 import io
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+
+from keras_gen.files import write
 
 _GAP, _HEAD = 4, 18  # pixels between cells, and above them for the titles
 
@@ -85,15 +86,9 @@ def write_sheet(folder: Path, step: int, picture: np.ndarray) -> Path:
     """Write samples/step-000500.png and the page that shows all of them."""
     folder.mkdir(parents=True, exist_ok=True)
     path = sheet_path(folder, step)
-    _replace(path, png_bytes(picture))
-    _replace(folder / "index.html", _page(folder).encode())
+    write(path, png_bytes(picture))
+    write(folder / "index.html", _page(folder))
     return path
-
-
-def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
 
 
 def _page(folder: Path) -> str:

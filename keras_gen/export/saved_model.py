@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import tensorflow as tf
 
 from keras_gen.console import quiet
 from keras_gen.errors import UserError
+from keras_gen.files import replacing
 
 
 def write_saved_model(network: keras.Model, source: str, output: str, path: Path, batch: int | None = None) -> None:
@@ -27,18 +26,14 @@ def write_saved_model(network: keras.Model, source: str, output: str, path: Path
         path: folder to write; an existing one is replaced.
         batch: a fixed batch size, or None for any.
     """
-    temporary = path.with_name(path.name + ".part")
-    shutil.rmtree(temporary, ignore_errors=True)
     archive = keras.export.ExportArchive()
     archive.track(network)
     specification = tf.TensorSpec((batch, *network.input_shape[1:]), tf.float32, name=source)
     archive.add_endpoint(
         "serving_default", lambda x: {output: network(x, training=False)}, input_signature=[specification]
     )
-    with quiet():
+    with replacing(path) as temporary, quiet():
         archive.write_out(str(temporary), verbose=False)
-    shutil.rmtree(path, ignore_errors=True)
-    os.replace(temporary, path)
 
 
 def load_saved_model(path: Path) -> Callable[[np.ndarray], np.ndarray]:

@@ -14,6 +14,7 @@ from ai_edge_litert.interpreter import Interpreter
 from keras_gen.console import quiet
 from keras_gen.errors import UserError
 from keras_gen.export.saved_model import write_saved_model
+from keras_gen.files import write
 
 
 def write_tflite(network: keras.Model, source: str, output: str, path: Path) -> None:
@@ -35,9 +36,7 @@ def write_tflite(network: keras.Model, source: str, output: str, path: Path) -> 
                 content = converter.convert()
         except Exception as error:  # the converter raises a class of its own that is not public
             raise RuntimeError(f"{network.name} has no form in TFLite's built-in operators: {error}") from error
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
+    write(path, content)
 
 
 class TFLiteModel:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ import tensorflow as tf
 from keras import layers
 
 from keras_gen.errors import UserError
+from keras_gen.files import replacing
 
 IGNORED = -1
 """The label of a pixel that is left out of training and of the figures."""
@@ -185,12 +185,10 @@ class Segmenter:
 
     def save(self, path: Path) -> None:
         """Write weights and identity into one .npz file, complete or not at all."""
-        temporary = path.with_name(path.name + ".part")
+        weights = {f"weight{i:03d}": w for i, w in enumerate(self.network.get_weights())}
         try:
-            with open(temporary, "wb") as file:
-                weights = {f"weight{i:03d}": w for i, w in enumerate(self.network.get_weights())}
+            with replacing(path) as temporary, open(temporary, "wb") as file:
                 np.savez(file, identity=json.dumps(self.identity), **weights)
-            os.replace(temporary, path)
         except OSError as error:
             raise UserError(f"--segmenter {path} cannot be written: {error.strerror or error}.") from None
 
