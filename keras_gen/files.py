@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from keras_gen.errors import UserError
+
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -46,3 +48,13 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def require_writable(file: Path, flag: str) -> None:
+    """Refuse early what `write` could not write late.
+
+    Raises:
+        UserError: naming `flag`, unless `file` lies in a folder that exists and is writable, and is no folder itself.
+    """
+    if not file.parent.is_dir() or not os.access(file.parent, os.W_OK | os.X_OK) or file.is_dir():
+        raise UserError(f"{flag} {file} cannot be written; accepted is a file in a folder that exists and is writable.")

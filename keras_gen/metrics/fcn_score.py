@@ -14,59 +14,16 @@ segmenter, and are not comparable with the paper's.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
-import zipfile
-from pathlib import Path
+import textwrap
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
-from keras import layers
 
-from keras_gen.errors import UserError
-from keras_gen.files import replacing
+from keras_gen.metrics.labels import IGNORED, LabelMaps
+from keras_gen.metrics.segmenter import Segmenter
 
-IGNORED = -1
-"""The label of a pixel that is left out of training and of the figures."""
-BATCH = 8
-"""Training images per step of the segmenter [images]."""
-LEARNING_RATE = 2e-3
-"""Adam's first step size for the segmenter; it falls to 0 along half a cosine."""
-_LEVELS, _FILTERS = 4, 16  # halvings of the image at most, and channels after the first
-
-
-# -- labels --------------------------------------------------------------------------------------------------------
-
-
-def labels_of_scores(source: tf.Tensor) -> tf.Tensor:
-    """Class ids of label maps that are one-hot channels: (..., classes) -> (...) int32."""
-    return tf.argmax(source, axis=-1, output_type=tf.int32)
-
-
-def labels_of_colours(source: tf.Tensor, palette: np.ndarray) -> tf.Tensor:
-    """Class ids of label maps that are pictures in the colours of `palette`.
-
-    A pixel takes the class of the nearest colour if it is nearer to it than half the smallest distance between two
-    colours of the palette. Others are ambiguous (blends at the edge of two classes, strong JPEG noise) and `IGNORED`.
-
-    Args:
-        source: RGB in [-1, 1], shape (..., 3).
-        palette: RGB in [0, 255], shape (classes, 3).
-
-    Returns:
-        int32 of shape (...).
-    """
-    palette = np.asarray(palette, np.float32)
-    between = np.linalg.norm(palette[:, None] - palette, axis=-1)
-    radius = between[~np.eye(len(palette), dtype=bool)].min() / 2.0
-    distances = tf.norm((source[..., None, :] + 1.0) * 127.5 - palette, axis=-1)
-    nearest = tf.argmin(distances, axis=-1, output_type=tf.int32)
-    return tf.where(tf.reduce_min(distances, axis=-1) < radius, nearest, IGNORED)
-
-
-# -- figures -------------------------------------------------------------------------------------------------------
+_JUDGED = {"generated": "generated images", "real": "real images", "majority": "most frequent class"}
 
 
 def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
@@ -109,106 +66,61 @@ def scores(confusion: np.ndarray) -> Scores:
     )
 
 
-# -- the segmenter -------------------------------------------------------------------------------------------------
+class FCNScore:
+    """The score of generated images, with those of real images and of the most frequent class beside it."""
 
-
-def segmenter_network(image_size: int, channels: int, classes: int) -> keras.Model:
-    """Images -> class scores of every pixel, (batch, S, S, channels) -> (batch, S, S, classes) logits.
-
-    An encoder of stride 2 to 16, whose levels the decoder takes up again one by one (the skips of FCN-8s, carried on to
-    stride 2); from there the scores are interpolated. Batch normalisation: that of an instance would hide the contrast
-    of an image, by which generated ones differ.
-    """
-    levels = 1
-    while levels < _LEVELS and image_size % 2 ** (levels + 1) == 0:
-        levels += 1
-
-    def block(x: keras.KerasTensor, width: int, kernel: int = 3, stride: int = 1) -> keras.KerasTensor:
-        x = layers.Conv2D(width, kernel, stride, "same", use_bias=False)(x)
-        return layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
-
-    images = keras.Input((image_size, image_size, channels), name="images")
-    widths = [_FILTERS * min(2**level, 4) for level in range(levels)]
-    encoded = [block(images, widths[0], kernel=4, stride=2)]
-    for width in widths[1:]:
-        encoded.append(block(block(encoded[-1], width, stride=2), width))
-    x = encoded.pop()
-    for skip in reversed(encoded):
-        x = layers.Concatenate()([layers.UpSampling2D()(x), skip])
-        x = block(x, max(skip.shape[-1], 2 * _FILTERS))
-    x = layers.Conv2D(classes, 3, padding="same")(x)
-    x = layers.UpSampling2D(interpolation="bilinear")(x)
-    return keras.Model(images, x, name="segmenter")
-
-
-class Segmenter:
-    """Tells the class of every pixel of an image, and what it was trained on."""
-
-    def __init__(self, image_size: int, channels: int, classes: int, identity: dict[str, Any]) -> None:
+    def __init__(self, labels: LabelMaps, segmenter: Segmenter) -> None:
         """Args:
-        image_size: side of the images, even [pixels].
-        channels: of the images.
-        classes: number of classes.
-        identity: what the weights depend on, as plain values: data, seed, length of training. Weights are stored
-            with it and read back only for an equal one.
+        labels: how sources are read as label maps.
+        segmenter: whose classes are compared with theirs.
         """
-        self.classes = classes
-        self.network = segmenter_network(image_size, channels, classes)
-        shape = {"image_size": image_size, "channels": channels, "classes": classes}
-        network = f"convolutional encoder-decoder, {self.network.count_params():,} weights"
-        # Through JSON and back, so that it equals itself when it is read from a file.
-        self.identity = json.loads(json.dumps({"network": network, **shape, **identity}))
+        self._labels, self._segmenter = labels, segmenter
+        empty = np.zeros((segmenter.classes, segmenter.classes), np.int64)
+        self._confusions = {"generated": empty, "real": empty}
 
-    @property
-    def name(self) -> str:
-        """A file name that equal identities share and others do not."""
-        digest = hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()
-        return f"segmenter-{digest[:10]}.npz"
+    def update(self, source: tf.Tensor, generated: tf.Tensor, target: tf.Tensor) -> None:
+        """Judge a batch: images (batch, S, S, channels) in [-1, 1]."""
+        labels = self._labels.read(source)
+        for kind, images in (("generated", generated), ("real", target)):
+            matrix = confusion_matrix(labels, self._segmenter(images), self._segmenter.classes)
+            self._confusions[kind] = self._confusions[kind] + matrix
 
-    def train(self, batches: tf.data.Dataset, steps_per_epoch: int, epochs: int, verbose: int = 0) -> None:
-        """Train by Adam on the cross-entropy of the classes.
+    def result(self) -> dict[str, Any]:
+        """The three figures of each kind, the accuracy by class, and the protocol, as plain values."""
+        names, true = self._labels.classes, self._confusions["real"].sum(axis=1)
+        always = np.zeros_like(self._confusions["real"])
+        always[:, true.argmax()] = true
+        occurring = np.flatnonzero(true)
+        return {
+            **{kind: dataclasses.asdict(scores(matrix)) for kind, matrix in self._confusions.items()},
+            "majority": dataclasses.asdict(scores(always)),
+            "accuracy_by_class": {
+                kind: {names[i]: float(matrix[i, i] / true[i]) for i in occurring}
+                for kind, matrix in self._confusions.items()
+            },
+            "protocol": {
+                **self._segmenter.identity,
+                "classes_that_occur": [names[i] for i in occurring],
+                "note": "Compares runs judged by one segmenter; not comparable with the paper's FCN-8s on Cityscapes.",
+            },
+        }
 
-        Args:
-            batches: endless (image, labels): float32 (batch, S, S, channels) in [-1, 1], int32 (batch, S, S).
-            steps_per_epoch: batches that count as one epoch.
-            epochs: their number.
-            verbose: 1 shows Keras' progress bar.
-        """
-        rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, epochs * steps_per_epoch)
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=IGNORED)
-        self.network.compile(keras.optimizers.Adam(rate), loss)
-        self.network.fit(batches, epochs=epochs, steps_per_epoch=steps_per_epoch, shuffle=False, verbose=verbose)
-
-    def __call__(self, images: tf.Tensor) -> tf.Tensor:
-        """The classes of images: (batch, S, S, channels) in [-1, 1] -> int32 (batch, S, S)."""
-        return tf.argmax(self.network(images, training=False), axis=-1, output_type=tf.int32)
-
-    def save(self, path: Path) -> None:
-        """Write weights and identity into one .npz file, complete or not at all."""
-        weights = {f"weight{i:03d}": w for i, w in enumerate(self.network.get_weights())}
-        try:
-            with replacing(path) as temporary, open(temporary, "wb") as file:
-                np.savez(file, identity=json.dumps(self.identity), **weights)
-        except OSError as error:
-            raise UserError(f"--segmenter {path} cannot be written: {error.strerror or error}.") from None
-
-    def load(self, path: Path) -> None:
-        """Read weights that `save` wrote for an equal identity.
-
-        Raises:
-            UserError: if the file is none of these, or was trained on or for something else.
-        """
-        try:
-            with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-                identity = json.loads(str(file["identity"]))
-                weights = [file[name] for name in sorted(file.files) if name.startswith("weight")]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise UserError(f"--segmenter {path} is no segmenter that an evaluation wrote ({error}).") from None
-        differing = [key for key in self.identity | identity if self.identity.get(key) != identity.get(key)]
-        if differing:
-            key = differing[0]
-            raise UserError(
-                f"--segmenter {path} was trained with {key} {identity.get(key)!r}, and here {key} is "
-                f"{self.identity.get(key)!r}: name another file, which is then trained and written."
-            )
-        self.network.set_weights(weights)
+    @staticmethod
+    def lines(result: dict[str, Any]) -> list[str]:
+        """A table of `result` for the screen, and the protocol as a paragraph."""
+        protocol = result["protocol"]
+        text = (
+            f"Segmenter: {protocol['network']}, trained from random weights on the real pairs: {protocol['training']} "
+            f"at {protocol['image_size']}x{protocol['image_size']}, seed {protocol['seed']}; {protocol['pairs']}. "
+            f"Labels: {protocol['labels']}. {len(protocol['classes_that_occur'])} of {protocol['classes']} classes "
+            f"occur. {protocol['note']}"
+        )
+        return [
+            f"{'FCN score':<24}{'per-pixel':>12}{'per-class':>12}{'class IoU':>12}",
+            *(
+                f"{title:<24}" + "".join(f"{value:12.4f}" for value in result[kind].values())
+                for kind, title in _JUDGED.items()
+            ),
+            "",
+            *textwrap.wrap(text, 100),
+        ]
