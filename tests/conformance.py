@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gen.engine.checkpoints import Checkpoints
+from keras_gen.engine.checkpoints import Checkpoints, Progress
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.engine.strategy import mirrored
 from keras_gen.export.exporter import export
@@ -129,12 +129,12 @@ class Conformance:
     def test_a_restored_model_goes_on_exactly(self, trained, tmp_path):
         model, _ = trained
         checkpoints = Checkpoints(tmp_path, model.state(), keep=1)
-        assert checkpoints.save(3)
+        assert checkpoints.save(Progress(3))
         keras.utils.set_random_seed(99)
         other = self.case.family(self.case.config)
         other.compile(other.make_optimizers(1e-3), ema_decay=0.5)
         reader = Checkpoints(tmp_path / "elsewhere", other.state(), keep=1)
-        assert reader.restore(tmp_path) == 3
+        assert reader.restore(tmp_path) == (Progress(3), [])
         for name, value in snapshot(model).items():
             np.testing.assert_array_equal(other.state()[name].numpy(), value, err_msg=name)
         batch = self.case.batch(11, 2)

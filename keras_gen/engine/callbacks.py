@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import signal
+import statistics
 import sys
 import threading
 import time
@@ -16,9 +17,11 @@ import numpy as np
 import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 
-from keras_gen.engine.checkpoints import Checkpoints
+from keras_gen.engine.checkpoints import Checkpoints, Progress
 from keras_gen.engine.config import Setup
-from keras_gen.engine.samples import sheet, sheet_path, write_sheet
+from keras_gen.engine.logs import sizes
+from keras_gen.engine.samples import sheet, write_sheet
+from keras_gen.engine.strategy import any_worker, several_workers
 
 _RATE_EVERY = 10  # steps between two readings of the clock and of the learning rates
 
@@ -38,44 +41,47 @@ def _losses(logs: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 class StepCallback(keras.callbacks.Callback):
-    """A callback that counts the updates since the first step of the run, also over a resume."""
+    """A callback that knows how far the run is, also over a resume."""
 
-    def __init__(self, first_step: int) -> None:
+    def __init__(self, progress: Progress) -> None:
         super().__init__()
-        self.step = first_step
+        self.progress = progress
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        self.step += self.model.steps_per_execution
         self.after_step(logs or {})
 
     def after_step(self, logs: Mapping[str, Any]) -> None:
-        """Called after each update with `self.step` updates done."""
+        """Called after each update, with `self.progress.step` updates done."""
 
 
 class NotFinite(Exception):
     """A loss is NaN or infinite; says which, and when."""
 
 
-class FiniteGuard(StepCallback):
-    """Stops the run at the first term that is not finite."""
+class Counter(StepCallback):
+    """Counts the updates, and stops the run at the first term that is not finite. Must be the first callback."""
 
-    def after_step(self, logs: Mapping[str, Any]) -> None:
-        for name, value in logs.items():
-            if not math.isfinite(float(value)):
-                raise NotFinite(f"{name} became {float(value)} at step {self.step}")
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self.progress.step += self.model.steps_per_execution
+        wrong = [name for name, value in (logs or {}).items() if not math.isfinite(float(value))]
+        # The first step at which any worker sees one; on the others it may still be finite.
+        if any_worker(self.model.distribute_strategy, bool(wrong)):
+            what = f"{wrong[0]} became {float(logs[wrong[0]])}" if wrong else "a term of another worker is not finite"
+            raise NotFinite(f"{what} at step {self.progress.step}")
 
 
 class TensorBoardLog(StepCallback):
     """Every term per step and per epoch, learning rates, speed; the configuration as text and hparams."""
 
-    def __init__(self, first_step: int, writer: tf.summary.SummaryWriter, setup: Setup) -> None:
-        super().__init__(first_step)
+    def __init__(self, progress: Progress, writer: tf.summary.SummaryWriter, setup: Setup) -> None:
+        super().__init__(progress)
         self._writer = writer
         self._setup = setup
-        self._clock: tuple[float, int] | None = None
+        self._begun = 0.0
+        self._seconds: list[float] = []
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        if self.step == 0:
+        if self.progress.step == 0:
             flat = {f"{s}.{k}": v for s, fields in self._setup.sections().items() for k, v in fields.items()}
             with self._writer.as_default(step=0):
                 rows = "\n".join(f"| {key} | {value} |" for key, value in flat.items())
@@ -84,116 +90,126 @@ class TensorBoardLog(StepCallback):
                 given = {key: value for key, value in flat.items() if value not in (None, "")}
                 hparams.hparams({k: v if isinstance(v, bool | int | float) else str(v) for k, v in given.items()})
 
-    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        self._clock = None  # validation and compilation are no training speed
+    def on_train_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self._begun = time.perf_counter()
 
     def after_step(self, logs: Mapping[str, Any]) -> None:
-        with self._writer.as_default(step=self.step):
+        self._seconds.append(time.perf_counter() - self._begun)
+        with self._writer.as_default(step=self.progress.step):
             for name, value in logs.items():
                 tf.summary.scalar(f"step/{name}", tf.reshape(value, ()))
-            if self.step % _RATE_EVERY == 0:
+            if self.progress.step % _RATE_EVERY == 0:
                 for player, rate in self.model.learning_rates().items():
                     tf.summary.scalar(f"learning_rate/{player}", rate)
-                self._speed()
-
-    def _speed(self) -> None:
-        now = time.perf_counter()
-        if self._clock is not None:
-            seconds, since = self._clock
-            rate = (self.step - since) * self._setup.run.batch_size / (now - seconds)
-            tf.summary.scalar("images_per_second", rate)
-        self._clock = (now, self.step)
-
-    def forget_clock(self) -> None:
-        """Leave the time since the last reading out: something other than training took it."""
-        self._clock = None
+                # The median: the first step of a process compiles.
+                tf.summary.scalar("images_per_second", self._setup.run.batch_size / statistics.median(self._seconds))
+                self._seconds.clear()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        with self._writer.as_default(step=self.step):
+        with self._writer.as_default(step=self.progress.step):
             for name, value in (logs or {}).items():
                 tag = f"validation/{name[4:]}" if name.startswith("val_") else f"epoch/{name}"
                 tf.summary.scalar(tag, value)
-        self._writer.flush()
 
 
 class Preview(StepCallback):
     """Sample sheets of the same validation examples, as PNG and in TensorBoard."""
 
     def __init__(
-        self,
-        first_step: int,
-        batch: Any,
-        folder: Path,
-        writer: tf.summary.SummaryWriter,
-        every: int,
-        log: TensorBoardLog,
+        self, progress: Progress, batch: Any, folder: Path, writer: tf.summary.SummaryWriter, every: int
     ) -> None:
-        super().__init__(first_step)
-        self._batch, self._folder, self._writer, self._every, self._log = batch, folder, writer, every, log
+        super().__init__(progress)
+        self._batch, self._folder, self._writer, self._every = batch, folder, writer, every
 
     def after_step(self, logs: Mapping[str, Any]) -> None:
-        if self.step % self._every == 0:
+        if self.progress.step % self._every == 0:
             self.draw()
 
     def draw(self) -> None:
-        """Draw the sheets now."""
-        if sheet_path(self._folder, self.step).exists():
+        """Draw the sheets of this step, unless they are drawn."""
+        step = self.progress.step
+        if self.progress.drawn == step:
             return
-        with self._writer.as_default(step=self.step):
+        with self._writer.as_default(step=step):
             for title, columns in self.model.preview(self._batch).items():
                 picture = sheet({name: np.asarray(images) for name, images in columns.items()})
                 tf.summary.image(title, picture[None])
                 if title == "samples":
-                    write_sheet(self._folder, self.step, picture)
-        self._writer.flush()
-        self._log.forget_clock()
+                    write_sheet(self._folder, step, picture)
+        self.progress.drawn = step
 
 
 class Checkpointing(StepCallback):
     """The newest checkpoint every so many steps, and the best one by validation."""
 
     def __init__(
-        self, first_step: int, checkpoints: Checkpoints, every: int, monitor: str, log: TensorBoardLog
+        self,
+        progress: Progress,
+        checkpoints: Checkpoints,
+        every: int,
+        monitor: str,
+        writer: tf.summary.SummaryWriter,
+        logs: Path,
     ) -> None:
-        super().__init__(first_step)
-        self._checkpoints, self._every, self._monitor, self._log = checkpoints, every, monitor, log
+        super().__init__(progress)
+        self._checkpoints, self._every, self._monitor = checkpoints, every, monitor
+        self._writer, self._logs = writer, logs
 
     def after_step(self, logs: Mapping[str, Any]) -> None:
-        if self.step % self._every == 0:
+        if self.progress.step % self._every == 0:
             self.save()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        progress = self.progress
+        progress.epochs = epoch + 1
         value = (logs or {}).get(f"val_{self._monitor}")
-        if value is not None:
-            self._checkpoints.save_best(self.step, float(value))
+        if value is not None and (progress.best is None or value < progress.best):
+            progress.best, progress.best_step = float(value), progress.step
+            self._read_logs()
+            self._checkpoints.save_best(progress)
 
     def save(self) -> None:
         """Write the newest checkpoint now; weights that are not finite end the run instead."""
-        if self._checkpoints.save(self.step) is None:
-            raise NotFinite(f"the weight {self._checkpoints.not_finite()} became not finite by step {self.step}")
-        self._log.forget_clock()
+        self._read_logs()
+        if not self._checkpoints.save(self.progress):
+            step = self.progress.step
+            raise NotFinite(f"the weight {self._checkpoints.not_finite()} became not finite by step {step}")
+
+    def _read_logs(self) -> None:
+        # All that is logged up to here is on the disk before a checkpoint says so.
+        self._writer.flush()
+        self.progress.logs = sizes(self._logs)
 
 
 class Interrupted(Exception):
-    """The run was asked to end by a signal, after step `step`."""
+    """The run was asked to end, by a signal or because its time is over.
 
-    def __init__(self, number: int, step: int) -> None:
-        super().__init__(number, step)
-        self.signal, self.step = number, step
+    Attributes:
+        signal: the signal's number, None for the time.
+    """
+
+    def __init__(self, number: int | None) -> None:
+        super().__init__(number)
+        self.signal = number
 
 
-class StopOnSignal(StepCallback):
-    """Ctrl-C and SIGTERM end the run after the current step; a second Ctrl-C ends it at once.
+class StopOnRequest(StepCallback):
+    """Ctrl-C, SIGTERM and the end of `--max-hours` end the run after the current step; a second Ctrl-C at once.
 
     Must be the last callback: those before it have then seen the step.
     """
 
-    def __init__(self, first_step: int) -> None:
-        super().__init__(first_step)
+    def __init__(self, progress: Progress, end: float = math.inf) -> None:
+        """Args:
+        progress: of the run.
+        end: when to stop, a reading of `time.monotonic` [s].
+        """
+        super().__init__(progress)
         self._signal: int | None = None
+        self._end = end
         self._before: dict[int, Any] = {}
 
-    def __enter__(self) -> StopOnSignal:
+    def __enter__(self) -> StopOnRequest:
         if threading.current_thread() is threading.main_thread():  # elsewhere signals are the caller's business
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._before[number] = signal.signal(number, self._note)
@@ -210,5 +226,11 @@ class StopOnSignal(StepCallback):
         print("\nstopping after this step; Ctrl-C again stops at once", file=sys.stderr, flush=True)
 
     def after_step(self, logs: Mapping[str, Any]) -> None:
-        if self._signal is not None:
-            raise Interrupted(self._signal, self.step)
+        asked = self._signal is not None or time.monotonic() >= self._end
+        if any_worker(self.model.distribute_strategy, asked):
+            raise Interrupted(self._signal)
+
+    def on_test_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        # A long validation is left too; the epoch is then validated when the run goes on.
+        if self._signal is not None and not several_workers(self.model.distribute_strategy):
+            raise Interrupted(self._signal)

@@ -1,40 +1,69 @@
-"""Checkpoints: every variable of a run by name, written atomically, the newest few and the best."""
+"""Checkpoints: every variable of a run and how far it is, written atomically, the newest few and the best.
+
+checkpoints/
+    step-0004000/   step-0005000/      the newest few
+    best-0004400/                      the best by validation
+
+Each is a folder of the variables (`state.index`, `state.data-...`, whose checksums TensorFlow verifies at reading) and
+of `progress.json`; it is written beside its name and renamed, so that one that has its name is complete.
+"""
 
 from __future__ import annotations
 
-import math
+import dataclasses
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 import tensorflow as tf
 
-from keras_gen.errors import UserError
+from keras_gen.errors import UserError, complaint
+from keras_gen.files import remove, replacing, write_json
 
-BEST = "best"
+_STATE, _PROGRESS = "state", "progress.json"
+_NEWEST, _BEST = "step", "best"
+
+
+@dataclasses.dataclass
+class Progress:
+    """How far a run is, beside its variables.
+
+    Attributes:
+        step: updates done.
+        epochs: epochs that are validated and logged.
+        drawn: step of the last sample sheet, -1 before the first.
+        best: the best validation value so far, None before the first.
+        best_step: step of the best checkpoint.
+        logs: name of each TensorBoard file -> its bytes so far.
+    """
+
+    step: int = 0
+    epochs: int = 0
+    drawn: int = -1
+    best: float | None = None
+    best_step: int | None = None
+    logs: dict[str, int] = dataclasses.field(default_factory=dict)
+
+
+class Damaged(Exception):
+    """A checkpoint that cannot be read: truncated, emptied, or a file of it is missing."""
 
 
 class Checkpoints:
-    """The checkpoints of a run folder.
-
-    A checkpoint holds the model's `state()`, and the run's step (updates done) and best validation value. TensorFlow
-    writes it beside its final name and renames it, and only then names it in the index file, so an interrupted write is
-    never read.
-    """
+    """The checkpoints of a run folder."""
 
     def __init__(self, folder: Path, state: Mapping[str, tf.Variable], keep: int) -> None:
         """Args:
-        folder: where they lie; `best/` in it holds the best one.
+        folder: where they are written.
         state: name -> variable, of `GenerativeModel.state`.
         keep: number of newest checkpoints to keep.
         """
-        self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
-        self.best = tf.Variable(float("inf"), dtype=tf.float64, trainable=False)
+        self._folder, self._keep = Path(folder), keep
         self._state = dict(state)
-        self._checkpoint = tf.train.Checkpoint(variables=self._state, step=self.step, best=self.best)
-        self._newest = tf.train.CheckpointManager(self._checkpoint, str(folder), max_to_keep=keep)
-        self._best = tf.train.CheckpointManager(self._checkpoint, str(Path(folder) / BEST), max_to_keep=1)
-        self._saved_at = -1
+        self._checkpoint = tf.train.Checkpoint(variables=self._state)
+        self._newest: int | None = None
+        self._best_of_newest: int | None = None
 
     def bytes_needed(self) -> int:
         """Size of one checkpoint on disk in bytes, without the few of its index."""
@@ -58,51 +87,81 @@ class Checkpoints:
                 return name
         return None
 
-    def save(self, step: int) -> str | None:
-        """Write the newest checkpoint, unless this step has one or a weight is not finite.
+    def save(self, progress: Progress) -> bool:
+        """Write the newest checkpoint and delete those beyond `keep`.
 
         Returns:
-            The path of the checkpoint; None if a weight is not finite (the checkpoint before stays the newest).
+            False if a variable is not finite: nothing is written, the checkpoint before stays the newest.
         """
-        if step == self._saved_at:
-            return self._newest.latest_checkpoint
         if self.not_finite():
-            return None
-        self.step.assign(step)
-        path = self._newest.save(checkpoint_number=step)
-        self._saved_at = step
-        return path
-
-    def save_best(self, step: int, value: float) -> bool:
-        """Write the best checkpoint if `value` (smaller is better) beats all before."""
-        if not value < float(self.best) or self.not_finite():
             return False
-        self.step.assign(step)
-        self.best.assign(value)
-        self._best.save(checkpoint_number=step)
+        self._write(_NEWEST, progress)
+        self._newest, self._best_of_newest = progress.step, progress.best_step
+        for path in _found(self._folder, _NEWEST)[: -self._keep]:
+            remove(path)
+        self._keep_best({progress.best_step})
         return True
 
-    def newest_step(self) -> int:
-        """Updates done at the newest checkpoint that was written or restored; 0 without one."""
-        return max(self._saved_at, 0)
+    def save_best(self, progress: Progress) -> bool:
+        """Write the best checkpoint; False if a variable is not finite."""
+        if self.not_finite():
+            return False
+        self._write(_BEST, progress)
+        # The newest checkpoint may be gone on with, and then this best one is not yet.
+        self._keep_best({progress.best_step, self._best_of_newest})
+        return True
 
-    def best_value(self) -> float | None:
-        """The best validation value so far, None before the first."""
-        value = float(self.best)
-        return value if math.isfinite(value) else None
+    def newest_step(self) -> int | None:
+        """Updates done at the newest checkpoint that was written or restored; None without one."""
+        return self._newest
 
-    def restore(self, folder: Path) -> int:
-        """Read the newest checkpoint of `folder` into every variable.
+    def restore(self, folder: Path) -> tuple[Progress, list[str]]:
+        """Read the newest checkpoint of `folder` that can be read into every variable.
 
         Returns:
-            Updates done when it was written; 0 without a checkpoint.
+            How far the run was, and a sentence for each newer checkpoint that is damaged.
+
+        Raises:
+            UserError: if there are checkpoints and none can be read, or one is of another model.
         """
-        path = tf.train.latest_checkpoint(str(folder))
-        if path is None:
-            return 0
-        read(path, self._checkpoint)
-        self._saved_at = int(self.step)
-        return self._saved_at
+        damaged = []
+        for path in reversed(_found(folder, _NEWEST)):
+            try:
+                progress = read(path, self._checkpoint)
+            except Damaged as error:
+                damaged.append(f"The checkpoint {path} is left out: {error}.")
+                continue
+            if progress.best_step is not None and not (folder / _name(_BEST, progress.best_step)).exists():
+                progress.best = progress.best_step = None  # deleted when a newer one came, which is lost now
+            self._newest, self._best_of_newest = progress.step, progress.best_step
+            return progress, damaged
+        if damaged:
+            raise UserError(
+                f"{folder} holds {len(damaged)} checkpoint{'s' * (len(damaged) > 1)}, and none can be read: "
+                f"{damaged[0].split(': ', 1)[1].rstrip('.')}; --overwrite instead of --resume starts again."
+            )
+        return Progress(), []
+
+    def forget_what_follows(self, step: int) -> None:
+        """Delete what a killed process left after `step`, from where the run goes on: it will be written again."""
+        for kind in (_NEWEST, _BEST):
+            for path in _found(self._folder, kind):
+                if _step(path) > step:
+                    remove(path)
+        for leftover in self._folder.glob("*.part"):
+            remove(leftover)
+
+    def _write(self, kind: str, progress: Progress) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with replacing(self._folder / _name(kind, progress.step)) as folder:
+            folder.mkdir()
+            self._checkpoint.write(str(folder / _STATE))
+            write_json(folder / _PROGRESS, dataclasses.asdict(progress))
+
+    def _keep_best(self, steps: set[int | None]) -> None:
+        for path in _found(self._folder, _BEST):
+            if _step(path) not in steps:
+                remove(path)
 
 
 def nearest_existing(folder: Path) -> Path:
@@ -110,32 +169,61 @@ def nearest_existing(folder: Path) -> Path:
     return next(place for place in (folder, *folder.absolute().parents) if place.exists())
 
 
-def latest(folder: Path, which: str = "newest") -> str:
-    """Path of a run folder's newest or best checkpoint.
+def restore_networks(run: Path, state: Mapping[str, tf.Variable], which: str = "newest") -> int:
+    """Read those variables of a run's newest or best checkpoint that `state` names.
+
+    Returns:
+        Updates done when it was written.
 
     Raises:
-        UserError: if there is none.
+        UserError: if there is none, or it is damaged, or does not hold them.
     """
-    place = Path(folder) / "checkpoints"
-    path = tf.train.latest_checkpoint(str(place / BEST if which == BEST else place))
-    if path is None:
-        raise UserError(f"{folder} holds no {which} checkpoint: it was stopped before the first was written.")
-    return path
-
-
-def restore_networks(path: str, state: Mapping[str, tf.Variable]) -> int:
-    """Read those variables of a checkpoint that `state` names; returns the updates done when it was written."""
-    step = tf.Variable(0, dtype=tf.int64, trainable=False)
-    read(path, tf.train.Checkpoint(variables=dict(state), step=step))
-    return int(step)
-
-
-def read(path: str, checkpoint: tf.train.Checkpoint) -> None:
-    """Restore `checkpoint` from `path`; every one of its variables must be found there."""
+    found = _found(Path(run) / "checkpoints", _BEST if which == "best" else _NEWEST)
+    if not found:
+        raise UserError(f"{run} holds no {which} checkpoint: it was stopped before the first was written.")
     try:
-        status = checkpoint.read(path)
+        return read(found[-1], tf.train.Checkpoint(variables=dict(state))).step
+    except Damaged as error:
+        raise UserError(f"the {which} checkpoint {found[-1]} cannot be read: {error}.") from None
+
+
+def read(path: Path, checkpoint: tf.train.Checkpoint) -> Progress:
+    """Restore `checkpoint` from the folder `path`; every one of its variables must be found there.
+
+    Raises:
+        Damaged: if a file of it is missing, cut or altered; variables may have been overwritten.
+        UserError: if it is complete but of another model.
+    """
+    try:
+        progress = Progress(**json.loads((path / _PROGRESS).read_text(encoding="utf-8")))
+        tf.train.load_checkpoint(str(path / _STATE))  # the index alone: what is wrong from here on is in the data
+    except (OSError, ValueError, TypeError, tf.errors.OpError) as error:
+        raise Damaged(_first_line(error)) from None
+    try:
+        status = checkpoint.read(str(path / _STATE))
         status.assert_existing_objects_matched()
         status.expect_partial()
-    except (tf.errors.OpError, AssertionError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"checkpoint {path} does not fit the model of config.json: {reason}") from None
+    except (OSError, tf.errors.OpError) as error:
+        raise Damaged(_first_line(error)) from None
+    except (ValueError, AssertionError) as error:
+        raise UserError(f"the checkpoint {path} does not fit the model of config.json: {_first_line(error)}.") from None
+    return progress
+
+
+def _first_line(error: Exception) -> str:
+    text = complaint(error) if isinstance(error, tf.errors.OpError) else str(error)
+    return text.strip().split("\n", 1)[0].rstrip(".")
+
+
+def _name(kind: str, step: int) -> str:
+    return f"{kind}-{step:07d}"
+
+
+def _step(path: Path) -> int:
+    return int(path.name.rsplit("-", 1)[1])
+
+
+def _found(folder: Path, kind: str) -> list[Path]:
+    """The complete checkpoints of a kind, the newest last."""
+    found = (path for path in Path(folder).glob(f"{kind}-*") if path.name.rsplit("-", 1)[1].isdecimal())
+    return sorted(found, key=_step)

@@ -154,7 +154,8 @@ def parse_setup(
     """The configuration of a training app.
 
     `--preset NAME` chooses the values that the other flags change. With `--resume DIR` they come from that run's
-    config.json instead, and whatever differs from it is refused, except a larger `--epochs`.
+    config.json instead, and whatever differs from it is refused, except a larger `--epochs` and another
+    `--max-hours`; if there is none yet and `--out DIR` names the same folder, the run is begun there.
 
     Args:
         family: stem of the family's module.
@@ -171,6 +172,10 @@ def parse_setup(
     if asked is not None and asked not in presets:
         raise UserError(f"--preset got {asked!r}; accepted are {', '.join(presets)}.")
     resume = _value_of("--resume", argv)
+    out = _value_of("--out", argv)
+    begun = resume is not None and (Path(resume) / CONFIG_FILE).exists()
+    if resume is not None and not begun and out is not None and Path(out).resolve() == Path(resume).resolve():
+        resume = None
     if resume is None:
         preset = asked or next(iter(presets))
         model, run = presets[preset]
@@ -202,7 +207,7 @@ def parse_setup(
     flags = parse(kind, argv, example=example)
     setup = Setup(family, preset, flags.model, flags.data, flags.run)
     if resume is None:
-        return setup
+        return dataclasses.replace(setup, run=dataclasses.replace(flags.run, resume=None))
     return _agreed(saved, setup, Path(resume))
 
 
@@ -216,11 +221,11 @@ def _saved_setup(family: str, model: Any, data: Any, folder: Path) -> Setup:
 
 
 def _agreed(saved: Setup, given: Setup, folder: Path) -> Setup:
-    """`saved` with the folder and the larger number of epochs of `given`, if nothing else differs."""
+    """`saved` with the folder, the larger number of epochs and the time limit of `given`, if nothing else differs."""
     for section, before in saved.sections().items():
         for field, value in given.sections()[section].items():
             flag = f"--{field.replace('_', '-')}"
-            if field in ("resume", "overwrite") or value == before[field]:
+            if field in ("resume", "overwrite", "max_hours") or value == before[field]:
                 continue
             if field == "epochs":
                 if value < before[field]:
@@ -229,7 +234,8 @@ def _agreed(saved: Setup, given: Setup, folder: Path) -> Setup:
             if field == "out" and Path(value).resolve() == folder.resolve():
                 continue
             raise UserError(f"{flag} got {value}, but {folder} was started with {before[field]}: leave the flag out.")
-    run = dataclasses.replace(saved.run, out=folder, resume=folder, epochs=given.run.epochs)
+    free = {"epochs": given.run.epochs, "max_hours": given.run.max_hours}
+    run = dataclasses.replace(saved.run, out=folder, resume=folder, **free)
     return dataclasses.replace(saved, run=run)
 
 

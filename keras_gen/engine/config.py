@@ -42,6 +42,8 @@ class RunConfig:
     """Step size of Adam [1/step], constant for the first half and then linearly to 0; 2e-4 in the pix2pix paper."""
     seed: int = 0
     """Seed of weights, dropout, order and augmentation [integer]."""
+    accumulate: int = 1
+    """Parts that a batch is worked off in, one after the other, for less memory and the same step [parts]."""
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     """Arithmetic of the layers; weights stay float32. Mixed is for GPUs with tensor cores."""
     ema: float = 0.0
@@ -54,12 +56,17 @@ class RunConfig:
     """Steps between two checkpoints [steps]; one more is written at every end."""
     keep_checkpoints: int = 2
     """Newest checkpoints that are kept [files]; the best by validation is kept beside them."""
+    max_hours: float = 0.0
+    """Stop after this time as Ctrl-C does, for queues with a limit; exit code 143 [hours]; 0: no limit."""
     resume: Path | None = None
-    """Run folder to go on with; needs no other flag, and one that is given must agree with its config.json."""
+    """Run folder to go on with; needs no other flag, and one that is given must agree with its config.json. With --out
+    of the same folder, a run that is not there yet is begun: one command for every time."""
     overwrite: bool = False
     """Delete the run that --out already holds."""
     distribute: Literal["none", "mirrored", "multiworker"] = "none"
     """Replicas: every visible GPU (mirrored), or the processes of TF_CONFIG (multiworker)."""
+    cpu_replicas: int = 0
+    """Of mirrored: so many logical CPUs instead of GPUs, to try things out [replicas]; 0: GPUs."""
     deterministic: bool = False
     """Bit-identical from run to run on GPUs too, slower (tf.config.experimental.enable_op_determinism)."""
     jit: bool = False
@@ -75,12 +82,18 @@ class RunConfig:
             "previews",
             "checkpoint_every",
             "keep_checkpoints",
+            "accumulate",
         )
-        non_negative(self, "steps_per_epoch", "seed")
+        non_negative(self, "steps_per_epoch", "seed", "max_hours", "cpu_replicas")
         if self.seed >= 2**32:
             raise UserError(f"--seed got {self.seed}; accepted are 0 to {2**32 - 1}, what NumPy's generators take.")
         if not 0 <= self.ema < 1:
             raise UserError(f"--ema got {self.ema}; accepted is a decay from 0 (no average) to below 1.")
+        if self.cpu_replicas and self.distribute != "mirrored":
+            raise UserError(
+                f"--cpu-replicas got {self.cpu_replicas} with --distribute {self.distribute}; it is for --distribute "
+                "mirrored."
+            )
         if self.jit and self.distribute != "none":
             raise UserError(
                 f"--jit does not work with --distribute {self.distribute} (XLA cannot compile TensorFlow's "

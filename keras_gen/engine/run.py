@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import math
 import os
 import signal
 import tempfile
@@ -21,10 +22,11 @@ from typing import Any, Protocol
 import tensorflow as tf
 
 from keras_gen.engine import callbacks as on
-from keras_gen.engine.checkpoints import Checkpoints, nearest_existing
+from keras_gen.engine.checkpoints import Checkpoints, Progress, nearest_existing
 from keras_gen.engine.cli import Stopped
 from keras_gen.engine.config import CONFIG_FILE, Setup
 from keras_gen.engine.exports import write_exports
+from keras_gen.engine.logs import cut
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.engine.schedules import ConstantThenLinear
 from keras_gen.engine.strategy import is_chief, prepare
@@ -70,6 +72,7 @@ class Run:
         # Every worker takes part in writing a checkpoint; those who are not the chief write where nobody looks.
         self._scratch = None if self.chief else tempfile.TemporaryDirectory()
         self._write_to = self.folder if self._scratch is None else Path(self._scratch.name)
+        self._end = time.monotonic() + 3600 * setup.run.max_hours if setup.run.max_hours else math.inf
         self.report: dict[str, Any] = {}
 
     def __enter__(self) -> Run:
@@ -129,47 +132,49 @@ class Run:
         """Train to the last epoch, from the newest checkpoint on if the run is resumed.
 
         Raises:
-            Stopped: after Ctrl-C or SIGTERM (exit code 130 or 143) or a loss that is not finite (exit code 1); the
-                message says what was kept and how to go on.
+            Stopped: after Ctrl-C, SIGTERM or the end of --max-hours (exit code 130, 143, 143) or a loss that is not
+                finite (exit code 1); the message says what was kept and how to go on.
             UserError: if the folder cannot be written, the disk has no room for a checkpoint, or a file of the data
                 cannot be read any more; if that happens between steps, the message says what was kept.
         """
-        run = self.setup.run
+        run, logs = self.setup.run, self._write_to / "logs"
         steps = self.steps_per_epoch(data)
         batch = next(iter(data.validation(run.previews, limit=run.previews)))
         checkpoints = self._open(model)
-        done = self._restore(checkpoints)
-        if done % steps:  # at the end of an epoch the restored means belong to what is over
-            model.keep_metrics_once()
-        writer = tf.summary.create_file_writer(str(self._write_to / "logs"))
-        log = on.TensorBoardLog(done, writer, self.setup)
-        preview = on.Preview(done, batch, self._write_to / "samples", writer, run.preview_every, log)
-        saving = on.Checkpointing(done, checkpoints, run.checkpoint_every, model.monitor, log)
-        stop = on.StopOnSignal(done)
-        start = time.perf_counter()
+        progress = self._restore(checkpoints)
+        done, start = progress.step, time.perf_counter()
+        writer = tf.summary.create_file_writer(str(logs))
+        log = on.TensorBoardLog(progress, writer, self.setup)
+        preview = on.Preview(progress, batch, self._write_to / "samples", writer, run.preview_every)
+        saving = on.Checkpointing(progress, checkpoints, run.checkpoint_every, model.monitor, writer, logs)
+        stop = on.StopOnRequest(progress, self._end)
         try:
-            with stop:
-                for epoch, until, first in _spans(done, steps, run.epochs):
-                    begin = first * run.batch_size
-                    model.fit(
-                        self._spread(lambda size, shard, begin=begin: data.train(size, start=begin, shard=shard)),
-                        validation_data=self._spread(lambda size, shard: data.validation(size, shard=shard)),
-                        initial_epoch=epoch,
-                        epochs=until,
-                        steps_per_epoch=steps - first % steps,
-                        callbacks=[on.Bar(), on.FiniteGuard(first), log, preview, saving, stop],
-                        shuffle=False,  # the order is the data layer's
-                        verbose=1 if self.chief else 0,
-                    )
-            saving.save()
-            preview.draw()
-        except on.Interrupted as interrupt:
-            saving.save()
-            raise Stopped(
-                f"Stopped after step {interrupt.step} of {steps * run.epochs}; the checkpoint is written. Go on with\n"
-                f"  {self._command('--resume')}",
-                143 if interrupt.signal == signal.SIGTERM else 130,
-            ) from None
+            try:
+                with stop:
+                    self._close_epoch(model, data, progress, steps, [log, saving], stop)
+                    for epoch, until, first in _spans(done, steps, run.epochs):
+                        begin = first * run.batch_size
+                        if first % steps:  # at the end of an epoch the restored means belong to what is over
+                            model.keep_metrics_once()
+                        model.fit(
+                            self._spread(lambda size, shard, begin=begin: data.train(size, start=begin, shard=shard)),
+                            validation_data=self._spread(lambda size, shard: data.validation(size, shard=shard)),
+                            initial_epoch=epoch,
+                            epochs=until,
+                            steps_per_epoch=steps - first % steps,
+                            callbacks=[on.Counter(progress), on.Bar(), log, preview, saving, stop],
+                            shuffle=False,  # the order is the data layer's
+                            verbose=1 if self.chief else 0,
+                        )
+                preview.draw()
+                saving.save()
+            except on.Interrupted as interrupt:
+                saving.save()
+                raise Stopped(
+                    f"Stopped after step {progress.step} of {steps * run.epochs}; the checkpoint is written. Go on with"
+                    f"\n  {self._command('--resume')}",
+                    130 if interrupt.signal == signal.SIGINT else 143,
+                ) from None
         except on.NotFinite as error:
             raise Stopped(
                 f"error: {error}; {self._kept(checkpoints)}. A lower --learning-rate, or --precision float32 if it was "
@@ -190,8 +195,28 @@ class Run:
             "steps": steps * run.epochs,
             "steps_in_this_process": steps * run.epochs - done,
             "seconds_in_this_process": round(time.perf_counter() - start, 1),
-            "best": {"value": checkpoints.best_value(), "term": model.monitor},
+            "best": {"value": progress.best, "term": model.monitor, "step": progress.best_step},
         }
+
+    def _close_epoch(
+        self,
+        model: GenerativeModel,
+        data: Data,
+        progress: Progress,
+        steps: int,
+        closing: list[on.StepCallback],
+        stop: on.StopOnRequest,
+    ) -> None:
+        """Validate and log the epoch that was stopped between its last step and its end, as `fit` would have."""
+        epoch = progress.step // steps - 1
+        if progress.step % steps or epoch < progress.epochs:
+            return
+        terms = model.get_metrics_result()
+        validation = self._spread(lambda size, shard: data.validation(size, shard=shard))
+        values = model.evaluate(validation, return_dict=True, verbose=0, callbacks=[stop])
+        for callback in closing:
+            callback.set_model(model)
+            callback.on_epoch_end(epoch, {**terms, **{f"val_{name}": value for name, value in values.items()}})
 
     def _open(self, model: GenerativeModel) -> Checkpoints:
         """Write config.json, after everything that can be refused has been."""
@@ -209,12 +234,15 @@ class Run:
             raise UserError(f"--out {self.folder} cannot be written: {error.strerror or error}.") from None
         return checkpoints
 
-    def _restore(self, checkpoints: Checkpoints) -> int:
+    def _restore(self, checkpoints: Checkpoints) -> Progress:
         if not self.setup.run.resume:
-            return 0
-        done = checkpoints.restore(self.folder / "checkpoints")
-        self.say(f"Resuming {self.folder} after step {done}.")
-        return done
+            return Progress()
+        progress, damaged = checkpoints.restore(self.folder / "checkpoints")
+        self.say(*damaged, f"Resuming {self.folder} after step {progress.step}.")
+        if self.chief:  # what a killed process wrote after that is written again
+            checkpoints.forget_what_follows(progress.step)
+            cut(self.folder / "logs", progress.logs)
+        return progress
 
     def _spread(self, batches: Callable[[int, tuple[int, int]], tf.data.Dataset]) -> Any:
         """Share what `batches(size over all workers, (worker, workers))` gives among the replicas."""
@@ -228,7 +256,8 @@ class Run:
 
     def _kept(self, checkpoints: Checkpoints) -> str:
         step = checkpoints.newest_step()
-        return f"the checkpoint of step {step} is kept in {self.folder}" if step else "no checkpoint was written yet"
+        kept = step is not None
+        return f"the checkpoint of step {step} is kept in {self.folder}" if kept else "no checkpoint was written yet"
 
     def _command(self, flag: str) -> str:
         return f"python -m apps.train_{self.setup.family} {flag} {self.folder}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -19,13 +20,12 @@ def prepare(run: RunConfig) -> tf.distribute.Strategy:
     Raises:
         UserError: if TF_CONFIG is missing or unreadable, or the batch cannot be shared out among the replicas.
     """
-    strategy = _strategy(run.distribute)
+    strategy = _strategy(run)
     replicas = strategy.num_replicas_in_sync
-    if run.batch_size % replicas:
-        raise UserError(
-            f"--batch-size got {run.batch_size}; accepted are multiples of the {replicas} replicas of "
-            f"--distribute {run.distribute}."
-        )
+    if run.batch_size % (replicas * run.accumulate):
+        parts = f"{replicas} replica{'s' * (replicas > 1)}"
+        parts += f" times --accumulate {run.accumulate}" if run.accumulate > 1 else f" of --distribute {run.distribute}"
+        raise UserError(f"--batch-size got {run.batch_size}; accepted are multiples of the {parts}.")
     keras.utils.set_random_seed(run.seed)
     keras.config.set_dtype_policy(run.precision)
     if run.deterministic:
@@ -33,31 +33,60 @@ def prepare(run: RunConfig) -> tf.distribute.Strategy:
     return strategy
 
 
-def _strategy(distribute: str) -> tf.distribute.Strategy:
-    if distribute == "none":
+def _strategy(run: RunConfig) -> tf.distribute.Strategy:
+    if run.distribute == "none":
         return tf.distribute.get_strategy()
-    if distribute == "mirrored":
-        return mirrored()
+    if run.distribute == "mirrored":
+        return mirrored(run.cpu_replicas)
     try:
         json.loads(os.environ["TF_CONFIG"])["cluster"]["worker"]
-    except KeyError:
+    except (KeyError, TypeError):
         raise UserError(
             "--distribute multiworker needs the environment variable TF_CONFIG with the addresses of the workers, "
-            "which is not set or names none."
+            "which is not set or names none; apps.launch sets it for processes of one machine."
         ) from None
     except ValueError as error:
         raise UserError(f"TF_CONFIG is not JSON ({error}), which --distribute multiworker needs.") from None
     return tf.distribute.MultiWorkerMirroredStrategy()
 
 
-@functools.cache
-def mirrored() -> tf.distribute.MirroredStrategy:
-    """Every visible GPU, or every logical CPU where there is none.
+def mirrored(cpus: int = 0) -> tf.distribute.MirroredStrategy:
+    """Every visible GPU, or so many logical CPUs.
 
-    One for the whole process: the collective operations of a second one would be taken for those of the first.
+    Args:
+        cpus: number of replicas on the processor; 0 takes the GPUs, or the processor where there is none.
+
+    Raises:
+        UserError: if TensorFlow has been started with fewer logical CPUs.
     """
-    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-    return tf.distribute.MirroredStrategy([device.name for device in devices])
+    if cpus:
+        processor = tf.config.list_physical_devices("CPU")[0]
+        if not tf.config.get_logical_device_configuration(processor):
+            with contextlib.suppress(RuntimeError):  # TensorFlow runs already: what it has is counted below
+                settings = [tf.config.LogicalDeviceConfiguration()] * cpus
+                tf.config.set_logical_device_configuration(processor, settings)
+    devices = tf.config.list_logical_devices("CPU" if cpus else "GPU") or tf.config.list_logical_devices("CPU")
+    if len(devices) < cpus:
+        raise UserError(f"--cpu-replicas got {cpus}, but TensorFlow runs with {len(devices)} already.")
+    return _mirrored(tuple(device.name for device in devices[: cpus or None]))
+
+
+@functools.cache
+def _mirrored(devices: tuple[str, ...]) -> tf.distribute.MirroredStrategy:
+    """One for the whole process: the collective operations of a second one would be taken for those of the first."""
+    return tf.distribute.MirroredStrategy(devices)
+
+
+def several_workers(strategy: tf.distribute.Strategy) -> bool:
+    """Whether it spreads over processes."""
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+
+def any_worker(strategy: tf.distribute.Strategy, here: bool) -> bool:
+    """Whether `here` is true in any of the processes, asked by all of them at the same point."""
+    if not several_workers(strategy):
+        return here
+    return bool(strategy.reduce("SUM", strategy.run(tf.constant, args=(float(here),)), axis=None) > 0)
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:

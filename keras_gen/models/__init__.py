@@ -7,7 +7,7 @@ import pkgutil
 from pathlib import Path
 from typing import Any
 
-from keras_gen.engine.checkpoints import latest, restore_networks
+from keras_gen.engine.checkpoints import restore_networks
 from keras_gen.engine.config import CONFIG_FILE, from_plain, read_config
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.errors import UserError
@@ -56,4 +56,4 @@ def load(folder: Path, checkpoint: str = "newest", **changes: Any) -> tuple[Gene
     if content["run"]["ema"]:
         model.track_averages(content["run"]["ema"])
     weights = {name: v for name, v in model.state().items() if name.startswith(("network/", "average/"))}
-    return model, restore_networks(latest(folder, checkpoint), weights)
+    return model, restore_networks(folder, weights, checkpoint)

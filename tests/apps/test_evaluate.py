@@ -14,7 +14,7 @@ from apps import evaluate
 from keras_gen import models
 from keras_gen.data.facades import CLASSES, PALETTE, draw_pair
 from keras_gen.data.pairs import PairsConfig
-from keras_gen.engine.checkpoints import Checkpoints
+from keras_gen.engine.checkpoints import Checkpoints, Progress
 from keras_gen.engine.config import Setup
 from keras_gen.models.pix2pix import PRESETS, Pix2Pix
 from keras_gen.ops import reconstruction
@@ -29,7 +29,7 @@ def make_run(folder, source_channels=3, **data):
     keras.utils.set_random_seed(0)
     config = dataclasses.replace(MODEL, source_channels=source_channels)
     checkpoints = Checkpoints(folder / "checkpoints", Pix2Pix(config).state(), keep=1)
-    assert checkpoints.save(7)
+    assert checkpoints.save(Progress(7))
     setup = Setup("pix2pix", "tiny", config, PairsConfig(**data), dataclasses.replace(RUN, out=folder))
     (folder / "config.json").write_text(setup.to_json())
     return folder

@@ -15,7 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from apps import train_pix2pix
 from keras_gen import models
 from keras_gen.engine import callbacks
-from keras_gen.engine.checkpoints import Checkpoints
+from keras_gen.engine.checkpoints import Checkpoints, Progress
 from keras_gen.export.saved_model import load_saved_model
 from keras_gen.export.tflite import TFLiteModel
 
@@ -109,21 +109,22 @@ def test_samples_are_sheets_with_a_page(run):
 def test_the_newest_and_the_best_checkpoint_are_kept(run):
     assert models.load(run)[1] == 6
     assert models.load(run, "best")[1] in (3, 6)
-    assert len(list((run / "checkpoints").glob("*.index"))) <= 2
-    assert len(list((run / "checkpoints" / "best").glob("*.index"))) == 1
+    kept = sorted(path.name for path in (run / "checkpoints").iterdir())
+    assert [name for name in kept if name.startswith("step-")] == ["step-0000005", "step-0000006"]
+    assert len([name for name in kept if name.startswith("best-")]) == 1
 
 
 def test_an_interrupted_run_resumes_to_the_same_weights(run, pairs, tmp_path, monkeypatch, capsys):
     """Ctrl-C in the middle of the second epoch, then --resume without any other flag: bit-identical weights."""
     out = tmp_path / "run"
-    original = callbacks.StopOnSignal.after_step
+    original = callbacks.StopOnRequest.after_step
 
     def interrupt(self, logs):
-        if self.step == 4:
+        if self.progress.step == 4:
             os.kill(os.getpid(), signal.SIGINT)
         original(self, logs)
 
-    monkeypatch.setattr(callbacks.StopOnSignal, "after_step", interrupt)
+    monkeypatch.setattr(callbacks.StopOnRequest, "after_step", interrupt)
     code = train(pairs, out, "--epochs", "2", "--preview-every", "2", "--ema", "0.5")
     monkeypatch.undo()
     assert code == 130
@@ -137,13 +138,13 @@ def test_an_interrupted_run_resumes_to_the_same_weights(run, pairs, tmp_path, mo
 
 
 def test_sigterm_stops_as_ctrl_c_does(pairs, tmp_path, monkeypatch):
-    original = callbacks.StopOnSignal.after_step
+    original = callbacks.StopOnRequest.after_step
 
     def terminate(self, logs):
         os.kill(os.getpid(), signal.SIGTERM)
         original(self, logs)
 
-    monkeypatch.setattr(callbacks.StopOnSignal, "after_step", terminate)
+    monkeypatch.setattr(callbacks.StopOnRequest, "after_step", terminate)
     assert train(pairs, tmp_path / "run", "--epochs", "1") == 143
     assert models.load(tmp_path / "run")[1] == 1
 
@@ -261,7 +262,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(pair
     assert "became" in complaint
     assert "step" in complaint
     assert "Traceback" not in complaint
-    for path in (tmp_path / "run" / "checkpoints").glob("*.index"):
+    for path in (tmp_path / "run" / "checkpoints").glob("*/state.index"):
         values = tf.train.load_checkpoint(str(path.with_suffix("")))
         for name in values.get_variable_to_shape_map():
             value = values.get_tensor(name)
@@ -280,15 +281,15 @@ def test_a_picture_that_fails_in_the_middle_ends_the_run_in_order(pairs, tmp_pat
     """The pictures are decoded at each access, and are damaged after the second step: an orderly end, and a resume."""
     data, out = tmp_path / "data", tmp_path / "run"
     shutil.copytree(pairs, data)
-    original = callbacks.StopOnSignal.after_step
+    original = callbacks.StopOnRequest.after_step
 
     def spoil(self, logs):
-        if self.step == 2:
+        if self.progress.step == 2:
             for file in data.iterdir():
                 damage(file)
         original(self, logs)
 
-    monkeypatch.setattr(callbacks.StopOnSignal, "after_step", spoil)
+    monkeypatch.setattr(callbacks.StopOnRequest, "after_step", spoil)
     flags = ["--cache-gib", "0", "--no-verify", "--checkpoint-every", "2", "--steps-per-epoch", "500"]
     assert train(data, out, *flags) == 2
     complaint = capsys.readouterr().err
@@ -324,7 +325,7 @@ def test_an_overflow_of_float16_is_skipped_and_the_run_goes_on(pairs, tmp_path):
 
 def test_a_checkpoint_of_another_model_does_not_fit(tmp_path):
     one = Checkpoints(tmp_path, {"a": tf.Variable([1.0, 2.0])}, keep=1)
-    one.save(5)
+    one.save(Progress(5))
     other = Checkpoints(tmp_path / "b", {"a": tf.Variable([1.0, 2.0, 3.0])}, keep=1)
     with pytest.raises(Exception, match="does not fit the model"):
         other.restore(tmp_path)
