@@ -7,31 +7,26 @@ config.json beside it, or seen from a number of channels that no picture has.
 """
 
 import itertools
-import math
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import keras
-import numpy as np
 import tyro
-from PIL import Image
 
 from keras_gen import models
-from keras_gen.data.images import UnreadableImage, read_image, to_float, to_uint8
-from keras_gen.data.inputs import Reader, Side, find_images, unique_stems
+from keras_gen.data.images import to_uint8
+from keras_gen.data.inputs import Reader, Side, find_images, readable, unique_stems
 from keras_gen.engine.cli import app, parse
 from keras_gen.engine.config import CONFIG_FILE, positive, read_config
+from keras_gen.engine.drawings import Drawings
 from keras_gen.engine.inference import Network, compiled, draw, draw_resized, load_export
-from keras_gen.engine.samples import png_bytes, sheet, to_rgb
 from keras_gen.errors import UserError
-from keras_gen.files import write
 
 EXAMPLE = "python -m apps.translate savedmodels/pix2pix/RUN photo.jpg --out drawn"
-_ROWS, _CELL = 8, 512  # pairs on a sheet, and the largest side of a cell [pixels]
 
 
 @dataclass(frozen=True)
@@ -78,22 +73,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     files = find_images(flags.inputs)
     network, labels = _open(flags)
     read = Reader(network.input_shape[-1], labels, flags.side)
-    files = _readable(files, read, flags.skip_bad)
-    places, sheets = _places(files, flags)
+    files = readable(files, read, skip=flags.skip_bad)
+    written = Drawings(flags.out, unique_stems(files), files, sheets=flags.sheet, overwrite=flags.overwrite)
 
-    sources = map(read, files)
+    sources, kept = itertools.tee(map(read, files))  # what is not drawn yet is kept, and no more
     if flags.resize:
         drawings = draw_resized(network, sources, labels=labels > 0, batch_size=flags.batch_size)
     else:
         drawings = draw(network, sources, batch_size=flags.batch_size, overlap=flags.overlap)
     start = time.perf_counter()
     bar = keras.utils.Progbar(len(files), unit_name="image", verbose=int(sys.stdout.isatty()))
-    for place, drawing in zip(places, drawings, strict=True):
-        _write(place, _picture(drawing))
+    for source, drawing in zip(kept, drawings, strict=True):
+        written.add(source, to_uint8(drawing))
         bar.add(1)
     seconds = (time.perf_counter() - start) / len(files)
-    for place, picture in zip(sheets, _sheets(files, places, read), strict=False):  # without --sheet there is no place
-        _write(place, picture)
     what = "1 picture" if len(files) == 1 else f"{len(files)} pictures"
     print(f"{what} written to {flags.out}, {seconds:.2f} s each")
 
@@ -119,82 +112,6 @@ def _open(flags: Flags) -> tuple[Network, int]:
     if (run / CONFIG_FILE).is_file() and read_config(run)["data"].get("labels") == channels:
         return network, channels
     return network, 0 if channels in (1, 3, 4) else channels
-
-
-def _readable(files: list[Path], read: Reader, skip: bool) -> list[Path]:
-    """The files that can be decoded; all of them, unless `skip`."""
-    good, bad = [], []
-    for file in files:
-        try:
-            read(file)
-            good.append(file)
-        except UnreadableImage as error:
-            bad.append(str(error))
-    if bad and not (skip and good):
-        raise UserError(
-            f"{len(bad)} of {len(files)} images cannot be read{', and --skip-bad leaves them out' if good else ''}: "
-            + " ".join(bad[:3])
-        )
-    if bad:
-        print(f"{len(bad)} of {len(files)} images left out: {' '.join(bad)}")
-    return good
-
-
-def _places(files: list[Path], flags: Flags) -> tuple[list[Path], list[Path]]:
-    """Where drawings and sheets go: never over an input, and over another file only with --overwrite."""
-    if flags.out.exists() and not flags.out.is_dir():
-        raise UserError(f"--out got {flags.out}, which is a file; accepted is a folder.")
-    drawings = [flags.out / f"{stem}.png" for stem in unique_stems(files)]
-    pages = range(1, 1 + math.ceil(len(files) / _ROWS)) if flags.sheet else ()
-    sheets = [flags.out / "sheets" / f"{page:03d}.png" for page in pages]
-    inputs = {file.resolve() for file in files}
-    for place in (*drawings, *sheets):
-        if place.resolve() in inputs:
-            raise UserError(f"--out got {flags.out}, but {place} is an input; accepted is another folder.")
-    there = [place for place in (*drawings, *sheets) if place.exists()]
-    if there and not flags.overwrite:
-        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
-        raise UserError(
-            f"--out got {flags.out}, but {there[0].name}{more} would be replaced there; --overwrite allows it."
-        )
-    return drawings, sheets
-
-
-def _picture(drawing: np.ndarray) -> np.ndarray:
-    """uint8 grey (height, width), RGB or RGBA (height, width, 3 or 4)."""
-    if drawing.shape[-1] not in (1, 3, 4):
-        raise UserError(f"MODEL draws {drawing.shape[-1]} channels; accepted are 1 (grey), 3 (RGB) and 4 (RGBA).")
-    picture = to_uint8(drawing)
-    return picture[..., 0] if picture.shape[-1] == 1 else picture
-
-
-def _write(path: Path, picture: np.ndarray) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(path, png_bytes(picture))
-    except OSError as error:
-        raise UserError(f"--out {path} cannot be written: {error.strerror or error}.") from None
-
-
-def _sheets(files: list[Path], places: list[Path], read: Reader) -> Iterator[np.ndarray]:
-    """Pictures of `_ROWS` pairs each, source | generated."""
-    pairs = zip(files, places, strict=True)
-    while page := list(itertools.islice(pairs, _ROWS)):
-        columns = {
-            "source": [to_rgb(read(file)[np.newaxis])[0] for file, _ in page],
-            "generated": [read_image(place, channels=3) for _, place in page],
-        }
-        side = min(_CELL, max(max(image.shape) for images in columns.values() for image in images))
-        yield sheet({title: np.stack([_cell(i, side) for i in images]) for title, images in columns.items()})
-
-
-def _cell(image: np.ndarray, side: int) -> np.ndarray:
-    """An image of any size in the middle of a white square, reduced to fit: float32 (side, side, 3) in [-1, 1]."""
-    picture = Image.fromarray(image)
-    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
-    square = Image.new("RGB", (side, side), "white")
-    square.paste(picture, ((side - picture.width) // 2, (side - picture.height) // 2))
-    return to_float(np.asarray(square))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from keras_gen.data.images import IMAGE_SUFFIXES
 from keras_gen.errors import UserError
 
 Side = Literal["whole", "left", "right"]
+_LISTED = 3  # bad files that a sentence names
 
 
 def find_images(inputs: Sequence[Path]) -> list[Path]:
@@ -93,6 +94,28 @@ class Reader:
         if self.labels:
             return np.where(array == np.arange(self.labels), np.float32(1), np.float32(-1))
         return images.to_float(array)
+
+
+def readable(files: Sequence[Path], read: Reader, *, skip: bool) -> list[Path]:
+    """The files that can be decoded; all of them, unless `skip`, which prints what it leaves out.
+
+    Raises:
+      UserError: files cannot be decoded and `skip` is not given, or nothing is left.
+    """
+    good, bad = [], []
+    for file in files:
+        try:
+            read(file)
+            good.append(file)
+        except images.UnreadableImage as error:
+            bad.append(str(error).rstrip("."))
+    which = "; ".join(bad[:_LISTED] + [f"and {len(bad) - _LISTED} more"] * (len(bad) > _LISTED))
+    if bad and not (skip and good):
+        remedy = ", and --skip-bad leaves them out" if good else ""
+        raise UserError(f"{len(bad)} of {len(files)} images cannot be read ({which}){remedy}.")
+    if bad:
+        print(f"{len(bad)} of {len(files)} images left out ({which}).")
+    return good
 
 
 def _contents(path: Path) -> bytes:
