@@ -8,12 +8,15 @@ must hold.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, TypeAlias
 
 import keras
 import numpy as np
 import tensorflow as tf
+
+Objective: TypeAlias = Callable[[Any], tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]]
+Gradients: TypeAlias = dict[str, list[tf.Tensor]]
 
 
 class GenerativeModel(keras.Model):
@@ -30,9 +33,10 @@ class GenerativeModel(keras.Model):
         self.log_terms(...): the names of the losses that `train_step` reports, and what `test_step` measures.
 
     and, as methods:
-        train_step(batch): one forward pass under `self.tape()`, then `self.update(tape, losses)` and
-            `return self.report(terms)`. `losses` are means over the replica's own batch: a family never sees the
-            number of replicas or the loss scale.
+        train_step(batch): `return self.report(self.minimise(objective, batch))`, or several `minimise` where players
+            take turns. `objective(batch)` is one forward pass and gives the losses of the players that move on it and
+            the terms to log, means over the examples it got: a family never sees a tape, the number of replicas, the
+            loss scale or the parts of a batch.
         validate(batch): the validation terms of each example, (batch,) each.
         make_optimizers(learning_rate): player -> optimizer.
         preview(batch): arrays to look at, by title (see `engine.samples.sheet`).
@@ -53,6 +57,7 @@ class GenerativeModel(keras.Model):
         self.optimizers: dict[str, keras.optimizers.Optimizer] = {}
         self.averages: dict[str, keras.Model] = {}
         self.ema_decay = 0.0
+        self.accumulate = 1
         self._meters: dict[str, dict[str, keras.metrics.Mean]] = {"train": {}, "test": {}}
         self._phase = "train"
         self._keep_meters_once = False
@@ -83,6 +88,7 @@ class GenerativeModel(keras.Model):
         optimizers: Mapping[str, keras.optimizers.Optimizer],
         *,
         ema_decay: float = 0.0,
+        accumulate: int = 1,
         jit_compile: bool = False,
         run_eagerly: bool = False,
         steps_per_execution: int = 1,
@@ -92,6 +98,7 @@ class GenerativeModel(keras.Model):
         Args:
             optimizers: player -> optimizer; under a float16 policy each is wrapped by dynamic loss scaling.
             ema_decay: decay per step of the averaged copy of every network; 0 keeps none.
+            accumulate: equal parts in which a batch is worked off, for less memory and the same step.
             jit_compile: compile the step by XLA.
             run_eagerly: no graph, for debugging.
             steps_per_execution: steps per call into the graph.
@@ -105,6 +112,7 @@ class GenerativeModel(keras.Model):
             run_eagerly=run_eagerly,
             steps_per_execution=steps_per_execution,
         )
+        self.accumulate = accumulate
         for player, optimizer in optimizers.items():
             if keras.config.dtype_policy().compute_dtype == "float16":
                 optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
@@ -126,40 +134,68 @@ class GenerativeModel(keras.Model):
 
     # -- one step --------------------------------------------------------------------------------------------------
 
-    def tape(self) -> tf.GradientTape:
-        """A tape on which several players may share one forward pass."""
-        return tf.GradientTape(persistent=True)
-
-    def update(self, tape: tf.GradientTape, losses: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Move every player in `losses` down its own loss; all gradients are taken before anybody moves.
+    def minimise(self, objective: Objective, batch: Any) -> dict[str, tf.Tensor]:
+        """Move players down their losses; all gradients are taken from one forward pass before anybody moves.
 
         Keras sums gradients over replicas, so each is divided by their number; under float16 it is scaled too. Both
         enter as the seed of the backward pass and cost nothing.
 
         Args:
-            tape: on which the losses were recorded.
-            losses: player -> scalar, the mean over this replica's batch.
+            objective: batch -> (player -> loss, name -> term), all scalars, means over the examples of the batch. It
+                is called once, or for each of the `accumulate` parts of the batch.
+            batch: a tensor or a structure of tensors whose first axis is the examples.
 
         Returns:
-            player_gradient_norm -> global norm of this replica's gradient, unscaled; 0 if loss scaling skips the step.
+            The terms, and player_gradient_norm -> global norm of this replica's gradient, unscaled; 0 if loss scaling
+            skips the step.
         """
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        gradients, norms = {}, {}
-        for player, loss in losses.items():
-            loss = tf.cast(loss, tf.float32)
-            seed = self.optimizers[player].scale_loss(tf.ones_like(loss))
-            variables = [v.value for v in self.player_variables(player)]
-            gradients[player] = tape.gradient(loss, variables, output_gradients=seed / replicas)
-            norm = tf.linalg.global_norm(gradients[player]) * replicas / seed
+        gradients, terms = self._gradients(objective, batch, replicas)
+        for player, own in gradients.items():
+            norm = tf.linalg.global_norm(own) * replicas / self._scale(player)
             if isinstance(self.optimizers[player], keras.optimizers.LossScaleOptimizer):
+                own = _agree_on_overflow(own, norm)
                 # An overflow is how loss scaling finds its scale; that step is skipped and must not spoil the mean.
                 norm = tf.where(tf.math.is_finite(norm), norm, 0.0)
-            norms[f"{player}_gradient_norm"] = norm
-        for player in losses:
-            self.optimizers[player].apply(gradients[player], self.player_variables(player))
+            terms[f"{player}_gradient_norm"] = norm
+            self.optimizers[player].apply(own, self.player_variables(player))
         if self.ema_decay:
             self._update_averages()
-        return norms
+        return terms
+
+    def _scale(self, player: str) -> tf.Tensor:
+        return self.optimizers[player].scale_loss(tf.ones(()))
+
+    def _gradients(self, objective: Objective, batch: Any, replicas: int) -> tuple[Gradients, dict[str, tf.Tensor]]:
+        """Gradients and terms of a whole batch, worked off in `accumulate` equal parts one after the other."""
+        parts = self.accumulate
+
+        def of_part(part: Any) -> tuple[Gradients, dict[str, tf.Tensor]]:
+            with tf.GradientTape(persistent=True) as tape:
+                losses, terms = objective(part)
+                losses = {player: tf.cast(loss, tf.float32) for player, loss in losses.items()}
+            gradients = {
+                player: tape.gradient(
+                    loss,
+                    [v.value for v in self.player_variables(player)],
+                    output_gradients=self._scale(player) / (replicas * parts),
+                )
+                for player, loss in losses.items()
+            }
+            return gradients, {name: tf.cast(term, tf.float32) / parts for name, term in terms.items()}
+
+        if parts == 1:
+            return of_part(batch)
+
+        def take(number: Any) -> Any:
+            return tf.nest.map_structure(lambda x: tf.reshape(x, (parts, -1, *x.shape[1:]))[number], batch)
+
+        def add(number: tf.Tensor, so_far: Any) -> tuple[tf.Tensor, Any]:
+            return number + 1, tf.nest.map_structure(tf.add, so_far, of_part(take(number)))
+
+        # One at a time, or the memory of all would be taken at once.
+        start = (tf.constant(1), of_part(take(0)))
+        return tf.while_loop(lambda number, _: number < parts, add, start, parallel_iterations=1)[1]
 
     def _update_averages(self) -> None:
         for name, network in self.networks.items():
@@ -173,7 +209,8 @@ class GenerativeModel(keras.Model):
         """Add `terms` to the epoch's means and return them as this step's log.
 
         Args:
-            terms: exactly the names given to `log_terms(train=...)` and the gradient norms, scalars.
+            terms: exactly the names given to `log_terms(train=...)` and the gradient norms, scalars; what `minimise`
+                returned.
         """
         return self._log("train", terms)
 
@@ -294,3 +331,15 @@ class Served:
 
 def _is_random_state(variable: keras.Variable) -> bool:
     return "seed_generator_state" in variable.path
+
+
+def _agree_on_overflow(gradients: list[tf.Tensor], norm: tf.Tensor) -> list[tf.Tensor]:
+    """Gradients that are not finite on all replicas if they are so on one, so that all skip the step.
+
+    Keras looks at each replica's own gradients before it adds them up, and on the first replica's alone in one process.
+    """
+    context = tf.distribute.get_replica_context()
+    if context.num_replicas_in_sync == 1:
+        return gradients
+    poison = 0.0 * context.all_reduce("SUM", norm)  # 0, or NaN
+    return [gradients[0] + poison, *gradients[1:]]

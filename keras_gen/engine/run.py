@@ -126,7 +126,7 @@ class Run:
         run = self.setup.run
         total = run.epochs * self.steps_per_epoch(data)
         rate = ConstantThenLinear(run.learning_rate, turn=total // 2, total=total)
-        model.compile(model.make_optimizers(rate), ema_decay=run.ema, jit_compile=run.jit)
+        model.compile(model.make_optimizers(rate), ema_decay=run.ema, accumulate=run.accumulate, jit_compile=run.jit)
 
     def fit(self, model: GenerativeModel, data: Data) -> None:
         """Train to the last epoch, from the newest checkpoint on if the run is resumed.

@@ -159,25 +159,28 @@ class Pix2Pix(GenerativeModel):
 
     def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One step of both players on one forward pass (paper, section 3.3)."""
+        return self.report(self.minimise(self.objective, batch))
+
+    def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+        """The players' losses (paper, equations 1 to 4) and the terms to log."""
         config = self.config
         source, target = batch
-        with self.tape() as tape:
-            fake = self.generator(source, training=True)
-            terms = {"generator_l1": tf.reduce_mean(tf.abs(target - fake))}
-            losses = {"generator": config.l1_weight * terms["generator_l1"]}
-            if self.adversarial:
-                real_logits = self.judge(source, target, training=True)
-                fake_logits = self.judge(source, fake, training=True)
-                terms["generator_gan"] = adversarial.generator_loss(config.gan_loss, fake_logits)
-                losses["generator"] += terms["generator_gan"]
-                objective = adversarial.discriminator_loss(config.gan_loss, real_logits, fake_logits)
-                # The paper halves the discriminator's objective to slow it down; a critic is to be optimal instead.
-                losses["discriminator"] = objective if config.gan_loss == "wgangp" else 0.5 * objective
-                if config.gan_loss == "wgangp":
-                    terms["discriminator_penalty"] = self._penalty(source, target, fake)
-                    losses["discriminator"] += config.penalty_weight * terms["discriminator_penalty"]
-                terms["discriminator_loss"] = losses["discriminator"]
-        return self.report(terms | self.update(tape, losses))
+        fake = self.generator(source, training=True)
+        terms = {"generator_l1": tf.reduce_mean(tf.abs(target - fake))}
+        losses = {"generator": config.l1_weight * terms["generator_l1"]}
+        if self.adversarial:
+            real_logits = self.judge(source, target, training=True)
+            fake_logits = self.judge(source, fake, training=True)
+            terms["generator_gan"] = adversarial.generator_loss(config.gan_loss, fake_logits)
+            losses["generator"] += terms["generator_gan"]
+            objective = adversarial.discriminator_loss(config.gan_loss, real_logits, fake_logits)
+            # The paper halves the discriminator's objective to slow it down; a critic is to be optimal instead.
+            losses["discriminator"] = objective if config.gan_loss == "wgangp" else 0.5 * objective
+            if config.gan_loss == "wgangp":
+                terms["discriminator_penalty"] = self._penalty(source, target, fake)
+                losses["discriminator"] += config.penalty_weight * terms["discriminator_penalty"]
+            terms["discriminator_loss"] = losses["discriminator"]
+        return losses, terms
 
     def _penalty(self, source: tf.Tensor, target: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
         mix = keras.random.uniform((tf.shape(target)[0], 1, 1, 1), seed=self.mix)
