@@ -10,11 +10,10 @@ from typing import Literal
 import numpy as np
 
 from keras_gen.data import images
-from keras_gen.data.images import IMAGE_SUFFIXES
+from keras_gen.data.folders import IMAGE_SUFFIXES, list_images, listed, shown
 from keras_gen.errors import UserError
 
 Side = Literal["whole", "left", "right"]
-_LISTED = 3  # bad files that a sentence names
 
 
 def find_images(inputs: Sequence[Path]) -> list[Path]:
@@ -28,13 +27,13 @@ def find_images(inputs: Sequence[Path]) -> list[Path]:
     found: dict[Path, Path] = {}
     for path in inputs:
         if path.is_dir():
-            files = images.list_images(path)
+            files = list_images(path)
             if not files:
-                raise UserError(f"{path} holds no images ({' '.join(IMAGE_SUFFIXES)}).")
+                raise UserError(f"{shown(path)} holds no images ({' '.join(IMAGE_SUFFIXES)}).")
         elif path.exists():
             files = [path]
         else:
-            raise UserError(f"{path} does not exist; accepted are image files and folders of images.")
+            raise UserError(f"{shown(path)} does not exist; accepted are image files and folders of images.")
         for file in files:
             found.setdefault(file.resolve(), file)
     return list(found.values())
@@ -76,10 +75,10 @@ class Reader:
           UserError: it holds other ids than the labels, or its width cannot be halved.
         """
         if self.labels:
-            array = images.decode_ids(_contents(path), str(path))
+            array = images.decode_ids(images.read_contents(path), shown(path))
             if array.max() >= self.labels:
                 raise UserError(
-                    f"{path} holds the label id {array.max()}, and MODEL takes ids from 0 to {self.labels - 1}."
+                    f"{shown(path)} holds the label id {array.max()}, and MODEL takes ids from 0 to {self.labels - 1}."
                 )
         else:
             array = images.read_image(path, self.channels)
@@ -87,8 +86,8 @@ class Reader:
             middle, odd = divmod(array.shape[1], 2)
             if odd:
                 raise UserError(
-                    f"{path} is {array.shape[1]} pixels wide, and --side {self.side} takes a half of images of an "
-                    "even width."
+                    f"{shown(path)} is {array.shape[1]} pixels wide, and --side {self.side} takes a half of images of "
+                    "an even width."
                 )
             array = array[:, :middle] if self.side == "left" else array[:, middle:]
         if self.labels:
@@ -108,18 +107,10 @@ def readable(files: Sequence[Path], read: Reader, *, skip: bool) -> list[Path]:
             read(file)
             good.append(file)
         except images.UnreadableImage as error:
-            bad.append(str(error).rstrip("."))
-    which = "; ".join(bad[:_LISTED] + [f"and {len(bad) - _LISTED} more"] * (len(bad) > _LISTED))
+            bad.append(error)
     if bad and not (skip and good):
         remedy = ", and --skip-bad leaves them out" if good else ""
-        raise UserError(f"{len(bad)} of {len(files)} images cannot be read ({which}){remedy}.")
+        raise UserError(f"{len(bad)} of {len(files)} images cannot be read ({listed(bad)}){remedy}.")
     if bad:
-        print(f"{len(bad)} of {len(files)} images left out ({which}).")
+        print(f"{len(bad)} of {len(files)} images left out ({listed(bad)}).")
     return good
-
-
-def _contents(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise images.UnreadableImage(f"{path} cannot be read: {error.strerror}.") from error

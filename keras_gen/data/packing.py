@@ -1,5 +1,6 @@
 """Aligned pairs into TFRecord shards: the images as they are encoded, nothing decoded or lost."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def _examples(source: Source, indices: np.ndarray) -> Iterator[bytes]:
     numbers = tf.data.Dataset.from_tensor_slices(indices)
     pairs = numbers.map(lambda index: (index, *source.encoded(index)), tf.data.AUTOTUNE, deterministic=True)
     for index, *images in pairs.as_numpy_iterator():
-        values = dict(zip(PACKED_FEATURES, images, strict=True), stem=source.stem(index).encode())
+        values = dict(zip(PACKED_FEATURES, images, strict=True), stem=os.fsencode(source.stem(index)))
         features = {
             name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value])) for name, value in values.items()
         }

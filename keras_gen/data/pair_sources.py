@@ -1,5 +1,6 @@
 """Where aligned pairs come from: a SPEC is resolved into encoded images that can be reached by number."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,16 +10,16 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from keras_gen.data.facades import facades_folder
-from keras_gen.data.images import IMAGE_SUFFIXES, list_images
+from keras_gen.data.folders import HELD, IMAGE_SUFFIXES, broken_links, list_images, shown
+from keras_gen.data.images import UnreadableImage
 from keras_gen.data.records import Records, find_shards, read_index
-from keras_gen.errors import UserError
+from keras_gen.errors import UserError, complaint
 
 PACKED_FEATURES = ("a", "b")  # feature names in the shards that apps.pack_data writes
 ACCEPTED = (
     "'facades', a folder of side-by-side images, a folder with A/ and B/ or trainA/ and trainB/, two folders "
     "'PATH_A,PATH_B', 'tfds:NAME[:SPLIT]', 'tfrecord:GLOB[,GLOB]' and a folder written by apps.pack_data"
 )
-_HELD = ("val", "test")  # names of a validation part, the first that there is
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,14 +32,28 @@ class Source:
       stem: index -> a short name.
       encoded: a graph function, int64 scalar index -> two string scalars (A, B); B is "" when A holds both
         side by side, left half and right half.
-      left_out: number of files that have no partner.
+      alone: files that have no partner, for messages.
+      broken: links named like images that lead nowhere or in a circle, for messages.
     """
 
     size: int
     names: Callable[[int], tuple[str, str]]
     stem: Callable[[int], str]
     encoded: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
-    left_out: int = 0
+    alone: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
+
+    def read(self, index: int) -> tuple[bytes, ...]:
+        """The encoded images of one pair, two or one, outside a graph.
+
+        Raises:
+          UnreadableImage: a file or a record cannot be read.
+        """
+        try:
+            a, b = (side.numpy() for side in self.encoded(tf.constant(index)))
+        except tf.errors.OpError as error:
+            raise UnreadableImage(f"{self.names(index)[0]} cannot be read: {complaint(error)}.") from error
+        return (a, b) if b else (a,)
 
 
 @dataclass(frozen=True)
@@ -93,7 +108,7 @@ def find_pairs(
     if not folder.is_dir() and spec.count(",") == 1:
         return _two_folders(*(Path(part).expanduser() for part in spec.split(",")), val_every)
     if not folder.is_dir():
-        raise UserError(f"--data got {spec}, which is no folder; accepted are {ACCEPTED}.")
+        raise UserError(f"--data got {shown(spec)}, which is no folder; accepted are {ACCEPTED}.")
     if any(folder.glob("*.tfrecord")):
         return _shards([str(folder / "*.tfrecord")], val_every)
     return _folder(folder, val_every)
@@ -102,7 +117,9 @@ def find_pairs(
 def held_back(source: Source, every: int, what: str) -> Split:
     """Splits one source: of every `every` pairs in order, the last goes to validation; at least one does."""
     if source.size < 2:
-        raise UserError(f"{what} holds {source.size} pair, and at least 2 are needed, one of them for validation.")
+        raise UserError(
+            f"{shown(what)} holds {source.size} pair, and at least 2 are needed, one of them for validation."
+        )
     indices = np.arange(source.size)
     chosen = indices % every == every - 1
     chosen[-1] |= not chosen.any()
@@ -112,12 +129,13 @@ def held_back(source: Source, every: int, what: str) -> Split:
 
 def side_by_side(files: Sequence[Path]) -> Source:
     """One image per pair, A in its left half and B in its right half."""
-    paths = tf.constant([str(file) for file in files])
+    paths = _paths(files)
 
     def encoded(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return tf.io.read_file(paths[index]), tf.constant("")
 
-    return Source(len(files), lambda i: (str(files[i]), str(files[i])), lambda i: files[i].stem, encoded)
+    broken = tuple(shown(link) for folder in {file.parent for file in files} for link in broken_links(folder))
+    return Source(len(files), lambda i: (shown(files[i]),) * 2, lambda i: files[i].stem, encoded, broken=broken)
 
 
 def parallel(folder_a: Path, folder_b: Path) -> Source:
@@ -130,18 +148,22 @@ def parallel(folder_a: Path, folder_b: Path) -> Source:
     stems = [stem for stem in by_stem_a if stem in by_stem_b]
     if not stems:
         raise UserError(
-            f"{folder_a} ({_three(by_stem_a)}) and {folder_b} ({_three(by_stem_b)}) have no file name in "
-            "common, "
-            "suffixes aside, and pairs are matched by it."
+            f"{shown(folder_a)} ({_three(by_stem_a)}) and {shown(folder_b)} ({_three(by_stem_b)}) have no file name "
+            "in common, suffixes aside, and pairs are matched by it."
         )
-    names = [(str(by_stem_a[stem]), str(by_stem_b[stem])) for stem in stems]
-    paths = tf.constant(names)
+    files = [(by_stem_a[stem], by_stem_b[stem]) for stem in stems]
+    paths = tf.reshape(_paths([file for pair in files for file in pair]), (-1, 2))
 
     def encoded(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return tf.io.read_file(paths[index, 0]), tf.io.read_file(paths[index, 1])
 
-    left_out = len(by_stem_a) + len(by_stem_b) - 2 * len(stems)
-    return Source(len(stems), names.__getitem__, stems.__getitem__, encoded, left_out)
+    def names(index: int) -> tuple[str, str]:
+        return shown(files[index][0]), shown(files[index][1])
+
+    sides = ((by_stem_a, by_stem_b), (by_stem_b, by_stem_a))
+    alone = tuple(shown(file) for side, other in sides for stem, file in side.items() if stem not in other)
+    broken = tuple(shown(link) for folder in (folder_a, folder_b) for link in broken_links(folder))
+    return Source(len(stems), names, stems.__getitem__, encoded, alone, broken)
 
 
 def packed(records: Records, features: tuple[str, str] = PACKED_FEATURES) -> Source:
@@ -188,7 +210,7 @@ def _folder(folder: Path, val_every: int) -> Split:
 def _two_folders(folder_a: Path, folder_b: Path, val_every: int) -> Split:
     for folder in (folder_a, folder_b):
         if not folder.is_dir():
-            raise UserError(f"--data got {folder}, which is no folder; accepted are {ACCEPTED}.")
+            raise UserError(f"--data got {shown(folder)}, which is no folder; accepted are {ACCEPTED}.")
     folders = [folder_a, folder_b]
     return _parts(lambda part: [folder / part for folder in folders], folders, parallel, val_every)
 
@@ -203,7 +225,7 @@ def _parts(
         return folders if all(folder.is_dir() for folder in folders) else []
 
     train = existing("train")
-    held = next((part for part in _HELD if existing(part)), None)
+    held = next((part for part in HELD if existing(part)), None)
     if train and held:
         return _given(source(*train), source(*existing(held)), f"train and {held} folders")
     folders = train or whole
@@ -212,9 +234,9 @@ def _parts(
 
 def _shards(patterns: Sequence[str], val_every: int) -> Split:
     shards = find_shards(patterns)
-    parts = {part: [s for s in shards if s.name.startswith(part)] for part in _HELD}
-    train = [shard for shard in shards if not shard.name.startswith(_HELD)]
-    held = next((part for part in _HELD if parts[part]), None)
+    parts = {part: [s for s in shards if s.name.startswith(part)] for part in HELD}
+    train = [shard for shard in shards if not shard.name.startswith(HELD)]
+    held = next((part for part in HELD if parts[part]), None)
     if train and held:
         return _given(_packed_shards(train), _packed_shards(parts[held]), f"train and {held} shards")
     return held_back(_packed_shards(shards), val_every, ",".join(patterns))
@@ -223,16 +245,16 @@ def _shards(patterns: Sequence[str], val_every: int) -> Split:
 def _packed_shards(shards: Sequence[Path]) -> Source:
     records = Records((shard, read_index(shard)[:, 0]) for shard in shards)
     if not len(records):
-        raise UserError(f"{shards[0]} holds no records; accepted are shards of at least one pair.")
+        raise UserError(f"{shown(shards[0])} holds no records; accepted are shards of at least one pair.")
     return packed(records)
 
 
 def _images(folder: Path) -> list[Path]:
     files = list_images(folder)
     if not files:
-        inside = sorted(child.name for child in folder.iterdir())
+        inside = sorted(shown(child.name) for child in folder.iterdir())
         found = f"only {', '.join(inside[:5])}" if inside else "nothing"
-        raise UserError(f"{folder} holds {found}, and images ({' '.join(IMAGE_SUFFIXES)}) are looked for there.")
+        raise UserError(f"{shown(folder)} holds {found}, and images ({' '.join(IMAGE_SUFFIXES)}) are looked for there.")
     return files
 
 
@@ -241,14 +263,18 @@ def _by_stem(folder: Path) -> dict[str, Path]:
     for file in _images(folder):
         if file.stem in stems:
             raise UserError(
-                f"{folder} holds both {stems[file.stem].name} and {file.name}, and accepted is one file of "
-                "each "
-                "name, suffixes aside."
+                f"{shown(folder)} holds both {shown(stems[file.stem].name)} and {shown(file.name)}, and accepted is "
+                "one file of each name, suffixes aside."
             )
         stems[file.stem] = file
     return stems
 
 
+def _paths(files: Sequence[Path]) -> tf.Tensor:
+    """As bytes: a file name need not be UTF-8."""
+    return tf.constant([os.fsencode(file) for file in files])
+
+
 def _three(stems: dict[str, Path]) -> str:
-    names = [file.name for file in stems.values()]
+    names = [shown(file.name) for file in stems.values()]
     return f"{len(names)} images: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"

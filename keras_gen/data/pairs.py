@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen.data import images
+from keras_gen.data.folders import listed, shown
 from keras_gen.data.images import UnreadableImage
 from keras_gen.data.pair_sources import ACCEPTED, Source, Split, find_pairs
 from keras_gen.data.pipeline import ordered_batches, training_stream
@@ -61,6 +62,10 @@ class PairsConfig:
     """Mirror training pairs left to right at random (paper, section 6.2); --no-mirror: no."""
     cache_gib: float = 1.0
     """Keep decoded pairs in memory if they fit else decode at each access [GiB]."""
+    max_pixels: int = images.MAX_PIXELS
+    """Refuse images that say they have more, a guard against decompression bombs [pixels]."""
+    check: bool = True
+    """Look at a sample of the pairs first, as apps.check_data --quick does; --no-check: no."""
 
     def __post_init__(self) -> None:
         if not self.data:
@@ -82,21 +87,24 @@ class PairsConfig:
             raise UserError(f"--val-every got {self.val_every}; accepted are numbers from 2 on.")
         if not self.cache_gib >= 0:
             raise UserError(f"--cache-gib got {self.cache_gib}; accepted are 0 and greater numbers.")
+        if self.max_pixels < 1:
+            raise UserError(f"--max-pixels got {self.max_pixels}; accepted are numbers from 1 on.")
 
 
 @dataclass(frozen=True)
-class _Side:
+class Side:
     """How one side is decoded and stored until it becomes floats."""
 
     channels: int  # as stored: 1 for ids
     dtype: np.dtype
     labels: int = 0
+    max_pixels: int = images.MAX_PIXELS
 
     def decode(self, contents: bytes, name: str) -> np.ndarray:
         """(height, width, channels) in this side's type; 8-bit images among 16-bit ones are scaled up."""
         if self.labels:
-            return images.decode_ids(contents, name).astype(self.dtype)
-        array = images.decode_image(contents, name, self.channels)
+            return images.decode_ids(contents, name, self.max_pixels).astype(self.dtype)
+        array = images.decode_image(contents, name, self.channels, self.max_pixels)
         return array * np.uint16(257) if array.dtype == np.uint8 and self.dtype == np.uint16 else array
 
     def check_ids(self, ids: np.ndarray, name: str) -> None:
@@ -127,18 +135,29 @@ class _Side:
         return tf.cast(image, tf.float32) / (np.iinfo(self.dtype).max / 2) - 1.0
 
 
-class _Reader:
+class PairReader:
     """Decodes pairs by number: from the bytes of A and B to the arrays of source and target."""
 
     def __init__(self, source: Source, config: PairsConfig) -> None:
         self._source = source
         self._swap = config.direction == "BtoA"
         self._labels = config.labels
+        self._max_pixels = config.max_pixels
 
     def probe(self, index: np.int64, a: bytes, b: bytes) -> np.ndarray:
-        """(source channels, source bits, target channels, target bits) from the headers; checks the sizes."""
+        """(source channels, source bits, target channels, target bits) from the headers; see `infos`."""
+        source, target = self.infos(index, a, b)
+        return np.array([source.channels, source.bits, target.channels, target.bits])
+
+    def infos(self, index: int, a: bytes, b: bytes = b"") -> tuple[images.ImageInfo, images.ImageInfo]:
+        """The headers of source and target, the same one twice for a pair side by side.
+
+        Raises:
+          UnreadableImage: a file has no header of an image.
+          UserError: the two cannot be a pair, or cannot hold label ids.
+        """
         names = self._source.names(index)
-        info_a = images.probe(a, names[0])
+        info_a = images.probe(a, names[0], self._max_pixels)
         if not b:
             if info_a.width % 2:
                 raise UserError(
@@ -147,7 +166,7 @@ class _Reader:
                 )
             info_b = info_a
         else:
-            info_b = images.probe(b, names[1])
+            info_b = images.probe(b, names[1], self._max_pixels)
             if info_a[:2] != info_b[:2]:
                 raise UserError(
                     f"{names[0]} is {info_a.width}x{info_a.height} and {names[1]} is "
@@ -157,13 +176,18 @@ class _Reader:
         if self._labels and not source.holds_ids:
             raise UserError(
                 f"{names[self._swap]} holds colours or is compressed with loss, and --labels {self._labels} "
-                "reads "
-                "ids from grey or palette PNG, BMP or GIF."
+                "reads ids from grey or palette PNG, BMP or GIF."
             )
-        return np.array([source.channels, source.bits, target.channels, target.bits])
+        return source, target
 
-    def decode(self, index: np.int64, a: bytes, b: bytes, sides: tuple[_Side, _Side]) -> tuple[np.ndarray, np.ndarray]:
-        """The arrays of source and target, each (height, width, channels) in its side's type."""
+    def decode(self, index: np.int64, a: bytes, b: bytes, sides: tuple[Side, Side]) -> tuple[np.ndarray, np.ndarray]:
+        """The arrays of source and target, each (height, width, channels) in its side's type; checks label ids."""
+        source, target = self.arrays(index, a, b, sides)
+        sides[0].check_ids(source, self._source.names(index)[self._swap])
+        return source, target
+
+    def arrays(self, index: int, a: bytes, b: bytes, sides: tuple[Side, Side]) -> tuple[np.ndarray, np.ndarray]:
+        """As `decode`, whatever the ids are."""
         names = self._source.names(index)
         contents = (a, b or a)
         if self._swap:
@@ -175,7 +199,6 @@ class _Reader:
             middle = source.shape[1] // 2
             left, right = np.s_[:, :middle], np.s_[:, middle:]
             source, target = (source[right], target[left]) if self._swap else (source[left], target[right])
-        sides[0].check_ids(source, names[0])
         return source, target
 
 
@@ -192,7 +215,9 @@ class PairsData:
     def __init__(self, config: PairsConfig, image_size: int, seed: int, split: Split) -> None:
         self._config, self._size, self._seed, self._rule = config, image_size, seed, split.rule
         self._load_size = round(image_size * JITTER) if config.jitter else image_size
-        self._left_out = sum(source.left_out for source in {split.train, split.validation})
+        sources = dict.fromkeys((split.train, split.validation))
+        self._alone = [name for source in sources for name in source.alone]
+        self._broken = [name for source in sources for name in source.broken]
         self.labels = config.labels
         self.skipped: list[str] = []
 
@@ -209,13 +234,14 @@ class PairsData:
         self._train, self.train_size = self._table(split.train, probed[0][0], self._load_size)
         self._validation, self.val_size = self._table(split.validation, probed[1][0], image_size)
         if self.skipped and not config.skip_bad:
+            total = sum(len(indices) for _, indices in parts)
             raise UserError(
-                f"--data {config.data}: {len(self.skipped)} of {sum(len(indices) for _, indices in parts)} "
-                f"pairs cannot be read, and --skip-bad leaves them out: {' '.join(self.skipped[:3])}"
+                f"--data {shown(config.data)}: {len(self.skipped)} of {total} pairs cannot be read "
+                f"({listed(self.skipped)}), and --skip-bad leaves them out."
             )
         if not (self.train_size and self.val_size):
             raise UserError(
-                f"--data {config.data}: {self.train_size} training and {self.val_size} validation pairs can "
+                f"--data {shown(config.data)}: {self.train_size} training and {self.val_size} validation pairs can "
                 "be read, and at least one of each is needed."
             )
 
@@ -223,14 +249,18 @@ class PairsData:
         """Lines for a person: how many pairs, from where, split how, and what was left out."""
         what = f"{self.labels} labels" if self.labels else f"{self.source_channels} channels"
         held = f"{self._bytes / 2**20:.0f} MiB in memory" if self._cached else "decoded at each access"
+        sizes = f"{self.train_size} training and {self.val_size} validation pairs"
         lines = [
-            f"{self.train_size} training and {self.val_size} validation pairs from {self._config.data} ({self._rule})",
+            f"{sizes} from {shown(self._config.data)} ({self._rule})",
             f"{self._size}x{self._size}, {what} to {self.target_channels} channels, {held}",
         ]
-        if self._left_out:
-            lines.append(f"left out for want of a partner of the same name: {self._left_out}")
-        if self.skipped:
-            lines.append(f"left out as unreadable: {len(self.skipped)}. {' '.join(self.skipped[:3])}")
+        for left_out, why in (
+            (self._alone, "for want of a partner of the same name"),
+            (self._broken, "as links that lead nowhere"),
+            (self.skipped, "as unreadable"),
+        ):
+            if left_out:
+                lines.append(f"left out {why}: {len(left_out)} ({listed(left_out)})")
         return "\n".join(lines)
 
     def train(
@@ -266,8 +296,8 @@ class PairsData:
         )
 
     def _probe(self, source: Source, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Reads all headers: the indices that can be read, and (n, 4) of `_Reader.probe` for them."""
-        survey = _Survey(_Reader(source, self._config).probe, np.zeros(4, np.int64))
+        """Reads all headers: the indices that can be read, and (n, 4) of `PairReader.probe` for them."""
+        survey = _Survey(PairReader(source, self._config).probe, np.zeros(4, np.int64))
 
         def probe(index: tf.Tensor) -> tf.Tensor:
             return tf.ensure_shape(tf.numpy_function(survey, [index, *source.encoded(index)], tf.int64), (4,))
@@ -276,18 +306,19 @@ class PairsData:
         good = survey.good(indices, self.skipped)
         return indices[good], headers[good]
 
-    def _follow(self, headers: np.ndarray) -> tuple[_Side, _Side]:
+    def _follow(self, headers: np.ndarray) -> tuple[Side, Side]:
         """How to store source and target: by the flags, else by the richest image that the data holds."""
         channels, bits = headers.max(axis=0, initial=1).reshape(2, 2).T
         types = [np.dtype(np.uint16 if depth == 16 else np.uint8) for depth in bits]
         source = 1 if self.labels else self._config.source_channels or int(channels[0])
         target = self._config.target_channels or int(channels[1])
-        return _Side(source, types[0], self.labels), _Side(target, types[1])
+        limit = self._config.max_pixels
+        return Side(source, types[0], self.labels, limit), Side(target, types[1], max_pixels=limit)
 
     def _table(self, source: Source, indices: np.ndarray, size: int) -> tuple[_Table, int]:
         """A function from number to the stored pair of `size`, and how many there are; checks every pair."""
         types = [side.dtype for side in self._sides]
-        decode = partial(_Reader(source, self._config).decode, sides=self._sides)
+        decode = partial(PairReader(source, self._config).decode, sides=self._sides)
 
         def load(index: tf.Tensor, decode: Callable = decode) -> tuple[tf.Tensor, ...]:
             pair = tf.numpy_function(decode, [index, *source.encoded(index)], types, stateful=False)

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
 
-from keras_gen.data import images
+from keras_gen.data import folders, images
 from keras_gen.data.images import UnreadableImage
 from keras_gen.errors import UserError
 
@@ -111,7 +111,7 @@ def test_exif_orientation_is_applied(form, orientation):
 @pytest.mark.parametrize(("channels", "bits"), [(1, 8), (3, 8), (1, 16), (3, 16)])
 def test_probe_agrees_with_decoding(channels, bits):
     contents = tf.io.encode_png(picture(channels, np.uint16 if bits == 16 else np.uint8)).numpy()
-    assert images.probe(contents, "x") == (10, 6, channels, bits, channels == 1)
+    assert images.probe(contents, "x")[:5] == (10, 6, channels, bits, channels == 1)
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
@@ -148,16 +148,18 @@ def test_truncated_sixteen_bit_png_is_unreadable():
         images.decode_image(contents[: len(contents) // 2], "x.png")
 
 
-@pytest.mark.parametrize("contents", [b"", b"just text"])
+@pytest.mark.parametrize("contents", [b"just text", b"PK\x03\x04" + bytes(40)])
 def test_other_files_are_unreadable(contents):
     with pytest.raises(UnreadableImage, match=r"x\.png is not a PNG, JPEG, WebP, BMP or GIF"):
         images.probe(contents, "x.png")
 
 
-def test_too_many_pixels_are_refused(monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)
-    with pytest.raises(UnreadableImage, match="more pixels than the 40"):
-        images.decode_image(encode(picture(3)), "x.png")
+@pytest.mark.parametrize("read", [images.probe, images.decode_image, images.decode_ids])
+def test_too_many_pixels_are_refused(read):
+    contents = encode(picture(1)[..., 0])
+    read(contents, "x.png", max_pixels=60)
+    with pytest.raises(UnreadableImage, match=r"x.png says it has 10x6 pixels, and --max-pixels accepts 59"):
+        read(contents, "x.png", max_pixels=59)
 
 
 def test_missing_file_is_named(tmp_path):
@@ -169,7 +171,7 @@ def test_listing_is_sorted_and_leaves_out_what_is_no_image(tmp_path):
     for name in ("b.png", "10.jpg", "9.JPG", "._b.png", "notes.txt"):
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "folder.png").mkdir()
-    assert [file.name for file in images.list_images(tmp_path)] == ["10.jpg", "9.JPG", "b.png"]
+    assert [file.name for file in folders.list_images(tmp_path)] == ["10.jpg", "9.JPG", "b.png"]
 
 
 def test_floats_span_the_range_and_come_back():

@@ -1,0 +1,139 @@
+"""Folders of image files: which files count, what is left out, and how names are shown.
+
+A folder is untrusted like the files in it: names may hold any byte but "/", links may lead in circles, a file may be
+larger than any image.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from keras_gen.errors import UserError
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
+HELD = ("val", "test")  # names of a part that is not trained on
+
+_MAX_BYTES = 2**30  # larger than any file that holds an image of the accepted number of pixels and is compressed
+_LISTED = 3  # things that a sentence names before it counts the rest
+
+
+def shown(name: Path | str) -> str:
+    """A name as messages print it: what is no printable character is escaped, `\\n`, `\\xff`, `\\u202e`.
+
+    Bytes of a file name that are not UTF-8 (lone surrogates in Python) appear as `\\x..`: a name cannot break a line, send
+    codes to a terminal or fail to be encoded.
+    """
+    return "".join(_printable(character) for character in str(name))
+
+
+def _printable(character: str) -> str:
+    if character.isprintable():
+        return character
+    if "\udc80" <= character <= "\udcff":
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode()
+
+
+def listed(sentences: Iterable[object]) -> str:
+    """The first of several complaints inside one sentence: "a.png is empty; b.png is truncated; and 4 more"."""
+    sentences = [str(sentence).rstrip(".") for sentence in sentences]
+    more = len(sentences) - _LISTED
+    return "; ".join(sentences[:_LISTED] + [f"and {more} more"] * (more > 0))
+
+
+def list_images(folder: Path) -> list[Path]:
+    """The image files directly in `folder`, sorted by name, hidden files left out.
+
+    Raises:
+      UserError: one of them is larger than an image can be.
+    """
+    return _listing(folder).images
+
+
+def broken_links(folder: Path) -> list[Path]:
+    """What is named like an image directly in `folder` and is a link that leads nowhere or in a circle."""
+    return _listing(folder).broken
+
+
+@dataclass
+class Tree:
+    """What lies in a folder, or below it.
+
+    Attributes:
+      images: files with the suffix of an image.
+      broken: links with such a suffix that lead nowhere or in a circle, and folders that cannot be opened.
+      others: number of files of another kind; hidden ones do not count.
+      folders: folders directly inside, links to folders included.
+    """
+
+    images: list[Path] = field(default_factory=list)
+    broken: list[Path] = field(default_factory=list)
+    others: int = 0
+    folders: list[Path] = field(default_factory=list)
+
+
+def walk(root: Path) -> Tree:
+    """All images in `root` and the folders below it, sorted by name.
+
+    Links to folders are followed, except to folders that were seen already or hold `root` itself: those are circles.
+
+    Raises:
+      UserError: `root` cannot be opened, or a file is larger than an image can be.
+    """
+    root = root.expanduser()
+    seen = {_identity(folder) for folder in (root.resolve(), *root.resolve().parents)}
+    tree = _listing(root)
+    waiting = tree.folders[::-1]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            if (identity := _identity(folder)) in seen:
+                continue
+            seen.add(identity)
+            inside = _listing(folder)
+        except UserError:
+            raise
+        except OSError:
+            tree.broken.append(folder)
+            continue
+        tree.images += inside.images
+        tree.broken += inside.broken
+        tree.others += inside.others
+        waiting += inside.folders[::-1]
+    return tree
+
+
+def _listing(folder: Path) -> Tree:
+    found = Tree()
+    for entry in sorted(_entries(folder), key=lambda entry: entry.name):
+        path, named = folder / entry.name, entry.name.lower().endswith(IMAGE_SUFFIXES)
+        try:
+            status = entry.stat()
+        except OSError:
+            found.broken += [path] * named
+            continue
+        if stat.S_ISDIR(status.st_mode):
+            found.folders.append(path)
+        elif not named or not stat.S_ISREG(status.st_mode):
+            found.others += 1
+        elif status.st_size > _MAX_BYTES:
+            raise UserError(
+                f"{shown(path)} has {status.st_size:,} bytes, and accepted are image files of at most {_MAX_BYTES:,}."
+            )
+        else:
+            found.images.append(path)
+    return found
+
+
+def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        yield from (entry for entry in entries if not entry.name.startswith("."))
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
+    return status.st_dev, status.st_ino
