@@ -24,8 +24,8 @@ _LISTED = 3  # things that a sentence names before it counts the rest
 def shown(name: Path | str) -> str:
     """A name as messages print it: what is no printable character is escaped, `\\n`, `\\xff`, `\\u202e`.
 
-    Bytes of a file name that are not UTF-8 (lone surrogates in Python) appear as `\\x..`: a name cannot break a line, send
-    codes to a terminal or fail to be encoded.
+    Bytes of a file name that are not UTF-8 (lone surrogates in Python) appear as `\\x..`: a name cannot break a line,
+    send codes to a terminal or fail to be encoded.
     """
     return "".join(_printable(character) for character in str(name))
 

@@ -1,0 +1,76 @@
+"""Check data before training: every file is read, and what is wrong with the set is told in a table and a sheet.
+
+Exit code 0 if it is clean, 1 with warnings, 2 with errors.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import keras
+import tyro
+
+from keras_gen.data.check_report import table, verdict, write_report
+from keras_gen.data.checks import check
+from keras_gen.data.images import MAX_PIXELS
+from keras_gen.data.pairs import PairsConfig
+from keras_gen.data.survey import Images, Pairs
+from keras_gen.engine.cli import Stopped, app, parse
+from keras_gen.errors import UserError
+
+EXAMPLE = "python -m apps.check_data my_pairs --labels 12 --direction BtoA"
+
+
+@dataclass(frozen=True)
+class Flags:
+    spec: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SPEC")]
+    """What to check: pairs as --data of the training apps names them, or a folder of images."""
+    kind: Literal["pairs", "images", "labelled"] = "pairs"
+    """Aligned pairs, images of a folder and the folders in it, or images in one folder per class."""
+    quick: bool = False
+    """Look at 200 examples, evenly spaced, a quarter of them held out, of at most 32 million pixels together."""
+    out: Path = Path("data_check")
+    """Folder to write check.json and index.html to; those of an earlier check are replaced."""
+    direction: Literal["AtoB", "BtoA"] = "AtoB"
+    """For pairs: which side is the source."""
+    labels: int = 0
+    """For pairs: number of label ids in the source [count]; 0: it is a picture."""
+    val_every: int = 10
+    """For pairs without a validation part: of every so many the last is held back [pairs]."""
+    image_size: int = 256
+    """Side at which the built-in facades are drawn [pixels]."""
+    max_pixels: int = MAX_PIXELS
+    """Refuse images that say they have more, a guard against decompression bombs [pixels]."""
+    feature_a: str = ""
+    """For tfds: name of the image feature that is side A."""
+    feature_b: str = ""
+    """For tfds: name of the image feature that is side B."""
+    tfds_dir: str = ""
+    """For tfds: folder of the prepared data sets; default: tensorflow-datasets' own."""
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Check one data set."""
+    flags = parse(Flags, argv, example=EXAMPLE)
+    shared = ("direction", "labels", "val_every", "max_pixels", "feature_a", "feature_b", "tfds_dir")
+    config = PairsConfig(data=flags.spec, **{name: getattr(flags, name) for name in shared})
+    if flags.kind == "pairs":
+        examples = Pairs(config, flags.image_size)
+    else:
+        examples = Images(Path(flags.spec), config.max_pixels, labelled=flags.kind == "labelled")
+    bar = keras.utils.Progbar(len(examples), unit_name="example", verbose=int(sys.stdout.isatty() and not flags.quick))
+    result = check(examples, quick=flags.quick, bar=bar.add)
+    print(table(result))
+    sheet = write_report(result, flags.spec, flags.out)
+    if result.exit_code == 2:
+        raise UserError(f"{verdict(result)} in {result.summary['looked_at']} examples, shown in {sheet}.")
+    if result.exit_code == 1:
+        raise Stopped(f"{verdict(result)}, shown in {sheet}", 1)
+    print(f"{verdict(result)}; {sheet} shows the figures")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
