@@ -153,10 +153,14 @@ class Checkpoints:
 
     def _write(self, kind: str, progress: Progress) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        with replacing(self._folder / _name(kind, progress.step)) as folder:
-            folder.mkdir()
-            self._checkpoint.write(str(folder / _STATE))
-            write_json(folder / _PROGRESS, dataclasses.asdict(progress))
+        path = self._folder / _name(kind, progress.step)
+        try:
+            with replacing(path) as folder:
+                folder.mkdir()
+                self._checkpoint.write(str(folder / _STATE))
+                write_json(folder / _PROGRESS, dataclasses.asdict(progress))
+        except tf.errors.OpError as error:  # of many kinds, all of them the disk's
+            raise UserError(f"the checkpoint {path} cannot be written: {complaint(error)}.") from error
 
     def _keep_best(self, steps: set[int | None]) -> None:
         for path in _found(self._folder, _BEST):
@@ -197,13 +201,13 @@ def read(path: Path, checkpoint: tf.train.Checkpoint) -> Progress:
     try:
         progress = Progress(**json.loads((path / _PROGRESS).read_text(encoding="utf-8")))
         tf.train.load_checkpoint(str(path / _STATE))  # the index alone: what is wrong from here on is in the data
-    except (OSError, ValueError, TypeError, tf.errors.OpError) as error:
+    except (OSError, ValueError, TypeError, LookupError, RuntimeError, tf.errors.OpError) as error:
         raise Damaged(_first_line(error)) from None
     try:
         status = checkpoint.read(str(path / _STATE))
         status.assert_existing_objects_matched()
         status.expect_partial()
-    except (OSError, tf.errors.OpError) as error:
+    except (OSError, LookupError, RuntimeError, tf.errors.OpError) as error:
         raise Damaged(_first_line(error)) from None
     except (ValueError, AssertionError) as error:
         raise UserError(f"the checkpoint {path} does not fit the model of config.json: {_first_line(error)}.") from None

@@ -27,7 +27,7 @@ from keras_gen.engine.config import CONFIG_FILE, RunConfig, Setup, from_plain, r
 from keras_gen.errors import UserError, from_system
 
 T = TypeVar("T")
-_MARKERS = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff, tyro.conf.HelptextFromCommentsOff)
+_MARKERS = (tyro.conf.OmitArgPrefixes, tyro.conf.HelptextFromCommentsOff)
 
 
 class Stopped(Exception):
@@ -63,11 +63,25 @@ def app(main: Callable[[Sequence[str] | None], None]) -> Callable[..., int]:
     return run
 
 
-def parse(kind: type[T], argv: Sequence[str] | None, *, example: str, default: T | None = None) -> T:
+def parse(
+    kind: type[T],
+    argv: Sequence[str] | None,
+    *,
+    example: str,
+    default: T | None = None,
+    both_ways: bool = False,
+) -> T:
     """An instance of a dataclass (fields may be dataclasses) from flags.
 
     `--help` prints `example` and the flags with their defaults on one screen; `-H` (`--help-verbose`) the text of each
     flag, by tyro.
+
+    Args:
+        kind: the dataclass.
+        argv: the words after the program's name; None for those of the process.
+        example: a command to begin the help with.
+        default: values of the flags that are not given, instead of the dataclass' own.
+        both_ways: accept --flag and --no-flag for every switch, also the one that its default has already.
 
     Raises:
         UserError: for an unknown flag or a value of the wrong type, in one sentence.
@@ -84,7 +98,8 @@ def parse(kind: type[T], argv: Sequence[str] | None, *, example: str, default: T
         print(f"example: {example}\n")
     try:
         with contextlib.redirect_stderr(complaint):
-            return tyro.cli(kind, prog=_program(example), description="", args=argv, config=_MARKERS, **settings)
+            markers = _MARKERS if both_ways else (*_MARKERS, tyro.conf.FlagCreatePairsOff)
+            return tyro.cli(kind, prog=_program(example), description="", args=argv, config=markers, **settings)
     except SystemExit as stop:
         if stop.code in (0, None):
             raise
@@ -204,7 +219,8 @@ def parse_setup(
         ],
         frozen=True,
     )
-    flags = parse(kind, argv, example=example)
+    # A command that is given again with --resume may repeat a switch that config.json holds already.
+    flags = parse(kind, argv, example=example, both_ways=resume is not None)
     setup = Setup(family, preset, flags.model, flags.data, flags.run)
     if resume is None:
         return dataclasses.replace(setup, run=dataclasses.replace(flags.run, resume=None))

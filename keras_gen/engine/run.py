@@ -181,8 +181,8 @@ class Run:
                 "mixed, is the usual cure.",
                 1,
             ) from None
-        except (OSError, tf.errors.OpError) as error:
-            fault = from_system(error)
+        except (UserError, OSError, tf.errors.OpError) as error:
+            fault = error if isinstance(error, UserError) else from_system(error)
             if fault is None:
                 raise
             sentence = str(fault).rstrip(".")

@@ -2,8 +2,10 @@
 
 import json
 import os
+import resource
 import shutil
 import signal
+import subprocess
 
 import keras
 import numpy as np
@@ -13,6 +15,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from apps import train_pix2pix
+from benchmarks.kill_resume import differences
 from keras_gen import models
 from keras_gen.engine import callbacks
 from keras_gen.engine.checkpoints import Checkpoints, Progress
@@ -135,6 +138,109 @@ def test_an_interrupted_run_resumes_to_the_same_weights(run, pairs, tmp_path, mo
     for name, value in weights(out).items():
         np.testing.assert_array_equal(value, expected[name], err_msg=name)
     assert sorted(p.name for p in (out / "samples").iterdir()) == sorted(p.name for p in (run / "samples").iterdir())
+
+
+@pytest.mark.parametrize("moment", ["on_test_batch_end", "after_step"])
+def test_a_run_stopped_at_the_end_of_an_epoch_misses_nothing(run, pairs, tmp_path, monkeypatch, moment):
+    """After the last step of the first epoch or during its validation: the resumed run validates that epoch first."""
+    out = tmp_path / "run"
+    original = getattr(callbacks.StopOnRequest, moment)
+
+    def interrupt(self, *arguments, **named):
+        if self.progress.step == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        original(self, *arguments, **named)
+
+    monkeypatch.setattr(callbacks.StopOnRequest, moment, interrupt)
+    assert train(pairs, out, "--epochs", "2", "--preview-every", "2", "--ema", "0.5") == 130
+    monkeypatch.undo()
+    assert not list((out / "checkpoints").glob("best-*"))
+    assert train_pix2pix.main(["--resume", str(out)]) == 0
+    assert differences(run, out) == []
+
+
+def test_differences_are_found(run, tmp_path):
+    """The comparison that the tests of resuming rely on is not blind."""
+    out = tmp_path / "run"
+    shutil.copytree(run, out)
+    assert train_pix2pix.main(["--resume", str(out), "--epochs", "3"]) == 0
+    found = " ".join(differences(run, out))
+    for what in ("checkpoints", "step/generator_l1: steps", "samples: steps", "sheets"):
+        assert what in found
+
+
+def test_the_end_of_the_time_stops_as_sigterm_does(pairs, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert train(pairs, out, "--epochs", "1", "--max-hours", "1e-9") == 143
+    assert f"--resume {out}" in capsys.readouterr().err
+    assert models.load(out)[1] == 1
+    assert train_pix2pix.main(["--resume", str(out), "--max-hours", "1"]) == 0
+    assert models.load(out)[1] == 3
+
+
+def test_one_command_begins_and_goes_on(pairs, tmp_path, capsys):
+    """What a queue starts again and again: the same flags, switches too, with --out and --resume of one folder."""
+    out = tmp_path / "run"
+    flags = ["--resume", str(out), "--no-jitter", "--epochs", "1"]
+    assert train(pairs, out, *flags, "--max-hours", "1e-9") == 143
+    assert train(pairs, out, *flags, "--max-hours", "1") == 0
+    assert "after step 1" in capsys.readouterr().out
+    assert models.load(out)[1] == 3
+    assert train(pairs, tmp_path / "other", *flags) == 2
+    assert f"--out got {tmp_path / 'other'}, but" in capsys.readouterr().err
+
+
+def test_a_damaged_checkpoint_is_said_and_the_one_before_gone_on_with(run, tmp_path, capsys):
+    out = tmp_path / "run"
+    shutil.copytree(run, out)
+    data = out / "checkpoints" / "step-0000006" / "state.data-00000-of-00001"
+    data.write_bytes(data.read_bytes()[:-100])
+    assert train_pix2pix.main(["--resume", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert "step-0000006 is left out: " in said
+    assert "after step 5" in said
+    assert differences(run, out) == []
+
+
+def test_a_disk_that_fills_up_loses_nothing(pairs, tmp_path, capsys):
+    """A file system of a few megabytes, on which the first checkpoint has room and a later one has not."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting a small disk needs root")
+    try:
+        flags = ["--filters", "8", "--discriminator-filters", "8", "--checkpoint-every", "1", "--preview-every", "100"]
+        code = train(pairs, disk / "run", *flags, "--epochs", "50", "--keep-checkpoints", "50")
+        complaint = capsys.readouterr().err
+        assert code == 2
+        assert complaint.startswith("error: ")
+        assert complaint.count("\n") == 1
+        kept = models.load(disk / "run")[1]
+        assert kept > 0
+        assert f"the checkpoint of step {kept} is kept" in complaint
+        shutil.copytree(disk / "run", tmp_path / "run")
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+    assert train_pix2pix.main(["--resume", str(tmp_path / "run"), "--max-hours", "1e-9"]) == 143
+    assert models.load(tmp_path / "run")[1] == kept + 1
+
+
+def test_a_quota_on_files_loses_nothing(run, tmp_path, capsys):
+    """As above without root: no file may be larger than a few kilobytes, and a checkpoint is."""
+    out = tmp_path / "run"
+    shutil.copytree(run, out)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    try:
+        code = train_pix2pix.main(["--resume", str(out), "--epochs", "4", "--checkpoint-every", "5"])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    complaint = capsys.readouterr().err
+    assert code == 2
+    assert complaint.count("\n") == 1
+    assert "the checkpoint of step 6 is kept" in complaint
+    assert models.load(out)[1] == 6
 
 
 def test_sigterm_stops_as_ctrl_c_does(pairs, tmp_path, monkeypatch):

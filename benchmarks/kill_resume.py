@@ -1,0 +1,185 @@
+"""Kill a training run again and again, resume it each time, and compare it with one that nobody killed.
+
+Every process is the same command, `python -m apps.train_pix2pix ... --out DIR --resume DIR`, and SIGKILL ends it at a
+random moment: while it starts, after a random step, or in the middle of writing a checkpoint. At the end all variables
+of the newest and the best checkpoint (weights, averages, optimizer slots, random states, means), every logged value
+and every sample sheet have to be those of the undisturbed run, bit for bit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from keras_gen.engine.cli import app, parse
+from keras_gen.engine.config import positive
+
+EXAMPLE = "python -m benchmarks.kill_resume --kills 50"
+COMMAND = [sys.executable, "-m", "apps.train_pix2pix", "--preset", "tiny", "--deterministic", "--ema", "0.9"]
+MOMENTS = ("starting", "after a step", "writing a checkpoint")
+_OF_THIS_RUN = ("config", "_hparams_", "images_per_second")  # tags whose values tell the folder or the time
+
+
+@dataclasses.dataclass(frozen=True)
+class Flags:
+    kills: int = 50
+    """Processes that are killed [processes]."""
+    seed: int = 0
+    """Seed of the moments [integer]."""
+    out: Path | None = None
+    """Folder of the two runs; default: a temporary one."""
+
+    def __post_init__(self) -> None:
+        positive(self, "kills")
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run, kill, resume, compare, print what was survived."""
+    flags = parse(Flags, argv, example=EXAMPLE)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = flags.out or Path(scratch)
+        chance = random.Random(flags.seed)
+        moments = [chance.choice(MOMENTS) for _ in range(flags.kills)]
+        command = command_for(flags.kills)
+        run(command, folder / "undisturbed")
+        survived = Counter(kill_and_resume(command, folder / "killed", moments, chance))
+        found = differences(folder / "undisturbed", folder / "killed")
+    for moment, count in survived.items():
+        print(f"killed {count:3d} times {moment}")
+    print(f"{len(found)} differences from the undisturbed run")
+    print(*found[:20], sep="\n")
+    if found:
+        raise SystemExit(1)
+
+
+def command_for(kills: int) -> list[str]:
+    """A run that is long enough: epochs of ten steps, of which no kill sees more than one pass by."""
+    return [*COMMAND, "--epochs", str(kills + 2)]
+
+
+def run(command: Sequence[str], folder: Path) -> None:
+    """Run the command to its end."""
+    done = subprocess.run([*command, "--out", folder], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        raise RuntimeError(done.stdout)
+
+
+def kill_and_resume(command: Sequence[str], folder: Path, moments: Sequence[str], chance: random.Random) -> list[str]:
+    """Start the command once for each moment and kill it there, then let it end.
+
+    Returns:
+        The moments at which processes were really killed.
+    """
+    said = folder.with_name(folder.name + ".txt")
+    killed = []
+    for moment in [*moments, None]:
+        with open(said, "wb") as out:
+            process = subprocess.Popen(
+                [*command, "--out", folder, "--resume", folder],
+                stdout=out,
+                stderr=out,
+                env=os.environ | {"PYTHONUNBUFFERED": "1"},  # the progress bar tells the steps
+            )
+        if moment is not None:
+            killed.append(_kill(process, folder, said, moment, chance))
+        elif process.wait():
+            raise RuntimeError(said.read_text())
+    return killed
+
+
+def _kill(process: subprocess.Popen, folder: Path, said: Path, moment: str, chance: random.Random) -> str:
+    part = re.compile(r"step-\d+\.part")
+    if moment == "starting":
+        time.sleep(chance.uniform(0, 8))
+    elif moment == "after a step":
+        steps = chance.randint(1, 9)
+        while process.poll() is None and said.read_bytes().count(b"step") < steps:
+            time.sleep(0.002)
+        time.sleep(chance.uniform(0, 0.05))
+    else:
+        skip = chance.randint(0, 1)
+        while process.poll() is None:
+            if any(part.fullmatch(name) for name in _names(folder / "checkpoints")):
+                if not skip:
+                    break
+                skip -= 1
+                while any(part.fullmatch(name) for name in _names(folder / "checkpoints")):
+                    time.sleep(0.0002)
+            time.sleep(0.0002)
+    process.send_signal(signal.SIGKILL)
+    if process.wait() != -signal.SIGKILL:
+        raise RuntimeError(
+            f"ended before it was killed {moment}, with exit code {process.returncode}:\n{said.read_text()}"
+        )
+    if moment == "writing a checkpoint" and not any(part.fullmatch(name) for name in _names(folder / "checkpoints")):
+        return "just after writing a checkpoint"
+    return moment
+
+
+def _names(folder: Path) -> list[str]:
+    return os.listdir(folder) if folder.is_dir() else []
+
+
+def differences(expected: Path, found: Path) -> list[str]:
+    """What of a run is not bit for bit that of another, a line for each."""
+    wrong = []
+
+    def compare(what: str, one: object, other: object) -> None:
+        if one != other:
+            wrong.append(f"{what}: {_short(one)} and {_short(other)}")
+
+    names = [sorted(os.listdir(run / "checkpoints")) for run in (expected, found)]
+    compare("checkpoints", *names)
+    for name in set(names[0]) & set(names[1]):
+        one, other = (_variables(run / "checkpoints" / name) for run in (expected, found))
+        compare(f"{name}: variables", sorted(one), sorted(other))
+        for variable in one.keys() & other.keys():
+            compare(f"{name}: {variable}", one[variable], other[variable])
+    one, other = _logged(expected), _logged(found)
+    compare("tags", sorted(one), sorted(other))
+    for tag in one.keys() & other.keys():
+        compare(f"{tag}: steps", [step for step, _ in one[tag]], [step for step, _ in other[tag]])
+        if not tag.startswith(_OF_THIS_RUN):
+            compare(tag, one[tag], other[tag])
+    sheets = [{p.name: p.read_bytes() for p in (run / "samples").glob("*.png")} for run in (expected, found)]
+    compare("sheets", *sheets)
+    return wrong
+
+
+def _variables(checkpoint: Path) -> dict[str, bytes]:
+    reader = tf.train.load_checkpoint(str(checkpoint / "state"))
+    names = (name for name in reader.get_variable_to_shape_map() if name.startswith("variables"))
+    return {name: np.asarray(reader.get_tensor(name)).tobytes() for name in names}
+
+
+def _logged(run: Path) -> dict[str, list[tuple[int, bytes]]]:
+    """Tag -> (step, value) in the order of the files."""
+    events = EventAccumulator(str(run / "logs"), size_guidance={"tensors": 0}).Reload()
+    return {
+        tag: [(event.step, event.tensor_proto.SerializeToString()) for event in events.Tensors(tag)]
+        for tag in events.Tags()["tensors"]
+    }
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) < 200 else text[:200] + "..."
+
+
+if __name__ == "__main__":
+    sys.exit(main())
