@@ -205,27 +205,27 @@ def _files(examples: Examples, facts: dict[int, Facts]) -> Iterator[Finding]:
 
     total = len(files)
     cases = those(_wrong_suffix, lambda info: f"is {info.form}")
-    yield from _finding("extension", "warning", "files are named for another format than theirs", cases, total)
+    yield from _finding("extension", "warning", "files: named for another format than theirs", cases, total)
     cases = those(lambda name, info: info.animated)
-    yield from _finding("animated", "warning", "files are animated, and only the first frame is used", cases, total)
+    yield from _finding("animated", "warning", "files: animated, and only the first frame is used", cases, total)
     cases = those(lambda name, info: info.cmyk)
-    what = "files are CMYK, and become RGB without a colour profile: colours will be off"
+    what = "files: CMYK, made RGB without a colour profile, so colours will be off"
     yield from _finding("CMYK", "warning", what, cases, total)
     cases = those(lambda name, info: info.orientation != 1, lambda info: f"has orientation {info.orientation}")
-    what = "files carry an EXIF rotation that is not applied to their pixels; it is applied here, other tools may not"
+    what = "files: EXIF rotation not applied to the pixels; it is applied here, and other tools may not"
     yield from _finding("EXIF rotation", "warning", what, cases, total)
     for title, _, cases, of in by_side(lambda info: info.bits == 16):
         mixed = len(cases) < of
-        what = f"{title}s have 16 bits per channel" + (", the others 8" if mixed else "")
+        what = f"{title}s: 16 bits per channel" + (", the others 8" if mixed else "")
         yield from _finding("16 bit", "warning" if mixed else "note", what, cases, of)
     for title, side, cases, of in by_side(lambda info: info.alpha):
         if examples.channels[side] != 4:
             mixed = len(cases) < of
-            what = f"{title}s have transparency, which is laid on white"
+            what = f"{title}s: transparency, laid on white"
             yield from _finding("alpha", "warning" if mixed else "note", what, cases, of)
     for title, side, cases, of in by_side(lambda info: info.channels == 1):
         if not (side == 0 and examples.labels) and len(cases) < of:
-            what = f"{title}s are grey among coloured ones, and get three equal channels"
+            what = f"{title}s: grey among coloured ones, given three equal channels"
             yield from _finding("channel mix", "note", what, cases, of)
 
 
@@ -245,7 +245,7 @@ def _shapes(facts: dict[int, Facts]) -> Iterator[Finding]:
             for n in sorted(far, key=far.__getitem__, reverse=True)
             if far[n] > FAR_SHAPE
         ]
-        what = f"examples are more than {FAR_SHAPE:g} times wider or higher than the median shape ({median:.2f}:1)"
+        what = f"examples: more than {FAR_SHAPE:g} times wider or higher than the median shape ({median:.2f}:1)"
         yield from _finding("odd sizes", "warning", what, cases, len(shapes))
 
 
@@ -258,7 +258,7 @@ def _flat(examples: Examples, good: dict[int, Facts]) -> Iterator[Finding]:
             for n in sorted(spread, key=spread.__getitem__)
             if (spread[n] == 0 if is_ids else spread[n] < FLAT)
         ]
-        what = f"{title}s hold one label id alone" if is_ids else f"{title}s are nearly constant"
+        what = f"{title}s: one label id alone" if is_ids else f"{title}s: nearly constant"
         yield from _finding("constant", "warning", what, cases, len(good))
 
 
@@ -288,7 +288,7 @@ def _ids(labels: int, counted: dict[int, np.ndarray], present: np.ndarray, total
         yield Finding("masks", "error", sentence, len(cases), cases[:MOST_CASES])
     else:
         out = present[present >= labels]
-        what = f"label maps hold ids out of range ({_ranges(out)}), and --labels {labels} accepts 0 to {labels - 1}"
+        what = f"label maps: ids out of range ({_ranges(out)}), and --labels {labels} accepts 0 to {labels - 1}"
         yield from _finding("label ids", "error", what, cases, len(counted))
     if absent := sorted(set(range(labels)) - set(present)):
         yield Finding("label ids", "note", f"{len(absent)} of {labels} label ids never occur: {_ranges(absent)}.")
@@ -308,7 +308,7 @@ def _misaligned(alignment: _Alignment) -> Iterator[Finding]:
         yield Finding("alignment", "warning", sentence, len(own), cases(order[:LOWEST]))
     elif alignment.median >= ALIGNED and (own <= 0).any():
         bad = [int(place) for place in order if own[place] <= 0]
-        what = "pairs fit no better than random partners, by their edges"
+        what = "pairs: source and target fit no better than random partners, by their edges"
         yield from _finding("alignment", "warning", what, cases(bad), len(own))
     sentence = f"the {min(LOWEST, len(own))} pairs whose edges fit least (median {alignment.median:+.1f})."
     yield Finding("lowest alignment", "note", sentence, min(LOWEST, len(own)), cases(order[:LOWEST]))
@@ -319,11 +319,11 @@ def _leaks(examples: Examples, good: dict[int, Facts]) -> Iterator[Finding]:
     held = [n for n in good if examples.parts[n] != "train"]
     first = {good[n].digest: n for n in reversed(train)}
     exact = [Case((n, first[good[n].digest]), "identical files") for n in held if good[n].digest in first]
-    what = "held-out examples are also in training, byte for byte"
+    what = "held-out examples: also in training, byte for byte"
     yield from _finding("leak", "warning", what, exact, len(held))
     known = {case.numbers[0] for case in exact}
     near = _near(good, train, [n for n in held if n not in known])
-    what = f"held-out examples have a near duplicate in training (hashes differ in at most {NEAR_BITS} of 256 bits)"
+    what = f"held-out examples: near duplicate in training (hashes differ in at most {NEAR_BITS} of 256 bits)"
     yield from _finding("near leak", "warning", what, near, len(held))
 
 
@@ -360,14 +360,14 @@ def _classes(examples: Examples, good: dict[int, Facts]) -> Iterator[Finding]:
     if not any(examples.classes):
         return
     outside = [Case((n,), examples.names(n)[0]) for n in good if not examples.classes[n]]
-    yield from _finding("class", "error", "images lie in no folder of a class", outside, len(good))
+    yield from _finding("class", "error", "images: in no folder of a class", outside, len(good))
     seen: dict[bytes, int] = {}
     twice = []
     for n, found in good.items():
         other = seen.setdefault(found.digest, n)
         if examples.classes[other] != examples.classes[n]:
             twice.append(Case((n, other), f"{examples.classes[n]} and {examples.classes[other]}"))
-    yield from _finding("class", "warning", "images are in two classes, byte for byte", twice, len(good))
+    yield from _finding("class", "warning", "images: in two classes, byte for byte", twice, len(good))
     parts = defaultdict(set)
     for part, name in zip(examples.parts, examples.classes, strict=True):
         parts[part].add(name)
@@ -379,13 +379,13 @@ def _classes(examples: Examples, good: dict[int, Facts]) -> Iterator[Finding]:
 
 def _left_out(examples: Examples) -> Iterator[Finding]:
     for check, level, names, what in (
-        ("no partner", "warning", examples.alone, "files have no partner of the same name and are left out"),
-        ("broken link", "warning", examples.broken, "links lead nowhere or in a circle and are left out"),
+        ("no partner", "warning", examples.alone, "left out for want of a partner of the same name"),
+        ("broken link", "warning", examples.broken, "left out as links that lead nowhere or in a circle"),
     ):
         if names:
-            yield Finding(check, level, f"{len(names)} {what}: {listed(names)}.", len(names))
+            yield Finding(check, level, f"{what}: {len(names)} ({listed(names)}).", len(names))
     if examples.others:
-        yield Finding("other files", "note", f"{examples.others} files have no name of an image and are left out.")
+        yield Finding("other files", "note", f"left out as files of another kind: {examples.others}.")
 
 
 # -- figures -----------------------------------------------------------------------------------------------------------
@@ -435,7 +435,7 @@ def _sizes(facts: dict[int, Facts]) -> dict[str, int]:
 
 
 def _statistics(examples: Examples, good: dict[int, Facts]) -> dict[str, Any]:
-    """Of each side: channels, mean and deviation of each channel over all pixels; of label maps the ids' counts."""
+    """Of each side: channels, mean and deviation of each channel; of label maps the ids' counts."""
     found: dict[str, Any] = {}
     for side, title in enumerate(examples.sides if good else ()):
         looks = [facts.looks[side] for facts in good.values()]
@@ -447,9 +447,8 @@ def _statistics(examples: Examples, good: dict[int, Facts]) -> dict[str, Any]:
             found[title]["label_pixels"] = {str(value): int(total[value]) for value in np.flatnonzero(total)}
             continue
         channels = max(len(look.mean) for look in looks)
-        weights = np.array([look.pixels for look in looks], np.float64)
-        mean, square = (
-            np.average([np.broadcast_to(moment, channels) for moment in moments], axis=0, weights=weights)
+        mean, square = (  # every picture weighs the same, as in training, where all are resized to one size
+            np.mean([np.broadcast_to(moment, channels) for moment in moments], axis=0)
             for moments in ([look.mean for look in looks], [look.square for look in looks])
         )
         found[title]["mean"] = [round(float(value), 4) for value in mean]

@@ -51,22 +51,17 @@ def list_images(folder: Path) -> list[Path]:
     Raises:
       UserError: one of them is larger than an image can be.
     """
-    return _listing(folder).images
-
-
-def broken_links(folder: Path) -> list[Path]:
-    """What is named like an image directly in `folder` and is a link that leads nowhere or in a circle."""
-    return _listing(folder).broken
+    return listing(folder).images
 
 
 @dataclass
-class Tree:
-    """What lies in a folder, or below it.
+class Listing:
+    """What lies in a folder, or also below it; hidden files do not count.
 
     Attributes:
       images: files with the suffix of an image.
       broken: links with such a suffix that lead nowhere or in a circle, and folders that cannot be opened.
-      others: number of files of another kind; hidden ones do not count.
+      others: number of files of another kind.
       folders: folders directly inside, links to folders included.
     """
 
@@ -76,7 +71,7 @@ class Tree:
     folders: list[Path] = field(default_factory=list)
 
 
-def walk(root: Path) -> Tree:
+def walk(root: Path) -> Listing:
     """All images in `root` and the folders below it, sorted by name.
 
     Links to folders are followed, except to folders that were seen already or hold `root` itself: those are circles.
@@ -86,7 +81,7 @@ def walk(root: Path) -> Tree:
     """
     root = root.expanduser()
     seen = {_identity(folder) for folder in (root.resolve(), *root.resolve().parents)}
-    tree = _listing(root)
+    tree = listing(root)
     waiting = tree.folders[::-1]
     while waiting:
         folder = waiting.pop()
@@ -94,7 +89,7 @@ def walk(root: Path) -> Tree:
             if (identity := _identity(folder)) in seen:
                 continue
             seen.add(identity)
-            inside = _listing(folder)
+            inside = listing(folder)
         except UserError:
             raise
         except OSError:
@@ -107,8 +102,13 @@ def walk(root: Path) -> Tree:
     return tree
 
 
-def _listing(folder: Path) -> Tree:
-    found = Tree()
+def listing(folder: Path) -> Listing:
+    """What lies directly in `folder`, sorted by name.
+
+    Raises:
+      UserError: a file is larger than an image can be.
+    """
+    found = Listing()
     for entry in sorted(_entries(folder), key=lambda entry: entry.name):
         path, named = folder / entry.name, entry.name.lower().endswith(IMAGE_SUFFIXES)
         try:

@@ -7,9 +7,8 @@ facts are faults is decided in `checks`.
 from __future__ import annotations
 
 import hashlib
-import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from keras_gen.data import images
-from keras_gen.data.folders import HELD, IMAGE_SUFFIXES, Tree, shown, walk
+from keras_gen.data.folders import HELD, IMAGE_SUFFIXES, shown, walk
 from keras_gen.data.images import ImageInfo, UnreadableImage
 from keras_gen.data.pair_sources import find_pairs
 from keras_gen.data.pairs import PairReader, PairsConfig, Side
@@ -26,13 +25,12 @@ from keras_gen.errors import UserError
 
 HASH_SIDE = 16  # of the grid of differences: 256 bits
 EDGE_SIDE = 64  # of the map of edges
-_CHUNK = 4096  # examples handed to the threads at a time, which bounds the memory of what waits
+_PORTION = 16  # examples handed to a thread at a time
 
 
 class Look(NamedTuple):
     """Facts about the pixels of one picture; values in [0, 1] for pictures, ids for label maps."""
 
-    pixels: int
     mean: np.ndarray  # (1 or 3,)
     square: np.ndarray  # mean of the squares, likewise
     counts: np.ndarray | None  # how often each value 0, 1, ... occurs, of label ids and 8-bit grey
@@ -125,7 +123,7 @@ class Images:
         folder = folder.expanduser()
         if not folder.is_dir():
             raise UserError(f"SPEC got {shown(folder)}, which is no folder; --kind images and labelled read folders.")
-        tree: Tree = walk(folder)
+        tree = walk(folder)
         if not tree.images:
             raise UserError(f"{shown(folder)} holds no images ({' '.join(IMAGE_SUFFIXES)}), nor do folders in it.")
         inside = [file.relative_to(folder).parts[:-1] for file in tree.images]
@@ -179,20 +177,13 @@ def survey(examples: Examples, numbers: Sequence[int], bar: Callable[[int], None
 
 
 def _in_parallel(function: Callable[[int], Facts], numbers: Sequence[int], bar: Callable[[int], None]) -> list[Facts]:
-    found = []
+    found: list[Facts] = []
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        for chunk in _chunks(numbers):
-            for number, facts in enumerate(threads.map(function, chunk), 1):
-                found.append(facts)
-                if number % 64 == 0 or number == len(chunk):
-                    bar(number % 64 or 64)
+        portions = [numbers[start : start + _PORTION] for start in range(0, len(numbers), _PORTION)]
+        for facts in threads.map(lambda portion: list(map(function, portion)), portions):
+            found += facts
+            bar(len(facts))
     return found
-
-
-def _chunks(numbers: Iterable[int]) -> Iterator[list[int]]:
-    numbers = iter(numbers)
-    while chunk := list(itertools.islice(numbers, _CHUNK)):
-        yield chunk
 
 
 def _facts(examples: Examples, number: int, *, decode: bool) -> Facts:
@@ -241,7 +232,6 @@ def _look(array: np.ndarray, is_ids: bool) -> Look:
         grey = picture.convert("L")
     tiny = np.asarray(grey.resize((HASH_SIDE + 1, HASH_SIDE), Image.Resampling.BOX), np.int16)
     return Look(
-        array.shape[0] * array.shape[1],
         mean,
         square,
         counts,
