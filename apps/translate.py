@@ -2,8 +2,8 @@
 
 The pictures are cut into overlapping tiles of the model's size and the drawings blended, or, with --resize, drawn
 whole; every result has the size of its input. DIR/NAME.png is the drawing of NAME.jpg; where an earlier input took
-the name it is NAME-2.png. A model of label ids takes images of ids; that an export does so is read from the
-config.json beside it, or seen from a number of channels that no picture has.
+the name it is NAME-2.png. A model of label ids takes images of ids; that an export does so is read from its metadata,
+or seen from a number of channels that no picture has.
 """
 
 import itertools
@@ -23,7 +23,7 @@ from keras_gen.data.inputs import Reader, Side, find_images, readable, unique_st
 from keras_gen.engine.cli import app, parse
 from keras_gen.engine.config import CONFIG_FILE, positive, read_config
 from keras_gen.engine.drawings import Drawings
-from keras_gen.engine.inference import Network, compiled, draw, draw_resized, load_export
+from keras_gen.engine.inference import Network, compiled, draw, draw_resized, labels_of, load_export
 from keras_gen.errors import UserError
 
 EXAMPLE = "python -m apps.translate savedmodels/pix2pix/RUN photo.jpg --out drawn"
@@ -100,18 +100,14 @@ def _open(flags: Flags) -> tuple[Network, int]:
         noise = {"noise_at_test": True} if flags.noise_at_test else {}
         model, _ = models.load(path, flags.checkpoint, **noise)
         size, channels = model.config.image_size, model.config.source_channels
-        network, run = compiled(model.translate, (None, size, size, channels)), path
-    else:
-        if flags.noise_at_test or flags.checkpoint != "newest":
-            given = "--noise-at-test" if flags.noise_at_test else f"--checkpoint {flags.checkpoint}"
-            raise UserError(f"{given} needs a run folder as MODEL, and {path} is none.")
-        if flags.threads and path.suffix != ".tflite":
-            raise UserError(f"--threads got {flags.threads}, but {path} is not a .tflite.")
-        network, run = load_export(path, flags.threads or None), path.absolute().parent
-    channels = network.input_shape[-1]
-    if (run / CONFIG_FILE).is_file() and read_config(run)["data"].get("labels") == channels:
-        return network, channels
-    return network, 0 if channels in (1, 3, 4) else channels
+        return compiled(model.translate, (None, size, size, channels)), read_config(path)["data"].get("labels", 0)
+    if flags.noise_at_test or flags.checkpoint != "newest":
+        given = "--noise-at-test" if flags.noise_at_test else f"--checkpoint {flags.checkpoint}"
+        raise UserError(f"{given} needs a run folder as MODEL, and {path} is none.")
+    if flags.threads and path.suffix != ".tflite":
+        raise UserError(f"--threads got {flags.threads}, but {path} is not a .tflite.")
+    network = load_export(path, flags.threads or None)
+    return network, labels_of(path, network)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,45 +11,90 @@ import numpy as np
 
 from keras_gen.engine.cli import Stopped
 from keras_gen.engine.config import versions
+from keras_gen.engine.export_report import lines, publish
 from keras_gen.engine.model import GenerativeModel
-from keras_gen.export.exporter import ExportError, export
+from keras_gen.errors import UserError
+from keras_gen.export.exporter import PLAN_OF_A_RUN, ExportError, Plan, export
+from keras_gen.export.metadata import UNKNOWN, Origin
 from keras_gen.files import write_json
 
 if TYPE_CHECKING:
     from keras_gen.engine.run import Data
 
 REPORT_FILE = "report.json"
-_PARITY_IMAGES = 16
 
 
-def write_exports(model: GenerativeModel, data: Data, folder: Path, report: dict[str, Any]) -> list[str]:
+def write_exports(
+    model: GenerativeModel,
+    data: Data,
+    folder: Path,
+    report: dict[str, Any],
+    *,
+    plan: Plan = PLAN_OF_A_RUN,
+    images: int = 16,
+    calibration: int = 64,
+    origin: Origin = UNKNOWN,
+) -> list[str]:
     """Export what the model serves, prove that it draws the same pictures, and write report.json.
+
+    Where the plan times the files, report.html and logs/ (TensorBoard) tell the same to people.
 
     Args:
         model: with the weights to export.
-        data: whose first validation examples the exports are compared on.
-        folder: where saved_model/, model.tflite and report.json go; it exists.
-        report: what report.json holds beside `export` and `versions`, which are set here.
+        data: whose first validation examples the exports are compared on, and whose training examples calibrate int8.
+        folder: where saved_model/, the .tflite files and report.json go; it exists.
+        report: what report.json holds beside `export` and `versions`, which are set here; an `export` of before tells
+            which files are there already.
+        plan: which .tflite files.
+        images: validation examples to compare on, where there are as many.
+        calibration: training examples for int8.
+        origin: author, licence and classes for the metadata; the number of labels is that of the data.
 
     Returns:
-        For each file a line about its size, speed and difference from the network.
+        A line for each file about its size, speed and difference from the network, and what else there is to say.
 
     Raises:
         Stopped: with exit code 1 if an export differs from the network.
     """
-    limit = min(_PARITY_IMAGES, data.val_size)
-    images = np.concatenate([np.asarray(source) for source, *_ in data.validation(1, limit=limit)])
+    sources = _sources(data.validation(1, limit=min(images, data.val_size)))
+    examples = _sources(data.train(1).take(calibration)) if "int8" in plan.variants else None
+    pictures: dict[str, dict[str, np.ndarray]] = {}
     try:
-        report["export"] = export(model.serving(), folder, images)
+        report["export"] = export(
+            model.serving(),
+            folder,
+            sources,
+            plan=plan,
+            calibration=examples,
+            family=model.family,
+            origin=replace(origin, labels=getattr(data, "labels", 0)),  # data of other shapes have none
+            former=report.get("export"),
+            pictures=pictures,
+        )
     except ExportError as error:
         message, report["export"] = error.args
         raise Stopped(f"error: {message}", 1) from None
     finally:
         report["versions"] = versions()
         write_json(folder / REPORT_FILE, report)
-    return [
-        f"  {name:<16} {file['megabytes']:7.1f} MB  {1e3 * file['seconds_per_image']:6.1f} ms an image, "
-        f"differs from the network by at most {file['max_abs_difference']:.1e}"
-        for exported in report["export"].values()
-        for name, file in exported["files"].items()
-    ]
+    if plan.runs:
+        publish(report, pictures, folder)
+    return lines(report["export"])
+
+
+def read_report(folder: Path) -> dict[str, Any]:
+    """What report.json says by now; nothing if it was not written yet.
+
+    Raises:
+        UserError: if it is damaged.
+    """
+    try:
+        return json.loads((folder / REPORT_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise UserError(f"{folder / REPORT_FILE} cannot be read as JSON ({error}).") from None
+
+
+def _sources(batches: Any) -> np.ndarray:
+    return np.concatenate([np.asarray(source) for source, *_ in batches])

@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen.errors import UserError
+from keras_gen.export.metadata import read_metadata
 from keras_gen.export.saved_model import load_saved_model
 from keras_gen.export.tflite import TFLiteModel
 
@@ -59,9 +60,20 @@ def load_export(path: Path, threads: int | None = None) -> Network:
         found = "holds no model" if path.exists() else "does not exist"
         raise UserError(f"{path} {found}; accepted are a run folder, a saved_model folder and a .tflite file.")
     shape = tuple(network.input_shape)
-    if len(shape) != 4 or None in shape[1:] or shape[0] not in (None, 1):
-        raise UserError(f"{path} takes arrays {shape}; accepted are (any or 1, height, width, channels).")
+    if len(shape) != 4 or None in shape[1:]:
+        raise UserError(f"{path} takes arrays {shape}; accepted are (any number, height, width, channels).")
     return network
+
+
+def labels_of(path: Path, network: Network) -> int:
+    """The number of label ids that an export takes, one channel for each; 0 for pictures.
+
+    Its metadata tells; without it, a number of channels that no picture has.
+    """
+    if metadata := read_metadata(path):
+        return metadata.origin.labels
+    channels = network.input_shape[-1]
+    return 0 if channels in (1, 3, 4) else channels
 
 
 def tiles(length: int, tile: int, overlap: float) -> tuple[np.ndarray, np.ndarray]:

@@ -4,78 +4,295 @@ from __future__ import annotations
 
 import statistics
 import time
+import zlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
+import tensorflow as tf
 
-from keras_gen.export.saved_model import load_saved_model, write_saved_model
-from keras_gen.export.tflite import TFLiteModel, write_tflite
+from keras_gen.errors import UserError
+from keras_gen.export.benchmark import measure
+from keras_gen.export.metadata import UNKNOWN, Io, Metadata, Origin
+from keras_gen.export.operators import operators_of
+from keras_gen.export.saved_model import from_levels, load_saved_model, to_levels, write_saved_model
+from keras_gen.export.tflite import TFLiteModel, Variant, write_tflite
+from keras_gen.files import remove
 
 TOLERANCE = 1e-3
-"""Largest difference in units of [-1, 1] that an export may have; 1/255 of the range is 7.8e-3."""
+"""Largest difference in units of [-1, 1] that a float32 export may have; 1/255 of the range is 7.8e-3."""
+USABLE = 30.0
+"""PSNR against the network [dB] below which a file is called unusable: its errors are plain to see."""
+THREADS = (1, 2)
+"""Numbers of CPU threads that latencies are measured with."""
+_SHOWN = 4  # images kept for the sheet
 
 
 class ExportError(Exception):
     """An export does not draw what the network draws."""
 
 
-def export(served: Mapping[str, Any], folder: Path, images: np.ndarray) -> dict[str, Any]:
-    """Write SavedModel and .tflite of each served network and prove that they draw the same pictures.
+@dataclass(frozen=True)
+class Plan:
+    """Which .tflite files to write, and how closely to look at them.
 
-    The first is written to saved_model/ and model.tflite, any other to saved_model_NAME/ and NAME.tflite.
+    Attributes:
+        variants: see `tflite`.
+        io: values of the images, see `metadata.Io`.
+        sizes: sides of the images [pixels]; empty: the network's own.
+        batch: examples per call.
+        runs: calls that are timed for each number of threads; 0 leaves latency and memory out.
+    """
+
+    variants: tuple[Variant, ...] = ("float32",)
+    io: Io = "float"
+    sizes: tuple[int, ...] = ()
+    batch: int = 1
+    runs: int = 0
+
+
+PLAN_OF_A_RUN = Plan()
+"""What a training run writes at its end: one float32 file, compared but not timed at length."""
+
+
+def export(
+    served: Mapping[str, Any],
+    folder: Path,
+    images: np.ndarray,
+    *,
+    plan: Plan = PLAN_OF_A_RUN,
+    calibration: np.ndarray | None = None,
+    family: str = "",
+    origin: Origin = UNKNOWN,
+    former: Mapping[str, Any] | None = None,
+    pictures: dict[str, dict[str, np.ndarray]] | None = None,
+) -> dict[str, Any]:
+    """Write SavedModel and .tflite files of each served network and prove that they draw the same pictures.
+
+    The first is written to saved_model/ and model.tflite, any other to saved_model_NAME/ and NAME.tflite; other
+    variants, sizes, values and batches are in the file's name (model-int8-128-uint8.tflite).
 
     Args:
         served: name -> `engine.model.Served`.
         folder: the run folder.
         images: real validation inputs, (n, h, w, channels) float32 in [-1, 1].
+        plan: which .tflite files.
+        calibration: real training inputs like `images`, for int8.
+        family: name of the model in the metadata.
+        origin: see `metadata.Origin`.
+        former: what this function returned before for the folder. Files of the same weights that are not written again
+            stay in the report; those of other weights are deleted.
+        pictures: receives, by network and size, "source", "network" and every variant -> (4, h, w, channels).
 
     Returns:
-        name -> file name -> size in MB, largest and mean absolute difference from the Keras network, median seconds
-        for one image.
+        name -> about, validation_images, weights and files: file name -> metadata, megabytes, largest and mean absolute
+        difference from the Keras network, PSNR, seconds for one image; for .tflite operators and, if asked for,
+        latency and memory.
 
     Raises:
-        ExportError: if a difference is above `TOLERANCE` or not a number; the report so far is its second argument.
+        ExportError: if a float32 file is further than `TOLERANCE` from the network; the report so far is its second
+            argument.
+        UserError: if a network cannot be built at a size.
     """
     report: dict[str, Any] = {}
+    pictures = {} if pictures is None else pictures
     for number, (name, item) in enumerate(served.items()):
-        saved = folder / ("saved_model" if number == 0 else f"saved_model_{name}")
-        tflite = folder / ("model.tflite" if number == 0 else f"{name}.tflite")
-        write_saved_model(item.network, item.source, item.output, saved)
-        write_tflite(item.network, item.source, item.output, tflite)
-        expected = np.concatenate([np.asarray(item.network(image[None], training=False)) for image in images])
+        network = item.network
+        weights = f"{_digest(network):08x}"
+        files = _kept((former or {}).get(name), weights, folder)
         report[name] = {
             "about": item.about,
+            "weights": weights,
             "validation_images": len(images),
-            "files": {
-                saved.name: compare(load_saved_model(saved), images, expected) | {"megabytes": _megabytes(saved)},
-                tflite.name: compare(TFLiteModel(tflite), images, expected) | {"megabytes": _megabytes(tflite)},
-            },
+            "files": files,
         }
-        for file, figures in report[name]["files"].items():
-            if not figures["max_abs_difference"] <= TOLERANCE:
-                raise ExportError(
-                    f"{folder / file} differs from the network by {figures['max_abs_difference']:.2e}, and at most "
-                    f"{TOLERANCE:.0e} is accepted: do not use it.",
-                    report,
+        own = Metadata(
+            name=f"{family} {name}".strip(),
+            source=item.source,
+            output=item.output,
+            size=network.input_shape[1:3],
+            source_channels=network.input_shape[-1],
+            output_channels=network.output_shape[-1],
+            origin=origin,
+        )
+        saved = folder / ("saved_model" if number == 0 else f"saved_model_{name}")
+        write_saved_model(network, item.source, item.output, saved, metadata=own)
+        expected = _drawn(network, images)
+        rounded, expected_of_rounded = _by_levels(network, images)
+        figures = compare(load_saved_model(saved), images, expected)
+        figures["uint8"] = compare(load_saved_model(saved, "uint8"), rounded, expected_of_rounded)
+        files[saved.name] = {"megabytes": _megabytes(saved), **figures}
+
+        stem = "model" if number == 0 else name
+        for size in plan.sizes or (None,):
+            sized = network if size in (None, *network.input_shape[1:2]) else _at_size(network, size)
+            sources = _resized(images, sized, origin)
+            if plan.io == "uint8":
+                sources, expected = _by_levels(sized, sources)
+            else:
+                expected = _drawn(sized, sources)
+            height, width = sized.input_shape[1:3]
+            shown = pictures[f"{name} {width}x{height}"] = {"source": sources[:_SHOWN], "network": expected[:_SHOWN]}
+            for variant in plan.variants:
+                metadata = replace(own, size=sized.input_shape[1:3], variant=variant, io=plan.io, batch=plan.batch)
+                file = folder / _file_name(stem, metadata, own)
+                missing = write_tflite(
+                    sized,
+                    item.source,
+                    item.output,
+                    file,
+                    variant=variant,
+                    io=plan.io,
+                    batch=plan.batch,
+                    calibration=None if calibration is None else _resized(calibration, sized, origin),
+                    metadata=metadata,
                 )
+                files[file.name] = {"metadata": metadata.as_dict(), "megabytes": _megabytes(file)}
+                files[file.name] |= _proved(file, sources, expected, missing, plan.runs)
+                if not files[file.name]["flex"]:
+                    shown[variant] = TFLiteModel(file)(sources[:_SHOWN])
+        for file, figures in files.items():
+            _require_equal(folder / file, figures, report)
     return report
 
 
 def compare(run: Callable[[np.ndarray], np.ndarray], images: np.ndarray, expected: np.ndarray) -> dict[str, float]:
-    """Differences of `run(image)` from `expected`, in units of [-1, 1], and the median seconds of a call."""
+    """How far `run(image)` is from `expected` in units of [-1, 1], and the median seconds of a call.
+
+    A value that is not a number counts as the widest difference, 2. The PSNR [dB] is 10 log10(2^2 / MSE) over all
+    images, at most 120.
+    """
     drawn, seconds = [], []
     for image in images:
         start = time.perf_counter()
         drawn.append(run(image[None]))
         seconds.append(time.perf_counter() - start)
     difference = np.abs(np.concatenate(drawn) - expected)
+    difference = np.where(np.isfinite(difference), difference, 2.0)
+    error = float(np.mean(np.square(difference, dtype=np.float64)))
     return {
         "max_abs_difference": float(difference.max()),
         "mean_abs_difference": float(difference.mean()),
+        "psnr": round(10.0 * float(np.log10(4.0 / max(error, 4e-12))), 2),
         "seconds_per_image": round(statistics.median(seconds), 5),
     }
+
+
+def _proved(
+    file: Path, sources: np.ndarray, expected: np.ndarray, missing: dict[str, str], runs: int
+) -> dict[str, Any]:
+    """The figures of one .tflite."""
+    operators = operators_of(file)
+    figures: dict[str, Any] = {
+        "operators": operators.counts,
+        "delegated_to_xnnpack": operators.delegated,
+        "flex": {name: missing.get(name, "") for name in operators.flex},
+    }
+    if operators.flex:
+        figures["verdict"] = (
+            "not proved: the interpreter here has no Flex operators; an app has to link TensorFlow's select operators "
+            "to run it"
+        )
+        return figures
+    figures |= compare(TFLiteModel(file), sources, expected)
+    if figures["psnr"] < USABLE:
+        figures["verdict"] = (
+            f"unusable: its pictures are only {figures['psnr']:.1f} dB from the network's, and below {USABLE:.0f} dB "
+            "the errors are plain to see"
+        )
+    if runs:
+        timed = {threads: measure(file, threads=threads, runs=runs) for threads in THREADS}
+        peaks = [figure.pop("peak_megabytes") for figure in timed.values()]
+        figures["latency"] = {str(threads): figure for threads, figure in timed.items()}
+        figures["peak_megabytes"] = None if None in peaks else max(peaks)
+    return figures
+
+
+def _require_equal(file: Path, figures: dict[str, Any], report: dict[str, Any]) -> None:
+    """float32 files must draw the same, up to the rounding of uint8."""
+    metadata = figures.get("metadata", {"variant": "float32", "io": "float"})
+    proved = metadata["variant"] == "float32" and not figures.get("flex")
+    claims = [(file, figures, metadata["io"])] if proved else []
+    claims += [(f"{file} by its uint8 signature", figures["uint8"], "uint8")] if "uint8" in figures else []
+    for what, found, io in claims:
+        accepted = TOLERANCE + (1 / 255 if io == "uint8" else 0)
+        if not found["max_abs_difference"] <= accepted:
+            raise ExportError(
+                f"{what} differs from the network by {found['max_abs_difference']:.2e}, and at most {accepted:.0e} is "
+                "accepted: do not use it.",
+                report,
+            )
+
+
+def _file_name(stem: str, metadata: Metadata, own: Metadata) -> str:
+    """STEM.tflite, with all in which it is not the default."""
+    parts = [stem]
+    parts += [metadata.variant] if metadata.variant != "float32" else []
+    parts += [str(metadata.size[0])] if metadata.size != own.size else []
+    parts += [metadata.io] if metadata.io != "float" else []
+    parts += [f"batch{metadata.batch}"] if metadata.batch != 1 else []
+    return "-".join(parts) + ".tflite"
+
+
+def _kept(former: Mapping[str, Any] | None, weights: str, folder: Path) -> dict[str, Any]:
+    """Figures of files that are still there and hold the same weights; files of other weights are deleted."""
+    if not former:
+        return {}
+    files = {name: figures for name, figures in former["files"].items() if name.endswith(".tflite")}
+    if former.get("weights") == weights:
+        return {name: figures for name, figures in files.items() if (folder / name).is_file()}
+    for name in files:
+        remove(folder / name)
+    return {}
+
+
+def _digest(network: keras.Model) -> int:
+    """CRC-32 of all weights in order."""
+    digest = 0
+    for weight in network.get_weights():
+        digest = zlib.crc32(np.ascontiguousarray(weight), digest)
+    return digest
+
+
+def _at_size(network: keras.Model, size: int) -> keras.Model:
+    """The same network for square images of another size.
+
+    Raises:
+        UserError: if it cannot be built there.
+    """
+    image = keras.Input((size, size, network.input_shape[-1]), name=network.inputs[0].name)
+    try:
+        clone = keras.models.clone_model(network, input_tensors=image)
+        clone.set_weights(network.get_weights())
+        if clone.output_shape[1:3] != (size, size):
+            raise ValueError("the output has another size")
+    except ValueError:
+        raise UserError(
+            f"--sizes got {size}, which this network of {network.input_shape[1]}x{network.input_shape[2]} cannot draw; "
+            "accepted are multiples of its own size, and whatever else its layers allow."
+        ) from None
+    return clone
+
+
+def _resized(images: np.ndarray, network: keras.Model, origin: Origin) -> np.ndarray:
+    size = network.input_shape[1:3]
+    if images.shape[1:3] == size:
+        return images
+    method = "nearest" if origin.labels else "bilinear"
+    return tf.image.resize(images, size, method, antialias=method == "bilinear").numpy()
+
+
+def _drawn(network: keras.Model, images: np.ndarray) -> np.ndarray:
+    return np.concatenate([np.asarray(network(image[None], training=False)) for image in images])
+
+
+def _by_levels(network: keras.Model, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The images as uint8 holds them, and what the network draws from these within uint8's range."""
+    rounded = from_levels(to_levels(images))
+    return rounded, np.clip(_drawn(network, rounded), -1, 1)
 
 
 def _megabytes(path: Path) -> float:

@@ -1,10 +1,19 @@
-"""TFLite files: float32, built-in operators only, a static batch of 1; and running them."""
+"""TFLite files: variants by how weights and activations are stored, a static shape, and running them.
+
+- float32: as the network.
+- float16: weights stored as float16, half the size, computed in float32.
+- dynamic8: weights stored as int8, a quarter of the size; activations are quantised as they come.
+- int8: activations are int8 too, in ranges that calibration images showed.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import tempfile
+import warnings
 from pathlib import Path
+from typing import Literal, get_args
 
 import keras
 import numpy as np
@@ -13,37 +22,130 @@ from ai_edge_litert.interpreter import Interpreter
 
 from keras_gen.console import quiet
 from keras_gen.errors import UserError
-from keras_gen.export.saved_model import write_saved_model
+from keras_gen.export.metadata import Io, Metadata, with_metadata
+from keras_gen.export.saved_model import from_levels, to_levels, write_saved_model
 from keras_gen.files import write
 
+Variant = Literal["float32", "float16", "dynamic8", "int8"]
+VARIANTS: tuple[Variant, ...] = get_args(Variant)
 
-def write_tflite(network: keras.Model, source: str, output: str, path: Path) -> None:
-    """Convert `network` to a .tflite with the signature serving_default: {source} -> {output}, shape (1, h, w, c).
 
-    The conversion goes through a SavedModel with a batch of 1: converting a Keras 3 model's concrete functions writes
-    files without weights.
+def write_tflite(
+    network: keras.Model,
+    source: str,
+    output: str,
+    path: Path,
+    *,
+    variant: Variant = "float32",
+    io: Io = "float",
+    batch: int = 1,
+    calibration: np.ndarray | None = None,
+    metadata: Metadata | None = None,
+) -> dict[str, str]:
+    """Convert `network` to a .tflite with the signature serving_default: {source} -> {output}, shape (batch, h, w, c).
+
+    The conversion goes through a SavedModel with a static batch: converting a Keras 3 model's concrete functions writes
+    files without weights. Only where built-in operators do not suffice, those of TensorFlow are allowed (Flex); such a
+    file is for apps that link its select operators, and the interpreters for Python cannot run it.
+
+    Args:
+        network: functional, one input and one output, built for float32.
+        source: name of the input in the signature.
+        output: name of the output in the signature.
+        path: file to write.
+        variant: see the module.
+        io: float32 in [-1, 1] or uint8 in [0, 255], in and out; the normalisation is then part of the file.
+        batch: examples per call.
+        calibration: for int8, real training inputs, (n, h, w, c) float32 in [-1, 1].
+        metadata: to write into the file.
+
+    Returns:
+        Operator of Flex -> why it is there; empty for built-in operators only.
 
     Raises:
-        RuntimeError: if the network needs an operator that TFLite does not have built in.
+        RuntimeError: if an operator is in neither.
     """
     with tempfile.TemporaryDirectory() as folder:
         saved = Path(folder) / "saved_model"
-        write_saved_model(network, source, output, saved, batch=1)
-        converter = tf.lite.TFLiteConverter.from_saved_model(str(saved))
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        # int8 has integers inside, so the converter makes the ends integers too instead of casting to float and back.
+        write_saved_model(network, source, output, saved, batch=batch, ios=["float" if variant == "int8" else io])
+
+        def converted(*sets: tf.lite.OpsSet) -> bytes:
+            converter = tf.lite.TFLiteConverter.from_saved_model(str(saved))
+            converter.target_spec.supported_ops = list(sets)
+            if variant != "float32":
+                converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            if variant == "float16":
+                converter.target_spec.supported_types = [tf.float16]
+            if variant == "int8":
+                examples = _of_whole_range(calibration)
+                starts = range(0, max(1, len(examples) - batch + 1), batch)
+                converter.representative_dataset = lambda: (
+                    {source: np.resize(examples[n : n + batch], (batch, *examples.shape[1:]))} for n in starts
+                )
+                if io == "uint8":
+                    converter.inference_input_type = converter.inference_output_type = tf.uint8
+            with quiet(), warnings.catch_warnings():
+                # Calibration runs the interpreter inside TensorFlow, which tells that another package has it now.
+                warnings.filterwarnings("ignore", r"\s*Warning: tf.lite.Interpreter is deprecated", UserWarning)
+                return converter.convert()
+
+        missing = {}
         try:
-            with quiet():
-                content = converter.convert()
-        except Exception as error:  # the converter raises a class of its own that is not public
-            raise RuntimeError(f"{network.name} has no form in TFLite's built-in operators: {error}") from error
-    write(path, content)
+            try:
+                content = converted(tf.lite.OpsSet.TFLITE_BUILTINS)
+            except Exception as error:  # the converter raises a class of its own that is not public
+                missing = _missing_operators(str(error))
+                if not missing:
+                    raise
+                content = converted(tf.lite.OpsSet.TFLITE_BUILTINS, tf.lite.OpsSet.SELECT_TF_OPS)
+        except Exception as error:
+            raise RuntimeError(f"{network.name} has no form in TFLite's operators: {error}") from error
+    if variant == "int8" and io == "uint8":
+        _require_levels(content, network.name)
+    write(path, with_metadata(content, metadata) if metadata else content)
+    return missing
+
+
+def _of_whole_range(images: np.ndarray) -> np.ndarray:
+    """The images with one pixel at -1 and one at 1, so that the input's integers cover exactly [-1, 1]."""
+    images = np.array(images, np.float32)
+    images[0, 0, 0], images[0, -1, -1] = -1.0, 1.0
+    return images
+
+
+def _require_levels(content: bytes, name: str) -> None:
+    """The integers of a uint8 file must mean [0, 255] for [-1, 1], within one level."""
+    interpreter = Interpreter(model_content=content)
+    levels = np.arange(256, dtype=np.uint8)
+    for tensor in (*interpreter.get_input_details(), *interpreter.get_output_details()):
+        scale, zero = tensor["quantization"]
+        if not np.abs((levels - np.float32(zero)) * scale - from_levels(levels)).max() < 1.01 * 2 / 255:
+            raise UserError(
+                f"--io uint8 with int8 needs images in [-1, 1], and {name} was seen to draw others (a level is "
+                f"{scale:.4f} and 0 is {zero}); --io float is accepted."
+            )
+
+
+def _missing_operators(complaint: str) -> dict[str, str]:
+    """From what the converter said: TensorFlow operators that Flex has and TFLite has not built in, and their use."""
+    listed = re.search(r"^(?:TF Select|Flex) ops: (.+)$", complaint, re.MULTILINE)
+    names = listed[1].split(", ") if listed else []
+    uses = {name: re.search(rf"^\s*tf\.{name}\((.*?)\) ->", complaint, re.MULTILINE) for name in names}
+    return {
+        f"Flex{name}": f"TFLite has no built-in form of tf.{name}" + (f" for {use[1]}" if (use := uses[name]) else "")
+        for name in names
+    }
 
 
 class TFLiteModel:
-    """A .tflite file as a function of one array (batch, h, w, channels), float32; examples run one by one.
+    """A .tflite file as a function of one array (any number, h, w, channels), float32 in [-1, 1], whatever it stores.
+
+    The file is mapped into memory, not read. uint8 tensors hold levels from 0 to 255, int8 ones what their scale and
+    zero point say.
 
     Attributes:
-        input_shape: (1, h, w, channels).
+        input_shape: (examples per call, h, w, channels).
     """
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
@@ -64,13 +166,41 @@ class TFLiteModel:
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         if len(inputs) != 1 or len(outputs) != 1:
             raise UserError(f"{path} has {len(inputs)} inputs and {len(outputs)} outputs; accepted is one of each.")
-        self._source, self._output = inputs[0]["index"], outputs[0]["index"]
-        self.input_shape = tuple(int(side) for side in inputs[0]["shape"])
+        (self._source,), (self._output,) = inputs, outputs
+        for tensor in (self._source, self._output):
+            if tensor["dtype"] not in (np.float32, np.uint8, np.int8):
+                raise UserError(
+                    f"{path} holds images as {tensor['dtype'].__name__}; accepted are float32, uint8, int8."
+                )
+        self.input_shape = tuple(int(side) for side in self._source["shape"])
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
+        images = np.asarray(images, np.float32)
+        batch = self.input_shape[0]
         drawn = []
-        for image in np.asarray(images, np.float32):
-            self._interpreter.set_tensor(self._source, image[None])
+        for start in range(0, len(images), batch):
+            part = images[start : start + batch]
+            filled = np.concatenate([part, np.repeat(part[-1:], batch - len(part), axis=0)])
+            self._interpreter.set_tensor(self._source["index"], _stored(filled, self._source))
             self._interpreter.invoke()
-            drawn.append(self._interpreter.get_tensor(self._output))
+            result = _shown(self._interpreter.get_tensor(self._output["index"]), self._output)
+            drawn.append(result[: len(part)])
         return np.concatenate(drawn)
+
+
+def _stored(images: np.ndarray, tensor: dict) -> np.ndarray:
+    if tensor["dtype"] == np.uint8:
+        return to_levels(images)
+    if tensor["dtype"] == np.int8:
+        scale, zero = tensor["quantization"]
+        return np.clip(np.rint(images / scale + zero), -128, 127).astype(np.int8)
+    return images
+
+
+def _shown(values: np.ndarray, tensor: dict) -> np.ndarray:
+    if tensor["dtype"] == np.uint8:
+        return from_levels(values)
+    if tensor["dtype"] == np.int8:
+        scale, zero = tensor["quantization"]
+        return (values.astype(np.float32) - np.float32(zero)) * np.float32(scale)
+    return values

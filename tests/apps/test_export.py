@@ -6,9 +6,12 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
+from tensorflow.python.summary.summary_iterator import summary_iterator
 
+from apps import train_pix2pix, translate
 from apps.export import main
 from keras_gen import models
+from keras_gen.export.metadata import Origin, read_metadata
 from keras_gen.export.saved_model import load_saved_model
 from keras_gen.export.tflite import TFLiteModel
 
@@ -41,7 +44,7 @@ def test_exports_are_written_again_and_reported(copy, capsys):
     assert set(report["export"]["generator"]["files"]) == {"saved_model", "model.tflite"}
     out = capsys.readouterr().out
     assert "model.tflite" in out
-    assert "differs from the network by at most" in out
+    assert "1 thread (p95)" in out
 
 
 def test_a_run_whose_data_moved_is_exported_to_another_folder_and_stays_as_it_is(copy, tiny_run, tmp_path, capsys):
@@ -59,13 +62,65 @@ def test_a_run_whose_data_moved_is_exported_to_another_folder_and_stays_as_it_is
     assert run(*arguments, "--data", tiny_run.data) == 0
     assert {path.name: path.read_bytes() for path in copy.iterdir() if path.is_file()} == before
     written = sorted(path.name for path in (tmp_path / "elsewhere").iterdir())
-    assert written == ["model.tflite", "report.json", "saved_model"]
+    assert written == ["logs", "model.tflite", "report.html", "report.json", "saved_model"]
     model, step = models.load(copy, "best")
     images = np.zeros((1, 32, 32, 3), np.float32)
     drawn = TFLiteModel(tmp_path / "elsewhere" / "model.tflite")(images)
     np.testing.assert_allclose(drawn, model.translate(images), atol=1e-4)
     told = json.loads((tmp_path / "elsewhere" / "report.json").read_text())["exported_checkpoint"]
     assert told == {"which": "best", "step": step}
+
+
+def test_variants_are_written_proved_and_shown_and_any_of_them_translates(copy, tmp_path, capsys):
+    short = ("--runs", 2, "--calibration", 3)
+    described = ("--author", "A. Author", "--licence", "CC0-1.0", "--classes", "wall, window")
+    assert run(copy, "--variants", "float32,float16,dynamic8,int8", *short, *described) == 0
+    assert run(copy, "--variants", "float32,int8", "--io", "uint8", "--sizes", "32,64", "--batch", 2, *short) == 0
+    names = {"model", "model-float16", "model-dynamic8", "model-int8"}
+    names |= {f"model-{kind}uint8-batch2" for kind in ("", "64-", "int8-", "int8-64-")}
+    files = json.loads((copy / "report.json").read_text())["export"]["generator"]["files"]
+    assert set(files) == {"saved_model", *(f"{name}.tflite" for name in names)}
+    assert {path.name for path in copy.glob("*.tflite")} == set(files) - {"saved_model"}
+    page = (copy / "report.html").read_text()
+    out = capsys.readouterr().out
+    for name, figures in files.items():
+        assert name in page
+        assert name in out
+        if name != "saved_model":
+            assert figures["flex"] == {}
+            assert set(figures["latency"]) == {"1", "2"}
+            assert figures["operators"]["CONV_2D"] == 3
+            assert read_metadata(copy / name).variant == figures["metadata"]["variant"]
+    assert read_metadata(copy / "model.tflite").origin == Origin("A. Author", "CC0-1.0", ("wall", "window"))
+    told = [event.summary.value for path in (copy / "logs").glob("*") for event in summary_iterator(str(path))]
+    tags = {value.tag for values in told for value in values}
+    assert {"exports", "exports/generator 32x32, drawn", "exports/generator 64x64, drawn"} <= tags
+
+    save = np.random.default_rng(0).integers(0, 256, (40, 70, 3), np.uint8)
+    Image.fromarray(save).save(tmp_path / "picture.png")
+    drawn = {}
+    for name in names:
+        arguments = [copy / f"{name}.tflite", tmp_path / "picture.png", "--out", tmp_path / name, "--threads", 1]
+        assert translate.main([str(argument) for argument in arguments]) == 0
+        drawn[name] = np.asarray(Image.open(tmp_path / name / "picture.png"), int)
+    for name in ("model-float16", "model-uint8-batch2"):
+        assert np.abs(drawn[name] - drawn["model"]).max() <= 2
+    for name in ("model-dynamic8", "model-int8", "model-int8-uint8-batch2"):
+        assert np.abs(drawn[name] - drawn["model"]).mean() < 4
+
+
+def test_files_of_other_weights_do_not_stay_beside_new_ones(copy, tiny_run, tmp_path):
+    out = ("--out", tmp_path / "out", "--runs", 1)
+    assert run(copy, "--variants", "float32,dynamic8", *out) == 0
+    assert run(copy, "--variants", "float16", *out) == 0  # the same weights: all three stay
+    files = json.loads((tmp_path / "out" / "report.json").read_text())["export"]["generator"]["files"]
+    assert set(files) == {"saved_model", "model.tflite", "model-dynamic8.tflite", "model-float16.tflite"}
+    other = tmp_path / "other"
+    flags = {"preset": "tiny", "filters": 4, "discriminator-filters": 4, "levels": 3, "epochs": 1, "seed": 1}
+    flags |= {"steps-per-epoch": 1, "data": tiny_run.data, "out": other}
+    assert train_pix2pix.main([f"--{name}={value}" for name, value in flags.items()]) == 0
+    assert run(other, "--variants", "float32", *out) == 0
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.tflite")) == ["model.tflite"]
 
 
 def test_what_cannot_be_exported_is_refused_in_one_sentence(copy, tiny_run, tmp_path, capsys):
@@ -76,9 +131,15 @@ def test_what_cannot_be_exported_is_refused_in_one_sentence(copy, tiny_run, tmp_
     for arguments, named in (
         ((tmp_path,), "config.json"),
         ((copy, "--data", tmp_path / "grey"), "1 to 1 channels"),
-        ((copy, "--out", tmp_path / "file"), "--out"),
+        ((copy, "--out", tmp_path / "file"), "file, which is a file; accepted is a folder"),
         ((copy, "--out", tiny_run.folder), "a run of its own"),
         ((copy, "--checkpoint", "worst"), "worst"),
+        ((copy, "--variants", "float32,int4"), "--variants got int4"),
+        ((copy, "--variants", ","), "--variants got nothing"),
+        ((copy, "--sizes", "32,big"), "--sizes got big"),
+        ((copy, "--sizes", "20"), "--sizes got 20"),
+        ((copy, "--batch", 0), "--batch"),
+        ((copy, "--io", "int4"), "--io"),
     ):
         assert run(*arguments) == 2
         error = capsys.readouterr().err

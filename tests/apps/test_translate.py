@@ -1,10 +1,14 @@
 """`apps.translate` as a user meets it: three kinds of MODEL, sizes, sides, names, sheets and refusals."""
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
 
 from apps.translate import main
+from keras_gen.engine.model import Served
+from keras_gen.export.exporter import export
+from keras_gen.export.metadata import Origin
 
 SIZES = [(32, 32), (20, 47), (70, 33), (1, 1), (64, 64)]  # (width, height): equal, smaller, larger, odd
 
@@ -71,7 +75,7 @@ def test_label_ids_are_drawn_as_one_hot(label_run, tmp_path, kind):
     ids = np.random.default_rng(0).integers(0, 5, (40, 50), np.uint8)
     Image.fromarray(ids).save(tmp_path / "ids.png")
     model = label_run / kind
-    if kind == "moved":  # without config.json the five channels tell
+    if kind == "moved":
         model = tmp_path / "moved.tflite"
         model.write_bytes((label_run / "model.tflite").read_bytes())
     assert run(model, tmp_path / "ids.png", "--out", tmp_path / "out", "--sheet") == 0
@@ -80,6 +84,23 @@ def test_label_ids_are_drawn_as_one_hot(label_run, tmp_path, kind):
     assert drawn.std() > 1
     Image.fromarray(np.where(ids == 4, 5, ids).astype(np.uint8)).save(tmp_path / "more.png")
     assert run(model, tmp_path / "more.png", "--out", tmp_path / "out2") == 2
+
+
+@pytest.mark.parametrize("kind", ["saved_model", "model.tflite"])
+def test_a_moved_export_of_three_labels_takes_ids_and_no_picture(tmp_path, kind, capsys):
+    image = keras.Input((16, 16, 3))
+    network = keras.Model(image, image[..., :1])  # white where the id is 0
+    served = {"generator": Served(network, "source", "generated", "about")}
+    export(served, tmp_path, np.full((1, 16, 16, 3), -1, np.float32), origin=Origin(labels=3))
+    (tmp_path / "elsewhere").mkdir()
+    model = (tmp_path / kind).rename(tmp_path / "elsewhere" / kind)
+    ids = np.random.default_rng(0).integers(0, 3, (20, 30), np.uint8)
+    Image.fromarray(ids).save(tmp_path / "ids.png")
+    assert run(model, tmp_path / "ids.png", "--out", tmp_path / "out") == 0
+    np.testing.assert_array_equal(pixels(tmp_path / "out" / "ids.png"), np.where(ids == 0, 255, 0))
+    save(tmp_path / "picture.png", 20, 30)
+    assert run(model, tmp_path / "picture.png", "--out", tmp_path / "out") == 2
+    assert "label ids" in capsys.readouterr().err
 
 
 def test_any_kind_of_picture_is_converted_to_what_the_model_takes(tiny_run, tmp_path):

@@ -1,0 +1,73 @@
+"""Speed and memory of a .tflite, measured in a process of its own that holds nothing else.
+
+Within the process that converted it, TensorFlow's threads and memory would be part of every figure.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+_WARM_UP = 2  # calls before the first that counts: the first allocates, packs weights and reads the file
+
+
+def measure(path: Path, *, threads: int, runs: int) -> dict[str, float | None]:
+    """Time calls with random images.
+
+    Args:
+        path: the file.
+        threads: CPU threads.
+        runs: calls that count.
+
+    Returns:
+        median_ms and p95_ms of a call; peak_megabytes, how far the resident set rose above that of the interpreter
+        without a model, mapped weights included, or None where the system does not tell.
+    """
+    command = [sys.executable, "-m", __name__, str(path), str(threads), str(runs)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{path} could not be measured: {done.stderr.strip().splitlines()[-1:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _measured(path: str, threads: int, runs: int) -> dict[str, Any]:
+    before = _memory("VmRSS")
+    interpreter = Interpreter(path, num_threads=threads)
+    interpreter.allocate_tensors()
+    (source,), (output,) = interpreter.get_input_details(), interpreter.get_output_details()
+    generator = np.random.default_rng(0)
+    if source["dtype"] == np.float32:
+        images = generator.uniform(-1, 1, source["shape"]).astype(np.float32)
+    else:
+        images = generator.integers(0, 256, source["shape"]).astype(source["dtype"])
+    seconds = []
+    for _ in range(_WARM_UP + runs):
+        start = time.perf_counter()
+        interpreter.set_tensor(source["index"], images)
+        interpreter.invoke()
+        interpreter.get_tensor(output["index"])
+        seconds.append(time.perf_counter() - start)
+    median, p95 = np.percentile(seconds[_WARM_UP:], [50, 95]) * 1e3
+    peak = None if before is None else round(_memory("VmHWM") - before, 1)
+    return {"median_ms": round(float(median), 2), "p95_ms": round(float(p95), 2), "peak_megabytes": peak}
+
+
+def _memory(field: str) -> float | None:
+    """A field of Linux's account of this process [MB]."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return None
+    (line,) = (line for line in status.read_text().splitlines() if line.startswith(field + ":"))
+    return int(line.split()[1]) * 1024 / 1e6
+
+
+if __name__ == "__main__":
+    file, *numbers = sys.argv[1:]
+    print(json.dumps(_measured(file, *map(int, numbers))))

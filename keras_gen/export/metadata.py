@@ -1,0 +1,240 @@
+"""What an exported file says about itself, so that nobody who finds it has to guess ranges, sizes or classes.
+
+A .tflite carries it twice: as JSON, which `read_metadata` reads back, and as the TFLite metadata that Android Studio,
+Netron and the task libraries show (metadata_schema.fbs of tensorflow/tflite-support, written here field by field, as
+its package ends at Python 3.11). A SavedModel carries the JSON in its folder for extra assets.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+import keras_gen
+from keras_gen.errors import UserError
+
+Io = Literal["float", "uint8"]
+_ENTRY = "keras_gen.json"
+_TOOLS_ENTRY = "TFLITE_METADATA"
+_RANGES = {"float": "float32 in [-1, 1]", "uint8": "uint8 in [0, 255]"}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Who made a model, under which terms, and what its label ids mean.
+
+    Attributes:
+        author: name; "" if nobody said.
+        licence: name of the terms; "" if nobody said.
+        classes: names of the label classes, in order of their ids; empty where there are none.
+        labels: number of label ids that the source's channels stand for; 0: the source is a picture.
+    """
+
+    author: str = ""
+    licence: str = ""
+    classes: tuple[str, ...] = ()
+    labels: int = 0
+
+
+UNKNOWN = Origin()
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """One exported file.
+
+    Attributes:
+        name: of the network, such as "pix2pix generator".
+        source, output: names of the tensors in the signature.
+        size: (height, width) [pixels].
+        source_channels, output_channels: of the images.
+        origin: see `Origin`.
+        variant: "float32", "float16", "dynamic8" or "int8".
+        io: values of the images: "float", float32 in [-1, 1], or "uint8", [0, 255].
+        batch: examples per call; None: any.
+        version: of keras_gen that wrote it.
+    """
+
+    name: str
+    source: str
+    output: str
+    size: tuple[int, int]
+    source_channels: int
+    output_channels: int
+    origin: Origin = UNKNOWN
+    variant: str = "float32"
+    io: Io = "float"
+    batch: int | None = None
+    version: str = keras_gen.__version__
+
+    @property
+    def description(self) -> str:
+        """One sentence: what goes in and what comes out."""
+        height, width = self.size
+        shape = f"({self.batch or 'any number'}, {height}, {width}, {self.source_channels})"
+        ids = f", one channel for each of {self.origin.labels} label ids" if self.origin.labels else ""
+        return (
+            f"{self.source}: {shape} {_RANGES[self.io]}{ids}; {self.output}: {self.output_channels} channels of the "
+            "same size, type and range"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields as plain values and, in words, the range of the images' values and what goes in and out."""
+        return asdict(self) | {"range": _RANGES[self.io], "description": self.description}
+
+    def to_json(self) -> str:
+        """The text that `from_json` reads."""
+        return json.dumps(self.as_dict(), indent=2)
+
+    @classmethod
+    def from_json(cls, text: bytes) -> Metadata:
+        """The inverse of `to_json`; fields of later versions are left out.
+
+        Raises:
+            ValueError: if `text` is none of it.
+        """
+        try:
+            values = json.loads(text)
+            origin = {k: v for k, v in values.pop("origin").items() if k in Origin.__dataclass_fields__}
+            origin["classes"] = tuple(origin["classes"])
+            known = {k: v for k, v in values.items() if k in cls.__dataclass_fields__}
+            return cls(**known | {"origin": Origin(**origin), "size": tuple(values["size"])})
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f"not the metadata of an export: {error}") from None
+
+
+def with_metadata(content: bytes, metadata: Metadata) -> bytes:
+    """The bytes of a .tflite with `metadata` added to them."""
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    model.metadata = model.metadata or []
+    for name, text in ((_ENTRY, metadata.to_json().encode()), (_TOOLS_ENTRY, _for_tools(metadata))):
+        buffer, entry = schema.BufferT(), schema.MetadataT()
+        buffer.data = np.frombuffer(text, np.uint8)
+        entry.name, entry.buffer = name, len(model.buffers)
+        model.buffers.append(buffer)
+        model.metadata.append(entry)
+    builder = flatbuffers.Builder(len(content) + 2**16)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def write_beside(saved_model: Path, metadata: Metadata) -> None:
+    """Add `metadata` to a SavedModel folder."""
+    place = _beside(saved_model)
+    place.parent.mkdir(exist_ok=True)
+    place.write_text(metadata.to_json() + "\n", encoding="utf-8")
+
+
+def read_metadata(path: Path) -> Metadata | None:
+    """The metadata of a .tflite file or a SavedModel folder; None if it was not exported here.
+
+    Raises:
+        UserError: if there is metadata of ours that cannot be read.
+    """
+    try:
+        text = _beside(path).read_bytes() if path.is_dir() else _embedded(path)
+        return None if text is None else Metadata.from_json(text)
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise UserError(f"{path} holds damaged metadata ({error}); accepted is a file as it was exported.") from None
+
+
+def _beside(saved_model: Path) -> Path:
+    return saved_model / "assets.extra" / _ENTRY
+
+
+def _embedded(path: Path) -> bytes | None:
+    # Mapped, not read: the weights stay on the disk.
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        model = schema.Model.GetRootAs(content, 0)
+        for number in range(model.MetadataLength()):
+            entry = model.Metadata(number)
+            if entry.Name() == _ENTRY.encode():
+                return model.Buffers(entry.Buffer()).DataAsNumpy().tobytes()
+    return None
+
+
+# -- the format of other tools -------------------------------------------------------------------------------------
+
+
+def _for_tools(metadata: Metadata) -> bytes:
+    """A ModelMetadata table; field numbers are their places in metadata_schema.fbs."""
+    build = flatbuffers.Builder(1024)
+
+    def table(*fields: int | None) -> int:
+        """A table of offsets; None leaves a field out."""
+        build.StartObject(len(fields))
+        for slot, offset in enumerate(fields):
+            if offset is not None:
+                build.PrependUOffsetTRelativeSlot(slot, offset, 0)
+        return build.EndObject()
+
+    def union(kind: int, value: int, *more: int | None) -> int:
+        """A table whose first two fields are the kind and the value of a union."""
+        build.StartObject(2 + len(more))
+        build.PrependUint8Slot(0, kind, 0)
+        build.PrependUOffsetTRelativeSlot(1, value, 0)
+        for slot, offset in enumerate(more, 2):
+            if offset is not None:
+                build.PrependUOffsetTRelativeSlot(slot, offset, 0)
+        return build.EndObject()
+
+    def vector(offsets: Sequence[int]) -> int:
+        build.StartVector(4, len(offsets), 4)
+        for offset in reversed(offsets):
+            build.PrependUOffsetTRelative(offset)
+        return build.EndVector()
+
+    def floats(*values: float) -> int:
+        return build.CreateNumpyVector(np.array(values, np.float32))
+
+    def text(content: str) -> int | None:
+        return build.CreateString(content) if content else None
+
+    def image(name: str, channels: int) -> int:
+        """TensorMetadata of an image: colour, size, normalisation, range."""
+        build.StartObject(2)  # ImageSize
+        build.PrependUint32Slot(0, metadata.size[1], 0)
+        build.PrependUint32Slot(1, metadata.size[0], 0)
+        size = build.EndObject()
+        build.StartObject(2)  # ImageProperties; colour spaces: 0 unknown, 1 RGB, 2 grey
+        build.PrependUint8Slot(0, {3: 1, 1: 2}.get(channels, 0), 0)
+        build.PrependUOffsetTRelativeSlot(1, size, 0)
+        content = union(2, build.EndObject())  # Content of kind ImageProperties
+        normalise = (127.5, 127.5) if metadata.io == "float" else (0.0, 1.0)  # (x - mean) / deviation of 0 to 255
+        unit = union(1, table(floats(normalise[0]), floats(normalise[1])))  # ProcessUnit of kind NormalizationOptions
+        low, high = (-1.0, 1.0) if metadata.io == "float" else (0.0, 255.0)
+        stats = table(floats(high), floats(low))
+        about = text(f"{channels} channels, {_RANGES[metadata.io]}")
+        return table(text(name), about, None, content, vector([unit]), stats)
+
+    graph = table(
+        None,
+        None,
+        vector([image(metadata.source, metadata.source_channels)]),
+        vector([image(metadata.output, metadata.output_channels)]),
+    )
+    origin = metadata.origin
+    build.Finish(
+        table(
+            text(metadata.name),
+            text(metadata.description),
+            text(f"keras_gen {metadata.version}"),
+            vector([graph]),
+            text(origin.author),
+            text(origin.licence),
+            None,
+            text("1.0.0"),
+        ),
+        b"M001",
+    )
+    return bytes(build.Output())

@@ -1,0 +1,90 @@
+"""The proof itself: what is measured, what is refused, what is called unusable."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_gen.engine.export_report import lines
+from keras_gen.engine.model import Served
+from keras_gen.errors import UserError
+from keras_gen.export.exporter import ExportError, Plan, compare, export
+
+
+class Tangent(keras.layers.Layer):
+    """An operator that TFLite has not built in and Flex has."""
+
+    def call(self, x):
+        return tf.tan(0.1 * x)
+
+
+def served(network):
+    return {"generator": Served(network, "source", "drawn", "about")}
+
+
+def test_differences_are_those_of_the_definition():
+    expected = np.zeros((2, 4, 4, 1), np.float32)
+    found = compare(lambda image: image, np.stack([np.full((4, 4, 1), 0.1), np.full((4, 4, 1), 0.3)]), expected)
+    assert found["max_abs_difference"] == pytest.approx(0.3)
+    assert found["mean_abs_difference"] == pytest.approx(0.2)
+    assert found["psnr"] == pytest.approx(10 * np.log10(4 / 0.05), abs=0.01)
+    assert compare(lambda image: image, expected, expected)["psnr"] == pytest.approx(120, abs=0.1)
+    wrong = compare(lambda image: image * np.nan, expected, expected)
+    assert (wrong["max_abs_difference"], wrong["psnr"]) == (2, 0)
+
+
+def test_a_float32_file_that_draws_something_else_is_refused_with_the_report(network, images, tmp_path):
+    """A network so far from [-1, 1] that the order of additions alone moves its values by more than is accepted."""
+    loud = keras.Model(network.input, keras.layers.Rescaling(1e6)(network.output))
+    with pytest.raises(ExportError, match=r"model\.tflite differs from the network by .* do not use it") as error:
+        export(served(loud), tmp_path, images[:1])
+    assert error.value.args[1]["generator"]["files"]["model.tflite"]["max_abs_difference"] > 1e-3
+
+
+def test_a_file_below_30_db_is_called_unusable_in_plain_words(network, images, tmp_path):
+    """256 levels of int8 have to hold drawings that are far outside of the range here."""
+    plan = Plan(("int8",))
+    good = export(served(network), tmp_path / "good", images, plan=plan, calibration=images)
+    wild = keras.Model(network.input, keras.layers.Rescaling(1000)(network.output))
+    bad = export(served(wild), tmp_path / "bad", images, plan=plan, calibration=images)
+    good, bad = (report["generator"]["files"]["model-int8.tflite"] for report in (good, bad))
+    assert good["psnr"] > 30
+    assert "verdict" not in good
+    assert bad["psnr"] < 30
+    assert bad["verdict"].startswith(f"unusable: its pictures are only {bad['psnr']:.1f} dB")
+
+
+def test_other_sizes_are_the_same_network(network, images, tmp_path):
+    pictures = {}
+    report = export(served(network), tmp_path, images[:2], plan=Plan(sizes=(32, 48, 64)), pictures=pictures)
+    written = {"saved_model", "model.tflite", "model-48.tflite", "model-64.tflite"}
+    assert set(report["generator"]["files"]) == written
+    assert set(pictures) == {"generator 32x32", "generator 48x48", "generator 64x64"}
+    large = pictures["generator 64x64"]
+    assert large["float32"].shape == (2, 64, 64, 2)
+    np.testing.assert_allclose(large["float32"], large["network"], atol=1e-4)
+    with pytest.raises(UserError, match="--sizes got 20"):
+        export(served(network), tmp_path, images[:2], plan=Plan(sizes=(20,)))
+
+
+def test_speed_and_memory_are_measured_where_asked_for(network, images, tmp_path):
+    figures = export(served(network), tmp_path, images[:2], plan=Plan(runs=3))["generator"]["files"]["model.tflite"]
+    for threads in ("1", "2"):
+        assert 0 < figures["latency"][threads]["median_ms"] <= figures["latency"][threads]["p95_ms"] < 1000
+    assert figures["peak_megabytes"] is None or 0 < figures["peak_megabytes"] < 1000
+    assert figures["delegated_to_xnnpack"] == 1.0
+
+
+def test_what_no_interpreter_here_can_run_is_said_to_be_unproved(images, tmp_path):
+    source = keras.Input((32, 32, 3))
+    network = keras.Model(source, Tangent()(source))
+    pictures = {}
+    report = export(served(network), tmp_path, images[:2], plan=Plan(runs=1), pictures=pictures)
+    figures = report["generator"]["files"]["model.tflite"]
+    assert figures["flex"] == {"FlexTan": "TFLite has no built-in form of tf.Tan for tensor<1x32x32x3xf32>"}
+    assert figures["verdict"].startswith("not proved")
+    assert "psnr" not in figures
+    assert set(pictures["generator 32x32"]) == {"source", "network"}
+    table = "\n".join(lines(report))
+    assert "no, Flex" in table
+    assert "model.tflite needs FlexTan: TFLite has no built-in form of tf.Tan" in table

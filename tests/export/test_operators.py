@@ -1,0 +1,37 @@
+"""Operators: counted, and told apart by who runs them."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_gen.export.operators import operators_of
+from keras_gen.export.tflite import write_tflite
+
+
+class Cumulative(keras.layers.Layer):
+    """A built-in operator that XNNPACK does not take."""
+
+    def call(self, x):
+        return tf.cumsum(x, axis=1)
+
+
+def written(network, path):
+    write_tflite(network, "source", "drawn", path)
+    return operators_of(path)
+
+
+def test_operators_are_counted_in_order_of_frequency(network, tmp_path):
+    found = written(network, tmp_path / "m.tflite")
+    assert found.counts["CONV_2D"] == found.counts["TRANSPOSE_CONV"] == 3
+    assert list(found.counts.values()) == sorted(found.counts.values(), reverse=True)
+    assert found.flex == ()
+    assert found.delegated == 1.0
+
+
+def test_what_xnnpack_leaves_is_not_counted_as_its_own(tmp_path):
+    source = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(2, 3)(source)
+    x = Cumulative()(x)
+    found = written(keras.Model(source, keras.layers.Conv2D(2, 3)(x)), tmp_path / "m.tflite")
+    assert found.counts == {"CONV_2D": 2, "CUMSUM": 1}
+    np.testing.assert_allclose(found.delegated, 2 / 3)
