@@ -29,7 +29,7 @@ from keras_gen.engine.exports import write_exports
 from keras_gen.engine.logs import cut
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.engine.schedules import ConstantThenLinear
-from keras_gen.engine.strategy import is_chief, prepare
+from keras_gen.engine.strategy import LOST, is_chief, prepare, several_workers
 from keras_gen.errors import UserError, from_system
 from keras_gen.files import remove, write
 
@@ -148,24 +148,23 @@ class Run:
         preview = on.Preview(progress, batch, self._write_to / "samples", writer, run.preview_every)
         saving = on.Checkpointing(progress, checkpoints, run.checkpoint_every, model.monitor, writer, logs)
         stop = on.StopOnRequest(progress, self._end)
-        try:
+        with self._in_order(checkpoints), contextlib.closing(writer), stop:
             try:
-                with stop:
-                    self._close_epoch(model, data, progress, steps, [log, saving], stop)
-                    for epoch, until, first in _spans(done, steps, run.epochs):
-                        begin = first * run.batch_size
-                        if first % steps:  # at the end of an epoch the restored means belong to what is over
-                            model.keep_metrics_once()
-                        model.fit(
-                            self._spread(lambda size, shard, begin=begin: data.train(size, start=begin, shard=shard)),
-                            validation_data=self._spread(lambda size, shard: data.validation(size, shard=shard)),
-                            initial_epoch=epoch,
-                            epochs=until,
-                            steps_per_epoch=steps - first % steps,
-                            callbacks=[on.Counter(progress), on.Bar(), log, preview, saving, stop],
-                            shuffle=False,  # the order is the data layer's
-                            verbose=1 if self.chief else 0,
-                        )
+                self._close_epoch(model, data, progress, steps, [log, saving], stop)
+                for epoch, until, first in _spans(done, steps, run.epochs):
+                    begin = first * run.batch_size
+                    if first % steps:  # at the end of an epoch the restored means belong to what is over
+                        model.keep_metrics_once()
+                    model.fit(
+                        self._spread(lambda size, shard, begin=begin: data.train(size, start=begin, shard=shard)),
+                        validation_data=self._spread(lambda size, shard: data.validation(size, shard=shard)),
+                        initial_epoch=epoch,
+                        epochs=until,
+                        steps_per_epoch=steps - first % steps,
+                        callbacks=[on.Counter(progress), on.Bar(), log, preview, saving, stop],
+                        shuffle=False,  # the order is the data layer's
+                        verbose=1 if self.chief else 0,
+                    )
                 preview.draw()
                 saving.save()
             except on.Interrupted as interrupt:
@@ -175,6 +174,28 @@ class Run:
                     f"\n  {self._command('--resume')}",
                     130 if interrupt.signal == signal.SIGINT else 143,
                 ) from None
+        self.report["training"] = {
+            "steps": steps * run.epochs,
+            "steps_in_this_process": steps * run.epochs - done,
+            "seconds_in_this_process": round(time.perf_counter() - start, 1),
+            "best": {"value": progress.best, "term": model.monitor, "step": progress.best_step},
+        }
+
+    @contextlib.contextmanager
+    def _after_the_bar(self) -> Iterator[None]:
+        """A message never follows on the line of the progress bar."""
+        try:
+            yield
+        except BaseException:
+            self.say("")
+            raise
+
+    @contextlib.contextmanager
+    def _in_order(self, checkpoints: Checkpoints) -> Iterator[None]:
+        """What goes wrong between steps becomes one sentence that also says what is kept."""
+        try:
+            with self._after_the_bar():
+                yield
         except on.NotFinite as error:
             raise Stopped(
                 f"error: {error}; {self._kept(checkpoints)}. A lower --learning-rate, or --precision float32 if it was "
@@ -182,6 +203,12 @@ class Run:
                 1,
             ) from None
         except (UserError, OSError, tf.errors.OpError) as error:
+            if several_workers(self.strategy) and isinstance(error, LOST):
+                raise Stopped(
+                    f"error: another worker was lost; {self._kept(checkpoints)}. Start all workers again with\n"
+                    f"  {self._command('--resume')}",
+                    1,
+                ) from None
             fault = error if isinstance(error, UserError) else from_system(error)
             if fault is None:
                 raise
@@ -189,14 +216,6 @@ class Run:
             raise UserError(
                 f"{sentence}; {self._kept(checkpoints)}, and {self._command('--resume')} goes on."
             ) from error
-        finally:
-            writer.close()
-        self.report["training"] = {
-            "steps": steps * run.epochs,
-            "steps_in_this_process": steps * run.epochs - done,
-            "seconds_in_this_process": round(time.perf_counter() - start, 1),
-            "best": {"value": progress.best, "term": model.monitor, "step": progress.best_step},
-        }
 
     def _close_epoch(
         self,

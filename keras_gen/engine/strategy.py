@@ -6,12 +6,16 @@ import contextlib
 import functools
 import json
 import os
+from collections.abc import Callable
 
 import keras
 import tensorflow as tf
 
 from keras_gen.engine.config import RunConfig
 from keras_gen.errors import UserError
+
+LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.InternalError)
+"""What a collective operation raises on the workers that are left when one is gone."""
 
 
 def prepare(run: RunConfig) -> tf.distribute.Strategy:
@@ -86,7 +90,16 @@ def any_worker(strategy: tf.distribute.Strategy, here: bool) -> bool:
     """Whether `here` is true in any of the processes, asked by all of them at the same point."""
     if not several_workers(strategy):
         return here
-    return bool(strategy.reduce("SUM", strategy.run(tf.constant, args=(float(here),)), axis=None) > 0)
+    return bool(_sum_over_workers(strategy)(tf.constant(float(here))) > 0)
+
+
+@functools.cache
+def _sum_over_workers(strategy: tf.distribute.Strategy) -> Callable[[tf.Tensor], tf.Tensor]:
+    @tf.function
+    def total(here: tf.Tensor) -> tf.Tensor:
+        return strategy.reduce("SUM", strategy.run(lambda value: value, args=(here,)), axis=None)
+
+    return total
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:

@@ -329,7 +329,12 @@ def test_an_out_that_holds_a_run_is_refused_or_overwritten(pairs, run, tmp_path,
         (["--jit", "--distribute", "mirrored"], "--jit does not work with --distribute mirrored"),
         (["--jit", "--deterministic"], "exclude each other"),
         (["--distribute", "multiworker"], "TF_CONFIG"),
-        (["--distribute", "mirrored"], "multiples of the 2 replicas"),
+        (["--distribute", "mirrored"], "--batch-size got 1; accepted are multiples of the 2 replicas of --distribute"),
+        (["--distribute", "mirrored", "--cpu-replicas", "3", "--batch-size", "3"], "--cpu-replicas got 3, but"),
+        (["--cpu-replicas", "2"], "--cpu-replicas got 2 with --distribute none"),
+        (["--accumulate", "3", "--batch-size", "4"], "multiples of the 1 replica times --accumulate 3"),
+        (["--accumulate", "0"], "--accumulate got 0"),
+        (["--max-hours", "-1"], "--max-hours got -1"),
         (["--steps-per-epoch", "0", "--batch-size", "40"], "--batch-size got 40, but there are 9 training examples"),
         (["--imagesize", "16"], "Unrecognized options: --imagesize"),
         (["--epochs", "many"], "error: Error parsing --epochs: invalid literal"),
@@ -440,7 +445,7 @@ def test_a_checkpoint_of_another_model_does_not_fit(tmp_path):
 def test_mirrored_counts_every_validation_example_once(pairs, tmp_path):
     """Two replicas, three validation pairs: the epoch's validation terms are those of one device."""
     results = []
-    for name, flags in (("one", []), ("two", ["--distribute", "mirrored"])):
+    for name, flags in (("one", []), ("two", ["--distribute", "mirrored", "--cpu-replicas", "2"])):
         out = tmp_path / name
         common = ["--batch-size", "2", "--epochs", "1", "--dropout", "0", "--no-jitter", "--no-mirror"]
         assert train(pairs, out, *common, *flags) == 0

@@ -1,0 +1,42 @@
+"""Start a training command as several worker processes of this machine, for --distribute multiworker.
+
+What the workers say is prefixed by their number, signals are forwarded, and all are ended if one fails. On several
+machines the command is started on each, with TF_CONFIG set by you or your queue: docs/scaling.md.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from keras_gen.engine.cli import Stopped, app, parse
+from keras_gen.engine.config import positive
+from keras_gen.engine.fleet import run_fleet
+from keras_gen.errors import UserError
+
+EXAMPLE = "python -m apps.launch --workers 2 -- python -m apps.train_pix2pix --distribute multiworker --batch-size 2"
+
+
+@dataclass(frozen=True)
+class Flags:
+    workers: int = 2
+    """Processes to start [processes]."""
+
+    def __post_init__(self) -> None:
+        positive(self, "workers")
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Split the command off at --, start it, wait."""
+    argv = sys.argv[1:] if argv is None else list(argv)
+    own, _, command = (argv[: argv.index("--")], "--", argv[argv.index("--") + 1 :]) if "--" in argv else (argv, "", [])
+    flags = parse(Flags, own, example=EXAMPLE)
+    if not command:
+        raise UserError(f"the command is missing; accepted is one after --, such as {EXAMPLE}.")
+    code = run_fleet(command, flags.workers)
+    if code:
+        raise Stopped(f"The workers ended with exit code {code}.", code)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

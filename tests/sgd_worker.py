@@ -1,0 +1,35 @@
+"""A worker of tests/engine/test_workers.py: pix2pix by SGD on fixed batches, under MultiWorkerMirroredStrategy."""
+
+import sys
+
+import keras
+import numpy as np
+import tensorflow as tf
+from conformance import sgd, weights_of
+
+from keras_gen.models.pix2pix import Config, Pix2Pix
+
+
+def train(strategy: tf.distribute.Strategy) -> dict[str, np.ndarray]:
+    """The weights after eight steps of batches of four, of which each replica takes its part."""
+    with strategy.scope():
+        keras.utils.set_random_seed(3)
+        model = Pix2Pix(Config(image_size=16, levels=3, filters=4, discriminator_filters=4, patch=16, dropout=0.0))
+        model.compile(sgd(model))
+    rng = np.random.default_rng(0)
+    pairs = tuple(rng.uniform(-1, 1, (32, 16, 16, 3)).astype(np.float32) for _ in range(2))
+
+    def share(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        examples = tf.data.Dataset.from_tensor_slices(pairs)
+        own = examples.shard(context.num_input_pipelines, context.input_pipeline_id)
+        return own.batch(context.get_per_replica_batch_size(4))
+
+    model.fit(strategy.distribute_datasets_from_function(share), epochs=1, steps_per_epoch=8, shuffle=False, verbose=0)
+    return weights_of(model)
+
+
+if __name__ == "__main__":
+    strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    weights = train(strategy)
+    if strategy.cluster_resolver.task_id == 0:
+        np.savez(sys.argv[1], **weights)
