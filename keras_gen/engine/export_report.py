@@ -130,7 +130,7 @@ def _page(
         parts.append(
             f"<p class=note>Compared with the Keras network on {served['validation_images']} real validation images; "
             "differences in units of [-1, 1], where a level of 8 bits is 7.8e-3. Latencies and memory in a process of "
-            "its own, on the machine that exported; XNNPACK is the share of operators that it runs.</p>"
+            f"its own on {html.escape(served['machine'])}; XNNPACK is the share of operators that it runs.</p>"
         )
         parts += [f"<p class=bad>{html.escape(sentence)}</p>" for sentence in _sentences({name: served})]
         parts.append(_bars("Size", "MB", {file: f["megabytes"] for file, f in files.items()}))

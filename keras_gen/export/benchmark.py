@@ -6,6 +6,9 @@ Within the process that converted it, TensorFlow's threads and memory would be p
 from __future__ import annotations
 
 import json
+import os
+import platform
+import re
 import subprocess
 import sys
 import time
@@ -35,6 +38,14 @@ def measure(path: Path, *, threads: int, runs: int) -> dict[str, float | None]:
     if done.returncode:
         raise RuntimeError(f"{path} could not be measured: {done.stderr.strip().splitlines()[-1:]}")
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def machine() -> str:
+    """The processor that latencies were measured on, as the system names it, and its number of cores."""
+    listed = Path("/proc/cpuinfo")
+    names = re.findall(r"^model name\s*: (.+)$", listed.read_text(), re.MULTILINE) if listed.exists() else []
+    name = names[0] if names else platform.processor() or platform.machine()
+    return f"{name}, {os.cpu_count()} cores"
 
 
 def _measured(path: str, threads: int, runs: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen.errors import UserError
-from keras_gen.export.benchmark import measure
+from keras_gen.export.benchmark import machine, measure
 from keras_gen.export.metadata import UNKNOWN, Io, Metadata, Origin
 from keras_gen.export.operators import operators_of
 from keras_gen.export.saved_model import from_levels, load_saved_model, to_levels, write_saved_model
@@ -88,9 +88,9 @@ def export(
         pictures: receives, by network and size, "source", "network" and every variant -> (4, h, w, channels).
 
     Returns:
-        name -> about, validation_images, weights and files: file name -> metadata, megabytes, largest and mean absolute
-        difference from the Keras network, PSNR, seconds for one image; for .tflite operators and, if asked for,
-        latency and memory.
+        name -> about, weights, validation_images, machine and files: file name -> metadata, megabytes, largest and mean
+        absolute difference from the Keras network, PSNR, seconds for one image; for .tflite operators and, if asked
+        for, latency and memory.
 
     Raises:
         ExportError: if a float32 file is further than `TOLERANCE` from the network; the report so far is its second
@@ -102,11 +102,13 @@ def export(
     for number, (name, item) in enumerate(served.items()):
         network = item.network
         weights = f"{_digest(network):08x}"
-        files = _kept((former or {}).get(name), weights, folder)
+        saved = folder / ("saved_model" if number == 0 else f"saved_model_{name}")
+        files = {saved.name: {}, **_kept((former or {}).get(name), weights, folder)}
         report[name] = {
             "about": item.about,
             "weights": weights,
             "validation_images": len(images),
+            **({"machine": machine()} if plan.runs else {}),
             "files": files,
         }
         own = Metadata(
@@ -118,7 +120,6 @@ def export(
             output_channels=network.output_shape[-1],
             origin=origin,
         )
-        saved = folder / ("saved_model" if number == 0 else f"saved_model_{name}")
         write_saved_model(network, item.source, item.output, saved, metadata=own)
         expected = _drawn(network, images)
         rounded, expected_of_rounded = _by_levels(network, images)
