@@ -34,6 +34,7 @@ from keras_gen.errors import UserError, from_system
 from keras_gen.files import remove, write
 
 _OWN = (CONFIG_FILE, "checkpoints", "logs", "samples", "saved_model", "model.tflite", "report.json")
+_OF_LATER = ("model-*.tflite", "report.html", "evaluation.json")  # what the apps write into a finished run
 
 
 class Data(Protocol):
@@ -295,9 +296,10 @@ class Run:
 
 
 def remove_run(folder: Path) -> None:
-    """Delete what a run wrote into `folder`, and nothing else that lies there."""
-    for name in _OWN:
-        remove(folder / name)
+    """Delete what a run and the apps for finished runs wrote into `folder`, and nothing else that lies there."""
+    for pattern in (*_OWN, *_OF_LATER):
+        for path in list(folder.glob(pattern)):
+            remove(path)
 
 
 def _spans(done: int, steps: int, epochs: int) -> Iterator[tuple[int, int, int]]:

@@ -303,12 +303,14 @@ def test_an_out_that_holds_a_run_is_refused_or_overwritten(pairs, run, tmp_path,
     out = tmp_path / "run"
     shutil.copytree(run, out)
     (out / "notes.txt").write_text("mine")
+    (out / "model-int8.tflite").write_text("of the old weights")
     assert train(pairs, out) == 2
     assert "already holds a run" in capsys.readouterr().err
     assert models.load(out)[1] == 6
     assert train(pairs, out, "--epochs", "1", "--overwrite") == 0
     assert models.load(out)[1] == 3
     assert (out / "notes.txt").read_text() == "mine"
+    assert not (out / "model-int8.tflite").exists()
     assert not (out / "samples" / "step-0000006.png").exists()
 
 
