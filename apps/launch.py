@@ -13,7 +13,7 @@ from keras_gen.engine.config import positive
 from keras_gen.engine.fleet import run_fleet
 from keras_gen.errors import UserError
 
-EXAMPLE = "python -m apps.launch --workers 2 -- python -m apps.train_pix2pix --distribute multiworker --batch-size 2"
+EXAMPLE = "python -m apps.launch -- python -m apps.train_pix2pix --distribute multiworker --batch-size 2"
 
 
 @dataclass(frozen=True)
