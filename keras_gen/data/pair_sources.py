@@ -45,6 +45,11 @@ class Source:
     broken: tuple[str, ...] = ()
     files: Callable[[int], tuple[Path, ...]] | None = None
 
+    @property
+    def apart(self) -> bool:
+        """Whether A and B are known to lie in two files, so that an empty B is an empty file."""
+        return self.files is not None and len(self.files(0)) == 2
+
     def read(self, index: int) -> tuple[bytes, ...]:
         """The encoded images of one pair, two or one, outside a graph.
 

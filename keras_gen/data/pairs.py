@@ -158,13 +158,15 @@ class PairReader:
         """
         names = self._source.names(index)
         info_a = images.probe(a, names[0], self._max_pixels)
-        if not b:
+        if not b and not self._source.apart:
             if info_a.width % 2:
                 raise UserError(
                     f"{names[0]} is {info_a.width} pixels wide, and an image that holds A and B side by side "
                     "has an even width."
                 )
             info_b = info_a
+        elif not b:
+            raise UnreadableImage(f"{names[1]} is empty.")
         else:
             info_b = images.probe(b, names[1], self._max_pixels)
             if info_a[:2] != info_b[:2]:

@@ -77,7 +77,7 @@ def read_index(shard: Path | str) -> np.ndarray:
     shard = Path(shard)
     index = shard.with_name(shard.name + INDEX_SUFFIX)
     if index.is_file():
-        with contextlib.suppress(ValueError):  # no text, no numbers, an odd count of them: scanning tells the truth
+        with contextlib.suppress(ValueError, OverflowError):  # whatever is no list of pairs: scanning tells the truth
             extents = np.array(index.read_text().split(), np.int64).reshape(-1, 2)
             if len(extents) and extents[-1].sum() == shard.stat().st_size:
                 return extents

@@ -5,7 +5,10 @@ Its own readers stream; here its split instructions say which records of which f
 from.
 """
 
+import logging
 import re
+import urllib.error
+import urllib.request
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -14,6 +17,8 @@ from keras_gen.data.records import Records, read_index
 from keras_gen.errors import UserError
 
 VALIDATION_SPLITS = ("validation", "val", "test")
+
+_PATIENCE = 5  # seconds for a server to answer before a download is begun
 
 
 def open_tfds(spec: str, features: tuple[str, str], data_dir: str) -> tuple[Records, Records | None, str]:
@@ -49,6 +54,7 @@ def _builder(name: str, data_dir: str) -> tfds.core.DatasetBuilder:
             f"--data got tfds:{name}; there is no such data set in tensorflow-datasets or prepared in {where}."
         ) from error
     if not builder.info.splits:
+        _require_network(builder, name, data_dir)
         try:
             builder.download_and_prepare()
         except Exception as error:  # whatever a download, an archive or a licence gate raises
@@ -57,6 +63,24 @@ def _builder(name: str, data_dir: str) -> tfds.core.DatasetBuilder:
     if builder.info.file_format != tfds.core.FileFormat.TFRECORD:
         raise UserError(f"--data tfds:{name} is prepared as {builder.info.file_format.value}; accepted is tfrecord.")
     return builder
+
+
+def _require_network(builder: tfds.core.DatasetBuilder, name: str, data_dir: str) -> None:
+    """Asks the server of the data set's first file for it; tensorflow-datasets itself gives up after minutes."""
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # it prints every attempt
+    url = next((url for url in builder.url_infos if url.startswith("http")), None)
+    try:
+        if url:
+            urllib.request.urlopen(url, timeout=_PATIENCE).close()
+    except urllib.error.HTTPError:
+        pass  # the server answers; what it says is the download's affair
+    except OSError as error:
+        where = data_dir or "tensorflow-datasets' own folder"
+        reason = getattr(error, "reason", error)
+        raise UserError(
+            f"--data tfds:{name} is not prepared in {where}, and {url} cannot be reached to download it: "
+            f"{getattr(reason, 'strerror', None) or reason}."
+        ) from error
 
 
 def _check_features(builder: tfds.core.DatasetBuilder, features: tuple[str, str]) -> None:
