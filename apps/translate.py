@@ -52,7 +52,7 @@ class Flags:
     noise_at_test: bool = False
     """Of a run folder: keep dropout on, as the pix2pix paper does."""
     batch_size: int = 1
-    """Tiles drawn at a time [tiles]; a .tflite draws one by one."""
+    """Tiles drawn at a time [tiles]; a .tflite has a number of its own."""
     threads: int = 0
     """Of a .tflite: CPU threads; 0: all cores."""
     skip_bad: bool = False

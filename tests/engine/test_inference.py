@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gen.engine.inference import compiled, draw, draw_resized, load_export, tiles
+from keras_gen.engine.inference import compiled, draw, draw_resized, labels_of, load_export, tiles
 from keras_gen.errors import UserError
 from keras_gen.export.saved_model import write_saved_model
 
@@ -169,3 +169,10 @@ def test_an_export_without_a_fixed_size_is_refused(tmp_path):
     write_saved_model(keras.Model(source, keras.layers.ReLU()(source)), "source", "generated", tmp_path / "any")
     with pytest.raises(UserError, match="height, width"):
         load_export(tmp_path / "any")
+
+
+@pytest.mark.parametrize(("channels", "labels"), [(1, 0), (3, 0), (4, 0), (5, 5), (12, 12)])
+def test_without_metadata_the_channels_tell_whether_labels_are_taken(tmp_path, channels, labels):
+    source = keras.Input((8, 8, channels))
+    write_saved_model(keras.Model(source, keras.layers.ReLU()(source)), "source", "generated", tmp_path / "bare")
+    assert labels_of(tmp_path / "bare", load_export(tmp_path / "bare")) == labels
