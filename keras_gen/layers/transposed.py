@@ -1,0 +1,82 @@
+"""Transposed convolutions of stride 2 as plain ones: the same function and weights, another sequence of operations.
+
+A transposed convolution of stride 2 writes every second output from every second tap of its kernel. So its outputs of
+one parity are a plain convolution by half of the taps in each direction, and those of all four parities one convolution
+to four times the channels, whose results are then interleaved: the sub-pixel convolution of Shi et al. 2016 (arXiv
+1609.05158), which is well optimised where transposed convolutions are not.
+
+In one direction, with k taps w and b = (k - 2) // 2 outputs that "same" padding cuts off in front, for u = o + b:
+
+    out[o] = sum_i in[i] w[u - 2 i] = sum_s in[m - s] w[a + 2 s]     where u = 2 m + a and i = m - s
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+from keras import ops
+
+
+class SubPixelConv2DTranspose(keras.layers.Conv2DTranspose):
+    """`keras.layers.Conv2DTranspose` of stride 2 and "same" padding, computed as a convolution and `depth_to_space`.
+
+    Its weights, names and configuration are those of Conv2DTranspose: either loads the other's. Which is faster depends
+    on the target (docs/performance.md): in TFLite this one, in training the plain one.
+
+    Input (batch, h, w, channels), output (batch, 2 h, 2 w, filters).
+    """
+
+    def __init__(self, filters: int, kernel_size: int | tuple[int, int], **settings: Any) -> None:
+        """As `keras.layers.Conv2DTranspose`.
+
+        Raises:
+            ValueError: unless strides are 2, padding is "same", channels are last, there is no dilation, and the kernel
+                has at least 2 taps.
+        """
+        super().__init__(filters, kernel_size, **settings)
+        if not replaceable(self):
+            raise ValueError(
+                f"strides {self.strides}, padding {self.padding!r}, kernel_size {self.kernel_size}, dilation_rate "
+                f"{self.dilation_rate}, data_format {self.data_format!r}: accepted are strides of 2, padding 'same', "
+                "kernels from 2 on, no dilation and channels last."
+            )
+
+    def call(self, inputs: Any) -> Any:
+        """The transposed convolution of `inputs`."""
+        cut = [(size - 2) // 2 for size in self.kernel_size]  # b above: m begins at b // 2
+        taps = [math.ceil(size / 2) for size in self.kernel_size]
+        padding = [(s - 1 - b // 2, (b + 1) // 2) for s, b in zip(taps, cut, strict=True)]
+        inputs = ops.pad(inputs, ((0, 0), *padding, (0, 0))) if any(map(any, padding)) else inputs
+        outputs = ops.conv(inputs, self._as_convolution(*taps), strides=1, padding="valid")
+        if self.use_bias:  # here, where an inference engine fuses it with the convolution
+            outputs = ops.add(outputs, ops.tile(self.bias, 4))
+        outputs = ops.depth_to_space(outputs, 2)
+        # Where b is odd, the first output of the first m and the last of the last m are beyond the edge.
+        top, left = (b % 2 for b in cut)
+        outputs = outputs[:, top : -top or None, left : -left or None]
+        return outputs if self.activation is None else self.activation(outputs)
+
+    def _as_convolution(self, rows: int, columns: int) -> Any:
+        """(k, k, filters, channels) -> (rows, columns, channels, 4 filters), phases in the order of depth_to_space."""
+        kernel = self.kernel
+        height, width, filters, channels = kernel.shape
+        kernel = ops.pad(kernel, ((0, 2 * rows - height), (0, 2 * columns - width), (0, 0), (0, 0)))
+        kernel = ops.reshape(kernel, (rows, 2, columns, 2, filters, channels))  # tap, phase; tap, phase
+        kernel = ops.flip(kernel, (0, 2))  # a convolution's taps go the other way
+        kernel = ops.transpose(kernel, (0, 2, 5, 1, 3, 4))
+        return ops.reshape(kernel, (rows, columns, channels, 4 * filters))
+
+
+def replaceable(layer: keras.layers.Layer) -> bool:
+    """Whether a layer is a transposed convolution that `SubPixelConv2DTranspose` can stand in for."""
+    return (
+        isinstance(layer, keras.layers.Conv2DTranspose)
+        and tuple(layer.strides) == (2, 2)
+        and layer.padding == "same"
+        and layer.data_format == "channels_last"
+        and tuple(layer.dilation_rate) == (1, 1)
+        and layer.output_padding is None
+        and min(layer.kernel_size) >= 2
+    )
