@@ -9,6 +9,7 @@ from keras_gen.engine.export_report import lines
 from keras_gen.engine.model import Served
 from keras_gen.errors import UserError
 from keras_gen.export.exporter import ExportError, Plan, compare, export
+from keras_gen.networks.unet import unet
 
 
 class Tangent(keras.layers.Layer):
@@ -63,6 +64,9 @@ def test_other_sizes_are_the_same_network(network, images, tmp_path):
     large = pictures["generator 64x64"]
     assert large["float32"].shape == (2, 64, 64, 2)
     np.testing.assert_allclose(large["float32"], large["network"], atol=1e-4)
+    rebuilt = unet(64, 3, 2, levels=3, filters=8)
+    rebuilt.set_weights(network.get_weights())
+    np.testing.assert_allclose(large["network"], rebuilt.predict(large["source"], verbose=0), atol=1e-5)
     with pytest.raises(UserError, match="--sizes got 20"):
         export(served(network), tmp_path, images[:2], plan=Plan(sizes=(20,)))
 
