@@ -210,7 +210,8 @@ def _for_tools(metadata: Metadata) -> bytes:
         build.PrependUint8Slot(0, {3: 1, 1: 2}.get(channels, 0), 0)
         build.PrependUOffsetTRelativeSlot(1, size, 0)
         content = union(2, build.EndObject())  # Content of kind ImageProperties
-        normalise = (127.5, 127.5) if metadata.io == "float" else (0.0, 1.0)  # (x - mean) / deviation of 0 to 255
+        # (x - mean) / deviation of 0 to 255. Of int8, readers apply it before the tensor's own scale, which undoes it.
+        normalise = (127.5, 127.5) if metadata.io == "float" or metadata.variant == "int8" else (0.0, 1.0)
         unit = union(1, table(floats(normalise[0]), floats(normalise[1])))  # ProcessUnit of kind NormalizationOptions
         low, high = (-1.0, 1.0) if metadata.io == "float" else (0.0, 255.0)
         stats = table(floats(high), floats(low))

@@ -61,12 +61,19 @@ def at(table, slot, kind):
     return table.Get(kind, table.Pos + offset)
 
 
-@pytest.mark.parametrize(("io", "normalisation", "limits"), [("float", 127.5, (-1, 1)), ("uint8", 1, (0, 255))])
-def test_the_table_of_other_tools_says_the_same(network, tmp_path, io, normalisation, limits):
+@pytest.mark.parametrize(
+    ("io", "variant", "normalisation", "limits"),
+    [
+        ("float", "float32", 127.5, (-1, 1)),
+        ("uint8", "float32", 1, (0, 255)),
+        ("uint8", "int8", 127.5, (0, 255)),  # whose tensors have a scale of their own, applied after it
+    ],
+)
+def test_the_table_of_other_tools_says_the_same(network, tmp_path, io, variant, normalisation, limits):
     """Fields by their numbers in metadata_schema.fbs of tensorflow/tflite-support."""
     byte, word = flatbuffers.number_types.Uint8Flags, flatbuffers.number_types.Uint32Flags
     write_tflite(network, "source", "drawn", tmp_path / "m.tflite")
-    described = Metadata("a name", "source", "drawn", (32, 48), 3, 1, ORIGIN, io=io)
+    described = Metadata("a name", "source", "drawn", (32, 48), 3, 1, ORIGIN, variant, io)
     model = schema.Model.GetRootAs(with_metadata((tmp_path / "m.tflite").read_bytes(), described), 0)
     (entry,) = (e for e in map(model.Metadata, range(model.MetadataLength())) if e.Name() == b"TFLITE_METADATA")
     content = bytearray(model.Buffers(entry.Buffer()).DataAsNumpy().tobytes())
