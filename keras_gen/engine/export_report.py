@@ -144,8 +144,9 @@ def _page(
     parts.append("<h2>Operators</h2>")
     for file, figures in _files(export):
         if "operators" in figures:
-            counts = "".join(f"<li>{html.escape(op)} <b>{n}</b></li>" for op, n in figures["operators"].items())
-            parts.append(f"<details><summary>{html.escape(file)}</summary><ul>{counts}</ul></details>")
+            parts.append(f"<details><summary>{html.escape(file)}</summary>{_counts(figures['operators'])}")
+            left = figures["not_delegated"]
+            parts.append(f"<p>Not run by XNNPACK:</p>{_counts(left)}</details>" if left else "</details>")
     return _SKELETON.format(title=title, body="\n".join(parts))
 
 
@@ -169,6 +170,10 @@ def _bars(title: str, unit: str, values: Mapping[str, float]) -> str:
         for name, value in values.items()
     )
     return f"<h3>{title}</h3><div class=bars>{rows}</div>"
+
+
+def _counts(operators: Mapping[str, int]) -> str:
+    return "<ul>" + "".join(f"<li>{html.escape(name)} <b>{n}</b></li>" for name, n in operators.items()) + "</ul>"
 
 
 def _image(picture: np.ndarray) -> str:

@@ -191,6 +191,7 @@ def _proved(
     figures: dict[str, Any] = {
         "operators": operators.counts,
         "delegated_to_xnnpack": operators.delegated,
+        "not_delegated": operators.left,
         "flex": {name: missing.get(name, "") for name in operators.flex},
     }
     if operators.flex:

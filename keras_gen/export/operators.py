@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,12 @@ class Operators:
         counts: name -> how often, the most frequent first; operators of Flex begin with "Flex".
         delegated: share of the operators that XNNPACK runs in this interpreter on this machine, [0, 1]; None for a file
             with operators of Flex, which it does not run at all.
+        left: the others, which the interpreter's own kernels run, counted like all.
     """
 
     counts: dict[str, int]
-    delegated: float | None
+    delegated: float | None = None
+    left: dict[str, int] = field(default_factory=dict)
 
     @property
     def flex(self) -> tuple[str, ...]:
@@ -38,9 +40,8 @@ class Operators:
 
 def operators_of(path: Path) -> Operators:
     """Look into a .tflite file."""
-    counts = _counted(path)
-    runs = not any(name.startswith(_FLEX) for name in counts)
-    return Operators(counts, _delegated(path) if runs else None)
+    found = Operators(_counted(path))
+    return found if found.flex else replace(found, **_shared(path))
 
 
 def _counted(path: Path) -> dict[str, int]:
@@ -59,8 +60,8 @@ def _counted(path: Path) -> dict[str, int]:
     return dict(used.most_common())
 
 
-def _delegated(path: Path) -> float:
-    """The share of operators between the inputs and the outputs of a delegate's nodes.
+def _shared(path: Path) -> dict[str, Any]:
+    """`delegated` and `left`: a delegate has the operators between the inputs and the outputs of its nodes.
 
     The interpreter lists the original operators and, after them, the nodes that replaced some of them.
     """
@@ -82,4 +83,5 @@ def _delegated(path: Path) -> float:
                 continue
             replaced.add(number)
             open_ends += map(int, own[number]["inputs"])
-    return len(replaced) / len(own) if own else 0.0
+    left = Counter(node["op_name"] for number, node in enumerate(own) if number not in replaced)
+    return {"delegated": len(replaced) / max(1, len(own)), "left": dict(left.most_common())}

@@ -16,7 +16,7 @@ FIGURES = {
     "psnr": 21.5,
     "seconds_per_image": 0.004,
 }
-LITE = {"operators": {"CONV_2D": 3}, "delegated_to_xnnpack": 0.5, "flex": {}}
+LITE = {"operators": {"CONV_2D": 3}, "not_delegated": {"CUMSUM": 2}, "delegated_to_xnnpack": 0.5, "flex": {}}
 TIMED = {"latency": {"1": {"median_ms": 4.0, "p95_ms": 5.0}}, "peak_megabytes": None}
 
 
@@ -52,6 +52,7 @@ def test_the_page_says_what_is_bad_in_words_and_shows_the_pictures(tmp_path):
     assert "<tr class=bad><td>int8.tflite</td>" in page
     assert "a &lt; b" in page
     assert "an abacus" in page
+    assert "Not run by XNNPACK:</p><ul><li>CUMSUM <b>2</b></li></ul>" in page
     assert "The best checkpoint, step 1,234." in page
     assert page.count("data:image/png;base64,") == 2
     assert list((tmp_path / "logs").iterdir())

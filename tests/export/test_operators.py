@@ -25,7 +25,7 @@ def test_operators_are_counted_in_order_of_frequency(network, tmp_path):
     assert found.counts["CONV_2D"] == found.counts["TRANSPOSE_CONV"] == 3
     assert list(found.counts.values()) == sorted(found.counts.values(), reverse=True)
     assert found.flex == ()
-    assert found.delegated == 1.0
+    assert (found.delegated, found.left) == (1.0, {})
 
 
 def test_what_xnnpack_leaves_is_not_counted_as_its_own(tmp_path):
@@ -35,3 +35,4 @@ def test_what_xnnpack_leaves_is_not_counted_as_its_own(tmp_path):
     found = written(keras.Model(source, keras.layers.Conv2D(2, 3)(x)), tmp_path / "m.tflite")
     assert found.counts == {"CONV_2D": 2, "CUMSUM": 1}
     np.testing.assert_allclose(found.delegated, 2 / 3)
+    assert found.left == {"CUMSUM": 1}
