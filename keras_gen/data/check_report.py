@@ -46,7 +46,8 @@ def table(result: Result, width: int = 100) -> str:
 
 def _row(level: str, name: str, text: str, width: int) -> str:
     head = f"{level:9}{name:18}"
-    return textwrap.fill(head + text, width, subsequent_indent=" " * len(head), break_on_hyphens=False)
+    hanging = " " * len(head)
+    return textwrap.fill(head + text, width, subsequent_indent=hanging, break_on_hyphens=False, break_long_words=False)
 
 
 def _statistics(figures: dict[str, Any]) -> str:

@@ -114,7 +114,7 @@ def check(examples: Examples, *, quick: bool = False, bar: Callable[[int], None]
         "sizes": _sizes(facts),
         "sides": _statistics(examples, good),
     }
-    if any(examples.classes):
+    if examples.labelled:
         summary["classes"] = dict(sorted(Counter(examples.classes).items()))
     if alignment:
         summary["alignment"] = {"median": round(alignment.median, 2), "judged": len(alignment.numbers)}
@@ -357,7 +357,7 @@ def _tells(facts: Facts) -> bool:
 
 
 def _classes(examples: Examples, good: dict[int, Facts]) -> Iterator[Finding]:
-    if not any(examples.classes):
+    if not examples.labelled:
         return
     outside = [Case((n,), examples.names(n)[0]) for n in good if not examples.classes[n]]
     yield from _finding("class", "error", "images: in no folder of a class", outside, len(good))

@@ -6,6 +6,7 @@ facts are faults is decided in `checks`.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 from collections.abc import Callable, Sequence
@@ -57,6 +58,7 @@ class Pairs:
     """The pairs of a SPEC as `find_pairs` finds them, training before validation."""
 
     sides: tuple[str, ...] = ("source", "target")
+    labelled = False
 
     def __init__(self, config: PairsConfig, image_size: int) -> None:
         split = find_pairs(
@@ -120,7 +122,7 @@ class Images:
     channels = (0,)
 
     def __init__(self, folder: Path, max_pixels: int, *, labelled: bool) -> None:
-        folder = folder.expanduser()
+        folder, self.labelled = folder.expanduser(), labelled
         if not folder.is_dir():
             raise UserError(f"SPEC got {shown(folder)}, which is no folder; --kind images and labelled read folders.")
         tree = walk(folder)
@@ -249,6 +251,9 @@ def _differs(ids: np.ndarray) -> np.ndarray:
 
 def _strength(small: np.ndarray) -> np.ndarray:
     """Sum of the differences to the right and downwards, the largest over the channels: 0 to 510."""
-    right = np.abs(np.diff(small, axis=1, append=small[:, -1:])).max(-1)
-    down = np.abs(np.diff(small, axis=0, append=small[-1:])).max(-1)
-    return right + down
+    edges = np.zeros(small.shape[:2], np.float32)
+    for axis, there in ((1, np.s_[:, :-1]), (0, np.s_[:-1])):
+        steps = np.abs(np.diff(small, axis=axis))
+        # Channel by channel: a maximum over an axis of three would take longer than all the rest.
+        edges[there] += functools.reduce(np.maximum, (steps[..., channel] for channel in range(steps.shape[-1])))
+    return edges

@@ -148,6 +148,90 @@ def test_truncated_sixteen_bit_png_is_unreadable():
         images.decode_image(contents[: len(contents) // 2], "x.png")
 
 
+def test_an_empty_file_is_said_to_be_empty():
+    with pytest.raises(UnreadableImage, match=r"x\.png is empty"):
+        images.probe(b"", "x.png")
+
+
+def taller(jpeg, rows):
+    """A JPEG whose header lies about its height."""
+    at = max(jpeg.find(b"\xff\xc0"), jpeg.find(b"\xff\xc2"))
+    return jpeg[: at + 5] + struct.pack(">H", rows) + jpeg[at + 7 :]
+
+
+JPEGS = [{}, {"progressive": True}, {"restart_marker_blocks": 3}, {"subsampling": 0}]
+
+
+@pytest.mark.parametrize("options", JPEGS)
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_a_jpeg_that_promises_more_rows_than_it_holds_is_unreadable(options, mode):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    contents = encode(Image.fromarray(noise).convert(mode), "JPEG", **options)
+    assert images.decode_image(contents, "x").shape[0] == 64
+    for damaged in (taller(contents, 80), taller(contents, 640), contents[: len(contents) // 2] + b"\xff\xd9"):
+        with pytest.raises(UnreadableImage, match="truncated") as error:
+            images.decode_image(damaged, "x")
+        assert error.value.truncated
+
+
+@pytest.mark.parametrize("options", JPEGS)
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+@pytest.mark.parametrize("value", [127, 128])
+@pytest.mark.parametrize("size", [(1, 1), (8, 8), (63, 37)])
+def test_a_whole_jpeg_of_the_grey_that_missing_data_become_is_accepted(options, mode, value, size):
+    colour = value if mode == "L" else (value,) * len(mode)
+    assert images.decode_image(encode(Image.new(mode, size, colour), "JPEG", **options), "x").shape[:2] == size[::-1]
+
+
+def png(rows, width, height, *, interlaced=0):
+    """A grey 8-bit PNG whose checksums are right whatever the data are."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, interlaced)
+    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+def test_a_png_with_too_few_rows_is_unreadable_and_a_black_one_is_not():
+    row = b"\0" + bytes(6)
+    assert not images.decode_image(png(row * 4, 6, 4), "x").any()
+    assert not images.decode_ids(png(row * 4, 6, 4), "x").any()
+    for read in (images.decode_image, images.decode_ids):
+        with pytest.raises(UnreadableImage, match="truncated"):
+            read(png(row * 3, 6, 4), "x")
+
+
+def test_an_interlaced_png_has_to_hold_all_passes():
+    passes = [(1, 1), (1, 1), (1, 1), (3, 1), (3, 2), (6, 2)]  # of 6x4 pixels; the third pass has none
+    rows = b"".join((b"\0" + bytes([9]) * width) * height for width, height in passes)
+    assert np.all(images.decode_image(png(rows, 6, 4, interlaced=1), "x") == 9)
+    with pytest.raises(UnreadableImage, match="truncated"):
+        images.decode_image(png(rows[:-7], 6, 4, interlaced=1), "x")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_png_with_a_wrong_checksum_is_unreadable(dtype):
+    contents = bytearray(tf.io.encode_png(picture(3, dtype)).numpy())
+    contents[contents.find(b"IEND") - 5] ^= 1  # the last byte of the checksum of the pixels
+    with pytest.raises(UnreadableImage, match="truncated or damaged"):
+        images.decode_image(bytes(contents), "x")
+
+
+def test_probe_tells_what_the_checks_ask():
+    frames = [Image.new("RGB", (4, 3), colour) for colour in ("red", "blue")]
+    for form in ("GIF", "PNG", "WEBP"):
+        assert images.probe(encode(frames[0], form, save_all=True, append_images=frames[1:]), "x").animated
+        assert not images.probe(encode(frames[0], form), "x").animated
+    assert images.probe(encode(Image.new("CMYK", (4, 4)), "JPEG"), "x").cmyk
+    assert images.probe(encode(Image.new("RGBA", (4, 4)), "WEBP"), "x").alpha
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    info = images.probe(encode(Image.new("RGB", (4, 3)), "JPEG", exif=exif), "x.png")
+    assert (info.form, info.orientation, info.alpha, info.cmyk, info.animated) == ("JPEG", 6, False, False, False)
+
+
 @pytest.mark.parametrize("contents", [b"just text", b"PK\x03\x04" + bytes(40)])
 def test_other_files_are_unreadable(contents):
     with pytest.raises(UnreadableImage, match=r"x\.png is not a PNG, JPEG, WebP, BMP or GIF"):

@@ -1,4 +1,5 @@
 import os
+import time
 from functools import partial
 from pathlib import Path
 
@@ -446,3 +447,16 @@ def test_emoji_in_two_folders():
     assert (data.train_size, data.val_size, data.source_channels) == (469, 52, 3)
     source, _ = stack(data.validation(52), 1)
     assert np.mean(source[:, 0, 0] == 1) > 0.9  # transparent corners are white
+
+
+def test_tfds_without_a_network_ends_soon_in_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens there
+    start = time.perf_counter()
+    refused(
+        r"tfds:oxford_iiit_pet is not prepared in .*, and https://.* cannot be reached .*: Connection refused",
+        "tfds:oxford_iiit_pet",
+        feature_a="segmentation_mask",
+        feature_b="image",
+        tfds_dir=str(tmp_path),
+    )
+    assert time.perf_counter() - start < 15

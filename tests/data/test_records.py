@@ -51,8 +51,9 @@ def test_scanning_finds_what_the_index_says(shard):
     index = path.with_name(path.name + INDEX_SUFFIX)
     index.unlink()
     np.testing.assert_array_equal(read_index(path), written)
-    index.write_text("0 5\n")  # of another shard
-    np.testing.assert_array_equal(read_index(path), written)
+    for wrong in (b"0 5\n", b"0 5 7\n", b"zero\n", b"\xff\xfe", b"0 99999999999999999999\n"):
+        index.write_bytes(wrong)  # of another shard, or damaged
+        np.testing.assert_array_equal(read_index(path), written)
 
 
 @pytest.mark.parametrize("place", [5, 300])
