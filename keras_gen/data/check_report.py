@@ -164,7 +164,7 @@ def _case(result: Result, case: Case) -> str:
     )
     why = case.why
     for name in (name for number in case.numbers for name in result.examples.names(number)):
-        why = why.replace(name, _short(name))
+        why = why.removeprefix(f"{name} ")  # it stands there already
     return f'<figure><div class="examples">{shown_examples}</div><figcaption>{_text(why)}</figcaption></figure>'
 
 
