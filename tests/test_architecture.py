@@ -18,7 +18,7 @@ BELOW = {
     "networks": {"layers", "ops"},
     "data": set(),
     "metrics": {"networks", "layers", "ops"},
-    "export": set(),
+    "export": {"layers", "ops"},
     "engine": {"export"},
     "models": {"engine", "networks", "layers", "ops"},
 }

@@ -23,6 +23,7 @@ from ai_edge_litert.interpreter import Interpreter
 from keras_gen.console import quiet
 from keras_gen.errors import UserError
 from keras_gen.export.metadata import Io, Metadata, with_metadata
+from keras_gen.export.rewrite import rewritten
 from keras_gen.export.saved_model import from_levels, to_levels, write_saved_model
 from keras_gen.files import write
 
@@ -41,6 +42,7 @@ def write_tflite(
     batch: int = 1,
     calibration: np.ndarray | None = None,
     metadata: Metadata | None = None,
+    rewrite: bool = True,
 ) -> dict[str, str]:
     """Convert `network` to a .tflite with the signature serving_default: {source} -> {output}, shape (batch, h, w, c).
 
@@ -58,6 +60,7 @@ def write_tflite(
         batch: examples per call.
         calibration: for int8, real training inputs, (n, h, w, c) float32 in [-1, 1].
         metadata: to write into the file.
+        rewrite: convert the faster form of the same function (`export.rewrite`); False takes the network as it is.
 
     Returns:
         Operator of Flex -> why it is there; empty for built-in operators only.
@@ -65,6 +68,7 @@ def write_tflite(
     Raises:
         RuntimeError: if an operator is in neither.
     """
+    network = rewritten(network) if rewrite else network
     with tempfile.TemporaryDirectory() as folder:
         saved = Path(folder) / "saved_model"
         # int8 has integers inside, so the converter makes the ends integers too instead of casting to float and back.

@@ -46,21 +46,29 @@ class SubPixelConv2DTranspose(keras.layers.Conv2DTranspose):
     def call(self, inputs: Any) -> Any:
         """The transposed convolution of `inputs`."""
         cut = [(size - 2) // 2 for size in self.kernel_size]  # b above: m begins at b // 2
+        if tuple(inputs.shape[1:3]) == (1, 1):  # the taps b and b + 1 alone meet the one pixel
+            top, left = cut
+            return self._finished(ops.conv(inputs, self._as_convolution(1, 1, top, left), padding="valid"))
         taps = [math.ceil(size / 2) for size in self.kernel_size]
         padding = [(s - 1 - b // 2, (b + 1) // 2) for s, b in zip(taps, cut, strict=True)]
         inputs = ops.pad(inputs, ((0, 0), *padding, (0, 0))) if any(map(any, padding)) else inputs
-        outputs = ops.conv(inputs, self._as_convolution(*taps), strides=1, padding="valid")
-        if self.use_bias:  # here, where an inference engine fuses it with the convolution
-            outputs = ops.add(outputs, ops.tile(self.bias, 4))
-        outputs = ops.depth_to_space(outputs, 2)
+        outputs = ops.conv(inputs, self._as_convolution(*taps), padding="valid")
         # Where b is odd, the first output of the first m and the last of the last m are beyond the edge.
-        top, left = (b % 2 for b in cut)
-        outputs = outputs[:, top : -top or None, left : -left or None]
+        return self._finished(outputs, *(b % 2 for b in cut))
+
+    def _finished(self, outputs: Any, top: int = 0, left: int = 0) -> Any:
+        """Bias, where an inference engine fuses it with the convolution; phases interleaved; activation."""
+        if self.use_bias:
+            outputs = ops.add(outputs, ops.tile(self.bias, 4))
+        outputs = ops.depth_to_space(outputs, 2)[:, top : -top or None, left : -left or None]
         return outputs if self.activation is None else self.activation(outputs)
 
-    def _as_convolution(self, rows: int, columns: int) -> Any:
-        """(k, k, filters, channels) -> (rows, columns, channels, 4 filters), phases in the order of depth_to_space."""
-        kernel = self.kernel
+    def _as_convolution(self, rows: int, columns: int, top: int = 0, left: int = 0) -> Any:
+        """(k, k, filters, channels) -> (rows, columns, channels, 4 filters), phases in the order of depth_to_space.
+
+        Of the kernel's taps those from (top, left) on, 2 rows times 2 columns.
+        """
+        kernel = self.kernel[top : top + 2 * rows, left : left + 2 * columns]
         height, width, filters, channels = kernel.shape
         kernel = ops.pad(kernel, ((0, 2 * rows - height), (0, 2 * columns - width), (0, 0), (0, 0)))
         kernel = ops.reshape(kernel, (rows, 2, columns, 2, filters, channels))  # tap, phase; tap, phase

@@ -1,0 +1,139 @@
+"""The same function by operations that inference engines do faster: what a .tflite is converted from.
+
+- Transposed convolutions of stride 2 become sub-pixel convolutions (`layers.transposed`).
+- Instance normalisation becomes two means and one scale and shift, without Keras' grouping of channels, whose
+  reshapes engines do not see through.
+- Batch normalisation is folded into the convolution before it.
+- Taps of a kernel that never meet anything but padding are cut off: at the innermost level of a U-Net, where a 4x4
+  kernel looks at 2x2 pixels, three quarters of the weights, which are most of what has to be read from memory there.
+
+What each is worth is measured by `benchmarks/edge.py --steps`, see docs/performance.md.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from keras_gen.layers.transposed import SubPixelConv2DTranspose, replaceable
+
+
+def rewritten(network: keras.Model) -> keras.Model:
+    """A functional network that computes what `network` does in inference, for the same static size.
+
+    Args:
+        network: functional; its weights are copied.
+    """
+    folded = _foldable(network)
+
+    def replace(layer: layers.Layer) -> layers.Layer:
+        settings = layer.get_config()
+        if layer.name in folded:
+            settings["use_bias"] = True
+        if layer.name in folded.values():
+            return _Folded(name=layer.name)
+        if replaceable(layer):
+            return SubPixelConv2DTranspose.from_config(settings)
+        if type(layer) is layers.Conv2D and _is_plain(layer):
+            return _CroppedConv2D.from_config(settings)
+        if type(layer) is layers.GroupNormalization and layer.groups in (-1, layer.input.shape[-1]):
+            return _InstanceNormalization.from_config(settings)
+        return layer.__class__.from_config(settings)
+
+    clone = keras.models.clone_model(network, clone_function=replace)
+    for layer in network.layers:
+        if layer.name in folded:
+            clone.get_layer(layer.name).set_weights(_with_norm(layer, network.get_layer(folded[layer.name])))
+        elif layer.weights and layer.name not in folded.values():
+            clone.get_layer(layer.name).set_weights(layer.get_weights())
+    return clone
+
+
+class _Folded(layers.Layer):
+    """In the place of a normalisation that the convolution before it has taken over."""
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        return inputs
+
+
+class _InstanceNormalization(layers.GroupNormalization):
+    """As GroupNormalization with one channel a group, for (batch, h, w, channels)."""
+
+    def call(self, inputs: Any) -> Any:
+        mean = ops.mean(inputs, axis=(1, 2), keepdims=True)
+        variance = ops.mean(ops.square(inputs - mean), axis=(1, 2), keepdims=True)
+        scale = ops.rsqrt(variance + self.epsilon)
+        if self.scale:
+            scale = scale * self.gamma
+        shift = -mean * scale
+        if self.center:
+            shift = shift + self.beta
+        return inputs * scale + shift
+
+
+class _CroppedConv2D(layers.Conv2D):
+    """As Conv2D with "same" padding, without the taps that meet only padding."""
+
+    def call(self, inputs: Any) -> Any:
+        kernel, padding = self.kernel, [(0, 0)]
+        for axis, (size, taps, stride) in enumerate(
+            zip(inputs.shape[1:3], self.kernel_size, self.strides, strict=True)
+        ):
+            last = (-(-size // stride) - 1) * stride  # where the last output looks
+            before = max(last + taps - size, 0) // 2
+            # Tap t of output o looks at o * stride + t - before: some o must give a place from 0 to size - 1.
+            first, end = max(before - last, 0), min(size + before, taps)
+            kernel = ops.take(kernel, ops.arange(first, end), axis=axis) if (first, end) != (0, taps) else kernel
+            padding.append((before - first, max(last + end - before - size, 0)))
+        if tuple(kernel.shape) == tuple(self.kernel.shape):
+            return super().call(inputs)
+        padding.append((0, 0))
+        inputs = ops.pad(inputs, padding) if any(map(any, padding)) else inputs
+        outputs = ops.conv(inputs, kernel, strides=list(self.strides), padding="valid")
+        outputs = ops.add(outputs, self.bias) if self.use_bias else outputs
+        return outputs if self.activation is None else self.activation(outputs)
+
+
+def _is_plain(layer: layers.Conv2D) -> bool:
+    return (
+        layer.padding == "same"
+        and layer.data_format == "channels_last"
+        and layer.groups == 1
+        and tuple(layer.dilation_rate) == (1, 1)
+        and None not in layer.input.shape[1:3]
+    )
+
+
+def _foldable(network: keras.Model) -> dict[str, str]:
+    """Convolution -> the batch normalisation that alone takes its result."""
+    found = {}
+    for layer in network.layers:
+        if type(layer) is not layers.BatchNormalization or layer.axis not in (-1, len(layer.input.shape) - 1):
+            continue
+        before = layer.input._keras_history.operation
+        takers = [node.operation for node in before._outbound_nodes]
+        if (
+            isinstance(before, layers.Conv2D | layers.Conv2DTranspose)
+            and before.activation is keras.activations.linear
+            and before.data_format == "channels_last"
+            and len({taker.name for taker in takers}) == 1
+        ):
+            found[before.name] = layer.name
+    return found
+
+
+def _with_norm(convolution: layers.Layer, norm: layers.BatchNormalization) -> list[np.ndarray]:
+    """Kernel and bias of a convolution that normalises too, by the running statistics."""
+    kernel = np.asarray(convolution.kernel)
+    bias = np.asarray(convolution.bias) if convolution.use_bias else 0.0
+    scale = 1.0 / np.sqrt(np.asarray(norm.moving_variance) + norm.epsilon)
+    if norm.scale:
+        scale = scale * np.asarray(norm.gamma)
+    bias = (bias - np.asarray(norm.moving_mean)) * scale
+    if norm.center:
+        bias = bias + np.asarray(norm.beta)
+    outputs = 2 if isinstance(convolution, layers.Conv2DTranspose) else 3  # the axis of the kernel
+    return [kernel * np.expand_dims(scale, tuple(a for a in range(4) if a != outputs)), bias]
