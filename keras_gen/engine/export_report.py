@@ -145,7 +145,7 @@ def _page(
     for file, figures in _files(export):
         if "operators" in figures:
             parts.append(f"<details><summary>{html.escape(file)}</summary>{_counts(figures['operators'])}")
-            left = figures["not_delegated"]
+            left = figures.get("not_delegated")
             parts.append(f"<p>Not run by XNNPACK:</p>{_counts(left)}</details>" if left else "</details>")
     return _SKELETON.format(title=title, body="\n".join(parts))
 

@@ -12,29 +12,55 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
+_TURN = 10  # calls of one file before the next has its turn
 _WARM_UP = 2  # calls before the first that counts: the first allocates, packs weights and reads the file
 
 
-def measure(path: Path, *, threads: int, runs: int) -> dict[str, float | None]:
-    """Time calls with random images.
+def measure(paths: Sequence[Path], *, threads: Sequence[int], runs: int) -> dict[Path, dict[str, Any]]:
+    """Time calls with random images, the files in turns, so that a machine that is slow for a while is slow for all.
 
     Args:
-        path: the file.
-        threads: CPU threads.
-        runs: calls that count.
+        paths: the files.
+        threads: numbers of CPU threads to time with.
+        runs: calls that count, for each file and number of threads.
 
     Returns:
-        median_ms and p95_ms of a call; peak_megabytes, how far the resident set rose above that of the interpreter
-        without a model, mapped weights included, or None where the system does not tell.
+        file -> latency: number of threads, as text -> median_ms and p95_ms of a call; peak_megabytes, how far the
+        resident set rose above that of the interpreter without a model, mapped weights included, or None where the
+        system does not tell.
     """
-    command = [sys.executable, "-m", __name__, str(path), str(threads), str(runs)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    milliseconds: dict[tuple[Path, int], list[float]] = {(path, number): [] for path in paths for number in threads}
+    peaks: dict[Path, list[float | None]] = {path: [] for path in paths}
+    for start in range(0, runs, _TURN):
+        for (path, number), taken in milliseconds.items():
+            told = _in_a_process(path, number, min(_TURN, runs - start))
+            taken += told["milliseconds"]
+            peaks[path].append(told["peak_megabytes"])
+    return {
+        path: {
+            "latency": {str(number): _summary(milliseconds[path, number]) for number in threads},
+            "peak_megabytes": None if None in peaks[path] else max(peaks[path]),
+        }
+        for path in paths
+    }
+
+
+def _summary(milliseconds: list[float]) -> dict[str, float]:
+    median, p95 = np.percentile(milliseconds, [50, 95])
+    return {"median_ms": round(float(median), 2), "p95_ms": round(float(p95), 2)}
+
+
+def _in_a_process(path: Path, threads: int, runs: int) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-m", __name__, str(path), str(threads), str(runs)], capture_output=True, text=True
+    )
     if done.returncode:
         raise RuntimeError(f"{path} could not be measured: {done.stderr.strip().splitlines()[-1:]}")
     return json.loads(done.stdout.splitlines()[-1])
@@ -65,9 +91,8 @@ def _measured(path: str, threads: int, runs: int) -> dict[str, Any]:
         interpreter.invoke()
         interpreter.get_tensor(output["index"])
         seconds.append(time.perf_counter() - start)
-    median, p95 = np.percentile(seconds[_WARM_UP:], [50, 95]) * 1e3
     peak = None if before is None else round(_memory("VmHWM") - before, 1)
-    return {"median_ms": round(float(median), 2), "p95_ms": round(float(p95), 2), "peak_megabytes": peak}
+    return {"milliseconds": [1e3 * second for second in seconds[_WARM_UP:]], "peak_megabytes": peak}
 
 
 def _memory(field: str) -> float | None:

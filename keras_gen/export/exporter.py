@@ -128,6 +128,7 @@ def export(
         files[saved.name] = {"megabytes": _megabytes(saved), **figures}
 
         stem = "model" if number == 0 else name
+        runnable: list[Path] = []
         for size in plan.sizes or (None,):
             sized = network if size in (None, *network.input_shape[1:2]) else _at_size(network, size)
             sources = _resized(images, sized, origin)
@@ -151,9 +152,13 @@ def export(
                     metadata=metadata,
                 )
                 files[file.name] = {"metadata": metadata.as_dict(), "megabytes": _megabytes(file)}
-                files[file.name] |= _proved(file, sources, expected, missing, plan.runs)
+                files[file.name] |= _proved(file, sources, expected, missing)
                 if not files[file.name]["flex"]:
                     shown[variant] = TFLiteModel(file)(sources[:_SHOWN])
+                    runnable.append(file)
+        if plan.runs:
+            for file, timed in measure(runnable, threads=THREADS, runs=plan.runs).items():
+                files[file.name] |= timed
         for file, figures in files.items():
             _require_equal(folder / file, figures, report)
     return report
@@ -183,9 +188,7 @@ def compare(
     }
 
 
-def _proved(
-    file: Path, sources: np.ndarray, expected: np.ndarray, missing: dict[str, str], runs: int
-) -> dict[str, Any]:
+def _proved(file: Path, sources: np.ndarray, expected: np.ndarray, missing: dict[str, str]) -> dict[str, Any]:
     """The figures of one .tflite."""
     operators = operators_of(file)
     figures: dict[str, Any] = {
@@ -207,11 +210,6 @@ def _proved(
             f"unusable: its pictures are only {figures['psnr']:.1f} dB from the network's, and below {USABLE:.0f} dB "
             "the errors are plain to see"
         )
-    if runs:
-        timed = {threads: measure(file, threads=threads, runs=runs) for threads in THREADS}
-        peaks = [figure.pop("peak_megabytes") for figure in timed.values()]
-        figures["latency"] = {str(threads): figure for threads, figure in timed.items()}
-        figures["peak_megabytes"] = None if None in peaks else max(peaks)
     return figures
 
 
