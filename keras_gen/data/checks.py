@@ -129,8 +129,11 @@ def sample(examples: Examples) -> list[int]:
         numbers[np.linspace(0, len(numbers) - 1, min(count, len(numbers))).astype(int)] for numbers, count in parts
     ]
     numbers = [int(number) for number in np.sort(np.concatenate(chosen))]
-    pixels = np.array([sum(info.width * info.height for info in facts.infos) for facts in headers(examples, numbers)])
-    affordable = max(1, int(QUICK_PIXELS / max(pixels.mean(), 1)))
+    pixels = 0
+    for number, facts in zip(numbers, headers(examples, numbers), strict=True):
+        files = facts.infos[: len(examples.names(number))]  # side by side, both sides have the header of one file
+        pixels += sum(info.width * info.height for info in files)
+    affordable = max(1, QUICK_PIXELS * len(numbers) // max(pixels, 1))
     if affordable < len(numbers):
         numbers = [numbers[place] for place in np.linspace(0, len(numbers) - 1, affordable).astype(int)]
     return numbers

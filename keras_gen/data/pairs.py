@@ -373,7 +373,8 @@ class _Survey:
         try:
             return self._function(index, *contents)
         except UserError as error:
-            self._problems[int(index)] = error
+            # Without its traceback, which would keep the contents of the file in memory.
+            self._problems[int(index)] = type(error)(str(error))
             return self._stand_in
 
     def good(self, indices: np.ndarray, skipped: list[str]) -> np.ndarray:
