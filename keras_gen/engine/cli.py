@@ -241,7 +241,7 @@ def _agreed(saved: Setup, given: Setup, folder: Path) -> Setup:
     for section, before in saved.sections().items():
         for field, value in given.sections()[section].items():
             flag = f"--{field.replace('_', '-')}"
-            if field in ("resume", "overwrite", "max_hours") or value == before[field]:
+            if field in ("resume", "overwrite", "max_hours", "check") or value == before[field]:
                 continue
             if field == "epochs":
                 if value < before[field]:

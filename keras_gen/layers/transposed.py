@@ -16,6 +16,7 @@ import math
 from typing import Any
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 
@@ -60,7 +61,7 @@ class SubPixelConv2DTranspose(keras.layers.Conv2DTranspose):
         """Bias, where an inference engine fuses it with the convolution; phases interleaved; activation."""
         if self.use_bias:
             outputs = ops.add(outputs, ops.tile(self.bias, 4))
-        outputs = ops.depth_to_space(outputs, 2)[:, top : -top or None, left : -left or None]
+        outputs = tf.nn.depth_to_space(outputs, 2)[:, top : -top or None, left : -left or None]
         return outputs if self.activation is None else self.activation(outputs)
 
     def _as_convolution(self, rows: int, columns: int, top: int = 0, left: int = 0) -> Any:

@@ -65,6 +65,19 @@ def test_workers_share_the_batches_of_one(workers):
             np.testing.assert_array_equal(share[step][1], draw[worker::workers])
 
 
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_the_shares_of_all_workers_are_the_data_set(workers):
+    """One epoch: every example once, by one worker, and no two draws alike, so that no two augment alike."""
+    shares = [
+        list(training_stream(load, finish, 30, 6, seed=3, stop=30, shard=(w, workers)).unbatch().as_numpy_iterator())
+        for w in range(workers)
+    ]
+    indices = [int(index) for share in shares for index, _ in share]
+    draws = {tuple(np.ravel(draw)) for share in shares for _, draw in share}
+    assert sorted(indices) == list(range(30))
+    assert len(draws) == 30
+
+
 def test_batches_that_cannot_be_shared_are_refused():
     with pytest.raises(ValueError, match="4 workers cannot share"):
         training_stream(load, finish, 7, 6, seed=0, shard=(0, 4))
