@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from keras_gen.data.facades import CLASSES
 from keras_gen.data.pairs import PairsConfig, PairsData, open_pairs
 from keras_gen.engine.config import CONFIG_FILE, from_plain, read_config
 from keras_gen.errors import UserError
@@ -39,3 +40,12 @@ def reopen_pairs(run: Path, spec: str = "", *, seed: int = 0) -> PairsData:
             f"{taken[0]} to {taken[1]}."
         )
     return data
+
+
+def classes_of(run: Path, spec: str = "") -> tuple[str, ...]:
+    """Names of the classes in the label maps that a run translates, in order of their ids.
+
+    They are known for the built-in facades; () for all other data and for photographs. Arguments as of `reopen_pairs`.
+    """
+    config = read_config(run)["data"]
+    return CLASSES if (spec or config["data"]) == "facades" and config["direction"] == "AtoB" else ()

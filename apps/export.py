@@ -12,11 +12,10 @@ from typing import Annotated, Literal
 
 import tyro
 
-from apps._reopen import reopen_pairs
+from apps._reopen import classes_of, reopen_pairs
 from keras_gen import models
-from keras_gen.data.facades import CLASSES
 from keras_gen.engine.cli import app, parse
-from keras_gen.engine.config import CONFIG_FILE, positive, read_config
+from keras_gen.engine.config import CONFIG_FILE, positive
 from keras_gen.engine.exports import read_report, write_exports
 from keras_gen.errors import UserError
 from keras_gen.export.exporter import Plan
@@ -86,8 +85,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     report = read_report(flags.run) | {"export": read_report(folder).get("export"), "exported_checkpoint": checkpoint}
     sizes = tuple(map(int, _listed(flags.sizes)))
     plan = Plan(_listed(flags.variants), flags.io, sizes, flags.batch, flags.runs)
-    drawn_classes = CLASSES if (flags.data or read_config(flags.run)["data"]["data"]) == "facades" else ()
-    origin = Origin(flags.author, flags.licence, _listed(flags.classes) or drawn_classes)
+    origin = Origin(flags.author, flags.licence, _listed(flags.classes) or classes_of(flags.run, flags.data))
     counts = {"images": flags.images, "calibration": flags.calibration}
     try:
         folder.mkdir(parents=True, exist_ok=True)

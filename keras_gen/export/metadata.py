@@ -34,7 +34,7 @@ class Origin:
     Attributes:
         author: name; "" if nobody said.
         licence: name of the terms; "" if nobody said.
-        classes: names of the label classes, in order of their ids; empty where there are none.
+        classes: names of the source's label classes, in order of their ids; empty where there are none.
         labels: number of label ids that the source's channels stand for; 0: the source is a picture.
     """
 

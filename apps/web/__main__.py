@@ -1,0 +1,131 @@
+"""A page to draw label maps of facades on, translated in the browser itself while the brush moves.
+
+A run is exported first, as the .tflite that is fastest there (docs/edge.md). LiteRT runs it within the page; the page and
+all that it needs come from this computer, and nothing leaves it.
+"""
+
+import contextlib
+import itertools
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import tyro
+
+from apps._reopen import classes_of, reopen_pairs
+from apps.web.vendor import HERE, vendor
+from keras_gen import models
+from keras_gen.data.facades import CLASSES, PALETTE, draw_pair
+from keras_gen.engine.cli import app, parse
+from keras_gen.engine.config import CONFIG_FILE
+from keras_gen.engine.exports import write_exports
+from keras_gen.engine.inference import load_export
+from keras_gen.engine.localhost import Content, LocalServer
+from keras_gen.errors import UserError
+from keras_gen.export.exporter import Plan
+from keras_gen.export.metadata import Metadata, Origin, read_metadata
+
+EXAMPLE = "python -m apps.web savedmodels/pix2pix/RUN"
+PAGE = ("page.css", "page.js", "drawing.js", "translator.js")
+
+
+@dataclass(frozen=True)
+class Flags:
+    model: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN_OR_TFLITE")]
+    """A run folder, or a .tflite file of a batch of 1; its source is label maps of facades."""
+    port: int = 8000
+    """Port of 127.0.0.1 to serve the page at; 0 takes a free one."""
+    checkpoint: Literal["newest", "best"] = "newest"
+    """Of a run folder: which of its checkpoints draws."""
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Export, fetch the libraries where they are missing, serve until Ctrl-C."""
+    flags = parse(Flags, argv, example=EXAMPLE)
+    with tempfile.TemporaryDirectory() as folder:
+        file = flags.model
+        if (flags.model / CONFIG_FILE).is_file():
+            file = exported(flags.model, flags.checkpoint, Path(folder))
+        with LocalServer(contents(file), flags.port) as server, contextlib.suppress(KeyboardInterrupt):
+            print(f"Draw at {server.url} with a browser of this computer; Ctrl-C ends.", flush=True)
+            server.serve_forever()
+
+
+def exported(run: Path, checkpoint: str, folder: Path) -> Path:
+    """Write the .tflite for the page to `folder`, compared with the run's network on a few of its validation images."""
+    classes = classes_of(run)
+    _require_facades(run, classes)
+    model, _ = models.load(run, checkpoint)
+    plan = Plan(("dynamic8",), io="uint8")
+    print(
+        *write_exports(model, reopen_pairs(run), folder, {}, plan=plan, images=4, origin=Origin(classes=classes)),
+        sep="\n",
+    )
+    return folder / "model-dynamic8-uint8.tflite"
+
+
+def contents(file: Path) -> dict[str, Content]:
+    """All that the page may ask for.
+
+    Args:
+        file: the .tflite that it runs.
+
+    Raises:
+        UserError: if that is none, or one of other images than label maps of facades.
+    """
+    if file.suffix != ".tflite":
+        raise UserError(f"{file} is neither; accepted are a run folder and a .tflite file of facade label maps.")
+    load_export(file)  # what cannot be run is refused here
+    metadata = read_metadata(file)
+    _require_facades(file, metadata.origin.classes if metadata else ())
+    (height, width), channels = metadata.size, metadata.source_channels
+    if metadata.batch != 1 or height != width or channels != (metadata.origin.labels or 3):
+        raise UserError(
+            f"{file} takes {metadata.batch} images of {width}x{height} pixels and {channels} channels at a time; accepted "
+            "is 1 image, as wide as high, of red, green and blue or of a channel for each class."
+        )
+    packages = vendor()
+    libraries = [*packages.glob("@litertjs/*/dist/index.js"), *packages.glob("@litertjs/core/wasm/*.*")]
+    seed, number = int(np.random.default_rng().integers(2**31)), itertools.count()
+    return {
+        "/": HERE / "index.html",
+        **{f"/{name}": HERE / name for name in PAGE},
+        **{f"/vendor/{library.relative_to(packages).as_posix()}": library for library in libraries},
+        "/model.tflite": file,
+        "/model.json": json.dumps(description(metadata)).encode(),
+        "/facade": lambda: draw_pair(height, seed, next(number))[0].tobytes(),
+    }
+
+
+def description(metadata: Metadata) -> dict:
+    """What the page has to know of a model: the class of a pixel -> its colour, and its channels in uint8."""
+    channels = 255 * np.eye(len(CLASSES), dtype=int) if metadata.origin.labels else PALETTE
+    return {
+        "name": metadata.name,
+        "size": metadata.size[0],
+        "io": metadata.io,
+        "outputChannels": metadata.output_channels,
+        "blank": CLASSES.index("facade"),
+        "classes": [
+            {"name": name, "colour": colour.tolist(), "source": source.tolist()}
+            for name, colour, source in zip(CLASSES, PALETTE, channels, strict=True)
+        ],
+    }
+
+
+def _require_facades(path: Path, classes: Sequence[str]) -> None:
+    if tuple(classes) != CLASSES:
+        raise UserError(
+            f"{path} is not known to translate label maps of facades; accepted are a run of --data facades --direction "
+            "AtoB, and a .tflite that apps.export wrote of one."
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

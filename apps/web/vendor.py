@@ -1,0 +1,60 @@
+"""Fetch what the page takes from npm, once: the packages of package-lock.json, checked by their checksums, to vendor/.
+
+`python -m apps.web` does it by itself where it is missing; from then on nothing leaves this computer.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from keras_gen.engine.cli import app
+from keras_gen.errors import UserError
+from keras_gen.files import replacing
+
+HERE = Path(__file__).parent
+FOLDER = HERE / "vendor"
+_LISTS = ("package.json", "package-lock.json")
+
+
+def vendor() -> Path:
+    """The folder of the installed packages, of the versions that package-lock.json names.
+
+    Raises:
+        UserError: if they are to be fetched, and npm is missing or does not get them.
+    """
+    wanted = {name: (HERE / name).read_bytes() for name in _LISTS}
+    packages = FOLDER / "node_modules"
+    if packages.is_dir() and all((FOLDER / name).read_bytes() == content for name, content in wanted.items()):
+        return packages
+    npm = shutil.which("npm")
+    if npm is None:
+        raise UserError(
+            "npm is not installed, and the page needs it once to fetch LiteRT; accepted is that of Node.js 18 or later."
+        )
+    with replacing(FOLDER) as folder:
+        folder.mkdir(parents=True)
+        for name, content in wanted.items():
+            (folder / name).write_bytes(content)
+        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+        patience = ["--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-timeout=60000"]
+        done = subprocess.run([*command, *patience], cwd=folder, capture_output=True, text=True)
+        if done.returncode:
+            said = re.search(r"^npm error (?!code |errno |syscall )(.+?)\.?$", done.stderr, re.MULTILINE)
+            raise UserError(
+                f"npm could not fetch the packages of {HERE / _LISTS[1]} ({said[1] if said else done.returncode}); it "
+                "needs its registry once."
+            )
+    return packages
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Fetch and say where to."""
+    print(vendor())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
