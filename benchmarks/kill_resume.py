@@ -105,7 +105,7 @@ def kill_and_resume(command: Sequence[str], folder: Path, moments: Sequence[str]
 def _kill(process: subprocess.Popen, folder: Path, said: Path, moment: str, chance: random.Random) -> str:
     part = re.compile(r"step-\d+\.part")
     if moment == "starting":
-        time.sleep(chance.uniform(0, 8))
+        time.sleep(chance.uniform(0, 5))
     elif moment == "after a step":
         steps = chance.randint(1, 9)
         while process.poll() is None and said.read_bytes().count(b"step") < steps:

@@ -1,8 +1,9 @@
 """The training step of pix2pix as others write it, on networks that are equal layer by layer.
 
-`tutorial_step` is the formulation of TensorFlow's own pix2pix tutorial: batch normalisation and one tape for each player.
-`pytorch_step` is that of the paper's PyTorch code: the discriminator steps on detached pictures, then the generator
-asks it again. Both are written here from the description of those programs; the numbers of weights are asserted equal.
+`tutorial_step` is the formulation of TensorFlow's own pix2pix tutorial: batch normalisation and one tape for each
+player. `pytorch_step` is that of the paper's PyTorch code: the discriminator steps on detached pictures, then the
+generator asks it again. Both are written here from the description of those programs; the numbers of weights are
+asserted to be equal.
 """
 
 from __future__ import annotations

@@ -103,6 +103,8 @@ def _sum_over_workers(strategy: tf.distribute.Strategy) -> Callable[[tf.Tensor],
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Whether this process writes files: the only one, or the first worker."""
+    """Whether this process writes files: the only one, the one that TF_CONFIG calls chief, or else worker 0."""
     resolver = strategy.cluster_resolver
-    return resolver is None or resolver.task_type in (None, "chief") or resolver.task_id == 0
+    if resolver is None or resolver.task_type in (None, "chief"):
+        return True
+    return resolver.task_id == 0 and "chief" not in resolver.cluster_spec().jobs

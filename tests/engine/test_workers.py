@@ -15,6 +15,7 @@ import tensorflow as tf
 from apps import launch
 from benchmarks.kill_resume import differences
 from keras_gen.engine.fleet import run_fleet
+from keras_gen.engine.strategy import is_chief
 
 TRAIN = [sys.executable, "-m", "apps.train_pix2pix", "--preset", "tiny", "--distribute", "multiworker"]
 TRAIN += ["--batch-size", "2", "--deterministic", "--ema", "0.9"]
@@ -62,6 +63,24 @@ def test_a_worker_is_killed_and_the_run_goes_on_exactly(tmp_path, capfd):
     assert "launch: worker 1 ended with exit code 137" in said.err
     assert run_fleet([*TRAIN, *flags, "--out", str(out), "--resume", str(out)], 2) == 0
     assert differences(tmp_path / "undisturbed", out) == []
+
+
+@pytest.mark.parametrize(
+    ("cluster", "task", "chief"),
+    [
+        ({"worker": ["a:1", "b:1"]}, ("worker", 0), True),
+        ({"worker": ["a:1", "b:1"]}, ("worker", 1), False),
+        ({"chief": ["a:1"], "worker": ["b:1"]}, ("chief", 0), True),
+        ({"chief": ["a:1"], "worker": ["b:1"]}, ("worker", 0), False),
+    ],
+)
+def test_there_is_one_chief(cluster, task, chief):
+    class Strategy:
+        cluster_resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+            tf.train.ClusterSpec(cluster), task_type=task[0], task_id=task[1]
+        )
+
+    assert is_chief(Strategy()) == chief
 
 
 def test_output_is_prefixed_and_the_first_failure_is_the_exit_code(capfd):
