@@ -1,9 +1,12 @@
 """The same function by operations that inference engines do faster: what a .tflite is converted from.
 
 - Transposed convolutions of stride 2 become sub-pixel convolutions (`layers.transposed`).
-- Instance normalisation becomes two means and one scale and shift, without Keras' grouping of channels, whose
-  reshapes engines do not see through.
+- Instance normalisation becomes two means, a product and one scale and shift, without Keras' grouping of channels,
+  whose reshapes engines do not see through. The variance is the mean of a product, because XNNPACK leaves the squared
+  difference of integers to a kernel that is twenty times slower.
 - Batch normalisation is folded into the convolution before it.
+- A ReLU that has no operation before it to be fused with gets one, a maximum over one pixel: for integers XNNPACK
+  leaves a ReLU that stands alone to a slow kernel too, but runs this pair as one clamp.
 - Taps of a kernel that never meet anything but padding are cut off: at the innermost level of a U-Net, where a 4x4
   kernel looks at 2x2 pixels, three quarters of the weights, which are most of what has to be read from memory there.
 
@@ -12,7 +15,8 @@ What each is worth is measured by `benchmarks/edge.py --steps`, see docs/perform
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Collection
+from typing import Any, Literal, get_args
 
 import keras
 import numpy as np
@@ -20,14 +24,18 @@ from keras import layers, ops
 
 from keras_gen.layers.transposed import SubPixelConv2DTranspose, replaceable
 
+Step = Literal["sub-pixel", "instance norm", "batch norm", "kernels", "relu"]
+STEPS: tuple[Step, ...] = get_args(Step)
 
-def rewritten(network: keras.Model) -> keras.Model:
+
+def rewritten(network: keras.Model, steps: Collection[Step] = STEPS) -> keras.Model:
     """A functional network that computes what `network` does in inference, for the same static size.
 
     Args:
         network: functional; its weights are copied.
+        steps: which of the rewrites above; all of them but for measurements.
     """
-    folded = _foldable(network)
+    folded = _foldable(network) if "batch norm" in steps else {}
 
     def replace(layer: layers.Layer) -> layers.Layer:
         settings = layer.get_config()
@@ -35,12 +43,9 @@ def rewritten(network: keras.Model) -> keras.Model:
             settings["use_bias"] = True
         if layer.name in folded.values():
             return _Folded(name=layer.name)
-        if replaceable(layer):
-            return SubPixelConv2DTranspose.from_config(settings)
-        if type(layer) is layers.Conv2D and _is_plain(layer):
-            return _CroppedConv2D.from_config(settings)
-        if type(layer) is layers.GroupNormalization and layer.groups in (-1, layer.input.shape[-1]):
-            return _InstanceNormalization.from_config(settings)
+        for step, fits, kind in _KINDS:
+            if step in steps and fits(layer):
+                return kind.from_config(settings)
         return layer.__class__.from_config(settings)
 
     clone = keras.models.clone_model(network, clone_function=replace)
@@ -64,14 +69,11 @@ class _InstanceNormalization(layers.GroupNormalization):
 
     def call(self, inputs: Any) -> Any:
         mean = ops.mean(inputs, axis=(1, 2), keepdims=True)
-        variance = ops.mean(ops.square(inputs - mean), axis=(1, 2), keepdims=True)
+        centred = inputs - mean
+        variance = ops.mean(centred * centred, axis=(1, 2), keepdims=True)
         scale = ops.rsqrt(variance + self.epsilon)
-        if self.scale:
-            scale = scale * self.gamma
-        shift = -mean * scale
-        if self.center:
-            shift = shift + self.beta
-        return inputs * scale + shift
+        outputs = centred * (scale * self.gamma if self.scale else scale)
+        return outputs + self.beta if self.center else outputs
 
 
 class _CroppedConv2D(layers.Conv2D):
@@ -97,14 +99,52 @@ class _CroppedConv2D(layers.Conv2D):
         return outputs if self.activation is None else self.activation(outputs)
 
 
-def _is_plain(layer: layers.Conv2D) -> bool:
+class _PooledReLU(layers.ReLU):
+    """As ReLU, for (batch, h, w, channels)."""
+
+    def call(self, inputs: Any) -> Any:
+        return ops.relu(ops.max_pool(inputs, 1, 1))
+
+
+def _is_plain(layer: layers.Layer) -> bool:
     return (
-        layer.padding == "same"
+        type(layer) is layers.Conv2D
+        and layer.padding == "same"
         and layer.data_format == "channels_last"
         and layer.groups == 1
         and tuple(layer.dilation_rate) == (1, 1)
         and None not in layer.input.shape[1:3]
     )
+
+
+def _is_instance(layer: layers.Layer) -> bool:
+    return (
+        type(layer) is layers.GroupNormalization
+        and layer.groups in (-1, layer.input.shape[-1])
+        and layer.axis in (-1, 3)
+        and len(layer.input.shape) == 4
+    )
+
+
+def _stands_alone(layer: layers.Layer) -> bool:
+    """Whether a ReLU takes what others take too, or the concatenation of several results."""
+    if type(layer) is not layers.ReLU or (layer.max_value, layer.negative_slope, layer.threshold) != (None, 0, 0):
+        return False
+    before = layer.input._keras_history.operation
+    return len(layer.input.shape) == 4 and (isinstance(before, layers.Concatenate) or len(_takers(before)) > 1)
+
+
+_KINDS: tuple[tuple[Step, Callable[[layers.Layer], bool], type[layers.Layer]], ...] = (
+    ("sub-pixel", replaceable, SubPixelConv2DTranspose),
+    ("kernels", _is_plain, _CroppedConv2D),
+    ("instance norm", _is_instance, _InstanceNormalization),
+    ("relu", _stands_alone, _PooledReLU),
+)
+
+
+def _takers(layer: layers.Layer) -> set[str]:
+    """Names of the layers that take a layer's result."""
+    return {node.operation.name for node in layer._outbound_nodes}
 
 
 def _foldable(network: keras.Model) -> dict[str, str]:
@@ -114,12 +154,11 @@ def _foldable(network: keras.Model) -> dict[str, str]:
         if type(layer) is not layers.BatchNormalization or layer.axis not in (-1, len(layer.input.shape) - 1):
             continue
         before = layer.input._keras_history.operation
-        takers = [node.operation for node in before._outbound_nodes]
         if (
             isinstance(before, layers.Conv2D | layers.Conv2DTranspose)
             and before.activation is keras.activations.linear
             and before.data_format == "channels_last"
-            and len({taker.name for taker in takers}) == 1
+            and len(_takers(before)) == 1
         ):
             found[before.name] = layer.name
     return found

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 from keras import layers
 
-from keras_gen.export.rewrite import rewritten
+from keras_gen.export.operators import operators_of
+from keras_gen.export.rewrite import STEPS, rewritten
+from keras_gen.export.tflite import write_tflite
 from keras_gen.layers.transposed import SubPixelConv2DTranspose
 from keras_gen.networks.unet import unet
 
@@ -20,8 +22,8 @@ def random_weights(network):
     return network
 
 
-def check(network):
-    faster = rewritten(network)
+def check(network, steps=STEPS):
+    faster = rewritten(network, steps)
     images = np.random.default_rng(1).uniform(-1, 1, (2, *network.input_shape[1:])).astype(np.float32)
     np.testing.assert_allclose(faster(images), network(images, training=False), atol=2e-5)
     return faster
@@ -38,6 +40,40 @@ def test_a_unet(norm, levels):
     assert "BatchNormalization" not in kinds
     assert "GroupNormalization" not in kinds
     assert network.count_params() >= faster.count_params()
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_each_step_alone(step):
+    def kinds(network):
+        return {layer.name: type(layer) for layer in network.layers}
+
+    network = random_weights(unet(16, 3, 2, levels=3, filters=4, norm="batch" if step == "batch norm" else "instance"))
+    assert kinds(check(network, [step])) != kinds(network) == kinds(check(network, []))
+
+
+def test_integers_are_left_to_slow_kernels_only_where_there_is_one_for_each_channel(tmp_path):
+    file = tmp_path / "int8.tflite"
+    network = random_weights(unet(32, 3, 2, levels=3, filters=4, norm="instance"))
+    images = np.random.default_rng(1).uniform(-1, 1, (4, *network.input_shape[1:])).astype(np.float32)
+    write_tflite(network, "source", "generated", file, variant="int8", calibration=images)
+    assert set(operators_of(file).left) <= {"ADD", "RSQRT"}  # of the variances
+
+
+@pytest.mark.parametrize("layer", [layers.ReLU(6.0), layers.ReLU(negative_slope=0.1), layers.ReLU(threshold=0.5)])
+def test_other_rectifiers_stay(layer):
+    source = keras.Input((4, 4, 2))
+    x = layer(layers.Concatenate()([source, 10.0 * source]))
+    faster = check(keras.Model(source, x))
+    assert type(faster.layers[-1]) is layers.ReLU
+
+
+def test_a_rectifier_is_left_to_the_convolution_before_it():
+    source = keras.Input((4, 4, 2))
+    x = layers.ReLU(name="fused")(layers.Conv2D(2, 3, padding="same")(source))
+    x = layers.Concatenate()([layers.ReLU(name="shared")(x), layers.LeakyReLU()(x)])
+    faster = check(random_weights(keras.Model(source, x)))
+    assert type(faster.get_layer("fused")) is layers.ReLU
+    assert type(faster.get_layer("shared")) is not layers.ReLU
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 8])
