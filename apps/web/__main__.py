@@ -1,7 +1,7 @@
 """A page to draw label maps of facades on, translated in the browser itself while the brush moves.
 
-A run is exported first, as the .tflite that is fastest there (docs/edge.md). LiteRT runs it within the page; the page and
-all that it needs come from this computer, and nothing leaves it.
+A run is exported first, as the .tflite that is fastest there (docs/edge.md). LiteRT runs it within the page. The page
+and all that it needs come from this computer, and nothing leaves it.
 """
 
 import contextlib
@@ -46,13 +46,14 @@ class Flags:
 
 @app
 def main(argv: Sequence[str] | None = None) -> None:
-    """Export, fetch the libraries where they are missing, serve until Ctrl-C."""
+    """Fetch the libraries where they are missing, export, serve until Ctrl-C."""
     flags = parse(Flags, argv, example=EXAMPLE)
+    packages = vendor()
     with tempfile.TemporaryDirectory() as folder:
         file = flags.model
         if (flags.model / CONFIG_FILE).is_file():
             file = exported(flags.model, flags.checkpoint, Path(folder))
-        with LocalServer(contents(file), flags.port) as server, contextlib.suppress(KeyboardInterrupt):
+        with LocalServer(contents(file, packages), flags.port) as server, contextlib.suppress(KeyboardInterrupt):
             print(f"Draw at {server.url} with a browser of this computer; Ctrl-C ends.", flush=True)
             server.serve_forever()
 
@@ -70,11 +71,12 @@ def exported(run: Path, checkpoint: str, folder: Path) -> Path:
     return folder / "model-dynamic8-uint8.tflite"
 
 
-def contents(file: Path) -> dict[str, Content]:
+def contents(file: Path, packages: Path) -> dict[str, Content]:
     """All that the page may ask for.
 
     Args:
         file: the .tflite that it runs.
+        packages: folder of the npm packages, see `vendor`.
 
     Raises:
         UserError: if that is none, or one of other images than label maps of facades.
@@ -87,10 +89,9 @@ def contents(file: Path) -> dict[str, Content]:
     (height, width), channels = metadata.size, metadata.source_channels
     if metadata.batch != 1 or height != width or channels != (metadata.origin.labels or 3):
         raise UserError(
-            f"{file} takes {metadata.batch} images of {width}x{height} pixels and {channels} channels at a time; accepted "
-            "is 1 image, as wide as high, of red, green and blue or of a channel for each class."
+            f"{file} takes {metadata.batch} images of {width}x{height} pixels and {channels} channels at a time; "
+            "accepted is 1 image, as wide as high, of red, green and blue or of a channel for each class."
         )
-    packages = vendor()
     libraries = [*packages.glob("@litertjs/*/dist/index.js"), *packages.glob("@litertjs/core/wasm/*.*")]
     seed, number = int(np.random.default_rng().integers(2**31)), itertools.count()
     return {

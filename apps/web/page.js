@@ -36,6 +36,7 @@ function show() {
   canvas.getContext("2d").putImageData(picture, 0, 0);
   element("undo").disabled = !drawing.former.length;
   asked = true;
+  element("generated").ariaBusy = "true";
   answer();
 }
 
@@ -51,6 +52,7 @@ async function answer() {
     milliseconds = performance.now() - start;
     element("generated").getContext("2d").putImageData(picture, 0, 0);
     element("time").textContent = `Answered in ${milliseconds.toFixed(0)} ms`;
+    element("generated").ariaBusy = String(asked);
     element("save").disabled = false;
   } catch (error) {
     translator = null;
