@@ -2,10 +2,13 @@
 
     pip install -e '.[bench]'
     python -m benchmarks.edge
+    python -m benchmarks.edge --steps [--norm batch]
 
 One process, interleaved calls, medians; the ratio to ONNX Runtime is what can be compared between machines. The ONNX
 graph is written layer by layer from the Keras network (convolutions, transposed convolutions and instance normalisation
 as its own operators, the form in which an equal PyTorch network is exported), and both draw the same picture.
+
+`--steps` takes the rewrites of `keras_gen.export.rewrite` apart: each alone, all but each, and all of them.
 """
 
 from __future__ import annotations
@@ -24,10 +27,13 @@ import numpy as np
 from keras_gen.engine.cli import app, parse
 from keras_gen.engine.config import positive
 from keras_gen.errors import UserError
-from keras_gen.export.tflite import VARIANTS, TFLiteModel, write_tflite
+from keras_gen.export.rewrite import STEPS, Step, rewritten
+from keras_gen.export.tflite import VARIANTS, TFLiteModel, Variant, write_tflite
 from keras_gen.models.pix2pix import Config, Pix2Pix
+from keras_gen.networks.unet import Norm
 
 EXAMPLE = "python -m benchmarks.edge --image-size 256 --threads 2"
+_STEPS_VARIANTS = tuple(variant for variant in VARIANTS if variant != "float16")  # it is computed as float32
 
 
 @dataclass(frozen=True)
@@ -40,9 +46,15 @@ class Flags:
     """CPU threads of each engine [threads]."""
     runs: int = 30
     """Calls that are timed [calls]."""
+    steps: bool = False
+    """What each rewrite is worth, instead of the comparison with ONNX Runtime."""
+    norm: Norm = "instance"
+    """Normalisation of the U-Net; ONNX Runtime is compared on instance."""
 
     def __post_init__(self) -> None:
         positive(self, "image_size", "filters", "threads", "runs")
+        if self.norm != "instance" and not self.steps:
+            raise UserError(f"--norm got {self.norm} without --steps; accepted is instance.")
 
 
 @app
@@ -50,32 +62,72 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Convert, time, print."""
     flags = parse(Flags, argv, example=EXAMPLE)
     keras.utils.set_random_seed(0)
-    network = Pix2Pix(Config(image_size=flags.image_size, filters=flags.filters)).serving()["generator"].network
-    rng = np.random.default_rng(0)
-    images = rng.uniform(-1, 1, (8, flags.image_size, flags.image_size, 3)).astype(np.float32)
+    config = Config(image_size=flags.image_size, filters=flags.filters, norm=flags.norm)
+    network = Pix2Pix(config).serving()["generator"].network
     with tempfile.TemporaryDirectory() as folder:
-        engines = {"ONNX Runtime": onnx_runtime(network, flags.threads)}
-        for plain in (True, False):
-            for variant in VARIANTS:
-                file = Path(folder) / f"{variant}{plain}.tflite"
-                settings = {"variant": variant, "calibration": images, "rewrite": not plain}
-                write_tflite(network, "source", "generated", file, **settings)
-                name = f"TFLite {variant}{', as converted' if plain else ''}"
-                engines[name] = TFLiteModel(file, flags.threads)
-        seconds: dict[str, list[float]] = {name: [] for name in engines}
-        for number in range(flags.runs + 2):
-            for name, run in engines.items():
-                start = time.perf_counter()
-                run(images[:1])
-                if number >= 2:
-                    seconds[name].append(time.perf_counter() - start)
-        expected = network(images[:1]).numpy()
-        base = statistics.median(seconds["ONNX Runtime"])
-        print("| engine | ms | of ONNX Runtime's | largest difference from the network |")
-        print("|---|---:|---:|---:|")
+        (compare_steps if flags.steps else compare_engines)(network, flags, Path(folder))
+
+
+def compare_engines(network: keras.Model, flags: Flags, folder: Path) -> None:
+    """Each variant, rewritten and as converted, beside ONNX Runtime."""
+    images = noise(flags.image_size)
+    engines = {"ONNX Runtime": onnx_runtime(network, flags.threads)}
+    for name, steps in (", as converted", ()), ("", STEPS):
+        for variant in VARIANTS:
+            engines[f"TFLite {variant}{name}"] = tflite(network, steps, variant, flags.threads, folder)
+    times = medians(engines, images[:1], flags.runs)
+    expected = network(images[:1]).numpy()
+    print("| engine | ms | of ONNX Runtime's | largest difference from the network |")
+    print("|---|---:|---:|---:|")
+    for name, run in engines.items():
+        difference = np.abs(run(images[:1]) - expected).max()
+        print(f"| {name} | {1e3 * times[name]:.1f} | {times[name] / times['ONNX Runtime']:.2f} | {difference:.1e} |")
+
+
+def compare_steps(network: keras.Model, flags: Flags, folder: Path) -> None:
+    """Each rewrite that changes this network alone, all of them, and all but each."""
+
+    def kinds(model: keras.Model) -> list[type]:
+        return [type(layer) for layer in model.layers]
+
+    steps = tuple(step for step in STEPS if kinds(rewritten(network, [step])) != kinds(network))
+    sets = {"as converted": (), **{f"{step} alone": (step,) for step in steps}, "all": steps}
+    sets |= {f"all but {step}": tuple(other for other in steps if other != step) for step in steps}
+    rows = {name: [name] for name in sets}
+    for variant in _STEPS_VARIANTS:
+        files = {name: tflite(network, chosen, variant, flags.threads, folder) for name, chosen in sets.items()}
+        times = medians(files, noise(flags.image_size)[:1], flags.runs)
+        for name, row in rows.items():
+            row.append(f"{1e3 * times[name]:.1f} ({times[name] / times['as converted']:.2f})")
+    print(f"| rewrites | {' | '.join(f'{variant}, ms' for variant in _STEPS_VARIANTS)} |")
+    print("|---|" + "---:|" * len(_STEPS_VARIANTS))
+    for row in rows.values():
+        print(f"| {' | '.join(row)} |")
+
+
+def noise(size: int) -> np.ndarray:
+    """Images of uniform noise, (8, size, size, 3)."""
+    return np.random.default_rng(0).uniform(-1, 1, (8, size, size, 3)).astype(np.float32)
+
+
+def tflite(network: keras.Model, steps: Sequence[Step], variant: Variant, threads: int, folder: Path) -> TFLiteModel:
+    """The network as a .tflite that is converted after these rewrites."""
+    file = folder / f"{variant}-{'-'.join(steps)}.tflite"
+    settings = {"variant": variant, "calibration": noise(network.input_shape[1]), "rewrite": False}
+    write_tflite(rewritten(network, steps), "source", "generated", file, **settings)
+    return TFLiteModel(file, threads)
+
+
+def medians(engines: dict[str, Callable], images: np.ndarray, runs: int) -> dict[str, float]:
+    """Median seconds of each engine for `images`; they take turns."""
+    seconds: dict[str, list[float]] = {name: [] for name in engines}
+    for number in range(runs + 2):
         for name, run in engines.items():
-            median, difference = statistics.median(seconds[name]), np.abs(run(images[:1]) - expected).max()
-            print(f"| {name} | {1e3 * median:.1f} | {median / base:.2f} | {difference:.1e} |")
+            start = time.perf_counter()
+            run(images)
+            if number >= 2:
+                seconds[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in seconds.items()}
 
 
 def onnx_runtime(network: keras.Model, threads: int) -> Callable[[np.ndarray], np.ndarray]:
