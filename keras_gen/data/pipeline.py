@@ -1,7 +1,7 @@
 """A training stream that is a pure function of (seed, position), for every family.
 
 A data set is a number of examples and a `load` function that reaches any of them. Example number i of the
-stream belongs to epoch e = i // size and is example `index_shuffle(i % size)` under the permutation of (seed,
+stream belongs to epoch e = i // size and is the example at place i % size of the permutation of (seed,
 e); whatever chance `load` needs it draws from a stateless key of (seed, e, index). So nothing has to be
 skipped or saved to go on after an interruption: step s of batch b starts at `start=s * b`. The stream runs on
 over the end of an epoch, also within a batch when the batch size does not divide the size; how many steps are
@@ -23,6 +23,7 @@ Load = Callable[[tf.Tensor, tf.Tensor], Any]
 If it is vectorised: (indices: (n,), keys: (n, 2)) -> a batch of n."""
 
 _ORDER, _DRAW = 0, 1  # what a key is for: the order of an epoch, or the chance within an example
+_ROUNDS = 16  # of the cipher that permutes
 
 
 def training_stream(
@@ -136,10 +137,14 @@ def _batches(
 
 
 def _shuffled(places: tf.Tensor, keys: tf.Tensor, size: int) -> tf.Tensor:
-    """`tf.random.experimental.index_shuffle` of each place under its own key, which fails for more than one key."""
-    padding = [[0, 0]] * (keys.shape.rank - 1) + [[1, 0]]
-    seeds = tf.pad(keys, padding, constant_values=498247692)  # the op takes three words; the first is TensorFlow's own
-    return tf.raw_ops.RandomIndexShuffle(index=places, seed=seeds, max_index=tf.constant(size - 1, tf.int64), rounds=4)
+    """Each place's index in the permutation of 0 ... size - 1 under the place's own key.
+
+    The operation behind `tf.random.experimental.index_shuffle`, which itself fails for more than one key and has four
+    rounds: the orders of two epochs of 60,000 then correlate by 0.9. From eight rounds on nothing is to be seen of that.
+    """
+    seeds = tf.pad(keys, [[0, 0], [1, 0]])  # it takes three words
+    last = tf.constant(size - 1, tf.int64)
+    return tf.raw_ops.RandomIndexShuffle(index=places, seed=seeds, max_index=last, rounds=_ROUNDS)
 
 
 def _fold(seed: int, purpose: int) -> tuple[int, int]:
