@@ -13,17 +13,17 @@ as its own operators, the form in which an equal PyTorch network is exported), a
 
 from __future__ import annotations
 
-import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from benchmarks.interleaved import medians
 from keras_gen.engine.cli import app, parse
 from keras_gen.engine.config import positive
 from keras_gen.errors import UserError
@@ -75,7 +75,7 @@ def compare_engines(network: keras.Model, flags: Flags, folder: Path) -> None:
     for name, steps in (", as converted", ()), ("", STEPS):
         for variant in VARIANTS:
             engines[f"TFLite {variant}{name}"] = tflite(network, steps, variant, flags.threads, folder)
-    times = medians(engines, images[:1], flags.runs)
+    times = medians(drawing(engines, images[:1]), flags.runs)
     expected = network(images[:1]).numpy()
     print("| engine | ms | of ONNX Runtime's | largest difference from the network |")
     print("|---|---:|---:|---:|")
@@ -96,7 +96,7 @@ def compare_steps(network: keras.Model, flags: Flags, folder: Path) -> None:
     rows = {name: [name] for name in sets}
     for variant in _STEPS_VARIANTS:
         files = {name: tflite(network, chosen, variant, flags.threads, folder) for name, chosen in sets.items()}
-        times = medians(files, noise(flags.image_size)[:1], flags.runs)
+        times = medians(drawing(files, noise(flags.image_size)[:1]), flags.runs)
         for name, row in rows.items():
             row.append(f"{1e3 * times[name]:.1f} ({times[name] / times['as converted']:.2f})")
     print(f"| rewrites | {' | '.join(f'{variant}, ms' for variant in _STEPS_VARIANTS)} |")
@@ -118,16 +118,9 @@ def tflite(network: keras.Model, steps: Sequence[Step], variant: Variant, thread
     return TFLiteModel(file, threads)
 
 
-def medians(engines: dict[str, Callable], images: np.ndarray, runs: int) -> dict[str, float]:
-    """Median seconds of each engine for `images`; they take turns."""
-    seconds: dict[str, list[float]] = {name: [] for name in engines}
-    for number in range(runs + 2):
-        for name, run in engines.items():
-            start = time.perf_counter()
-            run(images)
-            if number >= 2:
-                seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}
+def drawing(engines: dict[str, Callable], images: np.ndarray) -> dict[str, Callable[[], object]]:
+    """Each engine as a call that draws `images`."""
+    return {name: partial(engine, images) for name, engine in engines.items()}
 
 
 def onnx_runtime(network: keras.Model, threads: int) -> Callable[[np.ndarray], np.ndarray]:

@@ -9,6 +9,8 @@
   leaves a ReLU that stands alone to a slow kernel too, but runs this pair as one clamp.
 - Taps of a kernel that never meet anything but padding are cut off: at the innermost level of a U-Net, where a 4x4
   kernel looks at 2x2 pixels, three quarters of the weights, which are most of what has to be read from memory there.
+- For integers the channels before an instance normalisation are scaled to deviate by 1 on examples, because all
+  channels of a tensor share one step size, and so do their variances. The normalisation takes the scale back.
 
 What each is worth is measured by `benchmarks/edge.py --steps`, see docs/performance.md.
 """
@@ -26,14 +28,16 @@ from keras_gen.layers.transposed import SubPixelConv2DTranspose, replaceable
 
 Step = Literal["sub-pixel", "instance norm", "batch norm", "kernels", "relu"]
 STEPS: tuple[Step, ...] = get_args(Step)
+_EXAMPLES = 16  # enough for deviations
 
 
-def rewritten(network: keras.Model, steps: Collection[Step] = STEPS) -> keras.Model:
+def rewritten(network: keras.Model, steps: Collection[Step] = STEPS, examples: np.ndarray | None = None) -> keras.Model:
     """A functional network that computes what `network` does in inference, for the same static size.
 
     Args:
         network: functional; its weights are copied.
         steps: which of the rewrites above; all of them but for measurements.
+        examples: inputs, (n, h, w, channels), for the equal channels that integers want; None for float.
     """
     folded = _foldable(network) if "batch norm" in steps else {}
 
@@ -54,7 +58,28 @@ def rewritten(network: keras.Model, steps: Collection[Step] = STEPS) -> keras.Mo
             clone.get_layer(layer.name).set_weights(_with_norm(layer, network.get_layer(folded[layer.name])))
         elif layer.weights and layer.name not in folded.values():
             clone.get_layer(layer.name).set_weights(layer.get_weights())
+    if examples is not None and "instance norm" in steps:
+        _equalise(network, clone, examples[:_EXAMPLES])
     return clone
+
+
+def _equalise(network: keras.Model, clone: keras.Model, examples: np.ndarray) -> None:
+    """Divide the convolutions before instance normalisations of `clone` by the deviations of their channels."""
+    norms = [layer for layer in network.layers if _is_instance(layer) and _convolution_before(layer)]
+    if not norms:
+        return
+    probe = keras.Model(network.input, [norm.input for norm in norms])
+    variances = [np.zeros(norm.input.shape[-1]) for norm in norms]
+    for n in range(len(examples)):
+        for variance, values in zip(variances, probe(examples[n : n + 1], training=False), strict=True):
+            variance += np.var(values, axis=(0, 1, 2)) / len(examples)
+    for norm, variance in zip(norms, variances, strict=True):
+        # With epsilon, so that a channel that hardly varies is not blown up.
+        scale = 1.0 / np.sqrt(variance + norm.epsilon)
+        convolution = clone.get_layer(_convolution_before(norm).name)
+        kernel, *bias = convolution.get_weights()
+        convolution.set_weights([_times(convolution, kernel, scale), *(b * scale for b in bias)])
+        clone.get_layer(norm.name).epsilon = (norm.epsilon * scale**2).astype(np.float32)
 
 
 class _Folded(layers.Layer):
@@ -149,19 +174,25 @@ def _takers(layer: layers.Layer) -> set[str]:
 
 def _foldable(network: keras.Model) -> dict[str, str]:
     """Convolution -> the batch normalisation that alone takes its result."""
-    found = {}
-    for layer in network.layers:
-        if type(layer) is not layers.BatchNormalization or layer.axis not in (-1, len(layer.input.shape) - 1):
-            continue
-        before = layer.input._keras_history.operation
-        if (
-            isinstance(before, layers.Conv2D | layers.Conv2DTranspose)
-            and before.activation is keras.activations.linear
-            and before.data_format == "channels_last"
-            and len(_takers(before)) == 1
-        ):
-            found[before.name] = layer.name
-    return found
+    return {
+        convolution.name: layer.name
+        for layer in network.layers
+        if type(layer) is layers.BatchNormalization
+        and layer.axis in (-1, len(layer.input.shape) - 1)
+        and (convolution := _convolution_before(layer))
+    }
+
+
+def _convolution_before(norm: layers.Layer) -> layers.Layer | None:
+    """The convolution without an activation whose result a normalisation alone takes."""
+    before = norm.input._keras_history.operation
+    fits = (
+        isinstance(before, layers.Conv2D | layers.Conv2DTranspose)
+        and before.activation is keras.activations.linear
+        and before.data_format == "channels_last"
+        and len(_takers(before)) == 1
+    )
+    return before if fits else None
 
 
 def _with_norm(convolution: layers.Layer, norm: layers.BatchNormalization) -> list[np.ndarray]:
@@ -174,5 +205,10 @@ def _with_norm(convolution: layers.Layer, norm: layers.BatchNormalization) -> li
     bias = (bias - np.asarray(norm.moving_mean)) * scale
     if norm.center:
         bias = bias + np.asarray(norm.beta)
+    return [_times(convolution, kernel, scale), bias]
+
+
+def _times(convolution: layers.Layer, kernel: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """A kernel whose outputs are multiplied by `scale`, one for each channel."""
     outputs = 2 if isinstance(convolution, layers.Conv2DTranspose) else 3  # the axis of the kernel
-    return [kernel * np.expand_dims(scale, tuple(a for a in range(4) if a != outputs)), bias]
+    return kernel * np.expand_dims(scale, tuple(axis for axis in range(4) if axis != outputs))

@@ -68,7 +68,7 @@ def write_tflite(
     Raises:
         RuntimeError: if an operator is in neither.
     """
-    network = rewritten(network) if rewrite else network
+    network = rewritten(network, examples=calibration if variant == "int8" else None) if rewrite else network
     with tempfile.TemporaryDirectory() as folder:
         saved = Path(folder) / "saved_model"
         # int8 has integers inside, so the converter makes the ends integers too instead of casting to float and back.

@@ -1,0 +1,97 @@
+"""Transposed convolution beside its sub-pixel form, for each shape of the paper's U-Net decoder, on this machine's CPU.
+
+    python -m benchmarks.upsampling --batches 1 4
+
+TensorFlow, as a graph, calls of both in turns, medians. Inference is the forward pass; training is the forward pass and
+the gradients of inputs and weights. The sub-pixel layer rearranges its kernel in every call here; a converted .tflite
+has it rearranged once, see `benchmarks.edge --steps`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import keras
+import tensorflow as tf
+
+from benchmarks.interleaved import medians
+from keras_gen.engine.cli import app, parse
+from keras_gen.engine.config import positive
+from keras_gen.errors import UserError
+from keras_gen.layers.transposed import SubPixelConv2DTranspose
+from keras_gen.networks.unet import unet
+
+EXAMPLE = "python -m benchmarks.upsampling --batches 1 4"
+KINDS = (keras.layers.Conv2DTranspose, SubPixelConv2DTranspose)
+
+
+@dataclass(frozen=True)
+class Flags:
+    image_size: int = 256
+    """Side of the U-Net's images [pixels]."""
+    levels: int = 8
+    """Halvings of the U-Net [count]."""
+    batches: tuple[int, ...] = (1, 4)
+    """Batch sizes [images]."""
+    runs: int = 20
+    """Calls of each that are timed [calls]."""
+
+    def __post_init__(self) -> None:
+        positive(self, "image_size", "levels", "runs")
+        if not self.batches or min(self.batches) < 1:
+            raise UserError(f"--batches got {self.batches}; accepted are sizes from 1 on.")
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Time both, print a table."""
+    flags = parse(Flags, argv, example=EXAMPLE)
+    network = unet(flags.image_size, 3, 3, levels=flags.levels)
+    layers = [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2DTranspose)]
+    print("ms of the transposed convolution / of the sub-pixel form (share)\n")
+    print("| input | filters | batch | GFLOP | inference | training |")
+    print("|---|---:|---:|---:|---:|---:|")
+    for batch in flags.batches:
+        for layer in layers:
+            _, height, width, channels = layer.input.shape
+            gflop = 2e-9 * batch * height * width * layer.kernel.shape.num_elements()
+            row = [f"{height}x{width}x{channels}", str(layer.filters), str(batch), f"{gflop:.2f}"]
+            for function in (inference, training):
+                calls = {kind.__name__: function(kind, layer, (batch, height, width, channels)) for kind in KINDS}
+                plain, sub_pixel = medians(calls, flags.runs).values()
+                row.append(f"{1e3 * plain:.2f} / {1e3 * sub_pixel:.2f} ({sub_pixel / plain:.2f})")
+            print(f"| {' | '.join(row)} |", flush=True)
+
+
+def inference(kind: type, layer: keras.layers.Layer, shape: tuple[int, ...]) -> Callable[[], object]:
+    """The forward pass on noise."""
+    own, images = _built(kind, layer, shape)
+    forward = tf.function(own, autograph=False)
+    return lambda: forward(images).numpy()
+
+
+def training(kind: type, layer: keras.layers.Layer, shape: tuple[int, ...]) -> Callable[[], object]:
+    """The forward pass on noise and the gradients by inputs and weights; the gradient from above is the output."""
+    own, images = _built(kind, layer, shape)
+
+    @tf.function(autograph=False)
+    def step() -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            outputs = own(images)
+        return tape.gradient(outputs, [images, *own.trainable_variables], output_gradients=outputs)
+
+    return lambda: [gradient.numpy() for gradient in step()]
+
+
+def _built(kind: type, layer: keras.layers.Layer, shape: tuple[int, ...]) -> tuple[keras.layers.Layer, tf.Tensor]:
+    """A layer as the network's, and inputs."""
+    own = kind.from_config(layer.get_config())
+    own.build(shape)
+    return own, tf.random.normal(shape)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
