@@ -2,8 +2,7 @@
 
 What is not in the table does not exist, so nothing else of the disk can be asked for. Requests that came by another
 name than that of this computer are refused, so that no page of the internet can reach in (DNS rebinding), and the
-page is told not to load from elsewhere (content security policy). It is isolated from other origins, which browsers
-ask for before they give WebAssembly threads.
+page is told not to load from elsewhere (content security policy).
 """
 
 from __future__ import annotations
@@ -28,14 +27,10 @@ _TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".json": "application/json",
     ".wasm": "application/wasm",  # browsers compile it while it loads, but only by this name
-    ".png": "image/png",
-    ".svg": "image/svg+xml",
 }
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'self' 'unsafe-inline' 'wasm-unsafe-eval' blob: data:",
-    "Cross-Origin-Embedder-Policy": "require-corp",
-    "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
