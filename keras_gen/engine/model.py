@@ -273,6 +273,22 @@ class GenerativeModel(keras.Model):
         """The network to draw with: the averaged copy if there is one."""
         return self.averages.get(name, self.networks[name])
 
+    def for_serving(self, name: str, build: Callable[[], keras.Model]) -> keras.Model:
+        """The inference network `name` built anew in float32, whatever the precision of training is.
+
+        Args:
+            name: of a network.
+            build: makes one of the same weights; it may leave out what inference has not (noise).
+        """
+        policy = keras.config.dtype_policy()
+        keras.config.set_dtype_policy("float32")
+        try:
+            network = build()
+        finally:
+            keras.config.set_dtype_policy(policy)
+        network.set_weights(self.inference(name).get_weights())
+        return network
+
     def state(self) -> dict[str, tf.Variable]:
         """Every variable that training reads or writes, by a name that does not depend on the process.
 
@@ -283,9 +299,7 @@ class GenerativeModel(keras.Model):
         owners |= {f"average/{k}": v.variables for k, v in self.averages.items()}
         owners |= {f"optimizer/{k}": v.variables for k, v in self.optimizers.items()}
         owners |= {f"mean/{p}/{k}": v.variables for p, terms in self._meters.items() for k, v in terms.items()}
-        state = {
-            f"{owner}/{i:03d}/{v.name}": v.value for owner, variables in owners.items() for i, v in enumerate(variables)
-        }
+        state = {f"{owner}/{i:03d}": v.value for owner, variables in owners.items() for i, v in enumerate(variables)}
         held = {id(variable) for variable in state.values()}
         own = [v.value for v in self.variables if id(v.value) not in held]
         state |= {f"model/{i:03d}": v for i, v in enumerate(own)}
@@ -314,19 +328,35 @@ class GenerativeModel(keras.Model):
 
 @dataclasses.dataclass(frozen=True)
 class Served:
-    """A network to export.
+    """A network to export; what it takes and gives are images (four axes) or vectors (two).
 
     Attributes:
         network: functional, deterministic, float32; one input and one output.
         source: name of the input in the signature.
         output: name of the output.
         about: one sentence for the report: what goes in, what comes out, in which range.
+        of_images: makes the network's input of images, where it takes something else; it is proved on that.
     """
 
     network: keras.Model
     source: str
     output: str
     about: str
+    of_images: keras.Model | None = None
+
+
+def chained(first: keras.Model, second: keras.Model, name: str) -> keras.Model:
+    """One functional network of two, without nesting, as exports take it; it shares their layers.
+
+    Args:
+        first: whose single output is taken by
+        second: a chain of layers.
+        name: of the whole.
+    """
+    x = first.output
+    for layer in second.layers[1:]:
+        x = layer(x)
+    return keras.Model(first.input, x, name=name)
 
 
 def _is_random_state(variable: keras.Variable) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -101,6 +101,10 @@ def export(
     pictures = {} if pictures is None else pictures
     for number, (name, item) in enumerate(served.items()):
         network = item.network
+        of_images = item.of_images or (lambda sources: sources)
+        proof = np.asarray(of_images(images))
+        pixels = _is_image(network.input_shape) and _is_image(network.output_shape)
+        io: Io = plan.io if pixels else "float"
         weights = f"{_digest(network):08x}"
         saved = folder / ("saved_model" if number == 0 else f"saved_model_{name}")
         files = {saved.name: {}, **_kept((former or {}).get(name), weights, folder)}
@@ -115,30 +119,40 @@ def export(
             name=f"{family} {name}".strip(),
             source=item.source,
             output=item.output,
-            size=network.input_shape[1:3],
+            size=next((s[1:3] for s in (network.input_shape, network.output_shape) if _is_image(s)), (0, 0)),
             source_channels=network.input_shape[-1],
             output_channels=network.output_shape[-1],
+            vectors=tuple(
+                tensor
+                for tensor, shape in ((item.source, network.input_shape), (item.output, network.output_shape))
+                if not _is_image(shape)
+            ),
             origin=origin,
         )
-        write_saved_model(network, item.source, item.output, saved, metadata=own)
-        expected = _drawn(network, images)
-        rounded, expected_of_rounded = _by_levels(network, images, expected)
-        figures = compare(load_saved_model(saved), images, expected)
-        figures["uint8"] = compare(load_saved_model(saved, "uint8"), rounded, expected_of_rounded)
+        ios: list[Io] = ["float", "uint8"] if pixels else ["float"]
+        write_saved_model(network, item.source, item.output, saved, ios=ios, metadata=own)
+        expected = _drawn(network, proof)
+        figures = compare(load_saved_model(saved), proof, expected)
+        if pixels:
+            rounded, expected_of_rounded = _by_levels(network, proof, expected)
+            figures["uint8"] = compare(load_saved_model(saved, "uint8"), rounded, expected_of_rounded)
         files[saved.name] = {"megabytes": _megabytes(saved), **figures}
 
         stem = "model" if number == 0 else name
         runnable: list[Path] = []
-        for size in plan.sizes or (None,):
+        for size in (plan.sizes if pixels else ()) or (None,):
             sized = network if size in (None, *network.input_shape[1:2]) else _at_size(network, size)
-            sources = _resized(images, sized, origin)
+            sources = _resized(proof, sized, origin) if pixels else proof
             expected = _drawn(sized, sources)
-            if plan.io == "uint8":
+            if io == "uint8":
                 sources, expected = _by_levels(sized, sources, expected)
-            height, width = sized.input_shape[1:3]
-            shown = pictures[f"{name} {width}x{height}"] = {"source": sources[:_SHOWN], "network": expected[:_SHOWN]}
+            height, width = sized.input_shape[1:3] if pixels else own.size
+            shown = {"source": sources[:_SHOWN]} if _is_image(sized.input_shape) else {}
+            shown["network"] = expected[:_SHOWN]
+            if _is_image(sized.output_shape):
+                pictures[f"{name} {width}x{height}"] = shown
             for variant in plan.variants:
-                metadata = replace(own, size=sized.input_shape[1:3], variant=variant, io=plan.io, batch=plan.batch)
+                metadata = replace(own, size=(height, width), variant=variant, io=io, batch=plan.batch)
                 file = folder / _file_name(stem, metadata, own)
                 missing = write_tflite(
                     sized,
@@ -146,9 +160,9 @@ def export(
                     item.output,
                     file,
                     variant=variant,
-                    io=plan.io,
+                    io=io,
                     batch=plan.batch,
-                    calibration=None if calibration is None else _resized(calibration, sized, origin),
+                    calibration=None if calibration is None else _calibration(calibration, of_images, sized, origin),
                     metadata=metadata,
                 )
                 files[file.name] = {"metadata": metadata.as_dict(), "megabytes": _megabytes(file)}
@@ -170,14 +184,15 @@ def compare(
     """How far `run(images)` is from `expected` in units of [-1, 1], and the median seconds for an image.
 
     A value that is not a number counts as the widest difference, 2. The PSNR [dB] is 10 log10(2^2 / MSE) over all
-    images, at most 120.
+    images, at most 120. Vectors that go beyond [-1, 1] are measured in units of the largest value that is expected.
     """
+    unit = 1.0 if _is_image(expected.shape) else max(1.0, float(np.abs(expected).max()))
     drawn, seconds = [], []
     for number in range(0, len(images), batch):
         start = time.perf_counter()
         drawn.append(run(images[number : number + batch]))
         seconds.append((time.perf_counter() - start) / len(drawn[-1]))
-    difference = np.abs(np.concatenate(drawn) - expected)
+    difference = np.abs(np.concatenate(drawn) - expected) / unit
     difference = np.where(np.isfinite(difference), difference, 2.0)
     error = float(np.mean(np.square(difference, dtype=np.float64)))
     return {
@@ -277,6 +292,17 @@ def _at_size(network: keras.Model, size: int) -> keras.Model:
             "accepted are multiples of its own size, and whatever else its layers allow."
         ) from None
     return clone
+
+
+def _is_image(shape: Sequence[int | None]) -> bool:
+    """Whether a tensor of this shape holds images, and not vectors."""
+    return len(shape) == 4
+
+
+def _calibration(images: np.ndarray, of_images: Callable, network: keras.Model, origin: Origin) -> np.ndarray:
+    """Real training inputs of `network`, of any size."""
+    inputs = np.asarray(of_images(images))
+    return _resized(inputs, network, origin) if _is_image(network.input_shape) else inputs
 
 
 def _resized(images: np.ndarray, network: keras.Model, origin: Origin) -> np.ndarray:

@@ -55,12 +55,13 @@ class Metadata:
         name: of the network, such as "pix2pix generator".
         source, output: names of the tensors in the signature.
         size: (height, width) [pixels].
-        source_channels, output_channels: of the images.
+        source_channels, output_channels: of the images, or the length of a vector.
         origin: see `Origin`.
         variant: "float32", "float16", "dynamic8" or "int8".
         io: values of the images: "float", float32 in [-1, 1], or "uint8", [0, 255].
         batch: examples per call; None: any.
         version: of keras_gen that wrote it.
+        vectors: names of the tensors that hold a vector for each example instead of an image.
     """
 
     name: str
@@ -74,11 +75,20 @@ class Metadata:
     io: Io = "float"
     batch: int | None = None
     version: str = keras_gen.__version__
+    vectors: tuple[str, ...] = ()
 
     @property
     def description(self) -> str:
         """One sentence: what goes in and what comes out."""
         height, width = self.size
+        if self.vectors:
+            sides = ((self.source, self.source_channels), (self.output, self.output_channels))
+            return "; ".join(
+                f"{name}: ({self.batch or 'any number'}, {count}) float32"
+                if name in self.vectors
+                else f"{name}: ({self.batch or 'any number'}, {height}, {width}, {count}) {_RANGES[self.io]}"
+                for name, count in sides
+            )
         shape = f"({self.batch or 'any number'}, {height}, {width}, {self.source_channels})"
         ids = f", one channel for each of {self.origin.labels} label ids" if self.origin.labels else ""
         return (
@@ -105,6 +115,7 @@ class Metadata:
             values = json.loads(text)
             origin = {k: v for k, v in values.pop("origin").items() if k in Origin.__dataclass_fields__}
             origin["classes"] = tuple(origin["classes"])
+            values["vectors"] = tuple(values.get("vectors", ()))
             known = {k: v for k, v in values.items() if k in cls.__dataclass_fields__}
             return cls(**known | {"origin": Origin(**origin), "size": tuple(values["size"])})
         except (AttributeError, KeyError, TypeError) as error:
@@ -201,7 +212,9 @@ def _for_tools(metadata: Metadata) -> bytes:
         return build.CreateString(content) if content else None
 
     def image(name: str, channels: int) -> int:
-        """TensorMetadata of an image: colour, size, normalisation, range."""
+        """TensorMetadata of an image: colour, size, normalisation, range; of a vector its length alone."""
+        if name in metadata.vectors:
+            return table(text(name), text(f"{channels} numbers, float32"))
         build.StartObject(2)  # ImageSize
         build.PrependUint32Slot(0, metadata.size[1], 0)
         build.PrependUint32Slot(1, metadata.size[0], 0)

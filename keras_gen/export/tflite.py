@@ -114,7 +114,8 @@ def write_tflite(
 def _of_whole_range(images: np.ndarray) -> np.ndarray:
     """The images with one pixel at -1 and one at 1, so that the input's integers cover exactly [-1, 1]."""
     images = np.array(images, np.float32)
-    images[0, 0, 0], images[0, -1, -1] = -1.0, 1.0
+    if images.ndim == 4:  # vectors have no range of their own
+        images[0, 0, 0], images[0, -1, -1] = -1.0, 1.0
     return images
 
 

@@ -216,13 +216,7 @@ class Pix2Pix(GenerativeModel):
     def serving(self) -> dict[str, Served]:
         """The generator without noise, in float32 whatever the precision of training was."""
         config = self.config
-        policy = keras.config.dtype_policy()
-        keras.config.set_dtype_policy("float32")
-        try:
-            network = self._unet(noise_at_test=False)
-        finally:
-            keras.config.set_dtype_policy(policy)
-        network.set_weights(self.inference("generator").get_weights())
+        network = self.for_serving("generator", lambda: self._unet(noise_at_test=False))
         about = (
             f"source: (batch, {config.image_size}, {config.image_size}, {config.source_channels}) float32 in [-1, 1]; "
             f"generated: {config.target_channels} channels of the same size and range"

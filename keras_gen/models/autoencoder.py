@@ -1,0 +1,152 @@
+"""Autoencoder: an image through a narrow vector and back.
+
+An encoder squeezes an image into a few numbers, a decoder draws it again from them; what they keep is what the training
+images have in common. With one linear layer each it finds the plane that principal components find; with more it can
+follow curved sets of images.
+
+    min  E d(x, decoder(encoder(x)))
+
+Hinton, Salakhutdinov: Reducing the Dimensionality of Data with Neural Networks, Science 313, 2006. Convolutional:
+Masci, Meier, Ciresan, Schmidhuber, ICANN 2011.
+
+Departures from the papers: trained end to end by Adam from random weights, without layer-wise pretraining; ReLU units;
+strided convolutions instead of max-pooling.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal
+
+import keras
+import tensorflow as tf
+
+from keras_gen.engine.config import Hidden, RunConfig, positive
+from keras_gen.engine.model import GenerativeModel, Served, chained
+from keras_gen.errors import UserError
+from keras_gen.networks.autoencoders import Architecture, Upsampling, decoder, encoder
+from keras_gen.ops import reconstruction
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What the model is."""
+
+    architecture: Architecture = "conv"
+    """Convolutions of stride 2, or dense layers alone."""
+    latent: int = 16
+    """Numbers that an image is squeezed into [count]."""
+    hidden: tuple[int, ...] = (512, 256)
+    """Units of the encoder's dense layers, mirrored in the decoder; of conv only the last [units]."""
+    filters: int = 32
+    """Channels of the first convolution, then 2, 4, 8, 8 ... times as many [channels]."""
+    upsampling: Upsampling = "transposed"
+    """Of conv: transposed convolutions, or resize to the nearest and convolve, which leaves no checkerboard."""
+    distance: Literal["l2", "l1"] = "l2"
+    """Between image and reconstruction, the mean over pixels of its square or its absolute value."""
+    image_size: Hidden[int] = 28
+    channels: Hidden[int] = 1
+
+    def __post_init__(self) -> None:
+        positive(self, "latent", "filters", "image_size", "channels")
+        if not self.hidden or min(self.hidden) < 1:
+            raise UserError(f"--hidden got {self.hidden}; accepted are one or more numbers greater than 0.")
+
+
+class Autoencoder(GenerativeModel):
+    """An autoencoder as a `GenerativeModel`.
+
+    One player of both networks. A batch is (image, label), float32 NHWC in [-1, 1]; labels are not used.
+    """
+
+    family = "autoencoder"
+    Config = Config
+    monitor = "mse"
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.encoder = self.add_network("encoder", self._encoder())
+        self.decoder = self.add_network("decoder", self._decoder())
+        self.add_player("autoencoder", "encoder", "decoder")
+        self.log_terms(train=["reconstruction"], test=["mse", "psnr"])
+
+    def _encoder(self) -> keras.Model:
+        config = self.config
+        return encoder(
+            config.image_size,
+            config.channels,
+            config.latent,
+            architecture=config.architecture,
+            hidden=config.hidden,
+            filters=config.filters,
+        )
+
+    def _decoder(self) -> keras.Model:
+        config = self.config
+        return decoder(
+            config.image_size,
+            config.channels,
+            config.latent,
+            architecture=config.architecture,
+            hidden=config.hidden,
+            filters=config.filters,
+            upsampling=config.upsampling,
+        )
+
+    def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
+        """Adam with its usual decays."""
+        return {"autoencoder": keras.optimizers.Adam(learning_rate, name="adam_autoencoder")}
+
+    def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """One step on the distance between images and their reconstructions."""
+        return self.report(self.minimise(self.objective, batch))
+
+    def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+        """The distance, mean over pixels and examples."""
+        images, _ = batch
+        difference = self.decoder(self.encoder(images, training=True), training=True) - images
+        loss = tf.reduce_mean(tf.square(difference) if self.config.distance == "l2" else tf.abs(difference))
+        return {"autoencoder": loss}, {"reconstruction": loss}
+
+    def validate(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Mean squared error in units of [-1, 1] and PSNR [dB] of the reconstructions, each of shape (batch,)."""
+        images, _ = batch
+        drawn = self.reconstruct(images)
+        return {
+            "mse": tf.reduce_mean(tf.square(drawn - images), axis=(1, 2, 3)),
+            "psnr": reconstruction.psnr(drawn, images),
+        }
+
+    def reconstruct(self, images: tf.Tensor) -> tf.Tensor:
+        """Through the vector and back: (batch, S, S, channels) in [-1, 1], float32."""
+        return self.inference("decoder")(self.inference("encoder")(images, training=False), training=False)
+
+    def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, Any]:
+        """original | reconstruction."""
+        images, _ = batch
+        return {"samples": {"original": images, "reconstruction": self.reconstruct(images)}}
+
+    def serving(self) -> dict[str, Served]:
+        """The whole, the encoder and the decoder."""
+        config = self.config
+        down, up = self.for_serving("encoder", self._encoder), self.for_serving("decoder", self._decoder)
+        whole = chained(down, up, name="autoencoder")
+        image = f"(batch, {config.image_size}, {config.image_size}, {config.channels}) float32 in [-1, 1]"
+        latent = f"(batch, {config.latent}) float32"
+        return {
+            "autoencoder": Served(whole, "images", "reconstruction", f"images: {image}; reconstruction: the same"),
+            "encoder": Served(down, "images", "latents", f"images: {image}; latents: {latent}"),
+            "decoder": Served(up, "latents", "images", f"latents: {latent}; images: {image}", of_images=down),
+        }
+
+
+PRESETS: dict[str, tuple[Config, RunConfig]] = {
+    "demo": (
+        Config(),
+        RunConfig(epochs=30, batch_size=64, learning_rate=1e-3, preview_every=200, checkpoint_every=1000),
+    ),
+    "tiny": (
+        Config(hidden=(8,), filters=2, latent=2),
+        RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
+    ),
+}

@@ -1,0 +1,250 @@
+"""Variational autoencoder: an autoencoder whose latent vectors are spread as a normal distribution, so that it samples.
+
+The encoder gives a normal distribution over latent vectors instead of one vector, the decoder a distribution over
+images, and both are trained on a lower bound of the likelihood:
+
+    log p(x)  >=  E_q(z|x) log p(x|z)  -  beta KL(q(z|x) || N(0, 1))                              (ELBO, beta = 1)
+    log p(x)  >=  E log 1/K sum_k p(x|z_k) p(z_k) / q(z_k|x)                                      (IWAE bound)
+
+Kingma, Welling: Auto-Encoding Variational Bayes, ICLR 2014, arXiv 1312.6114. beta: Higgins et al., ICLR 2017. IWAE:
+Burda, Grosse, Salakhutdinov, ICLR 2016, arXiv 1509.00519. Free bits: Kingma et al. 2016, arXiv 1606.04934.
+
+Departures from the papers: ReLU units, Adam instead of Adagrad.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_gen.engine.config import Hidden, RunConfig, non_negative, positive
+from keras_gen.engine.model import GenerativeModel, Served, chained
+from keras_gen.errors import UserError
+from keras_gen.networks.autoencoders import Architecture, Upsampling, decoder, encoder
+from keras_gen.ops import reconstruction
+from keras_gen.ops.divergences import kl_to_standard_normal, log_mean_exp, log_normal
+from keras_gen.ops.likelihoods import Likelihood, log_likelihood, parameters_per_channel, picture
+
+_SAMPLES = 32  # pictures from the prior on a sheet
+_NOISE_ROWS = 4096  # draws of noise that validation chooses from
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What the model is."""
+
+    architecture: Architecture = "conv"
+    """Convolutions of stride 2, or dense layers alone."""
+    latent: int = 16
+    """Latent units [count]."""
+    hidden: tuple[int, ...] = (512, 256)
+    """Units of the encoder's dense layers, mirrored in the decoder; of conv only the last [units]."""
+    filters: int = 32
+    """Channels of the first convolution, then 2, 4, 8, 8 ... times as many [channels]."""
+    upsampling: Upsampling = "transposed"
+    """Of conv: transposed convolutions, or resize to the nearest and convolve, which leaves no checkerboard."""
+    likelihood: Likelihood = "bernoulli"
+    """Of an image given its latent vector: bernoulli for nearly binary ones, gaussian with a learned variance, or
+    logistic, the probabilities of 256 levels."""
+    beta: float = 1.0
+    """Weight of the KL divergence [1]; 1 is the bound, more disentangles (Higgins et al. 2017)."""
+    warm_up: int = 0
+    """Steps over which the weight of the KL divergence grows from 0 to beta [steps]."""
+    free_bits: float = 0.0
+    """KL divergence of a unit that costs nothing, mean over the batch [nats] (Kingma et al. 2016)."""
+    importance_samples: int = 1
+    """Samples of the bound [count]; more than 1 is the IWAE bound (Burda et al. 2016)."""
+    image_size: Hidden[int] = 28
+    channels: Hidden[int] = 1
+
+    def __post_init__(self) -> None:
+        positive(self, "latent", "filters", "importance_samples", "image_size", "channels")
+        non_negative(self, "beta", "warm_up", "free_bits")
+        if not self.hidden or min(self.hidden) < 1:
+            raise UserError(f"--hidden got {self.hidden}; accepted are one or more numbers greater than 0.")
+        if self.importance_samples > 1 and (self.beta != 1 or self.warm_up or self.free_bits):
+            raise UserError(
+                f"--importance-samples got {self.importance_samples}, whose bound has no KL divergence to weigh: "
+                "leave --beta, --warm-up and --free-bits out."
+            )
+
+
+class VAE(GenerativeModel):
+    """A variational autoencoder as a `GenerativeModel`.
+
+    One player of both networks. A batch is (image, label), float32 NHWC in [-1, 1]; labels are not used.
+    """
+
+    family = "vae"
+    Config = Config
+    monitor = "negative_elbo"
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.encoder = self.add_network("encoder", self._encoder())
+        self.decoder = self.add_network("decoder", self._decoder())
+        self.add_player("vae", "encoder", "decoder")
+        self.noise = keras.random.SeedGenerator(name="noise")
+        self.log_terms(
+            train=["negative_bound", "reconstruction", "kl"],
+            test=["negative_elbo", "reconstruction", "kl", "psnr"],
+        )
+
+    def _encoder(self) -> keras.Model:
+        config = self.config
+        return encoder(
+            config.image_size,
+            config.channels,
+            config.latent,
+            architecture=config.architecture,
+            hidden=config.hidden,
+            filters=config.filters,
+            heads=("mean", "log_variance"),
+        )
+
+    def _decoder(self) -> keras.Model:
+        config = self.config
+        return decoder(
+            config.image_size,
+            config.channels * parameters_per_channel(config.likelihood),
+            config.latent,
+            architecture=config.architecture,
+            hidden=config.hidden,
+            filters=config.filters,
+            upsampling=config.upsampling,
+            activation=None,
+        )
+
+    def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
+        """Adam with its usual decays."""
+        return {"vae": keras.optimizers.Adam(learning_rate, name="adam_vae")}
+
+    def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """One step on the negative bound."""
+        return self.report(self.minimise(self.objective, batch))
+
+    def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+        """The negative bound and its parts in nats, means over examples."""
+        images, _ = batch
+        mean, log_variance = self.encoder(images, training=True)
+        kl = kl_to_standard_normal(mean, log_variance)
+        samples = self.config.importance_samples
+        noise = keras.random.normal((samples, tf.shape(mean)[0], self.config.latent), seed=self.noise)
+        log_p, log_ratio = self._log_weights(images, mean, log_variance, noise, training=True)
+        terms = {"reconstruction": -tf.reduce_mean(log_p), "kl": tf.reduce_mean(tf.reduce_sum(kl, axis=-1))}
+        if samples > 1:
+            loss = -tf.reduce_mean(log_mean_exp(log_p + log_ratio))
+        else:
+            # By unit: what is below the free bits does not count, and gives no gradient.
+            paid = tf.maximum(tf.reduce_mean(kl, axis=0), self.config.free_bits)
+            loss = terms["reconstruction"] + self._kl_weight() * tf.reduce_sum(paid)
+        return {"vae": loss}, terms | {"negative_bound": loss}
+
+    def _kl_weight(self) -> tf.Tensor:
+        if not self.config.warm_up:
+            return tf.constant(self.config.beta)
+        done = tf.cast(self.optimizers["vae"].iterations, tf.float32)
+        return self.config.beta * tf.minimum(1.0, (done + 1.0) / self.config.warm_up)
+
+    def _log_weights(
+        self, images: tf.Tensor, mean: tf.Tensor, log_variance: tf.Tensor, noise: tf.Tensor, training: bool
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """log p(x|z) and log p(z) - log q(z|x), (K, n) each, for noise of K samples of n examples, (K, n, latent)."""
+        z = mean + tf.exp(0.5 * log_variance) * noise
+        decode = self.decoder if training else self.inference("decoder")
+        parameters = decode(tf.reshape(z, (-1, self.config.latent)), training=training)
+        samples = tf.shape(noise)[0]
+        log_p = log_likelihood(self.config.likelihood, parameters, tf.tile(images, (samples, 1, 1, 1)))
+        return tf.reshape(log_p, (samples, -1)), log_normal(z) - log_normal(z, mean, log_variance)
+
+    def validate(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Negative ELBO and its parts [nats] with one sample, and PSNR [dB] of the mean, each of shape (batch,).
+
+        The noise is the same for equal images, so that two validations of the same weights agree.
+        """
+        images, _ = batch
+        mean, log_variance = self.inference("encoder")(images, training=False)
+        noise = self._noise_of(images)[None]
+        log_p, _ = self._log_weights(images, mean, log_variance, noise, training=False)
+        kl = tf.reduce_sum(kl_to_standard_normal(mean, log_variance), axis=-1)
+        drawn = self.decode(mean)
+        return {
+            "negative_elbo": kl - log_p[0],
+            "reconstruction": -log_p[0],
+            "kl": kl,
+            "psnr": reconstruction.psnr(drawn, images),
+        }
+
+    def _noise_of(self, images: tf.Tensor) -> tf.Tensor:
+        """Standard normal noise of each example, (batch, latent): a row of a fixed table, chosen by the pixels."""
+        table = tf.random.stateless_normal((_NOISE_ROWS, self.config.latent), (0, 1))
+        levels = tf.reshape(tf.cast(tf.round((images + 1.0) * 127.5), tf.int64), (tf.shape(images)[0], -1))
+        places = tf.range(1, tf.shape(levels)[1] + 1, dtype=tf.int64)
+        return tf.gather(table, tf.reduce_sum(levels * places, axis=-1) % _NOISE_ROWS)
+
+    def decode(self, latents: tf.Tensor) -> tf.Tensor:
+        """The pictures of latent vectors: (batch, latent) -> (batch, S, S, channels) in [-1, 1], float32."""
+        return picture(self.config.likelihood, self.inference("decoder")(latents, training=False))
+
+    def generate(self, count: int, seed: int = 0) -> tf.Tensor:
+        """Pictures of latent vectors from N(0, 1), the same for the same seed."""
+        return self.decode(tf.random.stateless_normal((count, self.config.latent), (seed, 0)))
+
+    def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, Any]:
+        """original | reconstruction, and samples from the prior."""
+        images, _ = batch
+        mean, _ = self.inference("encoder")(images, training=False)
+        return {
+            "samples": {"original": images, "reconstruction": self.decode(mean)},
+            "prior": {"from the prior": self.generate(_SAMPLES)},
+        }
+
+    def serving(self) -> dict[str, Served]:
+        """The whole by the mean of the latent vector, the encoder to that mean, and the decoder to pictures."""
+        config = self.config
+        down = self.for_serving("encoder", self._encoder)
+        raw = self.for_serving("decoder", self._decoder)
+        encode = keras.Model(down.input, down.outputs[0], name="encoder")
+        decode = keras.Model(raw.input, _Picture(config.likelihood, name="picture")(raw.output), name="decoder")
+        whole = chained(encode, decode, name="vae")
+        image = f"(batch, {config.image_size}, {config.image_size}, {config.channels}) float32 in [-1, 1]"
+        latent = f"(batch, {config.latent}) float32"
+        return {
+            "vae": Served(whole, "images", "reconstruction", f"images: {image}; reconstruction: the same"),
+            "encoder": Served(encode, "images", "latents", f"images: {image}; latents: {latent}, the mean"),
+            "decoder": Served(decode, "latents", "images", f"latents: {latent}; images: {image}", of_images=encode),
+        }
+
+
+class _Picture(keras.layers.Layer):
+    """The mean of a likelihood as an image."""
+
+    def __init__(self, likelihood: Likelihood, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.likelihood = likelihood
+
+    def call(self, parameters: tf.Tensor) -> tf.Tensor:
+        return picture(self.likelihood, parameters)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"likelihood": self.likelihood}
+
+
+PRESETS: dict[str, tuple[Config, RunConfig]] = {
+    "demo": (
+        Config(),
+        RunConfig(epochs=60, batch_size=64, learning_rate=1e-3, preview_every=200, checkpoint_every=1000),
+    ),
+    # Burda et al. 2016, section 5: 784-200-200-50, batches of 20.
+    "paper": (
+        Config(architecture="dense", latent=50, hidden=(200, 200)),
+        RunConfig(epochs=100, batch_size=20, learning_rate=1e-3, preview_every=3000, checkpoint_every=10000),
+    ),
+    "tiny": (
+        Config(hidden=(8,), filters=2, latent=2),
+        RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
+    ),
+}

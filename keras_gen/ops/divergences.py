@@ -1,0 +1,30 @@
+"""Divergences between distributions, and bounds of the likelihood made of them."""
+
+from __future__ import annotations
+
+import math
+
+import tensorflow as tf
+
+
+def kl_to_standard_normal(mean: tf.Tensor, log_variance: tf.Tensor) -> tf.Tensor:
+    """KL(N(mean, exp(log_variance)) || N(0, 1)) of each unit, in nats: the shape of `mean`.
+
+    Kingma and Welling 2014 (arXiv 1312.6114), appendix B.
+    """
+    return 0.5 * (tf.square(mean) + tf.exp(log_variance) - log_variance - 1.0)
+
+
+def log_normal(z: tf.Tensor, mean: tf.Tensor | float = 0.0, log_variance: tf.Tensor | float = 0.0) -> tf.Tensor:
+    """Log density of independent normal units at `z`, summed over the last axis, in nats."""
+    terms = tf.square(z - mean) * tf.exp(-log_variance) + log_variance + math.log(2 * math.pi)
+    return -0.5 * tf.reduce_sum(terms, axis=-1)
+
+
+def log_mean_exp(values: tf.Tensor, axis: int = 0) -> tf.Tensor:
+    """log mean exp, without overflow: of log weights, the importance-weighted bound.
+
+    Burda, Grosse, Salakhutdinov 2016 (arXiv 1509.00519), equation 8.
+    """
+    count = tf.cast(tf.shape(values)[axis], values.dtype)
+    return tf.reduce_logsumexp(values, axis=axis) - tf.math.log(count)

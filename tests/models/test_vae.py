@@ -1,0 +1,119 @@
+"""VAE: the common questions, and its bounds against what can be computed exactly."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conformance import Case, Conformance
+
+from keras_gen.errors import UserError
+from keras_gen.models.vae import VAE, Config
+from keras_gen.ops.divergences import kl_to_standard_normal
+
+TINY = Config(image_size=9, channels=2, latent=3, hidden=(8, 6), filters=2)
+PLAYERS = {"vae": ("encoder", "decoder")}
+
+
+def batch(seed, count):
+    rng = np.random.default_rng(seed)
+    images = rng.uniform(-1, 1, (count, 9, 9, 2)).astype(np.float32)
+    return tf.constant(images), tf.constant(rng.integers(0, 3, count), tf.int32)
+
+
+class Calm(VAE):
+    """Without its noise: replicas draw their own, so that two of them take another step than one device."""
+
+    family = "vae without noise"
+
+    def _log_weights(self, images, mean, log_variance, noise, training):
+        return super()._log_weights(images, mean, log_variance, 0.0 * noise, training)
+
+
+class TestVAE(Conformance):
+    case = Case(VAE, TINY, TINY, batch, lambda b: b[0], PLAYERS, calm_family=Calm)
+
+
+class TestIWAE(Conformance):
+    config = dataclasses.replace(TINY, architecture="dense", likelihood="logistic", importance_samples=3)
+    case = Case(VAE, config, config, batch, lambda b: b[0], PLAYERS, calm_family=Calm)
+
+
+@pytest.fixture
+def model():
+    keras.utils.set_random_seed(0)
+    return VAE(TINY)
+
+
+def objective(model, images, **fields):
+    model.config = dataclasses.replace(model.config, **fields)
+    losses, terms = model.objective((images, None))
+    return float(losses["vae"]), {name: float(value) for name, value in terms.items()}
+
+
+def test_the_loss_is_the_negative_bound(model):
+    """Reconstruction and KL divergence, the latter by the closed form, weighted by beta."""
+    images, _ = batch(0, 4)
+    mean, log_variance = model.encoder(images)
+    kl = float(tf.reduce_mean(tf.reduce_sum(kl_to_standard_normal(mean, log_variance), -1)))
+    loss, terms = objective(model, images, beta=3.0)
+    assert terms["kl"] == pytest.approx(kl, rel=1e-5)
+    assert loss == pytest.approx(terms["reconstruction"] + 3 * kl, rel=1e-5)
+
+
+def test_free_bits_cost_nothing_below_them(model):
+    images, _ = batch(0, 4)
+    loss, terms = objective(model, images, free_bits=100.0)
+    assert loss == pytest.approx(terms["reconstruction"] + 3 * 100.0, rel=1e-5)
+
+
+def test_the_weight_of_the_divergence_warms_up(model):
+    model.config = dataclasses.replace(TINY, warm_up=4, beta=2.0)
+    model.compile({"vae": keras.optimizers.SGD(0.0)})
+    weights = []
+    for _ in range(6):
+        weights.append(float(model._kl_weight()))
+        model.train_step(batch(0, 2))
+    assert weights == [0.5, 1.0, 1.5, 2.0, 2.0, 2.0]
+
+
+def test_more_samples_tighten_the_bound(model):
+    """Burda et al. 2016, theorem 1, averaged over 200 draws; the bound of 50 samples is above that of 1 by far."""
+    images, _ = batch(0, 8)
+    # An encoder that is wrong: the posterior of random networks is not far from the prior.
+    model.encoder.get_layer("mean").bias.assign([1.0, -1.0, 0.5])
+    bounds = {k: [-objective(model, images, importance_samples=k)[0] for _ in range(200)] for k in (2, 50)}
+    spread = np.std(bounds[2]) / np.sqrt(200)
+    assert np.mean(bounds[50]) > np.mean(bounds[2]) + 5 * spread
+
+
+def test_the_bound_of_many_samples_is_the_likelihood():
+    """A decoder that does not look at its input: log p(x) is log p(x|z), and KL is what q costs."""
+    keras.utils.set_random_seed(0)
+    model = VAE(dataclasses.replace(TINY, importance_samples=2000))
+    model.decoder.layers[1].kernel.assign(0 * model.decoder.layers[1].kernel)
+    images, _ = batch(0, 2)
+    loss, terms = objective(model, images)
+    assert loss == pytest.approx(terms["reconstruction"], abs=0.1)
+
+
+def test_pictures_from_the_prior_are_those_of_the_seed(model):
+    assert model.generate(3).shape == (3, 9, 9, 2)
+    np.testing.assert_array_equal(model.generate(3, seed=5), model.generate(3, seed=5))
+    assert not np.array_equal(model.generate(3, seed=5), model.generate(3, seed=6))
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"latent": 0}, "--latent got 0"),
+        ({"beta": -0.5}, "--beta got -0.5"),
+        ({"hidden": (0,)}, "--hidden got"),
+        ({"importance_samples": 0}, "--importance-samples got 0"),
+        ({"importance_samples": 5, "beta": 2.0}, "--importance-samples got 5, whose bound has no KL divergence"),
+    ],
+)
+def test_fields_that_cannot_be(fields, said):
+    with pytest.raises(UserError, match=said):
+        Config(**fields)

@@ -1,0 +1,57 @@
+"""Log-likelihoods against closed forms and sums over all levels."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy import stats
+
+from keras_gen.ops.likelihoods import log_likelihood, parameters_per_channel, picture
+
+LEVELS = (np.arange(256, dtype=np.float32) / 127.5 - 1).reshape(256, 1, 1, 1)
+
+
+def parameters(location, log_scale, count=256):
+    return tf.constant(np.broadcast_to(np.float32([location, log_scale]), (count, 1, 1, 2)))
+
+
+@pytest.mark.parametrize("location", [-1.4, -1.0, -0.3, 0.0, 0.99])
+@pytest.mark.parametrize("log_scale", [-6.5, -3.0, 0.0, 2.0])
+def test_the_logistic_probabilities_of_all_levels_sum_to_one(location, log_scale):
+    log = log_likelihood("logistic", parameters(location, log_scale), LEVELS).numpy()
+    assert np.exp(log, dtype=np.float64).sum() == pytest.approx(1, abs=2e-4)
+    edges = np.concatenate([[-np.inf], LEVELS.ravel()[:-1] + 1 / 255, [np.inf]])
+    cells = np.diff(stats.logistic.cdf(edges, location, np.exp(log_scale)))
+    likely = cells > 1e-6
+    np.testing.assert_allclose(np.exp(log)[likely], cells[likely], rtol=2e-3)
+
+
+def test_the_gaussian_is_that_of_scipy():
+    rng = np.random.default_rng(0)
+    images, location, log_scale = rng.normal(size=(3, 2, 4, 4, 3)).astype(np.float32)
+    found = log_likelihood("gaussian", np.concatenate([location, log_scale], -1), images)
+    expected = stats.norm.logpdf(images, location, np.exp(log_scale)).sum((1, 2, 3))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_bernoulli_is_the_cross_entropy():
+    rng = np.random.default_rng(0)
+    images, logits = rng.uniform(-1, 1, (2, 4, 4, 1)).astype(np.float32), rng.normal(size=(2, 4, 4, 1))
+    p, x = 1 / (1 + np.exp(-logits)), (images + 1) / 2
+    expected = (x * np.log(p) + (1 - x) * np.log(1 - p)).sum((1, 2, 3))
+    np.testing.assert_allclose(log_likelihood("bernoulli", logits.astype(np.float32), images), expected, rtol=1e-5)
+
+
+def test_a_scale_below_the_least_counts_as_the_least():
+    at = log_likelihood("gaussian", parameters(0.0, -7.0, 1), np.zeros((1, 1, 1, 1), np.float32))
+    below = log_likelihood("gaussian", parameters(0.0, -50.0, 1), np.zeros((1, 1, 1, 1), np.float32))
+    np.testing.assert_array_equal(at, below)
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian", "logistic"])
+def test_pictures_are_images(likelihood):
+    values = np.random.default_rng(0).normal(0, 3, (2, 4, 4, 3 * parameters_per_channel(likelihood)))
+    drawn = picture(likelihood, tf.constant(values, tf.float32)).numpy()
+    assert drawn.shape == (2, 4, 4, 3)
+    assert np.abs(drawn).max() <= 1
+    if likelihood == "bernoulli":
+        np.testing.assert_allclose(drawn, 2 / (1 + np.exp(-values)) - 1, atol=1e-6)
