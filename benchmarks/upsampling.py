@@ -2,9 +2,9 @@
 
     python -m benchmarks.upsampling --batches 1 4
 
-TensorFlow, as a graph, calls of both in turns, medians. Inference is the forward pass; training is the forward pass and
-the gradients of inputs and weights. The sub-pixel layer rearranges its kernel in every call here; a converted .tflite
-has it rearranged once, see `benchmarks.edge --steps`.
+TensorFlow, as a graph, calls in turns, medians. Inference is the forward pass; training is the forward pass and the
+gradients of inputs and weights. The sub-pixel layer rearranges its kernel in every call; in a third column its weights
+are the rearranged kernel, as a converted .tflite holds it (`benchmarks.edge --steps`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,18 @@ from keras_gen.layers.transposed import SubPixelConv2DTranspose
 from keras_gen.networks.unet import unet
 
 EXAMPLE = "python -m benchmarks.upsampling --batches 1 4"
-KINDS = (keras.layers.Conv2DTranspose, SubPixelConv2DTranspose)
+
+
+class Rearranged(SubPixelConv2DTranspose):
+    """Its weights are those of the plain convolution inside, of the first call."""
+
+    def _as_convolution(self, *taps: int) -> tf.Variable:
+        if not hasattr(self, "convolution_kernel"):
+            self.convolution_kernel = tf.Variable(super()._as_convolution(*taps))
+        return self.convolution_kernel
+
+
+KINDS = (keras.layers.Conv2DTranspose, SubPixelConv2DTranspose, Rearranged)
 
 
 @dataclass(frozen=True)
@@ -50,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     flags = parse(Flags, argv, example=EXAMPLE)
     network = unet(flags.image_size, 3, 3, levels=flags.levels)
     layers = [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2DTranspose)]
-    print("ms of the transposed convolution / of the sub-pixel form (share)\n")
+    print("ms of the transposed convolution / shares of the sub-pixel layer / of one whose kernel is rearranged once\n")
     print("| input | filters | batch | GFLOP | inference | training |")
     print("|---|---:|---:|---:|---:|---:|")
     for batch in flags.batches:
@@ -60,8 +71,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             row = [f"{height}x{width}x{channels}", str(layer.filters), str(batch), f"{gflop:.2f}"]
             for function in (inference, training):
                 calls = {kind.__name__: function(kind, layer, (batch, height, width, channels)) for kind in KINDS}
-                plain, sub_pixel = medians(calls, flags.runs).values()
-                row.append(f"{1e3 * plain:.2f} / {1e3 * sub_pixel:.2f} ({sub_pixel / plain:.2f})")
+                plain, *others = medians(calls, flags.runs).values()
+                row.append(" / ".join([f"{1e3 * plain:.2f}", *(f"{other / plain:.2f}" for other in others)]))
             print(f"| {' | '.join(row)} |", flush=True)
 
 
@@ -81,7 +92,7 @@ def training(kind: type, layer: keras.layers.Layer, shape: tuple[int, ...]) -> C
         with tf.GradientTape() as tape:
             tape.watch(images)
             outputs = own(images)
-        return tape.gradient(outputs, [images, *own.trainable_variables], output_gradients=outputs)
+        return tape.gradient(outputs, [images, *tape.watched_variables()], output_gradients=outputs)
 
     return lambda: [gradient.numpy() for gradient in step()]
 
@@ -89,8 +100,9 @@ def training(kind: type, layer: keras.layers.Layer, shape: tuple[int, ...]) -> C
 def _built(kind: type, layer: keras.layers.Layer, shape: tuple[int, ...]) -> tuple[keras.layers.Layer, tf.Tensor]:
     """A layer as the network's, and inputs."""
     own = kind.from_config(layer.get_config())
-    own.build(shape)
-    return own, tf.random.normal(shape)
+    images = tf.random.normal(shape)
+    own(images)  # builds it
+    return own, images
 
 
 if __name__ == "__main__":
