@@ -10,14 +10,17 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from keras_gen.data.folders import listed, shown
+from keras_gen.data.image_sets import ImagesConfig
+from keras_gen.data.image_sources import holds_classes, is_image_folder
 from keras_gen.data.images import ImageInfo
 from keras_gen.data.pairs import PairsConfig
-from keras_gen.data.survey import Examples, Facts, Pairs, headers, survey
+from keras_gen.data.survey import Examples, Facts, Images, Pairs, headers, survey
 from keras_gen.errors import UserError
 
 Level = Literal["error", "warning", "note"]
@@ -156,7 +159,19 @@ def quick_check(config: PairsConfig, image_size: int) -> list[str]:
     """
     if not config.check or config.data == "facades":
         return []
-    result = check(Pairs(config, image_size), quick=True)
+    return _warnings(Pairs(config, image_size), config, "pairs")
+
+
+def quick_check_images(config: ImagesConfig) -> list[str]:
+    """As `quick_check`, of single images: of folders; all else is checked as a whole where it is opened."""
+    if not config.check or not is_image_folder(config.data):
+        return []
+    folder = Path(config.data).expanduser()
+    return _warnings(Images(folder, config.max_pixels, labelled=holds_classes(folder)), config, "images")
+
+
+def _warnings(examples: Examples, config: PairsConfig | ImagesConfig, unit: str) -> list[str]:
+    result = check(examples, quick=True)
     errors = [
         finding
         for finding in result.of_level("error")
@@ -165,7 +180,8 @@ def quick_check(config: PairsConfig, image_size: int) -> list[str]:
     if errors:
         raise UserError(
             f"--data {shown(config.data)} does not pass the check of {len(result.facts)} of its {len(result.examples)} "
-            f"pairs ({listed(finding.sentence for finding in errors)}); apps.check_data tells all, --no-check skips it."
+            f"{unit} ({listed(finding.sentence for finding in errors)}); apps.check_data tells all, --no-check skips "
+            "it."
         )
     return [finding.sentence for finding in result.of_level("warning")]
 

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from keras_gen.errors import UserError
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
@@ -127,6 +129,24 @@ def listing(folder: Path) -> Listing:
         else:
             found.images.append(path)
     return found
+
+
+def every_last(size: int, every: int, what: str, unit: str) -> tuple[np.ndarray, np.ndarray, str]:
+    """Splits what has no validation part: of every `every` examples in order, the last; at least one.
+
+    Returns:
+      Numbers for training, numbers for validation, and the rule in words.
+
+    Raises:
+      UserError: there are fewer than 2.
+    """
+    if size < 2:
+        raise UserError(f"{shown(what)} holds {size} {unit}, and at least 2 are needed, one of them for validation.")
+    numbers = np.arange(size)
+    held = numbers % every == every - 1
+    held[-1] |= not held.any()
+    rule = f"of every {every} {unit}s in order, the last is held back for validation"
+    return numbers[~held], numbers[held], rule
 
 
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:

@@ -174,11 +174,11 @@ def convert_channels(array: np.ndarray, channels: int | None) -> np.ndarray:
     """Grey, RGB or RGBA from any of L, LA, RGB, RGBA.
 
     Args:
-      array: uint8 or uint16 (height, width, 1 to 4).
+      array: uint8 or uint16 (..., height, width, 1 to 4).
       channels: 1, 3, 4, or None for 1 or 3, whichever loses no colour.
 
     Returns:
-      The same type, shape (height, width, channels). Without an alpha channel in the result, transparent
+      The same type, shape (..., height, width, channels). Without an alpha channel in the result, transparent
       pixels are composited on white: value * alpha + white * (1 - alpha).
     """
     white = np.iinfo(array.dtype).max
@@ -186,7 +186,7 @@ def convert_channels(array: np.ndarray, channels: int | None) -> np.ndarray:
     colour = array if alpha is None else array[..., :-1]
     if channels == 4:
         alpha = np.full_like(array[..., :1], white) if alpha is None else alpha
-        return np.concatenate([np.broadcast_to(colour, (*colour.shape[:2], 3)), alpha], axis=-1)
+        return np.concatenate([np.broadcast_to(colour, (*colour.shape[:-1], 3)), alpha], axis=-1)
     if alpha is not None and alpha.min() < white:
         wide = colour.astype(np.uint32) * alpha + np.uint32(white) * (white - alpha.astype(np.uint32))
         colour = ((wide + white // 2) // white).astype(array.dtype)

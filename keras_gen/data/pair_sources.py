@@ -10,7 +10,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from keras_gen.data.facades import facades_folder
-from keras_gen.data.folders import HELD, IMAGE_SUFFIXES, Listing, listing, shown
+from keras_gen.data.folders import HELD, IMAGE_SUFFIXES, Listing, every_last, listing, shown
 from keras_gen.data.images import UnreadableImage, read_contents
 from keras_gen.data.records import Records, find_shards, read_index
 from keras_gen.errors import UserError, complaint
@@ -104,10 +104,12 @@ def find_pairs(
         return _folder(facades_folder(image_size), val_every)
     if spec.startswith("tfds:"):
         # Imported late, because it takes seconds and only this form needs it.
-        from keras_gen.data.tfds_source import open_tfds
+        from keras_gen.data.tfds_source import open_tfds, require_image
 
+        info, train, held, splits = open_tfds(spec.removeprefix("tfds:"), tfds_dir)
         features = (feature_a, feature_b)
-        train, held, splits = open_tfds(spec.removeprefix("tfds:"), features, tfds_dir)
+        for side, feature in zip("ab", features, strict=True):
+            require_image(info, feature, f"--feature-{side}")
         if held is None:
             return held_back(packed(train, features), val_every, spec)
         return _given(packed(train, features), packed(held, features), f"splits {splits}")
@@ -124,16 +126,9 @@ def find_pairs(
 
 
 def held_back(source: Source, every: int, what: str) -> Split:
-    """Splits one source: of every `every` pairs in order, the last goes to validation; at least one does."""
-    if source.size < 2:
-        raise UserError(
-            f"{shown(what)} holds {source.size} pair, and at least 2 are needed, one of them for validation."
-        )
-    indices = np.arange(source.size)
-    chosen = indices % every == every - 1
-    chosen[-1] |= not chosen.any()
-    rule = f"of every {every} pairs in order of name, the last is held back for validation"
-    return Split(source, indices[~chosen], source, indices[chosen], rule)
+    """Splits one source, see `folders.every_last`."""
+    train, validation, rule = every_last(source.size, every, what, "pair")
+    return Split(source, train, source, validation, rule)
 
 
 def side_by_side(folder: Path) -> Source:

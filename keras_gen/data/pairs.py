@@ -7,23 +7,23 @@ sides alike. Validation pairs are resized to the image size. Images that are not
 same resize, as in theirs.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import tensorflow as tf
 
 from keras_gen.data import images
+from keras_gen.data.decoding import Side, Survey, passed_once
 from keras_gen.data.folders import listed, shown
 from keras_gen.data.images import UnreadableImage
 from keras_gen.data.pair_sources import ACCEPTED, Source, Split, find_pairs
 from keras_gen.data.pipeline import ordered_batches, training_stream
-from keras_gen.errors import UserError, complaint
+from keras_gen.errors import UserError
 
 JITTER = 286 / 256  # the paper's ratio of the size before the random crop to the size after it
-_PASS_BATCH = 16  # pairs handed from TensorFlow to Python at a time while all are checked
 
 _Table = Callable[[tf.Tensor], tuple[tf.Tensor, ...]]
 
@@ -89,50 +89,6 @@ class PairsConfig:
             raise UserError(f"--cache-gib got {self.cache_gib}; accepted are 0 and greater numbers.")
         if self.max_pixels < 1:
             raise UserError(f"--max-pixels got {self.max_pixels}; accepted are numbers from 1 on.")
-
-
-@dataclass(frozen=True)
-class Side:
-    """How one side is decoded and stored until it becomes floats."""
-
-    channels: int  # as stored: 1 for ids
-    dtype: np.dtype
-    labels: int = 0
-    max_pixels: int = images.MAX_PIXELS
-
-    def decode(self, contents: bytes, name: str) -> np.ndarray:
-        """(height, width, channels) in this side's type; 8-bit images among 16-bit ones are scaled up."""
-        if self.labels:
-            return images.decode_ids(contents, name, self.max_pixels).astype(self.dtype)
-        array = images.decode_image(contents, name, self.channels, self.max_pixels)
-        return array * np.uint16(257) if array.dtype == np.uint8 and self.dtype == np.uint16 else array
-
-    def check_ids(self, ids: np.ndarray, name: str) -> None:
-        if self.labels and ids.max() >= self.labels:
-            raise UserError(
-                f"{name} holds the label id {ids.max()}, and --labels {self.labels} accepts ids from 0 to "
-                f"{self.labels - 1}."
-            )
-
-    def resize(self, image: tf.Tensor, size: int) -> tf.Tensor:
-        """To (size, size, channels), same type: ids to the nearest, pictures bilinear with antialias."""
-        image.set_shape((None, None, self.channels))
-        if self.labels:
-            return tf.image.resize(image, (size, size), "nearest")
-
-        def scaled(antialias: bool) -> tf.Tensor:
-            return tf.image.resize(image, (size, size), "bilinear", antialias=antialias)
-
-        # Enlarging needs no antialias: the same values but for rounding, in less than half the time.
-        shrinks = tf.reduce_any(tf.shape(image)[:2] > size)
-        resized = tf.cond(shrinks, lambda: scaled(True), lambda: scaled(False))
-        return tf.cast(tf.round(resized), self.dtype)  # a mean of values in range: no clipping needed
-
-    def to_float(self, image: tf.Tensor) -> tf.Tensor:
-        """To float32 in [-1, 1]; ids to `labels` channels, 1 for the pixel's own and -1 for the others."""
-        if self.labels:
-            return tf.one_hot(tf.cast(image[..., 0], tf.int32), self.labels, 1.0, -1.0)
-        return tf.cast(image, tf.float32) / (np.iinfo(self.dtype).max / 2) - 1.0
 
 
 class PairReader:
@@ -299,12 +255,12 @@ class PairsData:
 
     def _probe(self, source: Source, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Reads all headers: the indices that can be read, and (n, 4) of `PairReader.probe` for them."""
-        survey = _Survey(PairReader(source, self._config).probe, np.zeros(4, np.int64))
+        survey = Survey(PairReader(source, self._config).probe, np.zeros(4, np.int64))
 
         def probe(index: tf.Tensor) -> tf.Tensor:
             return tf.ensure_shape(tf.numpy_function(survey, [index, *source.encoded(index)], tf.int64), (4,))
 
-        headers = np.concatenate([batch for _, batch in _passed_once(probe, indices)])
+        headers = np.concatenate([batch for _, batch in passed_once(probe, indices)])
         good = survey.good(indices, self.skipped)
         return indices[good], headers[good]
 
@@ -327,10 +283,10 @@ class PairsData:
             return tuple(side.resize(image, size) for side, image in zip(self._sides, pair, strict=True))
 
         if self._cached or self._config.verify:
-            survey = _Survey(decode, [np.zeros((1, 1, side.channels), side.dtype) for side in self._sides])
+            survey = Survey(decode, [np.zeros((1, 1, side.channels), side.dtype) for side in self._sides])
             rows = len(indices) if self._cached else 0
             stored = [np.empty((rows, size, size, side.channels), side.dtype) for side in self._sides]
-            for start, batch in _passed_once(partial(load, decode=survey), indices):
+            for start, batch in passed_once(partial(load, decode=survey), indices):
                 for array, part in zip(stored, batch, strict=True):
                     if self._cached:
                         array[start : start + len(part)] = part
@@ -360,42 +316,6 @@ class PairsData:
 
     def _to_float(self, source: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return self._sides[0].to_float(source), self._sides[1].to_float(target)
-
-
-class _Survey:
-    """Wraps a function of (index, ...), so that one pass finds all bad pairs instead of the first."""
-
-    def __init__(self, function: Callable, stand_in: Any) -> None:
-        self._function, self._stand_in = function, stand_in
-        self._problems: dict[int, UserError] = {}
-
-    def __call__(self, index: np.int64, *contents: bytes) -> Any:
-        try:
-            return self._function(index, *contents)
-        except UserError as error:
-            # Without its traceback, which would keep the contents of the file in memory.
-            self._problems[int(index)] = type(error)(str(error))
-            return self._stand_in
-
-    def good(self, indices: np.ndarray, skipped: list[str]) -> np.ndarray:
-        """Which pairs passed; unreadable ones go to `skipped`, and any other fault is raised."""
-        for index in sorted(self._problems):
-            if not isinstance(self._problems[index], UnreadableImage):
-                raise self._problems[index]
-            skipped.append(str(self._problems[index]))
-        return np.array([int(index) not in self._problems for index in indices], bool)
-
-
-def _passed_once(load: Callable, indices: np.ndarray) -> Iterator[tuple[int, Any]]:
-    """(start, batch of numpy arrays) of `load` over `indices`, in parallel and in order."""
-    numbers = tf.data.Dataset.from_tensor_slices(indices)
-    start = 0
-    try:
-        for batch in numbers.map(load, tf.data.AUTOTUNE).batch(_PASS_BATCH).as_numpy_iterator():
-            yield start, batch
-            start += _PASS_BATCH
-    except tf.errors.OpError as error:  # a file that vanished, a damaged shard, no permission
-        raise UserError(f"--data cannot be read: {complaint(error)}.") from error
 
 
 def open_pairs(config: PairsConfig, image_size: int, seed: int) -> PairsData:

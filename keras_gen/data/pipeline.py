@@ -140,7 +140,7 @@ def _shuffled(places: tf.Tensor, keys: tf.Tensor, size: int) -> tf.Tensor:
     """Each place's index in the permutation of 0 ... size - 1 under the place's own key.
 
     The operation behind `tf.random.experimental.index_shuffle`, which itself fails for more than one key and has four
-    rounds: the orders of two epochs of 60,000 then correlate by 0.9. From eight rounds on nothing is to be seen of that.
+    rounds: the orders of two epochs of 60,000 then correlate by 0.9. With eight nothing of that is left.
     """
     seeds = tf.pad(keys, [[0, 0], [1, 0]])  # it takes three words
     last = tf.constant(size - 1, tf.int64)

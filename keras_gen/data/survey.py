@@ -18,10 +18,11 @@ import numpy as np
 from PIL import Image
 
 from keras_gen.data import images
+from keras_gen.data.decoding import Side
 from keras_gen.data.folders import HELD, IMAGE_SUFFIXES, shown, walk
 from keras_gen.data.images import ImageInfo, UnreadableImage
 from keras_gen.data.pair_sources import find_pairs
-from keras_gen.data.pairs import PairReader, PairsConfig, Side
+from keras_gen.data.pairs import PairReader, PairsConfig
 from keras_gen.errors import UserError
 
 HASH_SIDE = 16  # of the grid of differences: 256 bits

@@ -9,9 +9,12 @@ import logging
 import re
 import urllib.error
 import urllib.request
+from typing import NamedTuple
 
 import numpy as np
+import tensorflow as tf
 import tensorflow_datasets as tfds
+from tensorflow_datasets.core.download import resource
 
 from keras_gen.data.records import Records, read_index
 from keras_gen.errors import UserError
@@ -21,28 +24,87 @@ VALIDATION_SPLITS = ("validation", "val", "test")
 _PATIENCE = 5  # seconds for a server to answer before a download is begun
 
 
-def open_tfds(spec: str, features: tuple[str, str], data_dir: str) -> tuple[Records, Records | None, str]:
+class Prepared(NamedTuple):
+    """A data set on disk: its description, the records of training and validation, and which splits they are.
+
+    With SPLIT there are no validation records; without it they are the first of VALIDATION_SPLITS that exists, beside
+    `train`.
+    """
+
+    info: tfds.core.DatasetInfo
+    train: Records
+    held: Records | None
+    splits: str
+
+
+def open_tfds(spec: str, data_dir: str) -> Prepared:
     """Opens `NAME[:SPLIT]`, where NAME may hold a configuration and a version: `name/config:1.0.0`.
 
     Args:
       spec: without the leading "tfds:". SPLIT may be sliced, `train[:90%]`, or a sum.
-      features: names of two image features of the data set.
       data_dir: folder of the prepared data sets, "" for tensorflow-datasets' own.
 
-    Returns:
-      Training records, validation records, and which splits they are. With SPLIT there are no validation
-      records; without it they are the first of VALIDATION_SPLITS that exists, beside `train`.
-
     Raises:
-      UserError: an unknown data set, split or feature, or a data set that cannot be prepared.
+      UserError: an unknown data set or split, or a data set that cannot be prepared.
     """
     name, split = re.fullmatch(r"([^:]*(?::[\d.*]+)?)(?::(.+))?", spec).groups()
     builder = _builder(name, data_dir)
-    _check_features(builder, features)
     if split:
-        return _records(builder, split), None, split
+        return Prepared(builder.info, _records(builder, split), None, split)
     held = next((held for held in VALIDATION_SPLITS if held in builder.info.splits), None)
-    return _records(builder, "train"), _records(builder, held) if held else None, f"train and {held}"
+    validation = _records(builder, held) if held else None
+    return Prepared(builder.info, _records(builder, "train"), validation, f"train and {held}")
+
+
+def require_image(info: tfds.core.DatasetInfo, feature: str, flag: str) -> tfds.features.Image:
+    """The image feature of that name.
+
+    Raises:
+      UserError: naming `flag`, there is no such feature or it does not hold images of whole numbers.
+    """
+    there = {
+        name: image
+        for name, image in info.features.items()
+        if isinstance(image, tfds.features.Image) and image.np_dtype in (np.uint8, np.uint16)
+    }
+    if feature not in there:
+        raise UserError(
+            f"{flag} got {feature!r}; accepted are the image features of tfds:{info.full_name}: "
+            f"{', '.join(there) or '(none)'}."
+        )
+    return there[feature]
+
+
+def main_feature(info: tfds.core.DatasetInfo, kind: type, place: int) -> str:
+    """Name of the feature of a kind that the data set is about: at `place` of its supervised keys, or the only one.
+
+    Returns:
+      "" if there is none, or several and none of them is a supervised key.
+    """
+    names = [name for name, feature in info.features.items() if isinstance(feature, kind)]
+    supervised = [key for key in (info.supervised_keys or ())[place : place + 1] if key in names]
+    return (supervised or (names if len(names) == 1 else [""]))[0]
+
+
+def read_labels(info: tfds.core.DatasetInfo, records: Records, feature: str) -> np.ndarray:
+    """The classes of all records, int32 (n,).
+
+    Raises:
+      UserError: there is no such feature of classes.
+    """
+    there = [name for name, one in info.features.items() if isinstance(one, tfds.features.ClassLabel)]
+    if feature not in there:
+        raise UserError(
+            f"--label-feature got {feature!r}; accepted are the features of classes of tfds:{info.full_name}: "
+            f"{', '.join(there) or '(none)'}."
+        )
+    parsing = {feature: tf.io.FixedLenFeature((), tf.int64)}
+
+    def label(index: tf.Tensor) -> tf.Tensor:
+        return tf.io.parse_single_example(records.read(index), parsing)[feature]
+
+    labels = tf.data.Dataset.range(len(records)).map(label, tf.data.AUTOTUNE).batch(1024)
+    return np.concatenate(list(labels.as_numpy_iterator())).astype(np.int32)
 
 
 def _builder(name: str, data_dir: str) -> tfds.core.DatasetBuilder:
@@ -66,9 +128,9 @@ def _builder(name: str, data_dir: str) -> tfds.core.DatasetBuilder:
 
 
 def _require_network(builder: tfds.core.DatasetBuilder, name: str, data_dir: str) -> None:
-    """Asks the server of the data set's first file for it; tensorflow-datasets itself gives up after minutes."""
+    """Asks the server of the first file that is still to be downloaded; tensorflow-datasets gives up after minutes."""
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # it prints every attempt
-    url = next((url for url in builder.url_infos if url.startswith("http")), None)
+    url = next((url for url in _to_download(builder) if url.startswith("http")), None)
     try:
         if url:
             urllib.request.urlopen(url, timeout=_PATIENCE).close()
@@ -83,18 +145,18 @@ def _require_network(builder: tfds.core.DatasetBuilder, name: str, data_dir: str
         ) from error
 
 
-def _check_features(builder: tfds.core.DatasetBuilder, features: tuple[str, str]) -> None:
-    there = {
-        name: feature
-        for name, feature in builder.info.features.items()
-        if isinstance(feature, tfds.features.Image) and feature.np_dtype in (np.uint8, np.uint16)
-    }
-    for side, feature in zip("ab", features, strict=True):
-        if feature not in there:
-            raise UserError(
-                f"--feature-{side} got {feature!r}; accepted are the image features of "
-                f"tfds:{builder.info.full_name}: {', '.join(there) or '(none)'}."
-            )
+def _to_download(builder: tfds.core.DatasetBuilder) -> list[str]:
+    """Addresses of the files that do not lie where the download manager looks before it downloads."""
+    folder = builder.data_dir_root / "downloads"
+
+    def is_there(url: str, checksum: str, filename: str | None) -> bool:
+        name = resource.get_dl_fname(url, checksum)
+        return any(resource.is_locally_cached(place / name) for place in (folder / builder.name, folder)) or (
+            filename is not None and (folder / "manual" / filename).exists()
+        )
+
+    known = (builder.url_infos or {}).items()
+    return [url for url, file in known if not is_there(url, file.checksum, file.filename)]
 
 
 def _records(builder: tfds.core.DatasetBuilder, split: str) -> Records:

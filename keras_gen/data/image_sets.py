@@ -1,0 +1,319 @@
+"""Single images, with labels where there are any: what autoencoders and GANs train on.
+
+`open_images` resolves a SPEC, looks at every image once, and gives streams of (image, label) batches. Images that fit
+into memory are held there as one array, and a batch is one gather from it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import tensorflow as tf
+
+from keras_gen.data import images
+from keras_gen.data.array_files import Arrays
+from keras_gen.data.decoding import Side, Survey, passed_once
+from keras_gen.data.folders import listed, shown
+from keras_gen.data.image_sources import ACCEPTED, Drawn, Encoded, Source, Split, find_set
+from keras_gen.data.pipeline import coin, ordered_batches, training_stream
+from keras_gen.data.shapes import SIZE, Shapes
+from keras_gen.errors import UserError
+
+_RESIZE_BATCH = 256  # images of an array resized at a time
+
+_Load = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]
+
+
+@dataclass(frozen=True)
+class ImagesConfig:
+    """Which images to read, and how."""
+
+    data: str = "digits"
+    """SPEC of the images: digits or shapes (built in), a folder of images or of one subfolder per class,
+    idx files as MNIST's, a .npz or .npy file, tfds:NAME[:SPLIT]."""
+    image_size: int = 0
+    """Side of the square images [pixels]; others are resized; 0: the data's own, if all are square and equal."""
+    channels: int = 0
+    """Channels of the images: 1 grey, 3 RGB, 4 RGBA; 0 follows the data, transparency on white."""
+    image_feature: str = ""
+    """For tfds: name of the image feature; empty: the one that the data set is about."""
+    label_feature: str = ""
+    """For tfds: name of the feature of classes; empty: the one that the data set is about, if any."""
+    tfds_dir: str = ""
+    """For tfds: folder of the prepared data sets; empty: tensorflow-datasets' own."""
+    val_every: int = 10
+    """Where the data has no validation part: of every so many images the last is held back [images]."""
+    skip_bad: bool = False
+    """Leave out files that cannot be decoded, and say how many, instead of refusing to start."""
+    verify: bool = True
+    """Decode every file before training, about 1 ms each; --no-verify reads headers only, of uncached files."""
+    mirror: bool = False
+    """Mirror training images left to right at random."""
+    cache_gib: float = 1.0
+    """Keep decoded images in memory if they fit else decode at each access [GiB]; arrays have to fit."""
+    max_pixels: int = images.MAX_PIXELS
+    """Refuse images that say they have more, a guard against decompression bombs [pixels]."""
+    check: bool = True
+    """Look at a sample of a folder first, as apps.check_data --quick does; --no-check: no."""
+
+    def __post_init__(self) -> None:
+        if not self.data:
+            raise UserError(f"--data got nothing; accepted are {ACCEPTED}.")
+        if self.image_size < 0:
+            raise UserError(f"--image-size got {self.image_size}; accepted are 0 (as the data) and greater numbers.")
+        if self.channels not in (0, 1, 3, 4):
+            raise UserError(f"--channels got {self.channels}; accepted are 0 (as the data), 1, 3, 4.")
+        if self.val_every < 2:
+            raise UserError(f"--val-every got {self.val_every}; accepted are numbers from 2 on.")
+        if not self.cache_gib >= 0:
+            raise UserError(f"--cache-gib got {self.cache_gib}; accepted are 0 and greater numbers.")
+        if self.max_pixels < 1:
+            raise UserError(f"--max-pixels got {self.max_pixels}; accepted are numbers from 1 on.")
+
+    @property
+    def most_bytes(self) -> int:
+        """What arrays may take in memory; as much as there is for an infinite `cache_gib`."""
+        return int(min(self.cache_gib * 2**30, 2**62))
+
+
+class ImagesData:
+    """Training and validation images, opened by `open_images`.
+
+    Attributes:
+      image_size: height and width of the batches' images, pixels.
+      channels: of the batches' images.
+      classes: names of the labels 0, 1, ...; empty without labels.
+      train_size, val_size: number of images.
+      train_labels: int32 (train_size,), -1 where there are none.
+      skipped: why images were left out under `skip_bad`, a sentence for each.
+      shapes: the grid of factors that `--data shapes` is drawn from; None for all other data.
+    """
+
+    def __init__(self, config: ImagesConfig, seed: int, split: Split) -> None:
+        self._config, self._seed, self._rule = config, seed, split.rule
+        sources: dict[Source, None] = dict.fromkeys((split.train, split.validation))
+        self._broken = [name for source in sources for name in getattr(source, "broken", ())]
+        self.classes = split.classes
+        self.shapes: Shapes | None = next((s.shapes for s in sources if isinstance(s, Drawn)), None)
+        self.skipped: list[str] = []
+
+        parts = ((split.train, split.train_indices), (split.validation, split.validation_indices))
+        probed = [self._probe(source, indices) for source, indices in parts]
+        forms = np.concatenate([forms for _, forms in probed])
+        self.image_size = config.image_size or self._own_size(forms)
+        self._side = self._follow(forms)
+        self.channels = self._side.channels
+
+        pixel = self.channels * self._side.dtype.itemsize
+        self._bytes = pixel * self.image_size**2 * sum(len(good) for good, _ in probed)
+        # What is drawn costs no memory; arrays that were read are held in any case.
+        self._cached = self.shapes is None and self._bytes <= config.most_bytes
+        if isinstance(split.train, Arrays) and not self._cached:
+            raise UserError(
+                f"--data {shown(config.data)} takes {self._bytes / 2**30:.2f} GiB at {self.image_size}x"
+                f"{self.image_size}, and --cache-gib {config.cache_gib:g} accepts no more than that in memory."
+            )
+        self._vectorised = self._cached or self.shapes is not None
+        self._train, self.train_labels = self._table(split.train, probed[0][0])
+        self._validation, held_labels = self._table(split.validation, probed[1][0])
+        self.train_size, self.val_size = len(self.train_labels), len(held_labels)
+        if self.skipped and not config.skip_bad:
+            total = sum(len(indices) for _, indices in parts)
+            raise UserError(
+                f"--data {shown(config.data)}: {len(self.skipped)} of {total} images cannot be read "
+                f"({listed(self.skipped)}), and --skip-bad leaves them out."
+            )
+        if not (self.train_size and self.val_size):
+            raise UserError(
+                f"--data {shown(config.data)}: {self.train_size} training and {self.val_size} validation images can "
+                "be read, and at least one of each is needed."
+            )
+
+    def describe(self) -> str:
+        """Lines for a person: how many images, from where, split how, and what was left out."""
+        held = f"{self._bytes / 2**20:.1f} MiB in memory" if self._cached else "decoded at each access"
+        labels = f"{len(self.classes)} classes" if self.classes else "no labels"
+        lines = [
+            f"{self.train_size} training and {self.val_size} validation images from {shown(self._config.data)} "
+            f"({self._rule})",
+            f"{self.image_size}x{self.image_size}, {self.channels} channel{'s' * (self.channels > 1)}, {labels}, "
+            f"{'drawn at each access' if self.shapes else held}",
+        ]
+        for left_out, why in ((self._broken, "as links that lead nowhere"), (self.skipped, "as unreadable")):
+            if left_out:
+                lines.append(f"left out {why}: {len(left_out)} ({listed(left_out)})")
+        return "\n".join(lines)
+
+    def train(
+        self, batch_size: int, *, start: int = 0, stop: int | None = None, shard: tuple[int, int] = (0, 1)
+    ) -> tf.data.Dataset:
+        """Images in random order, for ever or up to position `stop`: see `pipeline.training_stream`.
+
+        Returns:
+          (image, label) batches: float32 in [-1, 1], (batch, size, size, channels), and int32 (batch,), -1 where there
+          is no label.
+        """
+        return training_stream(
+            self._train,
+            partial(self._finish, mirror=self._config.mirror),
+            self.train_size,
+            batch_size,
+            seed=self._seed,
+            start=start,
+            stop=stop,
+            shard=shard,
+            vectorised=self._vectorised,
+        )
+
+    def validation(
+        self, batch_size: int, *, limit: int | None = None, shard: tuple[int, int] = (0, 1)
+    ) -> tf.data.Dataset:
+        """The validation images once, or the first `limit`, in order; the last batch may be smaller."""
+        return ordered_batches(
+            self._validation,
+            partial(self._finish, mirror=False),
+            self.val_size,
+            batch_size,
+            limit=limit,
+            shard=shard,
+            vectorised=self._vectorised,
+        )
+
+    def _probe(self, source: Source, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The indices whose headers can be read, and (n, 4) of height, width, channels and bits for them."""
+        if not isinstance(source, Encoded) or source.form:
+            if isinstance(source, Encoded):
+                form = source.form
+            elif isinstance(source, Drawn):
+                form = (SIZE, SIZE, 1, 8)
+            else:
+                channels = 1 if source.images.shape[3] == 1 else 3
+                form = (*source.images.shape[1:3], channels, 8 * source.images.dtype.itemsize)
+            return indices, np.broadcast_to(np.array(form), (len(indices), 4))
+
+        def form_of(index: np.int64, contents: bytes) -> np.ndarray:
+            info = images.probe(contents, source.names(index), self._config.max_pixels)
+            return np.array([info.height, info.width, info.channels, info.bits])
+
+        survey = Survey(form_of, np.zeros(4, np.int64))
+
+        def probe(index: tf.Tensor) -> tf.Tensor:
+            return tf.ensure_shape(tf.numpy_function(survey, [index, source.encoded(index)], tf.int64), (4,))
+
+        forms = np.concatenate([batch for _, batch in passed_once(probe, indices)])
+        good = survey.good(indices, self.skipped)
+        return indices[good], forms[good]
+
+    def _own_size(self, forms: np.ndarray) -> int:
+        sizes = {(int(height), int(width)) for height, width in forms[:, :2]}
+        (height, width), *others = sorted(sizes) or [(1, 1)]
+        if others or height != width:
+            found = f"{width}x{height}" + (f" to {others[-1][1]}x{others[-1][0]}" if others else "")
+            raise UserError(
+                f"--image-size got 0, and --data {shown(self._config.data)} has images of {found}; accepted is the "
+                "side to which all are resized."
+            )
+        return height
+
+    def _follow(self, forms: np.ndarray) -> Side:
+        """How to store the images: by the flag, else by the richest that the data holds."""
+        channels, bits = forms[:, 2:].max(axis=0, initial=1)
+        dtype = np.dtype(np.uint16 if bits == 16 else np.uint8)
+        return Side(self._config.channels or int(channels), dtype, max_pixels=self._config.max_pixels)
+
+    def _table(self, source: Source, indices: np.ndarray) -> tuple[_Load, np.ndarray]:
+        """A function from numbers to stored images, labels and coins, and the labels; checks every file."""
+        if isinstance(source, Drawn):
+            return self._drawn(source, indices), source.labels[indices]
+        if isinstance(source, Arrays):
+            return self._held(self._resized(source.images, indices), source.labels[indices])
+        return self._decoded(source, indices)
+
+    def _drawn(self, source: Drawn, indices: np.ndarray) -> _Load:
+        with tf.device("CPU:0"):
+            chosen, labels = tf.constant(indices), tf.constant(source.labels[indices])
+
+        def load(numbers: tf.Tensor, keys: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            drawn = source.shapes.images(tf.gather(chosen, numbers))
+            if self.image_size != SIZE:
+                drawn = self._side.resize(drawn, self.image_size)
+            if self.channels > 1:
+                opaque = [tf.fill(tf.shape(drawn), tf.constant(255, tf.uint8))] * (self.channels == 4)
+                drawn = tf.concat([drawn] * 3 + opaque, axis=-1)
+            return drawn, tf.gather(labels, numbers), coin(keys)
+
+        return load
+
+    def _resized(self, array: np.ndarray, indices: np.ndarray) -> np.ndarray:
+        """Those images of an array, as they are stored."""
+        shape = (self.image_size, self.image_size, self.channels)
+        if array.shape[1:] == shape and array.dtype == self._side.dtype:
+            return array[indices]
+        stored = np.empty((len(indices), *shape), self._side.dtype)
+        resize = tf.function(lambda batch: self._side.resize(batch, self.image_size), reduce_retracing=True)
+        for start in range(0, len(indices), _RESIZE_BATCH):
+            batch = images.convert_channels(array[indices[start : start + _RESIZE_BATCH]], self.channels)
+            if batch.dtype == np.uint8 and self._side.dtype == np.uint16:
+                batch = batch * np.uint16(257)
+            stored[start : start + len(batch)] = resize(batch) if batch.shape[1:] != shape else batch
+        return stored
+
+    def _held(self, stored: np.ndarray, labels: np.ndarray) -> tuple[_Load, np.ndarray]:
+        with tf.device("CPU:0"):  # held outside the graph, which could not take more than 2 GB
+            table, ids = tf.constant(stored), tf.constant(labels)
+        return lambda numbers, keys: (tf.gather(table, numbers), tf.gather(ids, numbers), coin(keys)), labels
+
+    def _decoded(self, source: Encoded, indices: np.ndarray) -> tuple[_Load, np.ndarray]:
+        size, side = self.image_size, self._side
+
+        def decode(index: np.int64, contents: bytes) -> np.ndarray:
+            return side.decode(contents, source.names(index))
+
+        def load(index: tf.Tensor, decode: Callable = decode) -> tf.Tensor:
+            arguments = [index, source.encoded(index)]
+            return side.resize(tf.numpy_function(decode, arguments, side.dtype, stateful=False), size)
+
+        if self._cached or self._config.verify:
+            survey = Survey(decode, np.zeros((1, 1, side.channels), side.dtype))
+            stored = np.empty((len(indices) if self._cached else 0, size, size, side.channels), side.dtype)
+            for start, batch in passed_once(partial(load, decode=survey), indices):
+                if self._cached:
+                    stored[start : start + len(batch)] = batch
+            good = survey.good(indices, self.skipped)
+            indices = indices[good]
+            if self._cached:
+                return self._held(stored if good.all() else stored[good], source.labels[indices])
+        labels = source.labels[indices]
+        chosen, ids = tf.constant(indices), tf.constant(labels)
+        return lambda number, key: (load(chosen[number]), ids[number], coin(key)), labels
+
+    def _finish(
+        self, image: tf.Tensor, label: tf.Tensor, mirrored: tf.Tensor, mirror: bool
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        if mirror:
+            image = tf.where(mirrored[:, None, None, None], tf.reverse(image, [2]), image)
+        return self._side.to_float(image), label
+
+
+def open_images(config: ImagesConfig, seed: int) -> ImagesData:
+    """Finds the images, checks every one, and decodes them if they fit into the cache.
+
+    Args:
+      config: what to read.
+      seed: of the order and the mirroring.
+
+    Raises:
+      UserError: the data cannot be used.
+
+    It makes tensors, so a MultiWorkerMirroredStrategy has to be made before.
+    """
+    split = find_set(
+        config.data,
+        val_every=config.val_every,
+        most_bytes=config.most_bytes,
+        image_feature=config.image_feature,
+        label_feature=config.label_feature,
+        tfds_dir=config.tfds_dir,
+    )
+    return ImagesData(config, seed, split)
