@@ -151,7 +151,8 @@ def _checked(images: np.ndarray, labels: np.ndarray | None, name: str) -> Arrays
       UserError: of another type or shape, or not as many of one as of the other.
     """
     shaped = images[..., np.newaxis] if images.ndim == 3 else images
-    if images.dtype not in (np.uint8, np.uint16) or shaped.ndim != 4 or shaped.shape[3] not in (1, 3, 4):
+    shaped = shaped.astype(shaped.dtype.newbyteorder("="), copy=False)
+    if shaped.dtype not in (np.uint8, np.uint16) or shaped.ndim != 4 or shaped.shape[3] not in (1, 3, 4):
         raise UserError(
             f"{name} is {_described(images)}; accepted are images of type uint8 or uint16 and shape (number, height, "
             "width) or (number, height, width, 1, 3 or 4)."
@@ -174,7 +175,7 @@ def _checked(images: np.ndarray, labels: np.ndarray | None, name: str) -> Arrays
                 f"{MOST_CLASSES - 1}, and -1 where there is none."
             )
         ids = flat.astype(np.int32)
-    return Arrays(shaped.astype(shaped.dtype.newbyteorder("="), copy=False), ids)
+    return Arrays(shaped, ids)
 
 
 def _described(array: np.ndarray) -> str:

@@ -169,7 +169,7 @@ class ImagesData:
     def validation(
         self, batch_size: int, *, limit: int | None = None, shard: tuple[int, int] = (0, 1)
     ) -> tf.data.Dataset:
-        """The validation images once, or the first `limit`, in order; the last batch may be smaller."""
+        """The validation images once, or the first `limit`, always in the same order; the last batch may be smaller."""
         return ordered_batches(
             self._validation,
             partial(self._finish, mirror=False),

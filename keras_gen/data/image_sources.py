@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -143,10 +143,9 @@ def _digits() -> ArrayParts:
 
 def _grid() -> Split:
     shapes = Drawn(Shapes(), Shapes.factors(np.arange(COUNT))[:, 0].astype(np.int32))
-    held = np.zeros(COUNT, bool)
-    held[np.random.default_rng(0).choice(COUNT, SHAPES_HELD, replace=False)] = True
+    held, train = np.split(np.random.default_rng(0).permutation(COUNT), [SHAPES_HELD])
     rule = f"{SHAPES_HELD:,} drawn at random, the same ones always, are held back for validation"
-    return Split(shapes, np.flatnonzero(~held), shapes, np.flatnonzero(held), CLASSES, rule)
+    return Split(shapes, np.sort(train), shapes, held, CLASSES, rule)
 
 
 def _training(folder: Path) -> Path:
@@ -167,8 +166,12 @@ def _folder(folder: Path, val_every: int) -> Split:
     names = [shown(inside.name) for inside in _class_folders(training)]
     train = _files(training, names)
     if held is None:
-        return _held_back(train, tuple(names), val_every, str(training))
-    return _whole(train, _files(held, names), tuple(names), f"{training.name} and {held.name} folders")
+        split = _held_back(train, tuple(names), val_every, str(training))
+    else:
+        split = _whole(train, _files(held, names), tuple(names), f"{training.name} and {held.name} folders")
+    # Sorted by class, the first validation images, which are the previews of a run, would all be of one.
+    mixed = np.random.default_rng(0).permutation(split.validation_indices) if names else split.validation_indices
+    return replace(split, validation_indices=mixed)
 
 
 def _files(folder: Path, classes: list[str]) -> Encoded:
