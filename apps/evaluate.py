@@ -56,8 +56,8 @@ class Flags:
 def main(argv: Sequence[str] | None = None) -> None:
     """Load the run, open its data, compare what it draws with the targets, write and print the figures."""
     flags = parse(Flags, argv, example=EXAMPLE)
-    model, step = models.load(flags.run, flags.checkpoint)
     data = reopen_pairs(flags.run, flags.data, seed=flags.seed)
+    model, step = models.load(flags.run, flags.checkpoint)
     file = flags.json or flags.run / RESULT_FILE
     require_writable(file, "--json")
     metrics: dict[str, Any] = {"reconstruction": Reconstruction()}

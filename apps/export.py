@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from apps._reopen import classes_of, reopen_pairs
+from apps._reopen import classes_of, reopen
 from keras_gen import models
 from keras_gen.engine.cli import app, parse
 from keras_gen.engine.config import CONFIG_FILE, positive
@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if (folder / CONFIG_FILE).exists() and folder.resolve() != flags.run.resolve():
         raise UserError(f"--out got {folder}, which holds a run of its own; accepted is any other folder.")
     model, step = models.load(flags.run, flags.checkpoint)
-    data = reopen_pairs(flags.run, flags.data)
+    data = reopen(flags.run, flags.data)
     checkpoint = {"which": flags.checkpoint, "step": step}
     report = read_report(flags.run) | {"export": read_report(folder).get("export"), "exported_checkpoint": checkpoint}
     sizes = tuple(map(int, _listed(flags.sizes)))

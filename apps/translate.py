@@ -98,6 +98,8 @@ def _open(flags: Flags) -> tuple[Network, int]:
         if flags.threads:
             raise UserError(f"--threads got {flags.threads}, but {path} is a run folder: it is for a .tflite.")
         noise = {"noise_at_test": True} if flags.noise_at_test else {}
+        if not hasattr(models.family(family := read_config(path)["family"]), "translate"):
+            raise UserError(f"{path} is a run of {family}, which translates no pictures; accepted are runs of pix2pix.")
         model, _ = models.load(path, flags.checkpoint, **noise)
         size, channels = model.config.image_size, model.config.source_channels
         return compiled(model.translate, (None, size, size, channels)), read_config(path)["data"].get("labels", 0)

@@ -147,6 +147,8 @@ def _flag(name: str, hint: Any, value: Any) -> str:
         choices = sorted(typing.get_args(hint), key=lambda choice: choice != value)
         return f"--{flag}\N{NO-BREAK SPACE}{'|'.join(map(str, choices))}"
     shown = name.upper() if value in (None, "", dataclasses.MISSING) else value
+    if isinstance(value, tuple) and value:
+        shown = "\N{NO-BREAK SPACE}".join(map(str, value))
     return f"--{flag}\N{NO-BREAK SPACE}{shown}"
 
 

@@ -194,7 +194,13 @@ def from_plain(kind: type[T], values: dict[str, Any], path: Path) -> T:
     if unknown:
         raise UserError(f"{path} has fields that this version does not know: {', '.join(unknown)}.")
     paths = {f.name for f in dataclasses.fields(kind) if "Path" in str(f.type)}
-    return kind(**{k: Path(v) if k in paths and v is not None else v for k, v in values.items()})
+
+    def read(name: str, value: Any) -> Any:
+        if isinstance(value, list):  # JSON has no tuples
+            return tuple(value)
+        return Path(value) if name in paths and value is not None else value
+
+    return kind(**{name: read(name, value) for name, value in values.items()})
 
 
 def _plain(config: Any) -> dict[str, Any]:

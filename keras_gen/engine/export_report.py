@@ -165,7 +165,7 @@ def _bars(title: str, unit: str, values: Mapping[str, float]) -> str:
     longest = max(values.values())
     rows = "".join(
         f"<div>{html.escape(name)}</div>"
-        f"<div class=track><div class=bar style='width:{100 * value / longest:.1f}%'></div></div>"
+        f"<div class=track><div class=bar style='width:{100 * value / (longest or 1):.1f}%'></div></div>"
         f"<div class=value>{value:.1f} {unit}</div>"
         for name, value in values.items()
     )

@@ -26,6 +26,7 @@ class GenerativeModel(keras.Model):
         family: stem of its module ("pix2pix"); the folder name of its runs.
         Config: frozen dataclass of all that defines its networks and losses; defaults are the paper's.
         monitor: the validation term by which the best checkpoint is chosen (smaller is better).
+        commands: what a user does next with a run: apps and their arguments, with RUN for the folder.
 
     and, in `__init__` after `super().__init__(config)`:
         self.add_network(name, network): each of its functional networks;
@@ -48,6 +49,7 @@ class GenerativeModel(keras.Model):
     family: ClassVar[str]
     Config: ClassVar[type]
     monitor: ClassVar[str]
+    commands: ClassVar[tuple[str, ...]] = ("export RUN --variants float32,dynamic8",)
 
     def __init__(self, config: Any) -> None:
         super().__init__(name=self.family)

@@ -14,7 +14,7 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
@@ -292,7 +292,8 @@ class Run:
         """
         if not self.chief:
             return
-        self.say(*_summary(self.folder, write_exports(model, data, self.folder, self.report)))
+        exported = write_exports(model, data, self.folder, self.report)
+        self.say(*_summary(self.folder, exported, model.commands))
 
 
 def remove_run(folder: Path) -> None:
@@ -312,7 +313,7 @@ def _spans(done: int, steps: int, epochs: int) -> Iterator[tuple[int, int, int]]
         yield epoch, epochs, epoch * steps
 
 
-def _summary(folder: Path, exported: list[str]) -> list[str]:
+def _summary(folder: Path, exported: list[str], commands: Sequence[str]) -> list[str]:
     return [
         "",
         f"Written to {folder}:",
@@ -320,6 +321,5 @@ def _summary(folder: Path, exported: list[str]) -> list[str]:
         "  samples/index.html, logs/, checkpoints/, config.json, report.json",
         "Next:",
         f"  tensorboard --logdir {folder.parent}",
-        f"  python -m apps.translate {folder} PICTURE_OR_FOLDER... --out translated",
-        f"  python -m apps.evaluate {folder}",
+        *(f"  python -m apps.{command.replace('RUN', str(folder), 1)}" for command in commands),
     ]

@@ -103,6 +103,7 @@ class Pix2Pix(GenerativeModel):
     family = "pix2pix"
     Config = Config
     monitor = "l1"
+    commands = ("translate RUN PICTURE_OR_FOLDER... --out translated", "evaluate RUN")
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)

@@ -1,0 +1,86 @@
+"""Families that train on single images: a run from the command line to its exports, and the apps on its folder."""
+
+import json
+
+import numpy as np
+import pytest
+
+from apps import evaluate, export, train_autoencoder, train_vae, translate
+from benchmarks.kill_resume import differences
+from keras_gen import models
+from keras_gen.export.tflite import TFLiteModel
+
+APPS = {"autoencoder": train_autoencoder, "vae": train_vae}
+
+
+@pytest.fixture(scope="module", params=APPS)
+def run(request, tmp_path_factory):
+    """A run on the digits, four epochs of four steps."""
+    out = tmp_path_factory.mktemp(request.param) / "run"
+    assert APPS[request.param].main(["--preset", "tiny", "--epochs", "4", "--out", str(out)]) == 0
+    return request.param, out
+
+
+def test_encoder_and_decoder_are_exported_and_are_the_whole(run):
+    _, out = run
+    digits = np.random.default_rng(0).uniform(-1, 1, (3, 8, 8, 1)).astype(np.float32)
+    whole, down, up = (TFLiteModel(out / f"{name}.tflite") for name in ("model", "encoder", "decoder"))
+    assert down.input_shape == (1, 8, 8, 1)
+    assert up.input_shape == (1, 2)
+    np.testing.assert_allclose(whole(digits), up(down(digits)), atol=1e-5)
+    report = json.loads((out / "report.json").read_text())["export"]
+    assert list(report) == [run[0], "encoder", "decoder"]
+    assert report["encoder"]["files"]["encoder.tflite"]["metadata"]["vectors"] == ["latents"]
+
+
+def test_it_learns(run):
+    """Less of the monitored term after the fourth epoch than after the first, on digits it has not seen."""
+    family, out = run
+    bests = list((out / "checkpoints").glob("best-*"))
+    progress = json.loads((bests[-1] / "progress.json").read_text())
+    assert progress["best_step"] > 4
+    assert models.load(out)[0].family == family
+
+
+def test_a_stopped_run_goes_on_exactly(run, tmp_path):
+    family, out = run
+    flags = ["--preset", "tiny", "--epochs", "4", "--out", str(tmp_path / "run"), "--resume", str(tmp_path / "run")]
+    assert APPS[family].main([*flags, "--max-hours", "1e-9"]) == 143
+    assert APPS[family].main([*flags, "--max-hours", "1"]) == 0
+    assert differences(out, tmp_path / "run") == []
+
+
+def test_variants_of_vectors_too(run, capsys):
+    _, out = run
+    variants = ["--variants", "dynamic8,int8", "--io", "uint8", "--runs", "1", "--sizes", "8"]
+    assert export.main([str(out), *variants]) == 0
+    assert "decoder-int8.tflite" in capsys.readouterr().out
+    assert (out / "model-int8-uint8.tflite").is_file()
+    assert not (out / "encoder-int8-uint8.tflite").exists()
+
+
+def test_apps_of_pairs_say_that_there_are_none(run, tmp_path, capsys):
+    family, out = run
+    assert evaluate.main([str(out)]) == 2
+    assert f"is a run of {family}, which has no pairs; accepted are runs of pix2pix." in capsys.readouterr().err
+    (tmp_path / "a.png").write_bytes(b"")
+    assert translate.main([str(out), str(tmp_path / "a.png"), "--out", str(tmp_path / "drawn")]) == 2
+    assert f"is a run of {family}, which translates no pictures" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("app", APPS.values())
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--latent", "0"], "--latent got 0"),
+        (["--data", "nowhere"], "nowhere"),
+        (["--batch-size", "2000"], "--batch-size got 2000, but there are"),
+        (["--hidden", "0"], "--hidden got (0,)"),
+    ],
+)
+def test_bad_input(app, flags, said, tmp_path, capsys):
+    assert app.main(["--preset", "tiny", "--out", str(tmp_path / "run"), *flags]) == 2
+    complaint = capsys.readouterr().err
+    assert said in complaint
+    assert complaint.count("\n") == 1
+    assert not (tmp_path / "run").exists()
