@@ -41,7 +41,7 @@ def _class_colours(count: int) -> np.ndarray:
 def sheet(columns: Mapping[str, np.ndarray], smallest: int = 128) -> np.ndarray:
     """One picture of images side by side, a row for each example and a titled column for each kind.
 
-    From five examples on, two blocks of columns stand beside each other.
+    From five examples on, blocks of columns stand beside each other, so that the sheet is about as wide as it is high.
 
     Args:
         columns: title -> images (n, h, w, channels) in [-1, 1]; all with the same n.
@@ -54,8 +54,9 @@ def sheet(columns: Mapping[str, np.ndarray], smallest: int = 128) -> np.ndarray:
     count = min(len(images) for images in drawn.values())
     side = max(max(images.shape[1:3]) for images in drawn.values())
     cell = side * max(1, round(smallest / side))
-    blocks = 2 if count >= 5 else 1
+    blocks = max(2, round((1.5 * count / len(drawn)) ** 0.5)) if count >= 5 else 1
     rows = -(-count // blocks)
+    blocks = -(-count // rows)
     step = cell + _GAP
     block_width = len(drawn) * step + 3 * _GAP
     picture = Image.new("RGB", (blocks * block_width - 2 * _GAP, _HEAD + rows * step), "white")
@@ -63,7 +64,8 @@ def sheet(columns: Mapping[str, np.ndarray], smallest: int = 128) -> np.ndarray:
     for number in range(blocks):
         for c, (title, images) in enumerate(drawn.items()):
             left = _GAP + number * block_width + c * step
-            pen.text((left, 2), title, fill=(60, 60, 60), font=font)
+            if len(drawn) > 1 or number == 0:
+                pen.text((left, 2), title, fill=(60, 60, 60), font=font)
             for r, image in enumerate(images[number * rows : min((number + 1) * rows, count)]):
                 resized = Image.fromarray(image).resize((cell, cell), Image.Resampling.NEAREST)
                 picture.paste(resized, (left, _HEAD + r * step))
