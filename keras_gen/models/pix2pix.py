@@ -22,6 +22,7 @@ import tensorflow as tf
 
 from keras_gen.engine.config import Hidden, RunConfig, non_negative, positive
 from keras_gen.engine.model import GenerativeModel, Served
+from keras_gen.engine.optimizers import FusedAdam
 from keras_gen.errors import UserError
 from keras_gen.networks.patchgan import Patch, patchgan, smallest_image
 from keras_gen.networks.unet import Norm, levels_of, unet
@@ -107,7 +108,7 @@ class Pix2Pix(GenerativeModel):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        self.generator = self.add_network("generator", self._unet(noise_at_test=config.noise_at_test))
+        self.generator = self.add_network("generator", self._unet(config.noise_at_test, products=True))
         self.add_player("generator", "generator")
         self.adversarial = config.gan_loss != "none"
         terms = ["generator_l1"]
@@ -132,7 +133,7 @@ class Pix2Pix(GenerativeModel):
                 terms += ["discriminator_penalty"]
         self.log_terms(train=terms, test=["l1", "psnr", "ssim"])
 
-    def _unet(self, noise_at_test: bool) -> keras.Model:
+    def _unet(self, noise_at_test: bool = False, products: bool = False) -> keras.Model:
         config = self.config
         return unet(
             config.image_size,
@@ -144,13 +145,14 @@ class Pix2Pix(GenerativeModel):
             dropout=config.dropout,
             skips=config.generator == "unet",
             noise_at_test=noise_at_test,
+            products=products,
             name="generator",
         )
 
     def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
         """Adam with beta1 0.5 for each player (paper, section 3.3)."""
         return {
-            player: keras.optimizers.Adam(learning_rate, beta_1=self.config.beta_1, name=f"adam_{player}")
+            player: FusedAdam(learning_rate, beta_1=self.config.beta_1, name=f"adam_{player}")
             for player in self.players
         }
 
@@ -217,7 +219,7 @@ class Pix2Pix(GenerativeModel):
     def serving(self) -> dict[str, Served]:
         """The generator without noise, in float32 whatever the precision of training was."""
         config = self.config
-        network = self.for_serving("generator", lambda: self._unet(noise_at_test=False))
+        network = self.for_serving("generator", self._unet)
         about = (
             f"source: (batch, {config.image_size}, {config.image_size}, {config.source_channels}) float32 in [-1, 1]; "
             f"generated: {config.target_channels} channels of the same size and range"

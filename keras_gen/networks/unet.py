@@ -8,8 +8,10 @@ import keras
 from keras import layers
 
 from keras_gen.layers.dropout import PermanentDropout
+from keras_gen.layers.products import ProductConv2D, ProductConv2DTranspose
 
 Norm = Literal["instance", "batch"]
+_SMALL_MAP = 8  # side up to which a matrix product is faster at any batch, see docs/performance.md
 
 
 def normalisation(norm: Norm, name: str) -> keras.layers.Layer:
@@ -40,6 +42,7 @@ def unet(
     skips: bool = True,
     noise_at_test: bool = False,
     activation: str = "tanh",
+    products: bool = False,
     name: str = "unet",
 ) -> keras.Model:
     """A functional U-Net: (batch, S, S, source_channels) -> (batch, S, S, target_channels).
@@ -60,6 +63,8 @@ def unet(
         skips: False gives the paper's encoder-decoder without them.
         noise_at_test: dropout stays on in inference, as in the paper's experiments.
         activation: of the output; "tanh" for images in [-1, 1], None for logits.
+        products: the convolutions of small maps are computed as matrix products, which trains faster on CPUs; the
+            function and the weights are the same.
         name: of the network.
     """
     if levels < 2 or image_size % 2**levels:
@@ -71,16 +76,30 @@ def unet(
         normed = 0 < level < levels - 1
         if level:
             x = layers.LeakyReLU(0.2, name=f"down{level}_activation")(x)
-        x = layers.Conv2D(
-            width, 4, 2, "same", use_bias=not normed, kernel_initializer=gaussian(), name=f"down{level}_conv"
+        kind = ProductConv2D if products and image_size >> level + 1 <= _SMALL_MAP else layers.Conv2D
+        x = kind(
+            width,
+            4,
+            strides=2,
+            padding="same",
+            use_bias=not normed,
+            kernel_initializer=gaussian(),
+            name=f"down{level}_conv",
         )(x)
         if normed:
             x = normalisation(norm, f"down{level}_norm")(x)
         encoded.append(x)
     for level in reversed(range(levels - 1)):
         x = layers.ReLU(name=f"up{level}_activation")(x)
-        x = layers.Conv2DTranspose(
-            widths[level], 4, 2, "same", use_bias=False, kernel_initializer=gaussian(), name=f"up{level}_conv"
+        kind = ProductConv2DTranspose if products and image_size >> level + 2 <= _SMALL_MAP else layers.Conv2DTranspose
+        x = kind(
+            widths[level],
+            4,
+            strides=2,
+            padding="same",
+            use_bias=False,
+            kernel_initializer=gaussian(),
+            name=f"up{level}_conv",
         )(x)
         x = normalisation(norm, f"up{level}_norm")(x)
         if dropout and level >= levels - 4:
