@@ -3,7 +3,7 @@
 `tutorial_step` is the formulation of TensorFlow's own pix2pix tutorial: batch normalisation and one tape for each
 player. `pytorch_step` is that of the paper's PyTorch code: the discriminator steps on detached pictures, then the
 generator asks it again. Both are written here from the description of those programs; the numbers of weights are
-asserted to be equal.
+asserted equal.
 """
 
 from __future__ import annotations

@@ -6,29 +6,40 @@ The paper's networks on noise: the step is about 81 GFLOP an image at 256x256 (`
 machine's rate is measured in the same run by a 3x3 convolution of 256 to 256 channels on 128x128 pixels, interleaved
 with the steps; medians. `--overhead` also times `fit` with all callbacks beside the bare compiled step, `--first-step`
 the seconds from typing `python -m apps.train_pix2pix` to its first step, its data in the cache.
+
+    python -m benchmarks.train_step --peers
+
+compares with the same networks in plain Keras, TensorFlow's tutorial and PyTorch; `--jit` with XLA, and `--curve 50`
+the losses with those of plain Keras. Processor seconds stand beside those of the clock, as other programs disturb them
+less.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from benchmarks.peers import pytorch_step, tutorial_step
 from keras_gen.data.pairs import PairsConfig
 from keras_gen.engine.callbacks import StepCallback
 from keras_gen.engine.checkpoints import Progress
 from keras_gen.engine.config import RunConfig, Setup
+from keras_gen.engine.optimizers import FusedAdam
 from keras_gen.engine.run import Run
-from keras_gen.models.pix2pix import Config, Pix2Pix
+from keras_gen.models.pix2pix import PRESETS, Config, Pix2Pix
 
 
 def seconds(function, *arguments) -> float:
@@ -94,6 +105,87 @@ def measure_step(config: Config, batches: list[int], repeats: int) -> None:
             f"{share:.2f}",
         )
         print(f"| {batch} | {' | '.join(cells)} |", flush=True)
+
+
+def our_step(config: Config, plain: bool = False, jit: bool = False) -> Callable[[Any], object]:
+    """The compiled step on (source, target) with the weights of seed 0; `plain` by Keras' own layers and Adam."""
+    keras.utils.set_random_seed(0)
+    model = Pix2Pix(config)
+    if plain:  # what is served is written in Keras' own layers
+        model.networks["generator"] = model.generator = model.serving()["generator"].network
+    adam = keras.optimizers.Adam if plain else FusedAdam
+    model.compile({player: adam(2e-4, beta_1=config.beta_1) for player in model.players})
+    return tf.function(model.train_step, jit_compile=jit)
+
+
+def interleaved(steps: dict[str, Callable[[], object]], repeats: int) -> dict[str, np.ndarray]:
+    """Name -> (repeats, 2) wall seconds and processor seconds, each step once in every round, in changing order."""
+    taken = {name: [] for name in steps}
+    for number in range(repeats + 2):
+        names = list(steps)
+        for name in names[number % len(names) :] + names[: number % len(names)]:
+            wall, cpu = time.perf_counter(), time.process_time()
+            steps[name]()
+            if number >= 2:
+                taken[name].append((time.perf_counter() - wall, time.process_time() - cpu))
+    return {name: np.array(pairs) for name, pairs in taken.items()}
+
+
+def fetched(step: Callable[[Any], object], batch: tuple[tf.Tensor, tf.Tensor]) -> Callable[[], object]:
+    return lambda: tf.nest.map_structure(lambda tensor: tensor.numpy(), step(batch))
+
+
+def compare(title: str, steps: dict[str, Callable[[], object]], repeats: int) -> None:
+    """Print medians, and of the first step how often it goes into the others': medians over the rounds."""
+    taken = interleaved(steps, repeats)
+    ours = next(iter(taken.values()))
+    print(f"\n| {title} | s/step | CPU s/step | times ours | times ours, CPU |\n|---|---|---|---|---|")
+    for name, pairs in taken.items():
+        wall, cpu = np.median(pairs, 0)
+        ratios = np.median(pairs / ours, 0)
+        print(f"| {name} | {wall:.3f} | {cpu:.3f} | {ratios[0]:.2f} | {ratios[1]:.2f} |", flush=True)
+
+
+def measure_peers(config: Config, batches: list[int], repeats: int) -> None:
+    """Ours, ours in plain Keras, the tutorial's and PyTorch's step on the same noise."""
+    for batch in batches:
+        data = noise(config.image_size, batch)
+        steps = {
+            "keras_gen": fetched(our_step(config), data),
+            "the same in plain Keras": fetched(our_step(config, plain=True), data),
+            "TensorFlow's tutorial": fetched(tutorial_step(config), data),
+        }
+        for layout, last in (("channels first", False), ("channels last", True)):
+            torch_step = pytorch_step(config, last)
+            torch_data = torch_step.taken(tuple(tensor.numpy() for tensor in data))
+            steps[f"PyTorch, {layout}"] = functools.partial(torch_step, torch_data)
+        compare(f"batch {batch}", steps, repeats)
+
+
+def measure_jit(config: Config, batches: list[int], repeats: int) -> None:
+    """The step as it is and compiled by XLA, of the networks asked for and of those of `--preset tiny`."""
+    for name, kind in (("tiny", PRESETS["tiny"][0]), (f"{config.image_size} pixels", config)):
+        for batch in batches:
+            data = noise(kind.image_size, batch)
+            steps = {"plain": fetched(our_step(kind), data), "--jit": fetched(our_step(kind, jit=True), data)}
+            compare(f"{name}, batch {batch}", steps, repeats if name != "tiny" else 20 * repeats)
+
+
+def measure_curve(config: Config, steps: int) -> None:
+    """How far the losses of ours and of plain Keras drift apart from the same weights, without dropout: the largest
+    relative difference up to a step, and that of two runs of the same plain formulation beside it."""
+    config = dataclasses.replace(config, dropout=0.0)
+    runs = [our_step(config), our_step(config, plain=True)]
+    keras.utils.set_random_seed(1)
+    batches = [noise(config.image_size, 1) for _ in range(4)]
+    largest = {}
+    for number in range(1, steps + 1):
+        one, other = ({k: float(v) for k, v in run(batches[number % 4]).items()} for run in runs)
+        for name in one:
+            apart = abs(one[name] - other[name]) / abs(other[name])
+            largest[name] = max(largest.get(name, 0.0), apart)
+        if number in (1, 2, 5, 10, 20, 30, 40, 50) or number == steps:
+            print(f"| {number} | " + " | ".join(f"{name} {value:.1e}" for name, value in largest.items()), flush=True)
 
 
 class FixedData:
@@ -171,12 +263,23 @@ def main() -> None:
     parser.add_argument("--filters", type=int, default=64)
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 4])
     parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--peers", action="store_true", help="only compare with plain Keras, the tutorial and PyTorch")
+    parser.add_argument("--jit", action="store_true", help="only compare with XLA")
+    parser.add_argument("--curve", type=int, default=0, metavar="STEPS", help="only compare losses with plain Keras'")
     parser.add_argument("--overhead", action="store_true", help="also time fit beside the bare step")
     parser.add_argument("--first-step", action="store_true", help="also time a process up to its first step")
     flags = parser.parse_args()
     config = dataclasses.replace(
         Config(), image_size=flags.image_size, filters=flags.filters, discriminator_filters=flags.filters
     )
+    if flags.peers or flags.jit or flags.curve:
+        if flags.peers:
+            measure_peers(config, flags.batches, flags.repeats)
+        if flags.jit:
+            measure_jit(config, flags.batches, flags.repeats)
+        if flags.curve:
+            measure_curve(config, flags.curve)
+        return
     measure_step(config, flags.batches, flags.repeats)
     if flags.overhead:
         measure_overhead(config, steps=12)

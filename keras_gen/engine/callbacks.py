@@ -23,6 +23,7 @@ from keras_gen.engine.logs import sizes
 from keras_gen.engine.samples import sheet, write_sheet
 from keras_gen.engine.strategy import any_worker, several_workers
 
+_WARM = 2  # steps of a process that compile and fill caches: they are not profiled
 _RATE_EVERY = 10  # steps between two readings of the clock and of the learning rates
 
 
@@ -68,6 +69,45 @@ class Counter(StepCallback):
         if any_worker(self.model.distribute_strategy, bool(wrong)):
             what = f"{wrong[0]} became {float(logs[wrong[0]])}" if wrong else "a term of another worker is not finite"
             raise NotFinite(f"{what} at step {self.progress.step}")
+
+
+class Profile(StepCallback):
+    """A trace of some steps by TensorFlow's profiler, a folder below `logs` that TensorBoard's profile page shows.
+
+    Use it as a context, so that a run that is stopped in between has the trace of what it did.
+    """
+
+    def __init__(self, progress: Progress, logs: Path, steps: int) -> None:
+        """Args:
+        progress: of the run.
+        logs: TensorBoard's folder.
+        steps: how many are traced, from the third of this process on; 0 for none.
+        """
+        super().__init__(progress)
+        self._logs, self._wanted = logs, steps
+        self._done = 0
+        self._tracing = False
+
+    def __enter__(self) -> Profile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    def on_train_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        if self._wanted and self._done == _WARM:
+            tf.profiler.experimental.start(str(self._logs))
+            self._tracing = True
+
+    def after_step(self, logs: Mapping[str, Any]) -> None:
+        self._done += 1
+        if self._done == _WARM + self._wanted:
+            self._stop()
+
+    def _stop(self) -> None:
+        if self._tracing:
+            self._tracing = False
+            tf.profiler.experimental.stop()
 
 
 class TensorBoardLog(StepCallback):

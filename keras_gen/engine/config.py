@@ -71,6 +71,9 @@ class RunConfig:
     """Bit-identical from run to run on GPUs too, slower (tf.config.experimental.enable_op_determinism)."""
     jit: bool = False
     """Compile the step by XLA."""
+    profile: int = 0
+    """Steps of which a trace is written to logs/ for TensorBoard's profile page, after the first two of the process,
+    which compile [steps]; 0: none."""
 
     def __post_init__(self) -> None:
         positive(
@@ -84,7 +87,7 @@ class RunConfig:
             "keep_checkpoints",
             "accumulate",
         )
-        non_negative(self, "steps_per_epoch", "seed", "max_hours", "cpu_replicas")
+        non_negative(self, "steps_per_epoch", "seed", "max_hours", "cpu_replicas", "profile")
         if self.seed >= 2**32:
             raise UserError(f"--seed got {self.seed}; accepted are 0 to {2**32 - 1}, what NumPy's generators take.")
         if not 0 <= self.ema < 1:

@@ -148,8 +148,8 @@ class Run:
         log = on.TensorBoardLog(progress, writer, self.setup)
         preview = on.Preview(progress, batch, self._write_to / "samples", writer, run.preview_every)
         saving = on.Checkpointing(progress, checkpoints, run.checkpoint_every, model.monitor, writer, logs)
-        stop = on.StopOnRequest(progress, self._end)
-        with self._in_order(checkpoints), contextlib.closing(writer), stop:
+        stop, profile = on.StopOnRequest(progress, self._end), on.Profile(progress, logs, run.profile)
+        with self._in_order(checkpoints), contextlib.closing(writer), profile, stop:
             try:
                 self._close_epoch(model, data, progress, steps, [log, saving], stop)
                 for epoch, until, first in _spans(done, steps, run.epochs):
@@ -162,7 +162,7 @@ class Run:
                         initial_epoch=epoch,
                         epochs=until,
                         steps_per_epoch=steps - first % steps,
-                        callbacks=[on.Counter(progress), on.Bar(), log, preview, saving, stop],
+                        callbacks=[on.Counter(progress), profile, on.Bar(), log, preview, saving, stop],
                         shuffle=False,  # the order is the data layer's
                         verbose=1 if self.chief else 0,
                     )

@@ -28,14 +28,14 @@ class ProductConv2D(keras.layers.Conv2D):
     Input (batch, h, w, channels) with even h and w, output (batch, h / 2, w / 2, filters).
     """
 
-    def __init__(self, filters: int, kernel_size: int | tuple[int, int], **settings: Any) -> None:
+    def __init__(self, filters: int, kernel_size: int | tuple[int, int], *arguments: Any, **settings: Any) -> None:
         """As `keras.layers.Conv2D`.
 
         Raises:
             ValueError: unless the kernel is 4x4, strides are 2, padding is "same", channels are last and there are no
                 groups and no dilation.
         """
-        super().__init__(filters, kernel_size, **settings)
+        super().__init__(filters, kernel_size, *arguments, **settings)
         _require_supported(self)
 
     def build(self, input_shape: Any) -> None:
@@ -56,9 +56,9 @@ class ProductConv2DTranspose(keras.layers.Conv2DTranspose):
     Input (batch, h, w, channels), output (batch, 2 h, 2 w, filters).
     """
 
-    def __init__(self, filters: int, kernel_size: int | tuple[int, int], **settings: Any) -> None:
+    def __init__(self, filters: int, kernel_size: int | tuple[int, int], *arguments: Any, **settings: Any) -> None:
         """As `keras.layers.Conv2DTranspose`; raises ValueError as `ProductConv2D`."""
-        super().__init__(filters, kernel_size, **settings)
+        super().__init__(filters, kernel_size, *arguments, **settings)
         _require_supported(self)
 
     def call(self, inputs: Any) -> Any:

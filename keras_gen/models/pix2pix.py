@@ -108,7 +108,9 @@ class Pix2Pix(GenerativeModel):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        self.generator = self.add_network("generator", self._unet(config.noise_at_test, products=True))
+        # On a GPU the library's own convolutions stay.
+        products = not tf.config.list_physical_devices("GPU")
+        self.generator = self.add_network("generator", self._unet(config.noise_at_test, products))
         self.add_player("generator", "generator")
         self.adversarial = config.gan_loss != "none"
         terms = ["generator_l1"]

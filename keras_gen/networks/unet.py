@@ -76,30 +76,18 @@ def unet(
         normed = 0 < level < levels - 1
         if level:
             x = layers.LeakyReLU(0.2, name=f"down{level}_activation")(x)
-        kind = ProductConv2D if products and image_size >> level + 1 <= _SMALL_MAP else layers.Conv2D
-        x = kind(
-            width,
-            4,
-            strides=2,
-            padding="same",
-            use_bias=not normed,
-            kernel_initializer=gaussian(),
-            name=f"down{level}_conv",
+        small = products and image_size >> level + 1 <= _SMALL_MAP
+        x = (ProductConv2D if small else layers.Conv2D)(
+            width, 4, 2, "same", use_bias=not normed, kernel_initializer=gaussian(), name=f"down{level}_conv"
         )(x)
         if normed:
             x = normalisation(norm, f"down{level}_norm")(x)
         encoded.append(x)
     for level in reversed(range(levels - 1)):
         x = layers.ReLU(name=f"up{level}_activation")(x)
-        kind = ProductConv2DTranspose if products and image_size >> level + 2 <= _SMALL_MAP else layers.Conv2DTranspose
-        x = kind(
-            widths[level],
-            4,
-            strides=2,
-            padding="same",
-            use_bias=False,
-            kernel_initializer=gaussian(),
-            name=f"up{level}_conv",
+        small = products and image_size >> level + 2 <= _SMALL_MAP
+        x = (ProductConv2DTranspose if small else layers.Conv2DTranspose)(
+            widths[level], 4, 2, "same", use_bias=False, kernel_initializer=gaussian(), name=f"up{level}_conv"
         )(x)
         x = normalisation(norm, f"up{level}_norm")(x)
         if dropout and level >= levels - 4:

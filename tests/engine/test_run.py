@@ -6,6 +6,7 @@ import resource
 import shutil
 import signal
 import subprocess
+from collections import Counter
 
 import keras
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 from apps import train_pix2pix
 from benchmarks.kill_resume import differences
@@ -442,6 +444,30 @@ def test_a_checkpoint_of_another_model_does_not_fit(tmp_path):
     other = Checkpoints(tmp_path / "b", {"a": tf.Variable([1.0, 2.0, 3.0])}, keep=1)
     with pytest.raises(Exception, match="does not fit the model"):
         other.restore(tmp_path)
+
+
+def test_a_profile_has_the_operations_of_so_many_steps(pairs, tmp_path, monkeypatch):
+    """Also of a run that is stopped in between."""
+
+    def interrupt(self, logs):
+        if self.progress.step == 5 and len(list(tmp_path.iterdir())) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(callbacks.Preview, "after_step", interrupt)
+    for wanted, epochs, code, traced in ((2, 1, 0, 2), (9, 2, 143, 3)):
+        out = tmp_path / str(wanted)
+        assert train(pairs, out, "--epochs", str(epochs), "--steps-per-epoch", "5", "--profile", str(wanted)) == code
+        (trace,) = (out / "logs" / "plugins" / "profile").glob("*/*.xplane.pb")
+        space = xplane_pb2.XSpace.FromString(trace.read_bytes())
+        names = [
+            plane.event_metadata[event.metadata_id].name
+            for plane in space.planes
+            for line in plane.lines
+            for event in line.events
+        ]
+        moved = Counter(name for name in names if name.endswith(":ResourceApplyAdam"))
+        assert len(moved) == 22  # the variables of both players
+        assert set(moved.values()) == {traced}
 
 
 def test_mirrored_counts_every_validation_example_once(pairs, tmp_path):
