@@ -49,8 +49,15 @@ def tutorial_step(config: Config) -> Callable[[tuple[tf.Tensor, tf.Tensor]], obj
     return step
 
 
-def pytorch_step(config: Config, channels_last: bool) -> Callable[[tuple[np.ndarray, np.ndarray]], object]:
+def pytorch_step(
+    config: Config, channels_last: bool, threads: int = 0
+) -> Callable[[tuple[np.ndarray, np.ndarray]], object]:
     """A step on (source, target), NHWC arrays, which are taken to PyTorch's layout outside of the measurement.
+
+    Args:
+        config: of the networks.
+        channels_last: PyTorch's memory format.
+        threads: for its operations; 0 leaves their number to PyTorch.
 
     Raises:
         UserError: if PyTorch is not installed.
@@ -61,6 +68,8 @@ def pytorch_step(config: Config, channels_last: bool) -> Callable[[tuple[np.ndar
     except ImportError:
         raise UserError("PyTorch is not installed; pip install -e '.[bench]' does it.") from None
 
+    if threads:
+        torch.set_num_threads(threads)
     widths = [config.filters * min(2**level, 8) for level in range(config.depth)]
 
     class UNet(nn.Module):

@@ -10,8 +10,9 @@ the seconds from typing `python -m apps.train_pix2pix` to its first step, its da
     python -m benchmarks.train_step --peers
 
 compares with the same networks in plain Keras, TensorFlow's tutorial and PyTorch; `--jit` with XLA, and `--curve 50`
-the losses with those of plain Keras. Processor seconds stand beside those of the clock, as other programs disturb them
-less.
+the losses with those of plain Keras. Processor seconds stand beside those of the clock, because other programs disturb
+them less, and `--threads 1` gives everybody one thread: threads that wait by spinning, as PyTorch's do, say nothing on
+a machine that others use too.
 """
 
 from __future__ import annotations
@@ -146,7 +147,7 @@ def compare(title: str, steps: dict[str, Callable[[], object]], repeats: int) ->
         print(f"| {name} | {wall:.3f} | {cpu:.3f} | {ratios[0]:.2f} | {ratios[1]:.2f} |", flush=True)
 
 
-def measure_peers(config: Config, batches: list[int], repeats: int) -> None:
+def measure_peers(config: Config, batches: list[int], repeats: int, threads: int) -> None:
     """Ours, ours in plain Keras, the tutorial's and PyTorch's step on the same noise."""
     for batch in batches:
         data = noise(config.image_size, batch)
@@ -156,7 +157,7 @@ def measure_peers(config: Config, batches: list[int], repeats: int) -> None:
             "TensorFlow's tutorial": fetched(tutorial_step(config), data),
         }
         for layout, last in (("channels first", False), ("channels last", True)):
-            torch_step = pytorch_step(config, last)
+            torch_step = pytorch_step(config, last, threads)
             torch_data = torch_step.taken(tuple(tensor.numpy() for tensor in data))
             steps[f"PyTorch, {layout}"] = functools.partial(torch_step, torch_data)
         compare(f"batch {batch}", steps, repeats)
@@ -266,15 +267,20 @@ def main() -> None:
     parser.add_argument("--peers", action="store_true", help="only compare with plain Keras, the tutorial and PyTorch")
     parser.add_argument("--jit", action="store_true", help="only compare with XLA")
     parser.add_argument("--curve", type=int, default=0, metavar="STEPS", help="only compare losses with plain Keras'")
+    parser.add_argument("--threads", type=int, default=0, help="threads of everybody; 0: as they choose")
+    parser.add_argument("--precision", default="float32", help="of ours and its plain form, as for the training app")
     parser.add_argument("--overhead", action="store_true", help="also time fit beside the bare step")
     parser.add_argument("--first-step", action="store_true", help="also time a process up to its first step")
     flags = parser.parse_args()
+    tf.config.threading.set_intra_op_parallelism_threads(flags.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(flags.threads)
+    keras.config.set_dtype_policy(flags.precision)
     config = dataclasses.replace(
         Config(), image_size=flags.image_size, filters=flags.filters, discriminator_filters=flags.filters
     )
     if flags.peers or flags.jit or flags.curve:
         if flags.peers:
-            measure_peers(config, flags.batches, flags.repeats)
+            measure_peers(config, flags.batches, flags.repeats, flags.threads)
         if flags.jit:
             measure_jit(config, flags.batches, flags.repeats)
         if flags.curve:
