@@ -22,7 +22,8 @@ from keras_gen.models.pix2pix import Config, Pix2Pix
 def tutorial_step(config: Config) -> Callable[[tuple[tf.Tensor, tf.Tensor]], object]:
     """A compiled step on (source, target), with two tapes and binary cross-entropies of logits."""
     model = Pix2Pix(dataclasses.replace(config, norm="batch"))
-    generator, discriminator = model.networks["generator"], model.networks["discriminator"]
+    # What is served is written in Keras' own layers.
+    generator, discriminator = model.serving()["generator"].network, model.networks["discriminator"]
     optimizers = [keras.optimizers.Adam(2e-4, beta_1=0.5) for _ in range(2)]
     cross_entropy = keras.losses.BinaryCrossentropy(from_logits=True)
 

@@ -173,20 +173,30 @@ def measure_jit(config: Config, batches: list[int], repeats: int) -> None:
 
 
 def measure_curve(config: Config, steps: int) -> None:
-    """How far the losses of ours and of plain Keras drift apart from the same weights, without dropout: the largest
-    relative difference up to a step, and that of two runs of the same plain formulation beside it."""
+    """How far the losses of ours and of plain Keras are apart, from the same weights and without dropout, and how far
+    those of two runs of plain Keras whose images differ by the rounding of float32: the largest relative difference so
+    far."""
     config = dataclasses.replace(config, dropout=0.0)
-    runs = [our_step(config), our_step(config, plain=True)]
-    keras.utils.set_random_seed(1)
+    plain, ours, rounded = our_step(config, plain=True), our_step(config), our_step(config, plain=True)
     batches = [noise(config.image_size, 1) for _ in range(4)]
-    largest = {}
+    largest: dict[tuple[str, str], float] = {}
+    print("\n| steps | term | ours and plain Keras | plain Keras, images rounded otherwise |\n|---|---|---|---|")
     for number in range(1, steps + 1):
-        one, other = ({k: float(v) for k, v in run(batches[number % 4]).items()} for run in runs)
-        for name in one:
-            apart = abs(one[name] - other[name]) / abs(other[name])
-            largest[name] = max(largest.get(name, 0.0), apart)
-        if number in (1, 2, 5, 10, 20, 30, 40, 50) or number == steps:
-            print(f"| {number} | " + " | ".join(f"{name} {value:.1e}" for name, value in largest.items()), flush=True)
+        batch = batches[number % 4]
+        moved = tuple(image * (1.0 + np.finfo(np.float32).eps) for image in batch)
+        terms, *others = [
+            {name: float(value) for name, value in run(images).items() if not name.endswith("_norm")}
+            for run, images in ((plain, batch), (ours, batch), (rounded, moved))
+        ]
+        for other, values in zip(("ours", "rounded"), others, strict=True):
+            for name, value in values.items():
+                apart = abs(value - terms[name]) / abs(terms[name])
+                largest[other, name] = max(largest.get((other, name), 0.0), apart)
+        if number in (1, 2, 5, 10, 20, steps):
+            for name in terms:
+                print(
+                    f"| {number} | {name} | {largest['ours', name]:.1e} | {largest['rounded', name]:.1e} |", flush=True
+                )
 
 
 class FixedData:

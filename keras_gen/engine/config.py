@@ -45,7 +45,8 @@ class RunConfig:
     accumulate: int = 1
     """Parts that a batch is worked off in, one after the other, for less memory and the same step [parts]."""
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
-    """Arithmetic of the layers; weights stay float32. Mixed is for GPUs with tensor cores."""
+    """Arithmetic of the layers; weights stay float32. Mixed is for GPUs with tensor cores; mixed_bfloat16 also for CPUs
+    that compute in it (docs/performance.md)."""
     ema: float = 0.0
     """Decay per step of the averaged copy of the weights that previews and exports then use [0, 1); 0: no copy."""
     preview_every: int = 500
