@@ -171,8 +171,8 @@ def parse_setup(
     """The configuration of a training app.
 
     `--preset NAME` chooses the values that the other flags change. With `--resume DIR` they come from that run's
-    config.json instead, and whatever differs from it is refused, except a larger `--epochs` and another
-    `--max-hours`; if there is none yet and `--out DIR` names the same folder, the run is begun there.
+    config.json instead, and whatever differs from it is refused, except a larger `--epochs`, another `--max-hours` and
+    `--profile`; if there is none yet and `--out DIR` names the same folder, the run is begun there.
 
     Args:
         family: stem of the family's module.
@@ -239,11 +239,12 @@ def _saved_setup(family: str, model: Any, data: Any, folder: Path) -> Setup:
 
 
 def _agreed(saved: Setup, given: Setup, folder: Path) -> Setup:
-    """`saved` with the folder, the larger number of epochs and the time limit of `given`, if nothing else differs."""
+    """`saved` with the folder, the larger number of epochs and what concerns this process alone of `given`, if nothing
+    else differs."""
     for section, before in saved.sections().items():
         for field, value in given.sections()[section].items():
             flag = f"--{field.replace('_', '-')}"
-            if field in ("resume", "overwrite", "max_hours", "check") or value == before[field]:
+            if field in ("resume", "overwrite", "max_hours", "profile", "check") or value == before[field]:
                 continue
             if field == "epochs":
                 if value < before[field]:
@@ -252,7 +253,7 @@ def _agreed(saved: Setup, given: Setup, folder: Path) -> Setup:
             if field == "out" and Path(value).resolve() == folder.resolve():
                 continue
             raise UserError(f"{flag} got {value}, but {folder} was started with {before[field]}: leave the flag out.")
-    free = {"epochs": given.run.epochs, "max_hours": given.run.max_hours}
+    free = {field: getattr(given.run, field) for field in ("epochs", "max_hours", "profile")}
     run = dataclasses.replace(saved.run, out=folder, resume=folder, **free)
     return dataclasses.replace(saved, run=run)
 

@@ -23,6 +23,7 @@ import tensorflow as tf
 
 from keras_gen.engine.config import Hidden, RunConfig, positive
 from keras_gen.engine.model import GenerativeModel, Served, chained
+from keras_gen.engine.optimizers import FusedAdam
 from keras_gen.errors import UserError
 from keras_gen.networks.autoencoders import Architecture, Upsampling, decoder, encoder
 from keras_gen.ops import reconstruction
@@ -95,7 +96,7 @@ class Autoencoder(GenerativeModel):
 
     def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
         """Adam with its usual decays."""
-        return {"autoencoder": keras.optimizers.Adam(learning_rate, name="adam_autoencoder")}
+        return {"autoencoder": FusedAdam(learning_rate, name="adam_autoencoder")}
 
     def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One step on the distance between images and their reconstructions."""

@@ -22,6 +22,7 @@ import tensorflow as tf
 
 from keras_gen.engine.config import Hidden, RunConfig, non_negative, positive
 from keras_gen.engine.model import GenerativeModel, Served, chained
+from keras_gen.engine.optimizers import FusedAdam
 from keras_gen.errors import UserError
 from keras_gen.networks.autoencoders import Architecture, Upsampling, decoder, encoder
 from keras_gen.ops import reconstruction
@@ -120,7 +121,7 @@ class VAE(GenerativeModel):
 
     def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
         """Adam with its usual decays."""
-        return {"vae": keras.optimizers.Adam(learning_rate, name="adam_vae")}
+        return {"vae": FusedAdam(learning_rate, name="adam_vae")}
 
     def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One step on the negative bound."""
