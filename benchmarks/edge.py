@@ -113,8 +113,10 @@ def noise(size: int) -> np.ndarray:
 def tflite(network: keras.Model, steps: Sequence[Step], variant: Variant, threads: int, folder: Path) -> TFLiteModel:
     """The network as a .tflite that is converted after these rewrites."""
     file = folder / f"{variant}-{'-'.join(steps)}.tflite"
-    settings = {"variant": variant, "calibration": noise(network.input_shape[1]), "rewrite": False}
-    write_tflite(rewritten(network, steps), "source", "generated", file, **settings)
+    images = noise(network.input_shape[1])
+    settings = {"variant": variant, "calibration": images, "rewrite": False}
+    faster = rewritten(network, steps, images if variant == "int8" else None)  # as exports do
+    write_tflite(faster, "source", "generated", file, **settings)
     return TFLiteModel(file, threads)
 
 
