@@ -133,7 +133,8 @@ def _require_network(builder: tfds.core.DatasetBuilder, name: str, data_dir: str
     url = next((url for url in _to_download(builder) if url.startswith("http")), None)
     try:
         if url:
-            urllib.request.urlopen(url, timeout=_PATIENCE).close()
+            # An opener of its own: that of `urlopen` keeps the proxies that the process began with.
+            urllib.request.build_opener().open(url, timeout=_PATIENCE).close()
     except urllib.error.HTTPError:
         pass  # the server answers; what it says is the download's affair
     except OSError as error:
