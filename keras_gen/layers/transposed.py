@@ -73,7 +73,7 @@ class SubPixelConv2DTranspose(keras.layers.Conv2DTranspose):
         height, width, filters, channels = kernel.shape
         kernel = ops.pad(kernel, ((0, 2 * rows - height), (0, 2 * columns - width), (0, 0), (0, 0)))
         kernel = ops.reshape(kernel, (rows, 2, columns, 2, filters, channels))  # tap, phase; tap, phase
-        kernel = ops.flip(kernel, (0, 2))  # a convolution's taps go the other way
+        kernel = tf.reverse(kernel, (0, 2))  # a convolution's taps go the other way
         kernel = ops.transpose(kernel, (0, 2, 5, 1, 3, 4))
         return ops.reshape(kernel, (rows, columns, channels, 4 * filters))
 
