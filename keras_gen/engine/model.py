@@ -15,6 +15,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.engine.strategy import several_workers
+
 Objective: TypeAlias = Callable[[Any], tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]]
 Gradients: TypeAlias = dict[str, list[tf.Tensor]]
 
@@ -237,8 +239,7 @@ class GenerativeModel(keras.Model):
 
     def _loggable(self, scalar: tf.Tensor) -> tf.Tensor:
         # Keras reduces logs over workers along axis 0, which a scalar lacks; elsewhere (1,) would break TensorBoard.
-        workers = isinstance(self.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy)
-        return tf.reshape(scalar, (1,)) if workers else scalar
+        return tf.reshape(scalar, (1,)) if several_workers(self.distribute_strategy) else scalar
 
     # -- what Keras asks of the meters -----------------------------------------------------------------------------
 

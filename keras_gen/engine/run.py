@@ -33,8 +33,9 @@ from keras_gen.engine.strategy import LOST, is_chief, prepare, several_workers
 from keras_gen.errors import UserError, from_system
 from keras_gen.files import remove, write
 
-_OWN = (CONFIG_FILE, "checkpoints", "logs", "samples", "saved_model", "model.tflite", "report.json")
-_OF_LATER = ("model-*.tflite", "report.html", "evaluation.json")  # what the apps write into a finished run
+# Patterns of what a run writes, and of what the apps for finished runs write into it; networks have files of their own.
+_OWN = (CONFIG_FILE, "checkpoints", "logs", "samples", "saved_model*", "*.tflite", "report.json")
+_OF_LATER = ("report.html", "evaluation.json")
 
 
 class Data(Protocol):

@@ -1,6 +1,7 @@
 """Families that train on single images: a run from the command line to its exports, and the apps on its folder."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from apps import evaluate, export, train_autoencoder, train_vae, translate
 from benchmarks.kill_resume import differences
 from keras_gen import models
+from keras_gen.engine.run import remove_run
 from keras_gen.export.tflite import TFLiteModel
 
 APPS = {"autoencoder": train_autoencoder, "vae": train_vae}
@@ -48,6 +50,15 @@ def test_a_stopped_run_goes_on_exactly(run, tmp_path):
     assert APPS[family].main([*flags, "--max-hours", "1e-9"]) == 143
     assert APPS[family].main([*flags, "--max-hours", "1"]) == 0
     assert differences(out, tmp_path / "run") == []
+
+
+def test_overwriting_leaves_nothing_of_the_run_before(run, tmp_path):
+    """Also none of the files that each network has for itself."""
+    _, out = run
+    shutil.copytree(out, tmp_path / "run")
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    remove_run(tmp_path / "run")
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["notes.txt"]
 
 
 def test_variants_of_vectors_too(run, capsys):
