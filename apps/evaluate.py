@@ -16,8 +16,8 @@ from apps._reopen import reopen_pairs
 from keras_gen import models
 from keras_gen.data.facades import CLASSES, PALETTE
 from keras_gen.engine.cli import app, parse
-from keras_gen.engine.config import non_negative, positive
 from keras_gen.files import require_writable, write_json
+from keras_gen.flags import non_negative, positive
 from keras_gen.metrics.fcn_score import FCNScore
 from keras_gen.metrics.labels import LabelMaps, label_maps
 from keras_gen.metrics.reconstruction import Reconstruction

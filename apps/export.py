@@ -15,12 +15,13 @@ import tyro
 from apps._reopen import classes_of, reopen
 from keras_gen import models
 from keras_gen.engine.cli import app, parse
-from keras_gen.engine.config import CONFIG_FILE, positive
+from keras_gen.engine.config import CONFIG_FILE
 from keras_gen.engine.exports import read_report, write_exports
 from keras_gen.errors import UserError
 from keras_gen.export.exporter import Plan
 from keras_gen.export.metadata import Io, Origin
 from keras_gen.export.tflite import VARIANTS
+from keras_gen.flags import positive
 
 EXAMPLE = "python -m apps.export savedmodels/pix2pix/RUN --variants float32,float16,dynamic8,int8"
 

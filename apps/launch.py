@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from keras_gen.engine.cli import Stopped, app, parse
-from keras_gen.engine.config import positive
 from keras_gen.engine.fleet import run_fleet
 from keras_gen.errors import UserError
+from keras_gen.flags import positive
 
 EXAMPLE = "python -m apps.launch -- python -m apps.train_pix2pix --distribute multiworker --batch-size 2"
 

@@ -21,10 +21,11 @@ from keras_gen import models
 from keras_gen.data.images import to_uint8
 from keras_gen.data.inputs import Reader, Side, find_images, readable, unique_stems
 from keras_gen.engine.cli import app, parse
-from keras_gen.engine.config import CONFIG_FILE, positive, read_config
+from keras_gen.engine.config import CONFIG_FILE, read_config
 from keras_gen.engine.drawings import Drawings
 from keras_gen.engine.inference import Network, compiled, draw, draw_resized, labels_of, load_export
 from keras_gen.errors import UserError
+from keras_gen.flags import positive
 
 EXAMPLE = "python -m apps.translate savedmodels/pix2pix/RUN photo.jpg --out drawn"
 

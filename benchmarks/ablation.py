@@ -25,10 +25,11 @@ from apps._reopen import reopen_pairs
 from apps.evaluate import RESULT_FILE
 from keras_gen import models
 from keras_gen.engine.cli import app, parse
-from keras_gen.engine.config import positive, read_config
+from keras_gen.engine.config import read_config
 from keras_gen.engine.exports import REPORT_FILE
 from keras_gen.engine.samples import png_bytes, sheet
 from keras_gen.errors import UserError
+from keras_gen.flags import positive
 from keras_gen.networks.patchgan import Patch
 
 EXAMPLE = "python -m benchmarks.ablation --seeds 0 1 2"

@@ -24,7 +24,7 @@ import keras
 
 from keras_gen.engine.checkpoints import Checkpoints, Progress
 from keras_gen.engine.cli import app, parse
-from keras_gen.engine.config import positive
+from keras_gen.flags import positive
 from keras_gen.models.pix2pix import PRESETS, Pix2Pix
 
 EXAMPLE = "python -m benchmarks.checkpoints --writes 5 --stops 3"

@@ -25,10 +25,10 @@ import numpy as np
 
 from benchmarks.interleaved import medians
 from keras_gen.engine.cli import app, parse
-from keras_gen.engine.config import positive
 from keras_gen.errors import UserError
 from keras_gen.export.rewrite import STEPS, Step, rewritten
 from keras_gen.export.tflite import VARIANTS, TFLiteModel, Variant, write_tflite
+from keras_gen.flags import positive
 from keras_gen.models.pix2pix import Config, Pix2Pix
 from keras_gen.networks.unet import Norm
 

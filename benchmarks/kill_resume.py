@@ -26,7 +26,7 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from keras_gen.engine.cli import app, parse
-from keras_gen.engine.config import positive
+from keras_gen.flags import positive
 
 EXAMPLE = "python -m benchmarks.kill_resume --kills 50"
 COMMAND = [sys.executable, "-m", "apps.train_pix2pix", "--preset", "tiny", "--deterministic", "--ema", "0.9"]

@@ -22,8 +22,8 @@ import tensorflow as tf
 
 from benchmarks.train_step import flop_per_image
 from keras_gen.engine.cli import Stopped, app, parse
-from keras_gen.engine.config import positive
 from keras_gen.engine.fleet import run_fleet
+from keras_gen.flags import positive
 from keras_gen.models.pix2pix import Config, Pix2Pix
 
 EXAMPLE = "python -m benchmarks.network --image-size 256 --steps 10"

@@ -18,8 +18,8 @@ import tensorflow as tf
 
 from benchmarks.interleaved import medians
 from keras_gen.engine.cli import app, parse
-from keras_gen.engine.config import positive
 from keras_gen.errors import UserError
+from keras_gen.flags import positive
 from keras_gen.layers.transposed import SubPixelConv2DTranspose
 from keras_gen.networks.unet import unet
 

@@ -22,7 +22,7 @@ BELOW = {
     "engine": {"export"},
     "models": {"engine", "networks", "layers", "ops"},
 }
-GROUND = {"errors", "console", "files"}
+GROUND = {"errors", "console", "files", "flags"}
 
 
 def imported(path: Path) -> set[str]:

@@ -9,17 +9,15 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import json
-import math
 import os
 import platform
 import subprocess
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-import tyro
-
 import keras_gen
 from keras_gen.errors import UserError
+from keras_gen.flags import non_negative, positive
 
 T = TypeVar("T")
 CONFIG_FILE = "config.json"
@@ -107,22 +105,6 @@ class RunConfig:
             raise UserError("--jit and --deterministic exclude each other: TensorFlow switches XLA off then.")
         if self.resume and self.overwrite:
             raise UserError("--resume and --overwrite exclude each other: one goes on with a run, one deletes it.")
-
-
-def positive(config: Any, *fields: str) -> None:
-    """Raise a UserError that names the flag unless each field is greater than 0 and finite."""
-    for field in fields:
-        value = getattr(config, field)
-        if not 0 < value < math.inf:
-            raise UserError(f"--{field.replace('_', '-')} got {value}; accepted are numbers greater than 0.")
-
-
-def non_negative(config: Any, *fields: str) -> None:
-    """Raise a UserError that names the flag unless each field is at least 0 and finite."""
-    for field in fields:
-        value = getattr(config, field)
-        if not 0 <= value < math.inf:
-            raise UserError(f"--{field.replace('_', '-')} got {value}; accepted are 0 and greater numbers.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -227,7 +209,3 @@ def _git_commit() -> str | None:
         return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.SubprocessError):
         return None
-
-
-Hidden = tyro.conf.Suppress
-"""Marks a field that follows the data and is no flag: `channels: Hidden[int] = 3`."""

@@ -21,10 +21,11 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
-from keras_gen.engine.config import Hidden, RunConfig, positive
+from keras_gen.engine.config import RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, chained
 from keras_gen.engine.optimizers import FusedAdam
 from keras_gen.errors import UserError
+from keras_gen.flags import Hidden, positive
 from keras_gen.networks.autoencoders import Architecture, Upsampling, decoder, encoder
 from keras_gen.ops import reconstruction
 

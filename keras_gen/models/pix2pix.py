@@ -20,10 +20,11 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
-from keras_gen.engine.config import Hidden, RunConfig, non_negative, positive
+from keras_gen.engine.config import RunConfig
 from keras_gen.engine.model import GenerativeModel, Served
 from keras_gen.engine.optimizers import FusedAdam
 from keras_gen.errors import UserError
+from keras_gen.flags import Hidden, non_negative, positive
 from keras_gen.networks.patchgan import Patch, patchgan, smallest_image
 from keras_gen.networks.unet import Norm, levels_of, unet
 from keras_gen.ops import adversarial, reconstruction

@@ -20,10 +20,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_gen.engine.config import Hidden, RunConfig, non_negative, positive
+from keras_gen.engine.config import RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, chained
 from keras_gen.engine.optimizers import FusedAdam
 from keras_gen.errors import UserError
+from keras_gen.flags import Hidden, non_negative, positive
 from keras_gen.networks.autoencoders import Architecture, Upsampling, decoder, encoder
 from keras_gen.ops import reconstruction
 from keras_gen.ops.divergences import kl_to_standard_normal, log_mean_exp, log_normal

@@ -1,0 +1,31 @@
+"""Fields of configurations, which are the command line's flags: what they may be.
+
+Every frozen dataclass of an app is turned into flags by tyro (`engine.cli`); this is what such a dataclass of any floor
+says about its fields.
+"""
+
+import math
+from typing import Any
+
+import tyro
+
+from keras_gen.errors import UserError
+
+Hidden = tyro.conf.Suppress
+"""Marks a field that follows the data and is no flag: `channels: Hidden[int] = 3`."""
+
+
+def positive(config: Any, *fields: str) -> None:
+    """Raise a UserError that names the flag unless each field is greater than 0 and finite."""
+    for field in fields:
+        value = getattr(config, field)
+        if not 0 < value < math.inf:
+            raise UserError(f"--{field.replace('_', '-')} got {value}; accepted are numbers greater than 0.")
+
+
+def non_negative(config: Any, *fields: str) -> None:
+    """Raise a UserError that names the flag unless each field is at least 0 and finite."""
+    for field in fields:
+        value = getattr(config, field)
+        if not 0 <= value < math.inf:
+            raise UserError(f"--{field.replace('_', '-')} got {value}; accepted are 0 and greater numbers.")
