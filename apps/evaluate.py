@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from apps._reopen import reopen_pairs
+from apps._data import reopen_pairs
 from keras_gen import models
 from keras_gen.data.facades import CLASSES, PALETTE
 from keras_gen.engine.cli import app, parse

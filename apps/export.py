@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from apps._reopen import classes_of, reopen
+from apps._data import classes_of, reopen
 from keras_gen import models
 from keras_gen.engine.cli import app, parse
 from keras_gen.engine.config import CONFIG_FILE

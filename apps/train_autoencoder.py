@@ -1,15 +1,11 @@
-"""Train an autoencoder on images.
-
-Reads top to bottom: flags, run folder, data (checked first), model in the strategy's scope, fit, export.
-"""
+"""Train an autoencoder on images."""
 
 import sys
 from collections.abc import Sequence
 
-from keras_gen.data.checks import quick_check_images
-from keras_gen.data.image_sets import ImagesConfig, open_images
-from keras_gen.engine.cli import app, parse_setup
-from keras_gen.engine.run import Run
+from apps._train import train
+from keras_gen.data.image_sets import ImagesConfig
+from keras_gen.engine.cli import app
 from keras_gen.models.autoencoder import PRESETS, Autoencoder
 
 EXAMPLE = "python -m apps.train_autoencoder --data my_pictures --latent 32"
@@ -18,18 +14,7 @@ EXAMPLE = "python -m apps.train_autoencoder --data my_pictures --latent 32"
 @app
 def main(argv: Sequence[str] | None = None) -> None:
     """Train, preview, checkpoint and export an autoencoder."""
-    setup = parse_setup("autoencoder", PRESETS, ImagesConfig(), argv, example=EXAMPLE)
-    with Run(setup) as run:
-        for warning in quick_check_images(setup.data):
-            run.say(f"warning: {warning}")
-        data = open_images(setup.data, setup.run.seed)
-        run.say(data.describe())
-        config = run.complete_model(image_size=data.image_size, channels=data.channels)
-        with run.scope():
-            model = Autoencoder(config)
-            run.compile(model, data)
-        run.fit(model, data)
-        run.export(model, data)
+    train(Autoencoder, PRESETS, ImagesConfig(), argv, example=EXAMPLE)
 
 
 if __name__ == "__main__":

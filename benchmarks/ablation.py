@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from apps._reopen import reopen_pairs
+from apps._data import reopen_pairs
 from apps.evaluate import RESULT_FILE
 from keras_gen import models
 from keras_gen.engine.cli import app, parse

@@ -5,6 +5,7 @@ says about its fields.
 """
 
 import math
+import typing
 from typing import Any
 
 import tyro
@@ -13,6 +14,13 @@ from keras_gen.errors import UserError
 
 Hidden = tyro.conf.Suppress
 """Marks a field that follows the data and is no flag: `channels: Hidden[int] = 3`."""
+
+
+def hidden_fields(config: type) -> tuple[str, ...]:
+    """Names of the fields of a dataclass that are marked as `Hidden`."""
+    (mark,) = Hidden[int].__metadata__
+    hints = typing.get_type_hints(config, include_extras=True)
+    return tuple(name for name, hint in hints.items() if mark in getattr(hint, "__metadata__", ()))
 
 
 def positive(config: Any, *fields: str) -> None:

@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 import numpy as np
 import tyro
 
-from apps._reopen import classes_of, reopen_pairs
+from apps._data import classes_of, reopen_pairs
 from apps.web.vendor import HERE, vendor
 from keras_gen import models
 from keras_gen.data.facades import CLASSES, PALETTE, draw_pair

@@ -135,6 +135,7 @@ class Setup:
             {
                 "family": self.family,
                 "preset": self.preset,
+                "data_kind": type(self.data).__name__,
                 **self.sections(),
                 "versions": versions(),
                 "git": _git_commit(),
@@ -167,7 +168,9 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise UserError(f"{folder} is not a run folder: it holds no {CONFIG_FILE}.") from None
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as JSON ({error}); accepted is the file that a run wrote.") from None
-    missing = {"family", "preset", "model", "data", "run"} - set(content if isinstance(content, dict) else ())
+    missing = {"family", "preset", "data_kind", "model", "data", "run"} - set(
+        content if isinstance(content, dict) else ()
+    )
     if missing:
         raise UserError(f"{path} lacks {', '.join(sorted(missing))}; accepted is the file that a run wrote.")
     return content

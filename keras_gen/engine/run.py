@@ -32,6 +32,7 @@ from keras_gen.engine.schedules import ConstantThenLinear
 from keras_gen.engine.strategy import LOST, is_chief, prepare, several_workers
 from keras_gen.errors import UserError, from_system
 from keras_gen.files import remove, write
+from keras_gen.flags import hidden_fields
 
 # Patterns of what a run writes, and of what the apps for finished runs write into it; networks have files of their own.
 _OWN = (CONFIG_FILE, "checkpoints", "logs", "samples", "saved_model*", "*.tflite", "report.json")
@@ -97,8 +98,9 @@ class Run:
                 f"--resume {folder}."
             )
 
-    def complete_model(self, **fields: Any) -> Any:
-        """Fill in the fields of the family's `Config` that follow the data; returns the new configuration."""
+    def complete_model(self, data: Data) -> Any:
+        """Fill in the hidden fields of the family's `Config`, which are attributes of the data; returns the new one."""
+        fields = {name: getattr(data, name) for name in hidden_fields(type(self.setup.model))}
         self.setup = dataclasses.replace(self.setup, model=dataclasses.replace(self.setup.model, **fields))
         return self.setup.model
 

@@ -24,35 +24,16 @@ import tensorflow as tf
 from keras_gen.engine.config import RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, chained
 from keras_gen.engine.optimizers import FusedAdam
-from keras_gen.errors import UserError
-from keras_gen.flags import Hidden, positive
-from keras_gen.networks.autoencoders import Architecture, Upsampling, decoder, encoder
+from keras_gen.networks.autoencoders import Layout, decoder, encoder
 from keras_gen.ops import reconstruction
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(Layout):
     """What the model is."""
 
-    architecture: Architecture = "conv"
-    """Convolutions of stride 2, or dense layers alone."""
-    latent: int = 16
-    """Numbers that an image is squeezed into [count]."""
-    hidden: tuple[int, ...] = (512, 256)
-    """Units of the encoder's dense layers, mirrored in the decoder; of conv only the last [units]."""
-    filters: int = 32
-    """Channels of the first convolution, then 2, 4, 8, 8 ... times as many [channels]."""
-    upsampling: Upsampling = "transposed"
-    """Of conv: transposed convolutions, or resize to the nearest and convolve, which leaves no checkerboard."""
     distance: Literal["l2", "l1"] = "l2"
     """Between image and reconstruction, the mean over pixels of its square or its absolute value."""
-    image_size: Hidden[int] = 28
-    channels: Hidden[int] = 1
-
-    def __post_init__(self) -> None:
-        positive(self, "latent", "filters", "image_size", "channels")
-        if not self.hidden or min(self.hidden) < 1:
-            raise UserError(f"--hidden got {self.hidden}; accepted are one or more numbers greater than 0.")
 
 
 class Autoencoder(GenerativeModel):
@@ -67,33 +48,10 @@ class Autoencoder(GenerativeModel):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        self.encoder = self.add_network("encoder", self._encoder())
-        self.decoder = self.add_network("decoder", self._decoder())
+        self.encoder = self.add_network("encoder", encoder(config))
+        self.decoder = self.add_network("decoder", decoder(config))
         self.add_player("autoencoder", "encoder", "decoder")
         self.log_terms(train=["reconstruction"], test=["mse", "psnr"])
-
-    def _encoder(self) -> keras.Model:
-        config = self.config
-        return encoder(
-            config.image_size,
-            config.channels,
-            config.latent,
-            architecture=config.architecture,
-            hidden=config.hidden,
-            filters=config.filters,
-        )
-
-    def _decoder(self) -> keras.Model:
-        config = self.config
-        return decoder(
-            config.image_size,
-            config.channels,
-            config.latent,
-            architecture=config.architecture,
-            hidden=config.hidden,
-            filters=config.filters,
-            upsampling=config.upsampling,
-        )
 
     def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
         """Adam with its usual decays."""
@@ -131,10 +89,10 @@ class Autoencoder(GenerativeModel):
     def serving(self) -> dict[str, Served]:
         """The whole, the encoder and the decoder."""
         config = self.config
-        down, up = self.for_serving("encoder", self._encoder), self.for_serving("decoder", self._decoder)
+        down = self.for_serving("encoder", lambda: encoder(config))
+        up = self.for_serving("decoder", lambda: decoder(config))
         whole = chained(down, up, name="autoencoder")
-        image = f"(batch, {config.image_size}, {config.image_size}, {config.channels}) float32 in [-1, 1]"
-        latent = f"(batch, {config.latent}) float32"
+        image, latent = config.image_text, config.latent_text
         return {
             "autoencoder": Served(whole, "images", "reconstruction", f"images: {image}; reconstruction: the same"),
             "encoder": Served(down, "images", "latents", f"images: {image}; latents: {latent}"),

@@ -24,8 +24,8 @@ from keras_gen.engine.config import RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, chained
 from keras_gen.engine.optimizers import FusedAdam
 from keras_gen.errors import UserError
-from keras_gen.flags import Hidden, non_negative, positive
-from keras_gen.networks.autoencoders import Architecture, Upsampling, decoder, encoder
+from keras_gen.flags import non_negative, positive
+from keras_gen.networks.autoencoders import Layout, decoder, encoder
 from keras_gen.ops import reconstruction
 from keras_gen.ops.divergences import kl_to_standard_normal, log_mean_exp, log_normal
 from keras_gen.ops.likelihoods import Likelihood, log_likelihood, parameters_per_channel, picture
@@ -35,19 +35,9 @@ _NOISE_ROWS = 4096  # draws of noise that validation chooses from
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(Layout):
     """What the model is."""
 
-    architecture: Architecture = "conv"
-    """Convolutions of stride 2, or dense layers alone."""
-    latent: int = 16
-    """Latent units [count]."""
-    hidden: tuple[int, ...] = (512, 256)
-    """Units of the encoder's dense layers, mirrored in the decoder; of conv only the last [units]."""
-    filters: int = 32
-    """Channels of the first convolution, then 2, 4, 8, 8 ... times as many [channels]."""
-    upsampling: Upsampling = "transposed"
-    """Of conv: transposed convolutions, or resize to the nearest and convolve, which leaves no checkerboard."""
     likelihood: Likelihood = "bernoulli"
     """Of an image given its latent vector: bernoulli for nearly binary ones, gaussian with a learned variance, or
     logistic, the probabilities of 256 levels."""
@@ -59,14 +49,11 @@ class Config:
     """KL divergence of a unit that costs nothing, mean over the batch [nats] (Kingma et al. 2016)."""
     importance_samples: int = 1
     """Samples of the bound [count]; more than 1 is the IWAE bound (Burda et al. 2016)."""
-    image_size: Hidden[int] = 28
-    channels: Hidden[int] = 1
 
     def __post_init__(self) -> None:
-        positive(self, "latent", "filters", "importance_samples", "image_size", "channels")
+        super().__post_init__()
+        positive(self, "importance_samples")
         non_negative(self, "beta", "warm_up", "free_bits")
-        if not self.hidden or min(self.hidden) < 1:
-            raise UserError(f"--hidden got {self.hidden}; accepted are one or more numbers greater than 0.")
         if self.importance_samples > 1 and (self.beta != 1 or self.warm_up or self.free_bits):
             raise UserError(
                 f"--importance-samples got {self.importance_samples}, whose bound has no KL divergence to weigh: "
@@ -96,29 +83,11 @@ class VAE(GenerativeModel):
         )
 
     def _encoder(self) -> keras.Model:
-        config = self.config
-        return encoder(
-            config.image_size,
-            config.channels,
-            config.latent,
-            architecture=config.architecture,
-            hidden=config.hidden,
-            filters=config.filters,
-            heads=("mean", "log_variance"),
-        )
+        return encoder(self.config, ("mean", "log_variance"))
 
     def _decoder(self) -> keras.Model:
-        config = self.config
-        return decoder(
-            config.image_size,
-            config.channels * parameters_per_channel(config.likelihood),
-            config.latent,
-            architecture=config.architecture,
-            hidden=config.hidden,
-            filters=config.filters,
-            upsampling=config.upsampling,
-            activation=None,
-        )
+        channels = self.config.channels * parameters_per_channel(self.config.likelihood)
+        return decoder(self.config, channels=channels, activation=None)
 
     def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
         """Adam with its usual decays."""
@@ -212,8 +181,7 @@ class VAE(GenerativeModel):
         encode = keras.Model(down.input, down.outputs[0], name="encoder")
         decode = keras.Model(raw.input, _Picture(config.likelihood, name="picture")(raw.output), name="decoder")
         whole = chained(encode, decode, name="vae")
-        image = f"(batch, {config.image_size}, {config.image_size}, {config.channels}) float32 in [-1, 1]"
-        latent = f"(batch, {config.latent}) float32"
+        image, latent = config.image_text, config.latent_text
         return {
             "vae": Served(whole, "images", "reconstruction", f"images: {image}; reconstruction: the same"),
             "encoder": Served(encode, "images", "latents", f"images: {image}; latents: {latent}, the mean"),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Literal
 
 import keras
 from keras import layers
+
+from keras_gen.errors import UserError
+from keras_gen.flags import Hidden, positive
 
 Architecture = Literal["conv", "dense"]
 Upsampling = Literal["transposed", "resize"]
@@ -20,88 +24,89 @@ def map_sizes(image_size: int) -> list[int]:
     return sizes
 
 
-def encoder(
-    image_size: int,
-    channels: int,
-    latent: int,
-    *,
-    architecture: Architecture = "conv",
-    hidden: tuple[int, ...] = (512, 256),
-    filters: int = 32,
-    heads: tuple[str, ...] = ("latent",),
-    name: str = "encoder",
-) -> keras.Model:
-    """A functional encoder: (batch, S, S, channels) -> (batch, latent), or one such output for each of `heads`.
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """Form of an encoder and of its decoder: what a family's `Config` inherits to have them as flags.
 
-    Args:
-        image_size: side S of the images [pixels].
-        channels: of the images.
-        latent: width of an output.
-        architecture: "conv", 4x4 convolutions of stride 2 with 1, 2, 4, 8, 8 ... times `filters` channels down to a map
-            of at most 4x4, then dense; or "dense", fully connected layers of `hidden` units.
-        hidden: units of the dense layers; of "conv", the last of them follows the map.
-        filters: channels of the first convolution.
-        heads: names of the outputs.
-        name: of the network.
+    "conv" is 4x4 convolutions of stride 2 with 1, 2, 4, 8, 8 ... times `filters` channels down to a map of at most 4x4,
+    then one dense layer; "dense" is fully connected layers.
     """
-    x = images = keras.Input((image_size, image_size, channels), name="images")
-    if architecture == "conv":
-        for level in range(len(map_sizes(image_size)) - 1):
-            width = filters * min(2**level, 8)
+
+    architecture: Architecture = "conv"
+    """Convolutions of stride 2, or dense layers alone."""
+    latent: int = 16
+    """Numbers that an image is squeezed into, the latent units [count]."""
+    hidden: tuple[int, ...] = (512, 256)
+    """Units of the encoder's dense layers, mirrored in the decoder; of conv only the last [units]."""
+    filters: int = 32
+    """Channels of the first convolution, then 2, 4, 8, 8 ... times as many [channels]."""
+    upsampling: Upsampling = "transposed"
+    """Of conv: transposed convolutions, or resize to the nearest and convolve, which leaves no checkerboard (Odena et
+    al. 2016, distill.pub/2016/deconv-checkerboard)."""
+    image_size: Hidden[int] = 28
+    channels: Hidden[int] = 1
+
+    def __post_init__(self) -> None:
+        positive(self, "latent", "filters", "image_size", "channels")
+        if not self.hidden or min(self.hidden) < 1:
+            raise UserError(f"--hidden got {self.hidden}; accepted are one or more numbers greater than 0.")
+
+    @property
+    def image_text(self) -> str:
+        """Shape and range of the images, for the documents of an export."""
+        return f"(batch, {self.image_size}, {self.image_size}, {self.channels}) float32 in [-1, 1]"
+
+    @property
+    def latent_text(self) -> str:
+        """Shape of the latent vectors, as `image_text`."""
+        return f"(batch, {self.latent}) float32"
+
+
+def encoder(layout: Layout, heads: tuple[str, ...] = ("latent",), *, name: str = "encoder") -> keras.Model:
+    """A functional encoder: (batch, S, S, channels) -> (batch, latent), or one such output for each of `heads`."""
+    x = images = keras.Input((layout.image_size, layout.image_size, layout.channels), name="images")
+    hidden = layout.hidden
+    if layout.architecture == "conv":
+        for level in range(len(map_sizes(layout.image_size)) - 1):
+            width = layout.filters * min(2**level, 8)
             x = layers.Conv2D(width, 4, 2, "same", activation="relu", kernel_initializer="he_normal")(x)
-        x = layers.Flatten()(x)
         hidden = hidden[-1:]
-    else:
-        x = layers.Flatten()(x)
+    x = layers.Flatten()(x)
     for units in hidden:
         x = layers.Dense(units, activation="relu", kernel_initializer="he_normal")(x)
-    outputs = [layers.Dense(latent, dtype="float32", name=head)(x) for head in heads]
+    outputs = [layers.Dense(layout.latent, dtype="float32", name=head)(x) for head in heads]
     return keras.Model(images, outputs if len(outputs) > 1 else outputs[0], name=name)
 
 
 def decoder(
-    image_size: int,
-    channels: int,
-    latent: int,
-    *,
-    architecture: Architecture = "conv",
-    hidden: tuple[int, ...] = (512, 256),
-    filters: int = 32,
-    upsampling: Upsampling = "transposed",
-    activation: str | None = "tanh",
-    name: str = "decoder",
+    layout: Layout, *, channels: int | None = None, activation: str | None = "tanh", name: str = "decoder"
 ) -> keras.Model:
     """A functional decoder: (batch, latent) -> (batch, S, S, channels), the mirror image of `encoder`.
 
     Args:
-        image_size: side S of the images [pixels].
-        channels: of the images.
-        latent: width of the input.
-        architecture: as of the encoder.
-        hidden: units of the encoder's dense layers; they are passed in the other direction.
-        filters: channels of the encoder's first convolution.
-        upsampling: "transposed" convolutions of 4x4, or "resize" to the nearest and a 3x3 convolution, which cannot
-            leave a checkerboard (Odena et al. 2016, distill.pub/2016/deconv-checkerboard).
+        layout: that of the encoder.
+        channels: of the output; None: those of the images.
         activation: of the output; "tanh" for images in [-1, 1], None for logits.
         name: of the network.
     """
-    x = latents = keras.Input((latent,), name="latents")
-    if architecture == "dense":
-        for units in reversed(hidden):
+    image_size, channels = layout.image_size, channels or layout.channels
+    x = latents = keras.Input((layout.latent,), name="latents")
+    if layout.architecture == "dense":
+        for units in reversed(layout.hidden):
             x = layers.Dense(units, activation="relu", kernel_initializer="he_normal")(x)
         x = layers.Dense(image_size * image_size * channels)(x)
         x = layers.Reshape((image_size, image_size, channels))(x)
     else:
         sizes = map_sizes(image_size)
-        widths = [filters * min(2**level, 8) for level in range(len(sizes) - 1)] or [filters]
-        x = layers.Dense(hidden[-1], activation="relu", kernel_initializer="he_normal")(x)
+        widths = [layout.filters * min(2**level, 8) for level in range(len(sizes) - 1)] or [layout.filters]
+        x = layers.Dense(layout.hidden[-1], activation="relu", kernel_initializer="he_normal")(x)
         x = layers.Dense(sizes[-1] ** 2 * widths[-1], activation="relu", kernel_initializer="he_normal")(x)
         x = layers.Reshape((sizes[-1], sizes[-1], widths[-1]))(x)
         for level in reversed(range(len(sizes) - 1)):
             last = level == 0
             width = channels if last else widths[level - 1]
             settings = {} if last else {"activation": "relu", "kernel_initializer": "he_normal"}
-            if upsampling == "transposed":
+            if layout.upsampling == "transposed":
                 x = layers.Conv2DTranspose(width, 4, 2, "same", **settings)(x)
             else:
                 x = layers.Conv2D(width, 3, padding="same", **settings)(layers.UpSampling2D()(x))

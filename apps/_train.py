@@ -1,0 +1,45 @@
+"""What every training app does, from flags to exports.
+
+Reads top to bottom: flags, run folder, data (checked first), model in the strategy's scope, fit, export.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from apps._data import kind_of
+from keras_gen.engine.cli import parse_setup
+from keras_gen.engine.config import RunConfig
+from keras_gen.engine.model import GenerativeModel
+from keras_gen.engine.run import Run
+
+
+def train(
+    family: type[GenerativeModel],
+    presets: Mapping[str, tuple[Any, RunConfig]],
+    data: Any,
+    argv: Sequence[str] | None,
+    *,
+    example: str,
+) -> None:
+    """Train, preview, checkpoint and export a model of a family.
+
+    Args:
+        family: the class.
+        presets: name -> (model, run) configurations; the first is the default.
+        data: the data layer's configuration with its defaults, of one of the kinds in `apps._data`.
+        argv: the words after the program's name; None for those of the process.
+        example: a command to begin the help with.
+    """
+    setup = parse_setup(family.family, presets, data, argv, example=example)
+    kind = kind_of(setup.data)
+    with Run(setup) as run:
+        for warning in kind.check(setup.data, setup.model):
+            run.say(f"warning: {warning}")
+        data = kind.open(setup.data, setup.model, setup.run.seed)
+        run.say(data.describe())
+        config = run.complete_model(data)
+        with run.scope():
+            model = family(config)
+            run.compile(model, data)
+        run.fit(model, data)
+        run.export(model, data)
