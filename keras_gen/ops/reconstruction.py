@@ -4,6 +4,14 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+SSIM_SMALLEST = 11
+"""Smallest side that `ssim` takes [pixels]."""
+MS_SSIM_SMALLEST = 161
+"""Smallest side that `ms_ssim` takes [pixels]: 161, 81, 41, 21, 11."""
+
+_SSIM = {"max_val": 255.0, "filter_size": SSIM_SMALLEST, "filter_sigma": 1.5, "k1": 0.01, "k2": 0.03}
+_MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003, section 3.2
+
 
 def l1(image: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
     """Mean absolute difference over pixels and channels, in units of the range [-1, 1] (so at most 2)."""
@@ -21,7 +29,21 @@ def psnr(image: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
 def ssim(image: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
     """Structural similarity (Wang et al. 2004): Gaussian window 11x11, sigma 1.5, K1 0.01, K2 0.03, mean of channels.
 
-    Both sides must have at least 11 pixels.
+    Both sides must have at least 11 pixels: only windows inside the image count.
     """
-    image, reference = tf.cast(image, tf.float32), tf.cast(reference, tf.float32)
-    return tf.image.ssim(image, reference, max_val=2.0, filter_size=11, filter_sigma=1.5, k1=0.01, k2=0.03)
+    return tf.image.ssim(_levels(image), _levels(reference), **_SSIM)
+
+
+def ms_ssim(image: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
+    """Multi-scale structural similarity (Wang, Simoncelli, Bovik 2003, equation 7): five scales, the window of `ssim`.
+
+    Each scale is the mean of 2x2 pixels of the one before; an odd side is first continued by its last line.
+    Both sides must have at least `MS_SSIM_SMALLEST` pixels, so that the window fits into the smallest scale. The mean of a
+    scale counts as 0 if it is below, because it is raised to a broken power.
+    """
+    return tf.image.ssim_multiscale(_levels(image), _levels(reference), power_factors=_MS_SSIM_WEIGHTS, **_SSIM)
+
+
+def _levels(images: tf.Tensor) -> tf.Tensor:
+    """From [-1, 1] to [0, 255]. SSIM compares means by their ratio, so black has to be 0."""
+    return (tf.cast(images, tf.float32) + 1.0) * 127.5

@@ -1,7 +1,9 @@
-"""L1, PSNR and SSIM against closed forms and numpy."""
+"""L1, PSNR, SSIM and MS-SSIM against closed forms, numpy, scipy and recorded values."""
 
 import numpy as np
 import pytest
+import tensorflow as tf
+from PIL import Image
 from scipy import ndimage
 
 from keras_gen.ops import reconstruction
@@ -42,20 +44,69 @@ def test_equal_images():
     np.testing.assert_allclose(reconstruction.ssim(a, a), [1, 1], rtol=1e-6)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_ssim_equals_its_formula(seed):
-    """Wang et al. 2004, eq. 13: Gaussian window 11x11 of sigma 1.5, only where it lies inside the image."""
-    a = images(seed)
-    b = np.clip(a + np.random.default_rng(seed + 10).normal(0, 0.3, a.shape), -1, 1).astype(np.float32)
+def terms(a, b):
+    """Luminance and contrast times structure of every pixel (Wang et al. 2004, eqs. 6, 9 and 10), in float64."""
+    a, b = ((images.astype(np.float64) + 1) / 2 for images in (a, b))
 
-    def local(values):
-        return ndimage.gaussian_filter(values.astype(np.float64), 1.5, radius=5, axes=(1, 2))[:, 5:-5, 5:-5]
+    def local(values):  # only where the window of 11x11 lies inside the image
+        return ndimage.gaussian_filter(values, 1.5, radius=5, axes=(1, 2))[:, 5:-5, 5:-5]
 
     mean_a, mean_b = local(a), local(b)
     var_a, var_b, cov = local(a * a) - mean_a**2, local(b * b) - mean_b**2, local(a * b) - mean_a * mean_b
-    c1, c2 = (0.01 * 2) ** 2, (0.03 * 2) ** 2
-    index = (2 * mean_a * mean_b + c1) * (2 * cov + c2) / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))
-    np.testing.assert_allclose(reconstruction.ssim(a, b), index.mean((1, 2, 3)), atol=1e-5)
+    c1, c2 = 0.01**2, 0.03**2
+    return (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1), (2 * cov + c2) / (var_a + var_b + c2)
+
+
+def noisy(a, seed, strength):
+    return np.clip(a + np.random.default_rng(seed).normal(0, strength, a.shape), -1, 1).astype(np.float32)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_ssim_equals_its_formula(seed):
+    a = images(seed)
+    b = noisy(a, seed + 10, 0.3)
+    luminance, contrast = terms(a, b)
+    np.testing.assert_allclose(reconstruction.ssim(a, b), (luminance * contrast).mean((1, 2, 3)), atol=1e-5)
+
+
+def test_black_and_grey_have_nothing_in_common_but_the_constants():
+    """Flat images: contrast and structure are 1, the luminance term is C1 / (0.5^2 + C1) with C1 = 0.01^2."""
+    black, grey = -np.ones((1, 16, 16, 1), np.float32), np.zeros((1, 16, 16, 1), np.float32)
+    np.testing.assert_allclose(reconstruction.ssim(black, grey), [1e-4 / (0.25 + 1e-4)], rtol=1e-4)
+
+
+def test_ssim_of_the_photographer_under_noise(shared):
+    """The value of IPOL's imdiff and of scikit-image, which the latter's tests quote: 0.357959."""
+    camera = np.asarray(Image.open(shared / "data/skimage_images/camera.png"))
+    noise = 20 * np.random.RandomState(5).randn(*camera.shape)
+    both = [camera, np.clip(camera + noise, 0, 255).astype(np.uint8)]
+    a, b = (image[None, :, :, None].astype(np.float32) / 127.5 - 1 for image in both)
+    assert float(reconstruction.ssim(a, b)[0]) == pytest.approx(0.35796, abs=1e-5)
+
+
+@pytest.mark.parametrize("size", [(176, 192), (161, 173)])
+def test_ms_ssim_equals_its_formula(size):
+    """Wang et al. 2003, eq. 7, where an odd side repeats its last row or column before it is halved."""
+    a = ndimage.zoom(images(0, (1, 12, 12, 2)), (1, size[0] / 12, size[1] / 12, 1), order=1)
+    b = noisy(a, 1, 0.2)
+    weights, factors, c, d = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333), [], a, b
+    for scale, weight in enumerate(weights):
+        luminance, contrast = terms(c, d)
+        factors.append((contrast * (luminance if scale == 4 else 1)).mean((1, 2)) ** weight)
+        c, d = (np.pad(x, [(0, 0), (0, x.shape[1] % 2), (0, x.shape[2] % 2), (0, 0)], "edge") for x in (c, d))
+        c, d = (sum(x[:, i::2, j::2] for i in (0, 1) for j in (0, 1)) / 4 for x in (c, d))
+    expected = np.prod(factors, axis=0).mean(-1)
+    assert 0.3 < expected[0] < 0.95
+    np.testing.assert_allclose(reconstruction.ms_ssim(a, b), expected, atol=1e-5)
+
+
+def test_ms_ssim_takes_no_smaller_image_than_it_says():
+    """As a value of fewer scales it would be another measure."""
+    side = reconstruction.MS_SSIM_SMALLEST
+    fits, small = np.zeros((1, side, side, 1), np.float32), np.zeros((1, side, side - 1, 1), np.float32)
+    np.testing.assert_allclose(reconstruction.ms_ssim(fits, fits), [1], rtol=1e-6)
+    with pytest.raises((ValueError, tf.errors.InvalidArgumentError)):
+        reconstruction.ms_ssim(small, small)
 
 
 def test_half_precision_is_computed_in_float32():
