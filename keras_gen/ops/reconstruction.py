@@ -38,8 +38,8 @@ def ms_ssim(image: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
     """Multi-scale structural similarity (Wang, Simoncelli, Bovik 2003, equation 7): five scales, the window of `ssim`.
 
     Each scale is the mean of 2x2 pixels of the one before; an odd side is first continued by its last line.
-    Both sides must have at least `MS_SSIM_SMALLEST` pixels, so that the window fits into the smallest scale. The mean of a
-    scale counts as 0 if it is below, because it is raised to a broken power.
+    Both sides must have at least `MS_SSIM_SMALLEST` pixels, so that the window fits into the smallest scale. A negative
+    mean of a scale counts as 0, because it is raised to a broken power.
     """
     return tf.image.ssim_multiscale(_levels(image), _levels(reference), power_factors=_MS_SSIM_WEIGHTS, **_SSIM)
 
