@@ -219,7 +219,7 @@ class Clock(StepCallback):
         super().__init__(Progress())
         self.times: list[float] = []
 
-    def after_step(self, logs) -> None:
+    def after_steps(self, logs) -> None:
         self.times.append(time.perf_counter())
 
 

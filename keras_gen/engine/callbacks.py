@@ -30,8 +30,19 @@ _RATE_EVERY = 10  # steps between two readings of the clock and of the learning 
 class Bar(keras.callbacks.ProgbarLogger):
     """Keras' progress bar with the losses alone: gradient norms go to TensorBoard."""
 
+    def __init__(self, steps: int) -> None:
+        """Args:
+        steps: of an epoch, the bar's length.
+        """
+        super().__init__()
+        self._steps = steps
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        super().set_params(params | {"steps": self._steps})  # Keras counts calls, which may be several steps
+
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        super().on_train_batch_end(batch, _losses(logs))
+        done = min((batch + 1) * self.model.steps_at_once, self._steps)
+        super().on_train_batch_end(done - 1, {name: np.mean(value) for name, value in _losses(logs).items()})
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         super().on_epoch_end(epoch, _losses(logs))
@@ -47,12 +58,23 @@ class StepCallback(keras.callbacks.Callback):
     def __init__(self, progress: Progress) -> None:
         super().__init__()
         self.progress = progress
+        self._taken = 0
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        self.after_step(logs or {})
+        values = {name: np.reshape(value, -1) for name, value in (logs or {}).items()}
+        self._taken = len(next(iter(values.values())))
+        self.after_steps(values)
 
-    def after_step(self, logs: Mapping[str, Any]) -> None:
-        """Called after each update, with `self.progress.step` updates done."""
+    def after_steps(self, logs: Mapping[str, np.ndarray]) -> None:
+        """Called after each call into the graph.
+
+        Args:
+            logs: every term, (n,) for the n steps of the call, of which `self.progress.step` was the last.
+        """
+
+    def due(self, every: int) -> bool:
+        """Whether one of the steps of the last call was a multiple of `every`."""
+        return self.progress.step % every < self._taken
 
 
 class NotFinite(Exception):
@@ -62,13 +84,17 @@ class NotFinite(Exception):
 class Counter(StepCallback):
     """Counts the updates, and stops the run at the first term that is not finite. Must be the first callback."""
 
-    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        self.progress.step += self.model.steps_per_execution
-        wrong = [name for name, value in (logs or {}).items() if not math.isfinite(float(value))]
+    def after_steps(self, logs: Mapping[str, np.ndarray]) -> None:
+        before = self.progress.step
+        self.progress.step += self._taken
+        wrong = [(int(np.argmin(np.isfinite(values))), name) for name, values in logs.items()]
+        wrong = [(place, name) for place, name in wrong if not math.isfinite(logs[name][place])]
         # The first step at which any worker sees one; on the others it may still be finite.
         if any_worker(self.model.distribute_strategy, bool(wrong)):
-            what = f"{wrong[0]} became {float(logs[wrong[0]])}" if wrong else "a term of another worker is not finite"
-            raise NotFinite(f"{what} at step {self.progress.step}")
+            if not wrong:
+                raise NotFinite(f"a term of another worker is not finite at step {self.progress.step}")
+            place, name = min(wrong, key=lambda found: found[0])
+            raise NotFinite(f"{name} became {logs[name][place]} at step {before + place + 1}")
 
 
 class Profile(StepCallback):
@@ -99,9 +125,9 @@ class Profile(StepCallback):
             tf.profiler.experimental.start(str(self._logs))
             self._tracing = True
 
-    def after_step(self, logs: Mapping[str, Any]) -> None:
+    def after_steps(self, logs: Mapping[str, np.ndarray]) -> None:
         self._done += 1
-        if self._done == _WARM + self._wanted:
+        if self._done >= _WARM + self._wanted:
             self._stop()
 
     def _stop(self) -> None:
@@ -133,12 +159,14 @@ class TensorBoardLog(StepCallback):
     def on_train_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         self._begun = time.perf_counter()
 
-    def after_step(self, logs: Mapping[str, Any]) -> None:
-        self._seconds.append(time.perf_counter() - self._begun)
+    def after_steps(self, logs: Mapping[str, np.ndarray]) -> None:
+        self._seconds.append((time.perf_counter() - self._begun) / self._taken)
+        with self._writer.as_default():
+            for name, values in logs.items():
+                for step, value in enumerate(values, self.progress.step - self._taken + 1):
+                    tf.summary.scalar(f"step/{name}", value, step)
         with self._writer.as_default(step=self.progress.step):
-            for name, value in logs.items():
-                tf.summary.scalar(f"step/{name}", tf.reshape(value, ()))
-            if self.progress.step % _RATE_EVERY == 0:
+            if self.due(_RATE_EVERY):
                 for player, rate in self.model.learning_rates().items():
                     tf.summary.scalar(f"learning_rate/{player}", rate)
                 # The median: the first step of a process compiles.
@@ -161,8 +189,8 @@ class Preview(StepCallback):
         super().__init__(progress)
         self._batch, self._folder, self._writer, self._every = batch, folder, writer, every
 
-    def after_step(self, logs: Mapping[str, Any]) -> None:
-        if self.progress.step % self._every == 0:
+    def after_steps(self, logs: Mapping[str, np.ndarray]) -> None:
+        if self.due(self._every):
             self.draw()
 
     def draw(self) -> None:
@@ -195,8 +223,8 @@ class Checkpointing(StepCallback):
         self._checkpoints, self._every, self._monitor = checkpoints, every, monitor
         self._writer, self._logs = writer, logs
 
-    def after_step(self, logs: Mapping[str, Any]) -> None:
-        if self.progress.step % self._every == 0:
+    def after_steps(self, logs: Mapping[str, np.ndarray]) -> None:
+        if self.due(self._every):
             self.save()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
@@ -265,7 +293,7 @@ class StopOnRequest(StepCallback):
         self._signal = number
         print("\nstopping after this step; Ctrl-C again stops at once", file=sys.stderr, flush=True)
 
-    def after_step(self, logs: Mapping[str, Any]) -> None:
+    def after_steps(self, logs: Mapping[str, np.ndarray]) -> None:
         asked = self._signal is not None or time.monotonic() >= self._end
         if any_worker(self.model.distribute_strategy, asked):
             raise Interrupted(self._signal)

@@ -40,6 +40,9 @@ class RunConfig:
     """Step size of Adam [1/step], constant for the first half and then linearly to 0; 2e-4 in the pix2pix paper."""
     seed: int = 0
     """Seed of weights, dropout, order and augmentation [integer]."""
+    steps_per_execution: int = 1
+    """Steps that are one call into TensorFlow: a small model's step is shorter than what Python does around it. Logs
+    stay those of each step; sheets, checkpoints and a stop come after the call that they fall into [steps]."""
     accumulate: int = 1
     """Parts that a batch is worked off in, one after the other, for less memory and the same step [parts]."""
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
@@ -85,6 +88,7 @@ class RunConfig:
             "checkpoint_every",
             "keep_checkpoints",
             "accumulate",
+            "steps_per_execution",
         )
         non_negative(self, "steps_per_epoch", "seed", "max_hours", "cpu_replicas", "profile")
         if self.seed >= 2**32:

@@ -62,6 +62,8 @@ class GenerativeModel(keras.Model):
         self.averages: dict[str, keras.Model] = {}
         self.ema_decay = 0.0
         self.accumulate = 1
+        self.steps_at_once = 1
+        self._steps_per_epoch = self._steps_left = 0
         self._meters: dict[str, dict[str, keras.metrics.Mean]] = {"train": {}, "test": {}}
         self._phase = "train"
         self._keep_meters_once = False
@@ -105,7 +107,9 @@ class GenerativeModel(keras.Model):
             accumulate: equal parts in which a batch is worked off, for less memory and the same step.
             jit_compile: compile the step by XLA.
             run_eagerly: no graph, for debugging.
-            steps_per_execution: steps per call into the graph.
+            steps_per_execution: most steps per call into the graph. Small models need it: the step of a dense one is
+                shorter than what Python does around it. `fit` then wants `steps_per_epoch`, in steps, of which the last
+                call of an epoch takes what is left; the logs of a call are arrays, a value for each of its steps.
         """
         if set(optimizers) != set(self.players):
             raise ValueError(f"{self.family} has the players {sorted(self.players)}, not {sorted(optimizers)}.")
@@ -114,9 +118,9 @@ class GenerativeModel(keras.Model):
             loss=None,
             jit_compile=jit_compile,
             run_eagerly=run_eagerly,
-            steps_per_execution=steps_per_execution,
         )
         self.accumulate = accumulate
+        self.steps_at_once = steps_per_execution
         for player, optimizer in optimizers.items():
             if keras.config.dtype_policy().compute_dtype == "float16":
                 optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
@@ -240,6 +244,55 @@ class GenerativeModel(keras.Model):
     def _loggable(self, scalar: tf.Tensor) -> tf.Tensor:
         # Keras reduces logs over workers along axis 0, which a scalar lacks; elsewhere (1,) would break TensorBoard.
         return tf.reshape(scalar, (1,)) if several_workers(self.distribute_strategy) else scalar
+
+    # -- several steps in one call ---------------------------------------------------------------------------------
+
+    def fit(self, *arguments: Any, steps_per_epoch: int | None = None, **settings: Any) -> keras.callbacks.History:
+        """As `keras.Model.fit`; with several steps in one call, `steps_per_epoch` is still a number of steps."""
+        if self.steps_at_once > 1:
+            if not steps_per_epoch:
+                raise ValueError("steps_per_execution needs steps_per_epoch, to know where an epoch ends.")
+            self._steps_per_epoch = self._steps_left = steps_per_epoch
+            steps_per_epoch = -(-steps_per_epoch // self.steps_at_once)
+        return super().fit(*arguments, steps_per_epoch=steps_per_epoch, **settings)
+
+    def make_train_function(self, force: bool = False) -> None:
+        """What `fit` calls for each step, or for several.
+
+        Keras' own form of several steps returns the terms of the last alone, and does not stop at the end of an epoch
+        if the data go on.
+        """
+        if self.steps_at_once == 1 or (self.train_function is not None and not force):
+            super().make_train_function(force)
+            return
+        strategy = self.distribute_strategy
+        axis = 0 if several_workers(strategy) else None
+
+        def one_step(batch: Any) -> dict[str, tf.Tensor]:
+            terms = strategy.run(self.train_step, args=(batch,))
+            return {name: strategy.reduce("MEAN", value, axis=axis) for name, value in terms.items()}
+
+        def many_steps(iterator: Any, count: tf.Tensor) -> dict[str, tf.Tensor]:
+            rows = {name: tf.TensorArray(tf.float32, count, element_shape=()) for name in self._meters["train"]}
+
+            def step(number: tf.Tensor, rows: dict[str, tf.TensorArray]) -> tuple[tf.Tensor, dict[str, tf.TensorArray]]:
+                terms = compiled(iterator.get_next())
+                return number + 1, {name: row.write(number, terms[name]) for name, row in rows.items()}
+
+            done = tf.while_loop(lambda number, _: number < count, step, (0, rows), parallel_iterations=1)
+            return {name: row.stack() for name, row in done[1].items()}
+
+        compiled = one_step
+        if not self.run_eagerly:
+            compiled = tf.function(one_step, reduce_retracing=True, jit_compile=self.jit_compile, autograph=False)
+            many_steps = tf.function(many_steps, reduce_retracing=True, autograph=False)
+
+        def function(iterator: Any) -> dict[str, tf.Tensor]:
+            count = min(self.steps_at_once, self._steps_left)
+            self._steps_left = self._steps_left - count or self._steps_per_epoch
+            return many_steps(iterator, tf.constant(count))
+
+        self.train_function = function
 
     # -- what Keras asks of the meters -----------------------------------------------------------------------------
 

@@ -130,7 +130,13 @@ class Run:
         run = self.setup.run
         total = run.epochs * self.steps_per_epoch(data)
         rate = ConstantThenLinear(run.learning_rate, turn=total // 2, total=total)
-        model.compile(model.make_optimizers(rate), ema_decay=run.ema, accumulate=run.accumulate, jit_compile=run.jit)
+        model.compile(
+            model.make_optimizers(rate),
+            ema_decay=run.ema,
+            accumulate=run.accumulate,
+            jit_compile=run.jit,
+            steps_per_execution=run.steps_per_execution,
+        )
 
     def fit(self, model: GenerativeModel, data: Data) -> None:
         """Train to the last epoch, from the newest checkpoint on if the run is resumed.
@@ -165,7 +171,15 @@ class Run:
                         initial_epoch=epoch,
                         epochs=until,
                         steps_per_epoch=steps - first % steps,
-                        callbacks=[on.Counter(progress), profile, on.Bar(), log, preview, saving, stop],
+                        callbacks=[
+                            on.Counter(progress),
+                            profile,
+                            on.Bar(steps - first % steps),
+                            log,
+                            preview,
+                            saving,
+                            stop,
+                        ],
                         shuffle=False,  # the order is the data layer's
                         verbose=1 if self.chief else 0,
                     )

@@ -102,6 +102,25 @@ def test_tensorboard_has_every_term(run):
     assert float(tf.make_ndarray(events.Tensors("epoch/generator_l1")[0].tensor_proto)) == pytest.approx(mean, rel=1e-5)
 
 
+@pytest.mark.parametrize("device", [[], ["--distribute", "mirrored", "--cpu-replicas", "2", "--batch-size", "2"]])
+def test_several_steps_in_one_call_are_the_same_steps(pairs, tmp_path, device):
+    """Two calls an epoch, of two steps and of the one that is left: every step's logs, weights, sheets as without."""
+    flags = ["--preview-every", "3", "--ema", "0.5", *device]
+    assert train(pairs, tmp_path / "one", *flags, "--epochs", "2") == 0
+    assert train(pairs, tmp_path / "two", *flags, "--epochs", "2", "--steps-per-execution", "2") == 0
+    assert [line for line in differences(tmp_path / "one", tmp_path / "two") if "config" not in line] == []
+
+
+def test_a_stop_comes_after_the_call(pairs, tmp_path):
+    """And the run goes on exactly, also with the end of an epoch in the middle of a call."""
+    flags = ["--preview-every", "3", "--epochs", "2", "--steps-per-execution", "2"]
+    assert train(pairs, tmp_path / "whole", *flags) == 0
+    assert train(pairs, tmp_path / "run", *flags, "--max-hours", "1e-9") == 143
+    assert models.load(tmp_path / "run")[1] == 2
+    assert train_pix2pix.main(["--resume", str(tmp_path / "run"), "--max-hours", "1"]) == 0
+    assert differences(tmp_path / "whole", tmp_path / "run") == []
+
+
 def test_samples_are_sheets_with_a_page(run):
     names = sorted(path.name for path in (run / "samples").iterdir())
     assert names == ["index.html", "step-0000002.png", "step-0000004.png", "step-0000006.png"]
@@ -122,14 +141,14 @@ def test_the_newest_and_the_best_checkpoint_are_kept(run):
 def test_an_interrupted_run_resumes_to_the_same_weights(run, pairs, tmp_path, monkeypatch, capsys):
     """Ctrl-C in the middle of the second epoch, then --resume without any other flag: bit-identical weights."""
     out = tmp_path / "run"
-    original = callbacks.StopOnRequest.after_step
+    original = callbacks.StopOnRequest.after_steps
 
     def interrupt(self, logs):
         if self.progress.step == 4:
             os.kill(os.getpid(), signal.SIGINT)
         original(self, logs)
 
-    monkeypatch.setattr(callbacks.StopOnRequest, "after_step", interrupt)
+    monkeypatch.setattr(callbacks.StopOnRequest, "after_steps", interrupt)
     code = train(pairs, out, "--epochs", "2", "--preview-every", "2", "--ema", "0.5")
     monkeypatch.undo()
     assert code == 130
@@ -142,7 +161,7 @@ def test_an_interrupted_run_resumes_to_the_same_weights(run, pairs, tmp_path, mo
     assert sorted(p.name for p in (out / "samples").iterdir()) == sorted(p.name for p in (run / "samples").iterdir())
 
 
-@pytest.mark.parametrize("moment", ["on_test_batch_end", "after_step"])
+@pytest.mark.parametrize("moment", ["on_test_batch_end", "after_steps"])
 def test_a_run_stopped_at_the_end_of_an_epoch_misses_nothing(run, pairs, tmp_path, monkeypatch, moment):
     """After the last step of the first epoch or during its validation: the resumed run validates that epoch first."""
     out = tmp_path / "run"
@@ -246,13 +265,13 @@ def test_a_quota_on_files_loses_nothing(run, tmp_path, capsys):
 
 
 def test_sigterm_stops_as_ctrl_c_does(pairs, tmp_path, monkeypatch):
-    original = callbacks.StopOnRequest.after_step
+    original = callbacks.StopOnRequest.after_steps
 
     def terminate(self, logs):
         os.kill(os.getpid(), signal.SIGTERM)
         original(self, logs)
 
-    monkeypatch.setattr(callbacks.StopOnRequest, "after_step", terminate)
+    monkeypatch.setattr(callbacks.StopOnRequest, "after_steps", terminate)
     assert train(pairs, tmp_path / "run", "--epochs", "1") == 143
     assert models.load(tmp_path / "run")[1] == 1
 
@@ -396,7 +415,7 @@ def test_a_picture_that_fails_in_the_middle_ends_the_run_in_order(pairs, tmp_pat
     """The pictures are decoded at each access, and are damaged after the second step: an orderly end, and a resume."""
     data, out = tmp_path / "data", tmp_path / "run"
     shutil.copytree(pairs, data)
-    original = callbacks.StopOnRequest.after_step
+    original = callbacks.StopOnRequest.after_steps
 
     def spoil(self, logs):
         if self.progress.step == 2:
@@ -404,7 +423,7 @@ def test_a_picture_that_fails_in_the_middle_ends_the_run_in_order(pairs, tmp_pat
                 damage(file)
         original(self, logs)
 
-    monkeypatch.setattr(callbacks.StopOnRequest, "after_step", spoil)
+    monkeypatch.setattr(callbacks.StopOnRequest, "after_steps", spoil)
     flags = ["--cache-gib", "0", "--no-verify", "--checkpoint-every", "2", "--steps-per-epoch", "500"]
     assert train(data, out, *flags) == 2
     complaint = capsys.readouterr().err
@@ -453,7 +472,7 @@ def test_a_profile_has_the_operations_of_so_many_steps(pairs, tmp_path, monkeypa
         if self.progress.step == 5 and len(list(tmp_path.iterdir())) == 2:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(callbacks.Preview, "after_step", interrupt)
+    monkeypatch.setattr(callbacks.Preview, "after_steps", interrupt)
     for wanted, epochs, code, traced in ((2, 1, 0, 2), (9, 2, 143, 3)):
         out = tmp_path / str(wanted)
         assert train(pairs, out, "--epochs", str(epochs), "--steps-per-epoch", "5", "--profile", str(wanted)) == code
