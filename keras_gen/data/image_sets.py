@@ -4,9 +4,11 @@
 into memory are held there as one array, and a batch is one gather from it.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import numpy as np
 import tensorflow as tf
@@ -16,7 +18,7 @@ from keras_gen.data.array_files import Arrays
 from keras_gen.data.decoding import Side, Survey, passed_once
 from keras_gen.data.folders import listed, shown
 from keras_gen.data.image_sources import ACCEPTED, Drawn, Encoded, Source, Split, find_set
-from keras_gen.data.pipeline import coin, ordered_batches, training_stream
+from keras_gen.data.pipeline import coin, ordered_batches, training_stream, uniforms
 from keras_gen.data.shapes import SIZE, Shapes
 from keras_gen.errors import UserError
 
@@ -50,6 +52,9 @@ class ImagesConfig:
     """Decode every file before training, about 1 ms each; --no-verify reads headers only, of uncached files."""
     mirror: bool = False
     """Mirror training images left to right at random."""
+    binarise: Literal["none", "threshold", "sample"] = "none"
+    """Make pixels black or white: by a threshold in the middle, or white with the probability of their grey, drawn anew
+    at each access in training and once and for all in validation (Burda et al. 2016)."""
     cache_gib: float = 1.0
     """Keep decoded images in memory if they fit else decode at each access [GiB]; arrays have to fit."""
     max_pixels: int = images.MAX_PIXELS
@@ -223,7 +228,7 @@ class ImagesData:
         return Side(self._config.channels or int(channels), dtype, max_pixels=self._config.max_pixels)
 
     def _table(self, source: Source, indices: np.ndarray) -> tuple[_Load, np.ndarray]:
-        """A function from numbers to stored images, labels and coins, and the labels; checks every file."""
+        """A function from numbers to stored images, labels and the keys, and the labels; checks every file."""
         if isinstance(source, Drawn):
             return self._drawn(source, indices), source.labels[indices]
         if isinstance(source, Arrays):
@@ -241,7 +246,7 @@ class ImagesData:
             if self.channels > 1:
                 opaque = [tf.fill(tf.shape(drawn), tf.constant(255, tf.uint8))] * (self.channels == 4)
                 drawn = tf.concat([drawn] * 3 + opaque, axis=-1)
-            return drawn, tf.gather(labels, numbers), coin(keys)
+            return drawn, tf.gather(labels, numbers), keys
 
         return load
 
@@ -262,7 +267,7 @@ class ImagesData:
     def _held(self, stored: np.ndarray, labels: np.ndarray) -> tuple[_Load, np.ndarray]:
         with tf.device("CPU:0"):  # held outside the graph, which could not take more than 2 GB
             table, ids = tf.constant(stored), tf.constant(labels)
-        return lambda numbers, keys: (tf.gather(table, numbers), tf.gather(ids, numbers), coin(keys)), labels
+        return lambda numbers, keys: (tf.gather(table, numbers), tf.gather(ids, numbers), keys), labels
 
     def _decoded(self, source: Encoded, indices: np.ndarray) -> tuple[_Load, np.ndarray]:
         size, side = self.image_size, self._side
@@ -286,14 +291,18 @@ class ImagesData:
                 return self._held(stored if good.all() else stored[good], source.labels[indices])
         labels = source.labels[indices]
         chosen, ids = tf.constant(indices), tf.constant(labels)
-        return lambda number, key: (load(chosen[number]), ids[number], coin(key)), labels
+        return lambda number, key: (load(chosen[number]), ids[number], key), labels
 
-    def _finish(
-        self, image: tf.Tensor, label: tf.Tensor, mirrored: tf.Tensor, mirror: bool
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    def _finish(self, image: tf.Tensor, label: tf.Tensor, keys: tf.Tensor, mirror: bool) -> tuple[tf.Tensor, tf.Tensor]:
         if mirror:
-            image = tf.where(mirrored[:, None, None, None], tf.reverse(image, [2]), image)
-        return self._side.to_float(image), label
+            image = tf.where(coin(keys)[:, None, None, None], tf.reverse(image, [2]), image)
+        image = self._side.to_float(image)
+        if self._config.binarise != "none":
+            black = tf.constant(0.5)
+            if self._config.binarise == "sample":
+                black = tf.reshape(uniforms(keys, math.prod(image.shape[1:])), tf.shape(image))
+            image = tf.where((image + 1.0) / 2.0 > black, 1.0, -1.0)
+        return image, label
 
 
 def open_images(config: ImagesConfig, seed: int) -> ImagesData:

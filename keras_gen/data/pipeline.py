@@ -24,6 +24,7 @@ If it is vectorised: (indices: (n,), keys: (n, 2)) -> a batch of n."""
 
 _ORDER, _DRAW = 0, 1  # what a key is for: the order of an epoch, or the chance within an example
 _ROUNDS = 16  # of the cipher that permutes
+_GOLDEN = 0x9E3779B97F4A7C15  # step of SplitMix64's counter
 
 
 def training_stream(
@@ -91,14 +92,14 @@ def ordered_batches(
     """Every example once, or the first `limit`, in order; the last batch may be smaller.
 
     Worker w of `shard` = (w, workers) gets examples w, w + workers, ... in batches of `batch_size / workers`.
-    `load` gets a constant key: it is meant to draw nothing.
+    The key of an example is always the same one.
     """
     worker, workers = shard
     size = size if limit is None else min(size, limit)
     share = -(-batch_size // workers)
 
     def place(positions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return positions, tf.zeros((tf.size(positions), 2), tf.int64)
+        return positions, tf.stack([tf.zeros_like(positions), positions], axis=1)
 
     positions = tf.data.Dataset.range(worker, size, workers)
     return _batches(positions.batch(share), place, load, finish, share, vectorised)
@@ -107,14 +108,29 @@ def ordered_batches(
 def coin(key: tf.Tensor) -> tf.Tensor:
     """A fair draw of True or False from a key, or one from each of (n, 2) keys.
 
-    TensorFlow draws from one key at a time; this is the first bit of SplitMix64 (Steele, Lea and Flood 2014, with
-    the constants of Stafford's variant 13), the counter being the key's second word.
+    TensorFlow draws from one key at a time; this is the first bit of `_split_mix`, the counter being the key's second
+    word.
     """
-    state, counter = tf.unstack(tf.bitcast(key, tf.uint64), axis=-1)
-    mixed = state + counter * tf.constant(0x9E3779B97F4A7C15, tf.uint64)
+    return tf.bitwise.right_shift(_split_mix(*tf.unstack(tf.bitcast(key, tf.uint64), axis=-1)), _bits(63)) == 1
+
+
+def uniforms(keys: tf.Tensor, count: int) -> tf.Tensor:
+    """Draws from [0, 1) of a key (2,) or of each of (n, 2) keys: (count,) or (n, count) float32, of 24 bits."""
+    states = _split_mix(*tf.unstack(tf.bitcast(keys, tf.uint64), axis=-1))
+    mixed = _split_mix(states[..., None], tf.cast(tf.range(1, count + 1), tf.uint64))
+    return tf.cast(tf.bitwise.right_shift(mixed, _bits(40)), tf.float32) * 2.0**-24
+
+
+def _split_mix(state: tf.Tensor, counter: tf.Tensor) -> tf.Tensor:
+    """Number `counter` of SplitMix64 from `state`, uint64 (Steele, Lea and Flood 2014; Stafford's variant 13)."""
+    mixed = state + counter * _bits(_GOLDEN)
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        mixed = (mixed ^ tf.bitwise.right_shift(mixed, tf.constant(shift, tf.uint64))) * tf.constant(factor, tf.uint64)
-    return tf.bitwise.right_shift(mixed, tf.constant(63, tf.uint64)) == 1
+        mixed = (mixed ^ tf.bitwise.right_shift(mixed, _bits(shift))) * _bits(factor)
+    return mixed ^ tf.bitwise.right_shift(mixed, _bits(31))
+
+
+def _bits(number: int) -> tf.Tensor:
+    return tf.constant(number, tf.uint64)
 
 
 def _batches(

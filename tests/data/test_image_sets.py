@@ -147,6 +147,26 @@ def test_mirrored_images_are_half_of_the_training_and_none_of_the_validation(lab
     np.testing.assert_array_equal(stack(data.validation(4))[0], stack(opened(labelled).validation(4))[0])
 
 
+def test_binary_images_are_white_as_often_as_they_were_grey(tmp_path):
+    """One image of 6,400 pixels of one grey, in 16 epochs: four deviations of the mean are below 1.3 %."""
+    np.save(tmp_path / "grey.npy", np.full((4, 80, 80), 51, np.uint8))
+    data = opened(tmp_path / "grey.npy", binarise="sample", val_every=4)
+    images = stack(data.train(3, stop=48))[0]
+    assert set(np.unique(images)) == {-1.0, 1.0}
+    white = (images > 0).mean(axis=0)
+    assert abs(white.mean() - 51 / 255) < 0.013 / np.sqrt(3)
+    assert 0 < white.min() < white.max() < 0.7  # anew at each access: no pixel is always black
+    held, again = stack(data.validation(1))[0], stack(data.validation(1))[0]
+    np.testing.assert_array_equal(held, again)
+    assert abs((held > 0).mean() - 51 / 255) < 4 * np.sqrt(0.2 * 0.8 / 6400)
+
+
+def test_binary_images_by_a_threshold(tmp_path):
+    np.save(tmp_path / "steps.npy", np.tile(np.array([0, 127, 128, 255], np.uint8), (4, 4, 1)))
+    images = stack(opened(tmp_path / "steps.npy", binarise="threshold").train(2, stop=2))[0]
+    np.testing.assert_array_equal(images[0, 0, :, 0], [-1, -1, 1, 1])
+
+
 # -- folders -----------------------------------------------------------------------------------------------------------
 
 
