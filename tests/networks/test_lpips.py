@@ -127,7 +127,7 @@ def of_one_array(array):
 
 @pytest.mark.parametrize(
     "content",
-    [None, b"", b"no archive", b"PK\x03\x04 cut off", of_one_array(np.ones(3)), of_one_array(np.ones((3, 2)))],
+    [None, b"", b"no archive", b"PK\x03\x04 cut off", of_one_array(np.ones(3))],
 )
 def test_a_file_that_is_no_archive_is_refused(tmp_path, content):
     if content is not None:
