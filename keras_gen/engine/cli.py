@@ -132,7 +132,8 @@ def _flags(kind: type, default: Any, group: str, groups: dict[str, list[str]]) -
         if dataclasses.is_dataclass(hint):
             _flags(hint, value, f"{field.name} flags", groups)
         elif any(mark in marks for mark in tyro.conf.Positional[int].__metadata__):
-            positional.append(f"{field.name.upper()}{' ...' if typing.get_origin(hint) in (tuple, list) else ''}")
+            shown = f"{field.name.upper()}{' ...' if typing.get_origin(hint) in (tuple, list) else ''}"
+            positional.append(shown if value is dataclasses.MISSING else f"[{shown}]")
         elif not any(mark in marks for mark in tyro.conf.Suppress[int].__metadata__):
             groups.setdefault(group, []).append(_flag(field.name, hint, value))
     return positional

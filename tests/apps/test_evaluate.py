@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 
 import keras
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from scipy import ndimage
 
 from apps import evaluate
 from keras_gen import models
@@ -17,6 +19,7 @@ from keras_gen.data.pairs import PairsConfig
 from keras_gen.engine.checkpoints import Checkpoints, Progress
 from keras_gen.engine.config import Setup
 from keras_gen.models.pix2pix import PRESETS, Pix2Pix
+from keras_gen.networks.lpips import load_lpips
 from keras_gen.ops import reconstruction
 
 SIZE = 32
@@ -162,6 +165,121 @@ def test_data_of_other_channels_are_refused(run, pairs, tmp_path, capsys):
     shutil.copytree(pairs / "ids", tmp_path / "grey")
     assert evaluate.main([str(run), "--data", str(tmp_path / "grey")]) == 2
     assert "has source channels 1, and" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Three pictures and worse ones of the same names, of other formats and one of another size than the others."""
+    root = tmp_path_factory.mktemp("folders")
+    rng = np.random.default_rng(0)
+    for name, size, noise in (("a", (40, 30, 3), 5), ("b", (40, 30, 3), 60), ("c", (32, 48), 20)):
+        picture = ndimage.zoom(rng.uniform(40, 216, (8, 8)), (size[0] / 8, size[1] / 8), order=1)
+        picture = np.broadcast_to(picture.reshape(*picture.shape, *(1,) * (len(size) - 2)), size)
+        save(root / "real" / f"{name}.bmp", picture.astype(np.uint8))
+        save(root / "drawn" / f"{name}.png", np.clip(picture + rng.normal(0, noise, size), 0, 255).astype(np.uint8))
+    return root
+
+
+def compare(root, *flags):
+    return evaluate.main(["--images", str(root / "drawn"), "--reference", str(root / "real"), *flags])
+
+
+def test_two_folders_are_compared_file_by_file(folders, tmp_path, capsys):
+    assert compare(folders, "--metrics", "ssim,psnr", "--json", str(tmp_path / "figures.json")) == 0
+    found = json.loads((tmp_path / "figures.json").read_text())
+    expected = {}
+    for name in "abc":
+        drawn, real = (
+            np.asarray(Image.open(folders / part / f"{name}{suffix}"), np.float64)
+            for part, suffix in (("drawn", ".png"), ("real", ".bmp"))
+        )
+        expected[name] = 10 * np.log10(255**2 / np.square(drawn - real).mean())
+        assert found["files"][name]["psnr"] == pytest.approx(expected[name], rel=1e-4)
+    assert found["compared"] == 3
+    psnr = found["reconstruction"]["psnr"]
+    assert psnr["mean"] == pytest.approx(np.mean(list(expected.values())), rel=1e-4)
+    assert psnr["sd"] == pytest.approx(np.std(list(expected.values())), rel=1e-3)
+    assert list(psnr["worst"]) == sorted(expected, key=expected.get)
+    said = capsys.readouterr().out
+    assert said.index("SSIM ") < said.index("PSNR [dB] ")  # as asked for
+    assert f"b ({psnr['worst']['b']:.4g}), c (" in said
+    assert "SSIM: Wang et al. 2004; Gaussian window 11x11, sigma 1.5" in said
+
+
+def test_lpips_of_two_folders(folders, shared, tmp_path, capsys):
+    """Grey counts as RGB of equal channels."""
+    weights = shared / "data/lpips/lpips_squeeze.npz"
+    flags = ["--weights", str(weights), "--json", str(tmp_path / "figures.json")]
+    assert compare(folders, "--metrics", "lpips", *flags) == 0
+    found = json.loads((tmp_path / "figures.json").read_text())
+    drawn, real = (
+        tf.constant(np.asarray(Image.open(path).convert("RGB"), np.float32)[None] / 127.5 - 1)
+        for path in (folders / "drawn" / "c.png", folders / "real" / "c.bmp")
+    )
+    assert found["files"]["c"]["lpips"] == pytest.approx(float(load_lpips(weights)([drawn, real])[0]), rel=1e-4)
+    assert next(iter(found["reconstruction"]["lpips"]["worst"])) == "b"
+    assert "squeeze, weights lpips_squeeze.npz (SHA-256 " in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.fixture
+def spoilt(folders, tmp_path):
+    shutil.copytree(folders, tmp_path, dirs_exist_ok=True)
+    for part, name in (("drawn", "extra.png"), ("drawn", "broken.png"), ("real", "broken.bmp"), ("real", "small.png")):
+        save(tmp_path / part / name, np.zeros((20, 20), np.uint8))
+    (tmp_path / "drawn" / "broken.png").write_bytes(b"\x89PNG cut off")
+    save(tmp_path / "drawn" / "small.png", np.zeros((20, 21), np.uint8))
+    return tmp_path
+
+
+def test_files_that_cannot_be_compared_are_named(spoilt, capsys):
+    assert compare(spoilt) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    for sentence in (
+        "extra.png has no partner",
+        "broken.png is not a PNG",
+        "small.png is 21x20 and",
+        "small.png 20x20",
+    ):
+        assert sentence in said
+    assert "3 of the files cannot be compared" in said
+
+
+def test_files_that_cannot_be_compared_are_left_out_on_demand(spoilt, capsys, tmp_path):
+    assert compare(spoilt, "--skip-bad", "--json", str(tmp_path / "figures.json")) == 0
+    found = json.loads((tmp_path / "figures.json").read_text())
+    assert list(found["files"]) == ["a", "b", "c"]
+    assert len(found["left_out"]) == 3
+    assert "3 files left out (" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--metrics", "fid"], "--metrics got fid; accepted are l1, psnr, ssim, ms_ssim, lpips, comma-separated"),
+        (["--metrics", ","], "--metrics got nothing"),
+        (["--metrics", "ms_ssim"], "--metrics ms_ssim takes sides of 161 pixels and more, and .*a.png is 30x40"),
+        (["--metrics", "lpips"], "--metrics lpips needs --weights FILE"),
+        (["--weights", "w.npz"], "--weights w.npz needs --metrics lpips"),
+        (["--metrics", "lpips", "--weights", "/nowhere/w.npz"], "--weights /nowhere/w.npz cannot be read"),
+        (["--json", "/nowhere/figures.json"], "--json /nowhere/figures.json cannot be written"),
+        (["--checkpoint", "best"], "--checkpoint does not go with --images"),
+        (["--segmenter-epochs", "3"], "--segmenter-epochs does not go with --images"),
+        (["a_run"], "--images does not go with a RUN"),
+        (["--reference", "/nowhere"], "--reference got /nowhere, which is no folder"),
+    ],
+)
+def test_bad_flags_of_a_comparison_are_one_sentence(folders, flags, sentence, capsys):
+    assert compare(folders, *flags) == 2
+    said = capsys.readouterr().err
+    assert re.search(sentence, said)
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("flags", [[], ["--images", "here"]])
+def test_nothing_to_evaluate_is_said(flags, capsys):
+    assert evaluate.main(flags) == 2
+    assert "RUN is missing" in capsys.readouterr().err
 
 
 def test_help_fits_a_screen_and_begins_with_an_example(capsys):

@@ -2,14 +2,14 @@
 
 import io
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from lpips_file import arrays_of, random_lpips
 from PIL import Image
 
 from keras_gen.errors import UserError
-from keras_gen.networks.lpips import SMALLEST, load_lpips, lpips
+from keras_gen.networks.lpips import SMALLEST, load_lpips
 
 
 def pictures(seed, size, count=2):
@@ -18,23 +18,7 @@ def pictures(seed, size, count=2):
 
 @pytest.fixture(scope="module", params=["alex", "squeeze"])
 def network(request):
-    """Random weights, those of the channels too: positive ones, as learned ones are."""
-    keras.utils.set_random_seed(0)
-    built = lpips(request.param)
-    for layer in built.layers:
-        if layer.name.startswith("lin"):
-            layer.set_weights([np.abs(weights) for weights in layer.get_weights()])
-    return built
-
-
-def arrays_of(network):
-    """The weights by the names of their file."""
-    held = [layer for inner in network.layers for layer in getattr(inner, "layers", [inner]) if layer.weights]
-    arrays = {}
-    for layer in held:
-        kernel, *bias = layer.get_weights()
-        arrays |= {f"{layer.name}_w": kernel, f"{layer.name}_b": bias[0]} if bias else {layer.name: kernel.ravel()}
-    return arrays
+    return random_lpips(request.param)
 
 
 @pytest.mark.parametrize(
