@@ -15,7 +15,7 @@ Departures from the papers: ReLU units, Adam instead of Adagrad.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import tensorflow as tf
@@ -35,16 +35,27 @@ _NOISE_ROWS = 4096  # draws of noise that validation chooses from
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(Layout):
-    """What the model is."""
+class Variational(Layout):
+    """What the model is, of all variants."""
 
     likelihood: Likelihood = "bernoulli"
     """Of an image given its latent vector: bernoulli for nearly binary ones, gaussian with a learned variance, or
     logistic, the probabilities of 256 levels."""
+    warm_up: int = 0
+    """Steps over which the weight of the divergence grows from 0 to its full value [steps]."""
+    importance_samples: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        non_negative(self, "warm_up")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Variational):
+    """What the model is."""
+
     beta: float = 1.0
     """Weight of the KL divergence [1]; 1 is the bound, more disentangles (Higgins et al. 2017)."""
-    warm_up: int = 0
-    """Steps over which the weight of the KL divergence grows from 0 to beta [steps]."""
     free_bits: float = 0.0
     """KL divergence of a unit that costs nothing, mean over the batch [nats] (Kingma et al. 2016)."""
     importance_samples: int = 1
@@ -53,7 +64,7 @@ class Config(Layout):
     def __post_init__(self) -> None:
         super().__post_init__()
         positive(self, "importance_samples")
-        non_negative(self, "beta", "warm_up", "free_bits")
+        non_negative(self, "beta", "free_bits")
         if self.importance_samples > 1 and (self.beta != 1 or self.warm_up or self.free_bits):
             raise UserError(
                 f"--importance-samples got {self.importance_samples}, whose bound has no KL divergence to weigh: "
@@ -64,21 +75,25 @@ class Config(Layout):
 class VAE(GenerativeModel):
     """A variational autoencoder as a `GenerativeModel`.
 
-    One player of both networks. A batch is (image, label), float32 NHWC in [-1, 1]; labels are not used.
+    One player of both networks. A batch is (image, label), float32 NHWC in [-1, 1] and int32; labels are not used.
+
+    A variant overrides `divergence`, what its paper puts in place of the KL divergence, or `conditioned`, what its
+    networks take beside images and latent vectors.
     """
 
     family = "vae"
-    Config = Config
+    Config: ClassVar[type] = Config
     monitor = "negative_elbo"
+    extra_terms: ClassVar[tuple[str, ...]] = ()  # those that `divergence` gives
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Variational) -> None:
         super().__init__(config)
         self.encoder = self.add_network("encoder", self._encoder())
         self.decoder = self.add_network("decoder", self._decoder())
         self.add_player("vae", "encoder", "decoder")
         self.noise = keras.random.SeedGenerator(name="noise")
         self.log_terms(
-            train=["negative_bound", "reconstruction", "kl"],
+            train=["negative_bound", "reconstruction", "kl", *self.extra_terms],
             test=["negative_elbo", "reconstruction", "kl", "psnr"],
         )
 
@@ -86,8 +101,12 @@ class VAE(GenerativeModel):
         return encoder(self.config, ("mean", "log_variance"))
 
     def _decoder(self) -> keras.Model:
-        channels = self.config.channels * parameters_per_channel(self.config.likelihood)
-        return decoder(self.config, channels=channels, activation=None)
+        return decoder(self.config, channels=self.decoder_channels, activation=None)
+
+    @property
+    def decoder_channels(self) -> int:
+        """Channels of the likelihood's parameters."""
+        return self.config.channels * parameters_per_channel(self.config.likelihood)
 
     def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
         """Adam with its usual decays."""
@@ -99,54 +118,114 @@ class VAE(GenerativeModel):
 
     def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
         """The negative bound and its parts in nats, means over examples."""
-        images, _ = batch
-        mean, log_variance = self.encoder(images, training=True)
-        kl = kl_to_standard_normal(mean, log_variance)
+        images, labels = batch
         samples = self.config.importance_samples
-        noise = keras.random.normal((samples, tf.shape(mean)[0], self.config.latent), seed=self.noise)
-        log_p, log_ratio = self._log_weights(images, mean, log_variance, noise, training=True)
-        terms = {"reconstruction": -tf.reduce_mean(log_p), "kl": tf.reduce_mean(tf.reduce_sum(kl, axis=-1))}
+        mean, log_variance = self.encoder(self.conditioned(images, labels), training=True)
+        z = mean + tf.exp(0.5 * log_variance) * self.draw_noise(samples, tf.shape(mean)[0])
+        log_p = self._log_likelihood(self.decoder, z, images, labels, training=True)
+        kl = tf.reduce_sum(kl_to_standard_normal(mean, log_variance), axis=-1)
+        terms = {"reconstruction": -tf.reduce_mean(log_p), "kl": tf.reduce_mean(kl)}
         if samples > 1:
-            loss = -tf.reduce_mean(log_mean_exp(log_p + log_ratio))
+            log_ratio = log_normal(z) - log_normal(z, mean, log_variance)
+            losses = {"vae": -tf.reduce_mean(log_mean_exp(log_p + log_ratio))}
         else:
-            # By unit: what is below the free bits does not count, and gives no gradient.
-            paid = tf.maximum(tf.reduce_mean(kl, axis=0), self.config.free_bits)
-            loss = terms["reconstruction"] + self._kl_weight() * tf.reduce_sum(paid)
-        return {"vae": loss}, terms | {"negative_bound": loss}
+            losses, parts = self.divergence(z[0], mean, log_variance)
+            losses["vae"] = terms["reconstruction"] + self._warmth() * losses["vae"]
+            terms |= parts
+        return losses, terms | {"negative_bound": losses["vae"]}
 
-    def _kl_weight(self) -> tf.Tensor:
+    def divergence(
+        self, z: tf.Tensor, mean: tf.Tensor, log_variance: tf.Tensor
+    ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+        """What the latent vectors cost: beta times the KL divergence, by its closed form.
+
+        Args:
+            z: samples of the posteriors, (batch, latent).
+            mean, log_variance: of the posteriors, (batch, latent).
+
+        Returns:
+            player -> loss, of which that of "vae" joins the reconstruction's, and the terms to log, `extra_terms`.
+        """
+        # By unit: what is below the free bits does not count, and gives no gradient.
+        kl = tf.reduce_mean(kl_to_standard_normal(mean, log_variance), axis=0)
+        return {"vae": self.config.beta * tf.reduce_sum(tf.maximum(kl, self.config.free_bits))}, {}
+
+    def _warmth(self) -> tf.Tensor:
+        """Of the divergence's weight, what this step has, [0, 1]."""
         if not self.config.warm_up:
-            return tf.constant(self.config.beta)
+            return tf.constant(1.0)
         done = tf.cast(self.optimizers["vae"].iterations, tf.float32)
-        return self.config.beta * tf.minimum(1.0, (done + 1.0) / self.config.warm_up)
+        return tf.minimum(1.0, (done + 1.0) / self.config.warm_up)
 
-    def _log_weights(
-        self, images: tf.Tensor, mean: tf.Tensor, log_variance: tf.Tensor, noise: tf.Tensor, training: bool
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """log p(x|z) and log p(z) - log q(z|x), (K, n) each, for noise of K samples of n examples, (K, n, latent)."""
+    def conditioned(self, inputs: tf.Tensor, labels: tf.Tensor | None) -> Any:
+        """What encoder and decoder take for images or latent vectors: these alone."""
+        return inputs
+
+    def draw_noise(self, samples: int, count: tf.Tensor) -> tf.Tensor:
+        """Standard normal noise of a training step, (samples, count, latent)."""
+        return keras.random.normal((samples, count, self.config.latent), seed=self.noise)
+
+    def _log_likelihood(
+        self, decode: keras.Model, z: tf.Tensor, images: tf.Tensor, labels: tf.Tensor | None, training: bool
+    ) -> tf.Tensor:
+        """log p(x|z), (K, n), for K latent vectors of each of n images, (K, n, latent)."""
+        samples = tf.shape(z)[0]
+        images = tf.tile(images, (samples, 1, 1, 1))
+        labels = None if labels is None else tf.tile(labels, (samples,))
+        parameters = decode(self.conditioned(tf.reshape(z, (-1, self.config.latent)), labels), training=training)
+        return tf.reshape(log_likelihood(self.config.likelihood, parameters, images), (samples, -1))
+
+    def log_weights(self, images: tf.Tensor, noise: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
+        """log p(x|z) + log p(z) - log q(z|x): the weights of importance sampling, by the networks of inference.
+
+        The logarithm of their mean (`ops.divergences.log_mean_exp`) is below log p(x) in expectation and reaches it
+        with many samples (Burda et al. 2016, equation 8).
+
+        Args:
+            images: (n, S, S, channels) in [-1, 1].
+            noise: standard normal, (K, n, latent): K samples z = mean + deviation * noise for each image.
+            labels: int (n,), of families that are conditioned on them.
+
+        Returns:
+            (K, n), nats.
+        """
+        mean, log_variance = self.encode(images, labels)
         z = mean + tf.exp(0.5 * log_variance) * noise
-        decode = self.decoder if training else self.inference("decoder")
-        parameters = decode(tf.reshape(z, (-1, self.config.latent)), training=training)
-        samples = tf.shape(noise)[0]
-        log_p = log_likelihood(self.config.likelihood, parameters, tf.tile(images, (samples, 1, 1, 1)))
-        return tf.reshape(log_p, (samples, -1)), log_normal(z) - log_normal(z, mean, log_variance)
+        log_p = self._log_likelihood(self.inference("decoder"), z, images, labels, training=False)
+        return log_p + log_normal(z) - log_normal(z, mean, log_variance)
+
+    def encode(self, images: tf.Tensor, labels: tf.Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor]:
+        """Mean and log variance of the posterior, (batch, latent) each, float32.
+
+        Args:
+            images: (batch, S, S, channels) in [-1, 1].
+            labels: int (batch,), of families that are conditioned on them.
+        """
+        return tuple(self.inference("encoder")(self.conditioned(images, labels), training=False))
+
+    def decode(self, latents: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
+        """The pictures of latent vectors: (batch, latent) -> (batch, S, S, channels) in [-1, 1], float32.
+
+        Labels are as those of `encode`.
+        """
+        parameters = self.inference("decoder")(self.conditioned(latents, labels), training=False)
+        return picture(self.config.likelihood, parameters)
 
     def validate(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Negative ELBO and its parts [nats] with one sample, and PSNR [dB] of the mean, each of shape (batch,).
 
         The noise is the same for equal images, so that two validations of the same weights agree.
         """
-        images, _ = batch
-        mean, log_variance = self.inference("encoder")(images, training=False)
-        noise = self._noise_of(images)[None]
-        log_p, _ = self._log_weights(images, mean, log_variance, noise, training=False)
+        images, labels = batch
+        mean, log_variance = self.encode(images, labels)
+        z = mean + tf.exp(0.5 * log_variance) * self._noise_of(images)
+        log_p = self._log_likelihood(self.inference("decoder"), z[None], images, labels, training=False)[0]
         kl = tf.reduce_sum(kl_to_standard_normal(mean, log_variance), axis=-1)
-        drawn = self.decode(mean)
         return {
-            "negative_elbo": kl - log_p[0],
-            "reconstruction": -log_p[0],
+            "negative_elbo": kl - log_p,
+            "reconstruction": -log_p,
             "kl": kl,
-            "psnr": reconstruction.psnr(drawn, images),
+            "psnr": reconstruction.psnr(self.decode(mean, labels), images),
         }
 
     def _noise_of(self, images: tf.Tensor) -> tf.Tensor:
@@ -156,20 +235,16 @@ class VAE(GenerativeModel):
         places = tf.range(1, tf.shape(levels)[1] + 1, dtype=tf.int64)
         return tf.gather(table, tf.reduce_sum(levels * places, axis=-1) % _NOISE_ROWS)
 
-    def decode(self, latents: tf.Tensor) -> tf.Tensor:
-        """The pictures of latent vectors: (batch, latent) -> (batch, S, S, channels) in [-1, 1], float32."""
-        return picture(self.config.likelihood, self.inference("decoder")(latents, training=False))
-
     def generate(self, count: int, seed: int = 0) -> tf.Tensor:
         """Pictures of latent vectors from N(0, 1), the same for the same seed."""
         return self.decode(tf.random.stateless_normal((count, self.config.latent), (seed, 0)))
 
     def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, Any]:
         """original | reconstruction, and samples from the prior."""
-        images, _ = batch
-        mean, _ = self.inference("encoder")(images, training=False)
+        images, labels = batch
+        mean, _ = self.encode(images, labels)
         return {
-            "samples": {"original": images, "reconstruction": self.decode(mean)},
+            "samples": {"original": images, "reconstruction": self.decode(mean, labels)},
             "prior": {"from the prior": self.generate(_SAMPLES)},
         }
 

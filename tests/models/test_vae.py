@@ -10,7 +10,7 @@ from conformance import Case, Conformance
 
 from keras_gen.errors import UserError
 from keras_gen.models.vae import VAE, Config
-from keras_gen.ops.divergences import kl_to_standard_normal
+from keras_gen.ops.divergences import kl_to_standard_normal, log_normal
 
 TINY = Config(image_size=9, channels=2, latent=3, hidden=(8, 6), filters=2)
 PLAYERS = {"vae": ("encoder", "decoder")}
@@ -27,8 +27,8 @@ class Calm(VAE):
 
     family = "vae without noise"
 
-    def _log_weights(self, images, mean, log_variance, noise, training):
-        return super()._log_weights(images, mean, log_variance, 0.0 * noise, training)
+    def draw_noise(self, samples, count):
+        return 0.0 * super().draw_noise(samples, count)
 
 
 class TestVAE(Conformance):
@@ -69,13 +69,13 @@ def test_free_bits_cost_nothing_below_them(model):
 
 
 def test_the_weight_of_the_divergence_warms_up(model):
-    model.config = dataclasses.replace(TINY, warm_up=4, beta=2.0)
+    model.config = dataclasses.replace(TINY, warm_up=4)
     model.compile({"vae": keras.optimizers.SGD(0.0)})
     weights = []
     for _ in range(6):
-        weights.append(float(model._kl_weight()))
+        weights.append(float(model._warmth()))
         model.train_step(batch(0, 2))
-    assert weights == [0.5, 1.0, 1.5, 2.0, 2.0, 2.0]
+    assert weights == [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
 
 
 def test_more_samples_tighten_the_bound(model):
@@ -96,6 +96,20 @@ def test_the_bound_of_many_samples_is_the_likelihood():
     images, _ = batch(0, 2)
     loss, terms = objective(model, images)
     assert loss == pytest.approx(terms["reconstruction"], abs=0.1)
+
+
+def test_log_weights_are_the_bound_with_the_same_noise(model):
+    """The mean of one sample's weight is the ELBO that validation reports; K samples are K independent columns."""
+    images, labels = batch(0, 4)
+    noise = model._noise_of(images)
+    weights = model.log_weights(images, tf.stack([noise, 0.0 * noise, noise]))
+    assert weights.shape == (3, 4)
+    np.testing.assert_array_equal(weights[0], weights[2])
+    mean, log_variance = model.encode(images)
+    z = mean + tf.exp(0.5 * log_variance) * noise
+    log_ratio = log_normal(z) - log_normal(z, mean, log_variance)
+    expected = log_ratio - model.validate((images, labels))["reconstruction"]
+    np.testing.assert_allclose(weights[0], expected, rtol=1e-5)
 
 
 def test_pictures_from_the_prior_are_those_of_the_seed(model):
