@@ -40,7 +40,8 @@ def log_likelihood(likelihood: Likelihood, parameters: tf.Tensor, images: tf.Ten
     """
     parameters, images = tf.cast(parameters, tf.float32), tf.cast(images, tf.float32)
     if likelihood == "bernoulli":
-        terms = -tf.nn.sigmoid_cross_entropy_with_logits(0.5 * (images + 1.0), parameters)
+        # Two passes over memory; the cross-entropy operation of TensorFlow takes eight.
+        terms = 0.5 * (images + 1.0) * parameters - tf.nn.softplus(parameters)
         return tf.reduce_sum(terms, axis=(1, 2, 3))
     location, log_scale = tf.split(parameters, 2, axis=-1)
     log_scale = tf.maximum(log_scale, _LEAST_LOG_SCALE)
