@@ -156,7 +156,10 @@ def differences(expected: Path, found: Path) -> list[str]:
         compare(f"{tag}: steps", [step for step, _ in one[tag]], [step for step, _ in other[tag]])
         if not tag.startswith(_OF_THIS_RUN):
             compare(tag, one[tag], other[tag])
-    sheets = [{p.name: p.read_bytes() for p in (run / "samples").glob("*.png")} for run in (expected, found)]
+    sheets = [
+        {str(path.relative_to(run)): path.read_bytes() for path in (run / "samples").rglob("*.png")}
+        for run in (expected, found)
+    ]
     compare("sheets", *sheets)
     return wrong
 

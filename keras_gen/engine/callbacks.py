@@ -181,7 +181,7 @@ class TensorBoardLog(StepCallback):
 
 
 class Preview(StepCallback):
-    """Sample sheets of the same validation examples, as PNG and in TensorBoard."""
+    """What the model shows of the same validation examples: pictures, as PNG and in TensorBoard, and statistics."""
 
     def __init__(
         self, progress: Progress, batch: Any, folder: Path, writer: tf.summary.SummaryWriter, every: int
@@ -194,17 +194,26 @@ class Preview(StepCallback):
             self.draw()
 
     def draw(self) -> None:
-        """Draw the sheets of this step, unless they are drawn."""
+        """Show what there is at this step, unless it is shown."""
         step = self.progress.step
         if self.progress.drawn == step:
             return
         with self._writer.as_default(step=step):
-            for title, columns in self.model.preview(self._batch).items():
-                picture = sheet({name: np.asarray(images) for name, images in columns.items()})
-                tf.summary.image(title, picture[None])
-                if title == "samples":
-                    write_sheet(self._folder, step, picture)
+            for title, shown in self.model.preview(self._batch).items():
+                self._show(title, shown)
         self.progress.drawn = step
+
+    def _show(self, title: str, shown: Any) -> None:
+        if isinstance(shown, Mapping):
+            shown = sheet({name: np.asarray(images) for name, images in shown.items()})
+        values = np.asarray(shown)
+        if values.ndim == 3:
+            tf.summary.image(title, values[None])
+            write_sheet(self._folder, title, self.progress.step, values)
+        elif values.ndim == 1:
+            tf.summary.histogram(title, values)
+        else:
+            tf.summary.scalar(title, values)
 
 
 class Checkpointing(StepCallback):

@@ -42,7 +42,7 @@ class GenerativeModel(keras.Model):
             loss scale or the parts of a batch.
         validate(batch): the validation terms of each example, (batch,) each.
         make_optimizers(learning_rate): player -> optimizer.
-        preview(batch): arrays to look at, by title (see `engine.samples.sheet`).
+        preview(batch): what to look at, by title.
         serving(): name -> `Served` network to export.
 
     The base owns the update, one mean per logged term, the EMA copies and `state()`.
@@ -374,7 +374,12 @@ class GenerativeModel(keras.Model):
         raise NotImplementedError
 
     def preview(self, batch: Any) -> dict[str, Any]:
-        """Arrays to look at for a batch of validation data; see `engine.samples.sheet`."""
+        """What TensorBoard shows of a batch of validation data, by title; samples/ has the pictures too.
+
+        A mapping, title -> images (n, h, w, channels) in [-1, 1], is a sheet (`engine.samples.sheet`); an array
+        (height, width, 3) uint8 a picture as it is; one of shape (n,) a histogram of its values; a number a scalar. A
+        slash in a title groups: "latents/active_units".
+        """
         raise NotImplementedError
 
     def serving(self) -> dict[str, Served]:

@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from keras_gen.files import write
 
 _GAP, _HEAD = 4, 18  # pixels between cells, and above them for the titles
+_MAIN = "samples"  # the kind of sheet that lies in the folder itself
 
 
 def to_rgb(images: np.ndarray) -> np.ndarray:
@@ -79,24 +80,29 @@ def png_bytes(picture: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def sheet_path(folder: Path, step: int) -> Path:
-    """Where `write_sheet` writes the sheet of a step; names sort by step."""
-    return folder / f"step-{step:07d}.png"
+def write_sheet(folder: Path, title: str, step: int, picture: np.ndarray) -> None:
+    """Write a picture of a step, and index.html, the page that leafs through all of them.
 
-
-def write_sheet(folder: Path, step: int, picture: np.ndarray) -> Path:
-    """Write samples/step-000500.png and the page that shows all of them."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = sheet_path(folder, step)
-    write(path, png_bytes(picture))
+    Args:
+        folder: of the pictures, samples/ of a run.
+        title: of the kind; "samples" lies in `folder` itself, every other in a folder of its own there.
+        step: number of updates [steps].
+        picture: uint8 (height, width, 3).
+    """
+    place = folder if title == _MAIN else folder / title
+    place.mkdir(parents=True, exist_ok=True)
+    write(place / f"step-{step:07d}.png", png_bytes(picture))
     write(folder / "index.html", _page(folder))
-    return path
 
 
 def _page(folder: Path) -> str:
-    names = sorted(path.name for path in folder.glob("step-*.png"))
+    kinds: dict[str, list[str]] = {_MAIN: []}
+    for path in sorted(folder.rglob("step-*.png")):
+        kind = path.parent.relative_to(folder).as_posix()
+        kinds.setdefault(_MAIN if kind == "." else kind, []).append(path.relative_to(folder).as_posix())
     title = html.escape(f"{folder.resolve().parent.name}: samples over the steps")
-    return _PAGE.replace("TITLE", title).replace("NAMES", json.dumps(names))
+    shown = json.dumps({kind: names for kind, names in kinds.items() if names})
+    return _PAGE.replace("TITLE", title).replace("KINDS", shown)
 
 
 _PAGE = """<!doctype html>
@@ -105,25 +111,36 @@ _PAGE = """<!doctype html>
 <style>
  body { font: 15px/1.5 system-ui, sans-serif; margin: 1.5rem auto; max-width: 1000px; padding: 0 1rem; color: #222 }
  h1 { font-size: 1.1rem; font-weight: 600 }
+ nav { display: flex; flex-wrap: wrap; gap: .4rem }
  .bar { display: flex; gap: .8rem; align-items: center; position: sticky; top: 0; background: #fff; padding: .5rem 0 }
  input { flex: 1 } button { font: inherit; padding: .1rem .8rem } output { min-width: 7rem; text-align: right }
- img { width: 100%; height: auto; image-rendering: auto; border: 1px solid #ddd }
+ button { border: 1px solid #bbb; border-radius: 4px; background: #f6f6f6; color: inherit }
+ button[aria-pressed=true] { background: #30343b; color: #fff }
+ img { max-width: 100%; height: auto; border: 1px solid #ddd }
 </style>
 <h1>TITLE</h1>
+<nav id="kinds"></nav>
 <div class="bar"><button id="play">play</button><input id="at" type="range" min="0" value="0" aria-label="step">
 <output id="step"></output></div>
 <img id="sheet" alt="samples">
 <script>
- const names = NAMES, at = document.getElementById("at"), sheet = document.getElementById("sheet");
- const play = document.getElementById("play"); let timer = null;
+ const kinds = KINDS, at = document.getElementById("at"), sheet = document.getElementById("sheet");
+ const play = document.getElementById("play"), nav = document.getElementById("kinds");
+ let names = [], timer = null;
  const show = () => { const name = names[at.value]; sheet.src = name;
-   document.getElementById("step").value = "step " + Number(name.slice(5, -4)).toLocaleString("en"); };
+   document.getElementById("step").value = "step " + Number(name.match(/(\\d+)\\.png$/)[1]).toLocaleString("en"); };
  const stop = () => { clearInterval(timer); timer = null; play.textContent = "play"; };
- at.max = names.length - 1; at.value = names.length - 1; at.oninput = () => { stop(); show(); };
+ const choose = kind => { stop(); names = kinds[kind]; at.max = names.length - 1; at.value = names.length - 1;
+   for (const button of nav.children) button.setAttribute("aria-pressed", button.textContent == kind);
+   names.forEach(name => { new Image().src = name; });
+   show(); };
+ at.oninput = () => { stop(); show(); };
  play.onclick = () => { if (timer) return stop(); play.textContent = "stop"; if (at.value == at.max) at.value = 0;
    show();
    timer = setInterval(() => { if (at.value == at.max) return stop(); at.value++; show(); }, 500); };
- names.forEach(name => { new Image().src = name; });
- show();
+ for (const kind of Object.keys(kinds)) { const button = document.createElement("button");
+   button.textContent = kind; button.onclick = () => choose(kind); nav.append(button); }
+ nav.hidden = nav.children.length < 2;
+ choose(Object.keys(kinds)[0]);
 </script></html>
 """

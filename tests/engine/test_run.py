@@ -122,11 +122,12 @@ def test_a_stop_comes_after_the_call(pairs, tmp_path):
 
 
 def test_samples_are_sheets_with_a_page(run):
-    names = sorted(path.name for path in (run / "samples").iterdir())
-    assert names == ["index.html", "step-0000002.png", "step-0000004.png", "step-0000006.png"]
+    sheets = [f"step-000000{step}.png" for step in (2, 4, 6)]
+    assert sorted(p.name for p in (run / "samples").iterdir()) == ["discriminator_patches", "index.html", *sheets]
+    assert sorted(path.name for path in (run / "samples" / "discriminator_patches").iterdir()) == sheets
     page = (run / "samples" / "index.html").read_text()
-    assert all(name in page for name in names[1:])
-    with Image.open(run / "samples" / names[-1]) as sheet:
+    assert all(f'"{name}"' in page and f'"discriminator_patches/{name}"' in page for name in sheets)
+    with Image.open(run / "samples" / sheets[-1]) as sheet:
         assert sheet.width > 3 * 128
 
 

@@ -1,0 +1,50 @@
+"""What a model shows of itself reaches TensorBoard and the page of samples: sheets, pictures, histograms, numbers."""
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from keras_gen.engine.callbacks import Preview
+from keras_gen.engine.checkpoints import Progress
+from keras_gen.engine.model import GenerativeModel
+
+
+class Showing(GenerativeModel):
+    """Shows its batch in every way there is."""
+
+    family = "showing"
+
+    def preview(self, batch):
+        return {
+            "samples": {"original": batch},
+            "stripes": np.stack([np.eye(5, 7, dtype=np.uint8) * 255] * 3, axis=-1),
+            "units/values": tf.reshape(batch, (-1,)),
+            "units/share": tf.constant(0.25),
+        }
+
+
+def test_each_kind_is_shown_as_what_it_is(tmp_path):
+    progress = Progress(step=30)
+    writer = tf.summary.create_file_writer(str(tmp_path / "logs"))
+    batch = np.linspace(-1, 1, 32, dtype=np.float32).reshape(2, 4, 4, 1)
+    preview = Preview(progress, batch, tmp_path / "samples", writer, every=10)
+    preview.set_model(Showing(None))
+    preview.draw()
+    writer.close()
+
+    events = EventAccumulator(str(tmp_path / "logs"), size_guidance={"tensors": 0}).Reload()
+    kinds = {tag: events.SummaryMetadata(tag).plugin_data.plugin_name for tag in events.Tags()["tensors"]}
+    assert kinds == {
+        "samples": "images",
+        "stripes": "images",
+        "units/values": "histograms",
+        "units/share": "scalars",
+    }
+    assert float(tf.make_ndarray(events.Tensors("units/share")[0].tensor_proto)) == 0.25
+    bins = tf.make_ndarray(events.Tensors("units/values")[0].tensor_proto)
+    assert bins[:, 2].sum() == 32
+    with Image.open(tmp_path / "samples" / "stripes" / "step-0000030.png") as picture:
+        np.testing.assert_array_equal(np.asarray(picture)[..., 0], np.eye(5, 7) * 255)
+    page = (tmp_path / "samples" / "index.html").read_text()
+    assert '{"samples": ["step-0000030.png"], "stripes": ["stripes/step-0000030.png"]}' in page
