@@ -1,0 +1,248 @@
+"""Sequences of different lengths: what recurrent autoencoders train on and look for anomalies in.
+
+`open_sequences` gives streams of normal sequences for training and validation, `read_sequences` all of a SPEC in order.
+A batch is one tensor in the data's own units whose missing end is NaN, so that a sequence and its length travel as one.
+"""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal
+
+import numpy as np
+import tensorflow as tf
+
+from keras_gen.data.folders import every_last, shown
+from keras_gen.data.pipeline import ordered_batches, training_stream
+from keras_gen.data.sequence_files import ACCEPTED, NORMAL, Layout, Sequences, read_files
+from keras_gen.data.waves import KINDS, Waves, anomalous_waves, normal_waves
+from keras_gen.errors import UserError
+from keras_gen.flags import non_negative
+
+WAVES_TRAIN, WAVES_HELD, WAVES_TEST = 4000, 500, 500  # sequences of the parts; of the last once more with anomalies
+_TRAIN, _HELD, _TEST, _TEST_ANOMALOUS = range(4)  # parts of the waves
+
+
+@dataclass(frozen=True)
+class SequencesConfig:
+    """Which sequences to read, and how."""
+
+    data: str = "waves"
+    """SPEC of the sequences: waves or waves:SEED (built in), a .csv file, a folder of them, a .npy or .npz file."""
+    columns: tuple[str, ...] = ()
+    """Columns of a CSV file that are the features; none: all but those of ids and labels."""
+    id_column: str = "id"
+    """Column of a CSV file whose rows of one value are one sequence; a file without it is one sequence."""
+    label_column: str = "label"
+    """Column of a CSV file that tells normal (0, normal or nothing) from the kinds of anomaly."""
+    missing: Literal["refuse", "interpolate"] = "refuse"
+    """Where a value is missing: refuse the data, or draw a line between its neighbours in time."""
+    window: int = 0
+    """Cut sequences into pieces of so many steps [steps]; 0: leave them whole."""
+    val_every: int = 10
+    """Of every so many normal sequences the last is held back for validation [sequences]; waves have a part for it."""
+    cache_gib: float = 1.0
+    """Refuse files and arrays that take more memory [GiB]."""
+
+    def __post_init__(self) -> None:
+        if not self.data:
+            raise UserError(f"--data got nothing; accepted are {ACCEPTED}.")
+        non_negative(self, "window")
+        if self.val_every < 2:
+            raise UserError(f"--val-every got {self.val_every}; accepted are numbers from 2 on.")
+        if not self.cache_gib >= 0:
+            raise UserError(f"--cache-gib got {self.cache_gib}; accepted are 0 and greater numbers.")
+
+
+class SequencesData:
+    """Normal sequences for training and validation, opened by `open_sequences`.
+
+    Attributes:
+      length: steps of the batches, at least those of the longest sequence.
+      columns: names of the features.
+      mean, deviation: of each feature over all steps of training, in the data's units; a deviation of 0 is given as 1.
+      train_size, val_size: number of sequences.
+    """
+
+    def __init__(
+        self,
+        config: SequencesConfig,
+        seed: int,
+        train: Sequences,
+        held: Sequences,
+        rule: str,
+        mean: tuple[float, ...] = (),
+        deviation: tuple[float, ...] = (),
+    ) -> None:
+        self._config, self._seed, self._rule = config, seed, rule
+        self.columns = train.columns
+        self.length = train.values.shape[1]
+        self.train_size, self.val_size = len(train.values), len(held.values)
+        steps = train.values[np.isfinite(train.values[..., 0])].astype(np.float64)
+        self.mean = mean or tuple(map(float, steps.mean(axis=0)))
+        self.deviation = deviation or tuple(float(value) or 1.0 for value in steps.std(axis=0))
+        self._lengths = np.concatenate([train.lengths, held.lengths])
+        with tf.device("CPU:0"):
+            self._train, self._held = tf.constant(train.values), tf.constant(held.values)
+
+    def describe(self) -> str:
+        """Lines for a person: how many sequences, from where, split how, of which lengths and features."""
+        shortest, longest = self._lengths.min(), self._lengths.max()
+        steps = f"{longest}" if shortest == longest else f"{shortest} to {longest}"
+        count = len(self.columns)
+        return (
+            f"{self.train_size} training and {self.val_size} validation sequences from {shown(self._config.data)} "
+            f"({self._rule})\n"
+            f"{steps} steps of {count} feature{'s' * (count > 1)}: {', '.join(map(shown, self.columns[:8]))}"
+            f"{', ...' * (count > 8)}"
+        )
+
+    def train(
+        self, batch_size: int, *, start: int = 0, stop: int | None = None, shard: tuple[int, int] = (0, 1)
+    ) -> tf.data.Dataset:
+        """Sequences in random order, for ever or up to position `stop`: see `pipeline.training_stream`.
+
+        Returns:
+          Batches (sequences,): float32 (batch, length, features) in the data's units, NaN from each one's end on.
+        """
+        return training_stream(
+            partial(_gathered, self._train),
+            _alone,
+            self.train_size,
+            batch_size,
+            seed=self._seed,
+            start=start,
+            stop=stop,
+            shard=shard,
+            vectorised=True,
+        )
+
+    def validation(
+        self, batch_size: int, *, limit: int | None = None, shard: tuple[int, int] = (0, 1)
+    ) -> tf.data.Dataset:
+        """The validation sequences once, or the first `limit`, in their order; the last batch may be smaller."""
+        return ordered_batches(
+            partial(_gathered, self._held),
+            _alone,
+            self.val_size,
+            batch_size,
+            limit=limit,
+            shard=shard,
+            vectorised=True,
+        )
+
+
+def _gathered(table: tf.Tensor, numbers: tf.Tensor, keys: tf.Tensor) -> tuple[tf.Tensor]:
+    return (tf.gather(table, numbers),)
+
+
+def _alone(sequences: tf.Tensor) -> tuple[tf.Tensor]:
+    return (sequences,)
+
+
+def open_sequences(
+    config: SequencesConfig,
+    seed: int,
+    *,
+    length: int = 0,
+    columns: tuple[str, ...] = (),
+    mean: tuple[float, ...] = (),
+    deviation: tuple[float, ...] = (),
+) -> SequencesData:
+    """Reads the sequences and sets those for validation apart; anomalies, where labels tell, are in neither part.
+
+    Args:
+      config: what to read.
+      seed: of the order of training.
+      length, columns, mean, deviation: of a model that is there already, see `SequencesData`; 0 and () follow the data.
+
+    Raises:
+      UserError: the data cannot be used.
+
+    It makes tensors, so a MultiWorkerMirroredStrategy has to be made before.
+    """
+    waves_seed = _waves_seed(config.data)
+    if waves_seed is not None:
+        parts = ((WAVES_TRAIN, _TRAIN), (WAVES_HELD, _HELD))
+        train, held = (_named(normal_waves(count, waves_seed, part)) for count, part in parts)
+        rule = "a part of its own for validation"
+    else:
+        found = read_files(config.data, _layout(config, columns))
+        normal = np.flatnonzero([label == NORMAL for label in found.labels] or np.ones(len(found.values), bool))
+        chosen, others, rule = every_last(len(normal), config.val_every, config.data, "sequence")
+        train, held = found[normal[chosen]], found[normal[others]]
+        if anomalies := len(found.values) - len(normal):
+            rule += f"; {anomalies} anomalies left out"
+    train, held = (_fitting(part, length, columns, config.data) for part in (train, held))
+    return SequencesData(config, seed, train, held, rule, mean, deviation)
+
+
+def read_sequences(config: SequencesConfig, *, length: int, columns: tuple[str, ...]) -> Sequences:
+    """All sequences of a SPEC in their order, normal or not; of the waves the part with anomalies.
+
+    Args:
+      config: what to read.
+      length, columns: of the model that is to take them.
+
+    Raises:
+      UserError: the data cannot be read, lack a column, or have a sequence of more steps.
+    """
+    waves_seed = _waves_seed(config.data)
+    if waves_seed is not None:
+        found = _named(waves_to_test(waves_seed))
+    else:
+        found = read_files(config.data, _layout(config, columns))
+    return _fitting(found, length, columns, config.data)
+
+
+def waves_to_test(seed: int) -> Waves:
+    """Waves that nobody trained on: first normal ones, then as many with anomalies, all kinds equally often."""
+    parts = (normal_waves(WAVES_TEST, seed, _TEST), anomalous_waves(WAVES_TEST, seed, _TEST_ANOMALOUS))
+    fields = ((getattr(part, name) for part in parts) for name in ("values", "kinds", "places"))
+    return Waves(*map(np.concatenate, map(tuple, fields)))
+
+
+def _waves_seed(spec: str) -> int | None:
+    """The seed in a SPEC of waves; None for any other SPEC."""
+    name, _, seed = spec.partition(":")
+    if name != "waves":
+        return None
+    if (seed and not seed.isdecimal()) or spec.endswith(":"):
+        raise UserError(f"--data got {shown(spec)}; accepted are waves and waves:SEED, a whole number from 0 on.")
+    return int(seed or 0)
+
+
+def _named(waves: Waves) -> Sequences:
+    names = tuple(str(number) for number in range(len(waves.kinds)))
+    labels = tuple(KINDS[kind - 1] if kind else NORMAL for kind in waves.kinds)
+    return Sequences(waves.values, names, labels, ("value",))
+
+
+def _layout(config: SequencesConfig, columns: tuple[str, ...]) -> Layout:
+    return Layout(
+        columns or config.columns,
+        config.id_column,
+        config.label_column,
+        config.missing == "interpolate",
+        config.window,
+        int(min(config.cache_gib * 2**30, 2**62)),
+    )
+
+
+def _fitting(sequences: Sequences, length: int, columns: tuple[str, ...], spec: str) -> Sequences:
+    """As a model takes them: padded to its length, if it has one by now.
+
+    Raises:
+      UserError: they have other features, or one has more steps.
+    """
+    if columns and len(columns) != len(sequences.columns):
+        raise UserError(
+            f"{shown(spec)} has the features {', '.join(map(shown, sequences.columns))}; accepted by the model are "
+            f"{', '.join(map(shown, columns))}."
+        )
+    if length and sequences.values.shape[1] > length:
+        number = int(sequences.lengths.argmax())
+        raise UserError(
+            f"{shown(spec)}: sequence '{shown(sequences.names[number])}' has {sequences.lengths[number]} steps; "
+            f"accepted by the model are up to {length}."
+        )
+    return replace(sequences.padded(length), columns=columns or sequences.columns)
