@@ -37,7 +37,7 @@ def publish(report: Mapping[str, Any], pictures: Mapping[str, Mapping[str, np.nd
 
     Args:
         report: the content of report.json, with `export`.
-        pictures: key -> title -> images (n, h, w, channels) in [-1, 1]; "network" is what the others should be.
+        pictures: key -> title -> what `engine.samples.sheet` takes; "network" is what the others should be.
         folder: where they go.
     """
     export, checkpoint = report["export"], report.get("exported_checkpoint", {})
@@ -58,11 +58,12 @@ def publish(report: Mapping[str, Any], pictures: Mapping[str, Mapping[str, np.nd
 def _differences(drawn: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """For each variant, its distance from the network enlarged: black is none, in units that `sheet` takes."""
     network = drawn["network"]
-    return {
-        title: np.clip(_GAIN * np.abs(images - network)[..., :3] - 1, -1, 1)  # without alpha, which is no colour
-        for title, images in drawn.items()
-        if title not in ("source", "network")
+    distances = {
+        title: _GAIN * np.abs(values - network) for title, values in drawn.items() if title not in ("source", "network")
     }
+    if network.ndim == 3:  # sequences: curves have no limits
+        return distances
+    return {title: np.clip(images[..., :3] - 1, -1, 1) for title, images in distances.items()}  # alpha is no colour
 
 
 def _files(export: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
@@ -78,7 +79,7 @@ def _rows(export: Mapping[str, Any]) -> list[list[str]]:
             "file",
             "MB",
             *(f"ms, {number} thread{'s' * (number != '1')} (p95)" for number in threads),
-            "peak MB" if threads else "ms an image",
+            "peak MB" if threads else "ms an example",
             "max diff",
             "mean diff",
             "PSNR dB",
@@ -90,7 +91,7 @@ def _rows(export: Mapping[str, Any]) -> list[list[str]]:
         latency = figures.get("latency", {})
         cells = [f"{latency[n]['median_ms']:.1f} ({latency[n]['p95_ms']:.1f})" if n in latency else "" for n in threads]
         cells.append(
-            _text(figures, "peak_megabytes", ".0f") if threads else _text(figures, "seconds_per_image", ".1f", 1e3)
+            _text(figures, "peak_megabytes", ".0f") if threads else _text(figures, "seconds_per_example", ".1f", 1e3)
         )
         cells += [_text(figures, f"{kind}_abs_difference", ".1e") for kind in ("max", "mean")]
         cells += [_text(figures, "psnr", ".1f"), _text(figures, "delegated_to_xnnpack", ".0%")]
@@ -128,9 +129,10 @@ def _page(
         parts.append(f"<h2>{html.escape(name)}</h2><p>{html.escape(served['about'])}.</p>")
         parts.append(_table({name: served}))
         parts.append(
-            f"<p class=note>Compared with the Keras network on {served['validation_images']} real validation images; "
-            "differences in units of [-1, 1], where a level of 8 bits is 7.8e-3. Latencies and memory in a process of "
-            f"its own on {html.escape(served['machine'])}; XNNPACK is the share of operators that it runs.</p>"
+            f"<p class=note>Compared with the Keras network on {served['validation_examples']} real validation "
+            "examples; differences in units of [-1, 1], where a level of 8 bits is 7.8e-3, of vectors and sequences in "
+            "units of half their range. Latencies and memory in a process of its own on "
+            f"{html.escape(served['machine'])}; XNNPACK is the share of operators that it runs.</p>"
         )
         parts += [f"<p class=bad>{html.escape(sentence)}</p>" for sentence in _sentences({name: served})]
         parts.append(_bars("Size", "MB", {file: f["megabytes"] for file, f in files.items()}))

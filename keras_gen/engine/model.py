@@ -389,14 +389,15 @@ class GenerativeModel(keras.Model):
 
 @dataclasses.dataclass(frozen=True)
 class Served:
-    """A network to export; what it takes and gives are images (four axes) or vectors (two).
+    """A network to export; what it takes and gives are images (four axes), sequences (three) or vectors (two).
 
     Attributes:
         network: functional, deterministic, float32; one input and one output.
         source: name of the input in the signature.
         output: name of the output.
         about: one sentence for the report: what goes in, what comes out, in which range.
-        of_images: makes the network's input of images, where it takes something else; it is proved on that.
+        of_images: makes the network's input of images (or of sequences), where it takes something else; it is proved
+            on that.
     """
 
     network: keras.Model

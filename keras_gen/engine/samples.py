@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from keras_gen.engine.plots import curves
 from keras_gen.files import write
 
 _GAP, _HEAD = 4, 18  # pixels between cells, and above them for the titles
@@ -42,15 +43,20 @@ def _class_colours(count: int) -> np.ndarray:
 def sheet(columns: Mapping[str, np.ndarray], smallest: int = 128) -> np.ndarray:
     """One picture of images side by side, a row for each example and a titled column for each kind.
 
+    Sequences become plots instead, one for each example, with a curve for each kind (`plots.curves`).
+
     From five examples on, blocks of columns stand beside each other, so that the sheet is about as wide as it is high.
 
     Args:
-        columns: title -> images (n, h, w, channels) in [-1, 1]; all with the same n.
+        columns: title -> images (n, h, w, channels) in [-1, 1], or sequences (n, length, features); all with the same
+            n.
         smallest: cells below this side are enlarged by a whole factor, without smoothing.
 
     Returns:
         The sheet, uint8 (height, width, 3).
     """
+    if next(iter(columns.values())).ndim == 3:
+        return curves(columns)
     drawn = {title: to_rgb(images) for title, images in columns.items()}
     count = min(len(images) for images in drawn.values())
     side = max(max(images.shape[1:3]) for images in drawn.values())

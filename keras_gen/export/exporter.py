@@ -19,7 +19,7 @@ from keras_gen.export.benchmark import machine, measure
 from keras_gen.export.metadata import UNKNOWN, Io, Metadata, Origin
 from keras_gen.export.operators import operators_of
 from keras_gen.export.saved_model import from_levels, load_saved_model, to_levels, write_saved_model
-from keras_gen.export.tflite import TFLiteModel, Variant, write_tflite
+from keras_gen.export.tflite import TFLiteModel, Variant, require_variant, write_tflite
 from keras_gen.files import remove
 
 TOLERANCE = 1e-3
@@ -78,25 +78,29 @@ def export(
     Args:
         served: name -> `engine.model.Served`.
         folder: the run folder.
-        images: real validation inputs, (n, h, w, channels) float32 in [-1, 1].
+        images: real validation inputs, (n, h, w, channels) float32 in [-1, 1], or sequences, (n, steps, features).
         plan: which .tflite files.
         calibration: real training inputs like `images`, for int8.
         family: name of the model in the metadata.
         origin: see `metadata.Origin`.
         former: what this function returned before for the folder. Files of the same weights that are not written again
             stay in the report; those of other weights are deleted.
-        pictures: receives, by network and size, "source", "network" and every variant -> (4, h, w, channels).
+        pictures: receives, by network and size, "source", "network" and every variant -> (4, h, w, channels), or
+            (4, steps, features) of sequences.
 
     Returns:
-        name -> about, weights, validation_images, machine and files: file name -> metadata, megabytes, largest and mean
-        absolute difference from the Keras network, PSNR, seconds for one image; for .tflite operators and, if asked
-        for, latency and memory.
+        name -> about, weights, validation_examples, machine and files: file name -> metadata, megabytes, largest and
+        mean absolute difference from the Keras network, PSNR, seconds for one example; for .tflite operators and, if
+        asked for, latency and memory.
 
     Raises:
         ExportError: if a float32 file is further than `TOLERANCE` from the network; the report so far is its second
             argument.
-        UserError: if a network cannot be built at a size.
+        UserError: if a network cannot be built at a size, or cannot be converted to a variant.
     """
+    for item in served.values():
+        for variant in plan.variants:
+            require_variant(item.network, variant)
     report: dict[str, Any] = {}
     pictures = {} if pictures is None else pictures
     for number, (name, item) in enumerate(served.items()):
@@ -111,7 +115,7 @@ def export(
         report[name] = {
             "about": item.about,
             "weights": weights,
-            "validation_images": len(images),
+            "validation_examples": len(images),
             **({"machine": machine()} if plan.runs else {}),
             "files": files,
         }
@@ -122,11 +126,11 @@ def export(
             size=next((s[1:3] for s in (network.input_shape, network.output_shape) if _is_image(s)), (0, 0)),
             source_channels=network.input_shape[-1],
             output_channels=network.output_shape[-1],
-            vectors=tuple(
-                tensor
+            arrays={
+                tensor: shape[1:]
                 for tensor, shape in ((item.source, network.input_shape), (item.output, network.output_shape))
                 if not _is_image(shape)
-            ),
+            },
             origin=origin,
         )
         ios: list[Io] = ["float", "uint8"] if pixels else ["float"]
@@ -147,10 +151,12 @@ def export(
             if io == "uint8":
                 sources, expected = _by_levels(sized, sources, expected)
             height, width = sized.input_shape[1:3] if pixels else own.size
-            shown = {"source": sources[:_SHOWN]} if _is_image(sized.input_shape) else {}
+            shown = {"source": sources[:_SHOWN]} if len(sized.input_shape) == len(sized.output_shape) else {}
             shown["network"] = expected[:_SHOWN]
             if _is_image(sized.output_shape):
                 pictures[f"{name} {width}x{height}"] = shown
+            elif _is_sequence(sized.output_shape):
+                pictures[name] = shown
             for variant in plan.variants:
                 metadata = replace(own, size=(height, width), variant=variant, io=io, batch=plan.batch)
                 file = folder / _file_name(stem, metadata, own)
@@ -181,12 +187,12 @@ def export(
 def compare(
     run: Callable[[np.ndarray], np.ndarray], images: np.ndarray, expected: np.ndarray, batch: int = 1
 ) -> dict[str, float]:
-    """How far `run(images)` is from `expected` in units of [-1, 1], and the median seconds for an image.
+    """How far `run(images)` is from `expected` in units of [-1, 1], and the median seconds for an example.
 
     A value that is not a number counts as the widest difference, 2. The PSNR [dB] is 10 log10(2^2 / MSE) over all
-    images, at most 120. Vectors that go beyond [-1, 1] are measured in units of the largest value that is expected.
+    images, at most 120. Vectors and sequences are measured in units of their range, see `_unit`.
     """
-    unit = 1.0 if _is_image(expected.shape) else max(1.0, float(np.abs(expected).max()))
+    unit = 1.0 if _is_image(expected.shape) else _unit(expected)
     drawn, seconds = [], []
     for number in range(0, len(images), batch):
         start = time.perf_counter()
@@ -199,7 +205,7 @@ def compare(
         "max_abs_difference": float(difference.max()),
         "mean_abs_difference": float(difference.mean()),
         "psnr": round(10.0 * float(np.log10(4.0 / max(error, 4e-12))), 2),
-        "seconds_per_image": round(statistics.median(seconds), 5),
+        "seconds_per_example": round(statistics.median(seconds), 5),
     }
 
 
@@ -297,6 +303,18 @@ def _at_size(network: keras.Model, size: int) -> keras.Model:
 def _is_image(shape: Sequence[int | None]) -> bool:
     """Whether a tensor of this shape holds images, and not vectors."""
     return len(shape) == 4
+
+
+def _is_sequence(shape: Sequence[int | None]) -> bool:
+    return len(shape) == 3
+
+
+def _unit(values: np.ndarray) -> float:
+    """What of values of any range counts as 1: half of the range, of which images have [-1, 1].
+
+    At least a hundredth of the largest value: rounding of float32 is to be told from a network that is wrong.
+    """
+    return max(float(np.ptp(values)) / 2, float(np.abs(values).max()) / 100) or 1.0
 
 
 def _calibration(images: np.ndarray, of_images: Callable, network: keras.Model, origin: Origin) -> np.ndarray:

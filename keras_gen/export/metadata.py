@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import mmap
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -55,13 +55,14 @@ class Metadata:
         name: of the network, such as "pix2pix generator".
         source, output: names of the tensors in the signature.
         size: (height, width) [pixels].
-        source_channels, output_channels: of the images, or the length of a vector.
+        source_channels, output_channels: of the images, or the last side of another array.
         origin: see `Origin`.
         variant: "float32", "float16", "dynamic8" or "int8".
         io: values of the images: "float", float32 in [-1, 1], or "uint8", [0, 255].
         batch: examples per call; None: any.
         version: of keras_gen that wrote it.
-        vectors: names of the tensors that hold a vector for each example instead of an image.
+        arrays: of the tensors that hold no images, name -> shape for one example: (count,) of vectors, (steps,
+            features) of sequences.
     """
 
     name: str
@@ -75,30 +76,33 @@ class Metadata:
     io: Io = "float"
     batch: int | None = None
     version: str = keras_gen.__version__
-    vectors: tuple[str, ...] = ()
+    arrays: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def description(self) -> str:
         """One sentence: what goes in and what comes out."""
-        height, width = self.size
-        if self.vectors:
+        number = self.batch or "any number"
+        if self.arrays:
             sides = ((self.source, self.source_channels), (self.output, self.output_channels))
             return "; ".join(
-                f"{name}: ({self.batch or 'any number'}, {count}) float32"
-                if name in self.vectors
-                else f"{name}: ({self.batch or 'any number'}, {height}, {width}, {count}) {_RANGES[self.io]}"
-                for name, count in sides
+                f"{name}: ({number}, {_sides(self.arrays.get(name, (*self.size, channels)))}) {self._values(name)}"
+                for name, channels in sides
             )
-        shape = f"({self.batch or 'any number'}, {height}, {width}, {self.source_channels})"
+        shape = f"({number}, {_sides((*self.size, self.source_channels))})"
         ids = f", one channel for each of {self.origin.labels} label ids" if self.origin.labels else ""
         return (
             f"{self.source}: {shape} {_RANGES[self.io]}{ids}; {self.output}: {self.output_channels} channels of the "
             "same size, type and range"
         )
 
+    def _values(self, name: str) -> str:
+        """Type and, of images, range of a tensor."""
+        return "float32" if name in self.arrays else _RANGES[self.io]
+
     def as_dict(self) -> dict[str, Any]:
         """The fields as plain values and, in words, the range of the images' values and what goes in and out."""
-        return asdict(self) | {"range": _RANGES[self.io], "description": self.description}
+        ranges = dict.fromkeys(map(self._values, (self.source, self.output)))
+        return asdict(self) | {"range": max(ranges, key=len), "description": self.description}
 
     def to_json(self) -> str:
         """The text that `from_json` reads."""
@@ -115,11 +119,15 @@ class Metadata:
             values = json.loads(text)
             origin = {k: v for k, v in values.pop("origin").items() if k in Origin.__dataclass_fields__}
             origin["classes"] = tuple(origin["classes"])
-            values["vectors"] = tuple(values.get("vectors", ()))
+            values["arrays"] = {name: tuple(shape) for name, shape in values.get("arrays", {}).items()}
             known = {k: v for k, v in values.items() if k in cls.__dataclass_fields__}
             return cls(**known | {"origin": Origin(**origin), "size": tuple(values["size"])})
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"not the metadata of an export: {error}") from None
+
+
+def _sides(shape: Sequence[int]) -> str:
+    return ", ".join(map(str, shape))
 
 
 def with_metadata(content: bytes, metadata: Metadata) -> bytes:
@@ -212,9 +220,9 @@ def _for_tools(metadata: Metadata) -> bytes:
         return build.CreateString(content) if content else None
 
     def image(name: str, channels: int) -> int:
-        """TensorMetadata of an image: colour, size, normalisation, range; of a vector its length alone."""
-        if name in metadata.vectors:
-            return table(text(name), text(f"{channels} numbers, float32"))
+        """TensorMetadata of an image: colour, size, normalisation, range; of another array its shape alone."""
+        if name in metadata.arrays:
+            return table(text(name), text(f"({_sides(metadata.arrays[name])}) float32"))
         build.StartObject(2)  # ImageSize
         build.PrependUint32Slot(0, metadata.size[1], 0)
         build.PrependUint32Slot(1, metadata.size[0], 0)

@@ -31,6 +31,20 @@ Variant = Literal["float32", "float16", "dynamic8", "int8"]
 VARIANTS: tuple[Variant, ...] = get_args(Variant)
 
 
+def require_variant(network: keras.Model, variant: Variant) -> None:
+    """Refuse what TensorFlow's converter cannot do.
+
+    Raises:
+        UserError: for int8 with recurrent layers. They become a loop (WHILE), and calibrating what lies within one ends
+            the process by a segmentation fault (TensorFlow 2.21).
+    """
+    if variant == "int8" and any(isinstance(layer, keras.layers.RNN) for layer in network.layers):
+        raise UserError(
+            f"--variants got int8, and {network.name} has recurrent layers, whose activations TFLite cannot calibrate; "
+            "accepted are float32, float16, dynamic8."
+        )
+
+
 def write_tflite(
     network: keras.Model,
     source: str,
@@ -66,8 +80,10 @@ def write_tflite(
         Operator of Flex -> why it is there; empty for built-in operators only.
 
     Raises:
+        UserError: see `require_variant`.
         RuntimeError: if an operator is in neither.
     """
+    require_variant(network, variant)
     network = rewritten(network, examples=calibration if variant == "int8" else None) if rewrite else network
     with tempfile.TemporaryDirectory() as folder:
         saved = Path(folder) / "saved_model"
@@ -114,7 +130,7 @@ def write_tflite(
 def _of_whole_range(images: np.ndarray) -> np.ndarray:
     """The images with one pixel at -1 and one at 1, so that the input's integers cover exactly [-1, 1]."""
     images = np.array(images, np.float32)
-    if images.ndim == 4:  # vectors have no range of their own
+    if images.ndim == 4:  # vectors and sequences have no range of their own
         images[0, 0, 0], images[0, -1, -1] = -1.0, 1.0
     return images
 

@@ -40,7 +40,7 @@ def test_exports_are_written_again_and_reported(copy, capsys):
     report = json.loads((copy / "report.json").read_text())
     assert report["training"] == before["training"]
     assert report["exported_checkpoint"] == {"which": "newest", "step": step} == {"which": "newest", "step": 4}
-    assert report["export"]["generator"]["validation_images"] == 3
+    assert report["export"]["generator"]["validation_examples"] == 3
     assert set(report["export"]["generator"]["files"]) == {"saved_model", "model.tflite"}
     out = capsys.readouterr().out
     assert "model.tflite" in out

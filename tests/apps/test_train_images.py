@@ -32,7 +32,7 @@ def test_encoder_and_decoder_are_exported_and_are_the_whole(run):
     np.testing.assert_allclose(whole(digits), up(down(digits)), atol=1e-5)
     report = json.loads((out / "report.json").read_text())["export"]
     assert list(report) == [run[0], "encoder", "decoder"]
-    assert report["encoder"]["files"]["encoder.tflite"]["metadata"]["vectors"] == ["latents"]
+    assert report["encoder"]["files"]["encoder.tflite"]["metadata"]["arrays"] == {"latents": [2]}
 
 
 def test_it_learns(run):

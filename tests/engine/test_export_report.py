@@ -14,7 +14,7 @@ FIGURES = {
     "max_abs_difference": 0.5,
     "mean_abs_difference": 0.125,
     "psnr": 21.5,
-    "seconds_per_image": 0.004,
+    "seconds_per_example": 0.004,
 }
 LITE = {"operators": {"CONV_2D": 3}, "not_delegated": {"CUMSUM": 2}, "delegated_to_xnnpack": 0.5, "flex": {}}
 TIMED = {"latency": {"1": {"median_ms": 4.0, "p95_ms": 5.0}}, "peak_megabytes": None}
@@ -25,7 +25,7 @@ def report(**files):
     served = {
         "about": "a < b",
         "machine": "an abacus",
-        "validation_images": 3,
+        "validation_examples": 3,
         "files": {"saved_model": FIGURES, **files},
     }
     return {"export": {"generator": served}, "exported_checkpoint": {"which": "best", "step": 1234}}
@@ -34,7 +34,22 @@ def report(**files):
 def test_the_table_has_a_column_for_what_was_measured():
     plain = lines(report(model={**FIGURES, **LITE})["export"])
     assert plain[0].split() == [
-        *("file", "MB", "ms", "an", "image", "max", "diff", "mean", "diff", "PSNR", "dB", "XNNPACK", "built-in", "ops")
+        *(
+            "file",
+            "MB",
+            "ms",
+            "an",
+            "example",
+            "max",
+            "diff",
+            "mean",
+            "diff",
+            "PSNR",
+            "dB",
+            "XNNPACK",
+            "built-in",
+            "ops",
+        )
     ]
     assert plain[1].split() == ["saved_model", "1.2", "4.0", "5.0e-01", "1.2e-01", "21.5"]
     assert plain[2].split() == ["model.tflite", "1.2", "4.0", "5.0e-01", "1.2e-01", "21.5", "50%", "yes"]
