@@ -13,6 +13,7 @@ from keras_gen.data.checks import quick_check, quick_check_images
 from keras_gen.data.facades import CLASSES
 from keras_gen.data.image_sets import ImagesConfig, open_images
 from keras_gen.data.pairs import PairsConfig, PairsData, open_pairs
+from keras_gen.data.sequences import SequencesConfig, open_sequences
 from keras_gen.engine.config import CONFIG_FILE, from_plain, read_config
 from keras_gen.engine.run import Data
 from keras_gen.errors import UserError
@@ -44,6 +45,13 @@ _KINDS = (
         ImagesConfig,
         lambda data, model: quick_check_images(data),
         lambda data, model, seed: open_images(data, seed),
+    ),
+    Kind(
+        SequencesConfig,
+        lambda data, model: [],  # opening them reads every value
+        lambda data, model, seed: open_sequences(
+            data, seed, length=model.length, columns=model.columns, mean=model.mean, deviation=model.deviation
+        ),
     ),
 )
 

@@ -35,6 +35,7 @@ class Case:
         still: ends of the paths of variables whose gradient is 0 by construction, such as a Wasserstein critic's last
             bias, which both of its terms share.
         calm_family: the family without the chance in its step, where no configuration switches it off.
+        spoil: what an example is overwritten with to make a step not finite, where NaN means something else.
     """
 
     family: type[GenerativeModel]
@@ -45,6 +46,7 @@ class Case:
     players: dict[str, tuple[str, ...]]
     still: tuple[str, ...] = ()
     calm_family: type[GenerativeModel] | None = None
+    spoil: float = float("nan")
 
 
 def sgd(model: GenerativeModel, rate: float = 0.01, **rates: float) -> dict[str, keras.optimizers.Optimizer]:
@@ -207,7 +209,7 @@ class Conformance:
                     np.testing.assert_allclose(its_log[term], log[term], rtol=1e-4, err_msg=f"{way}: {term}")
 
     def test_an_overflow_on_one_replica_skips_the_step_on_all(self):
-        """float16 under two replicas, and not a number in the second half of the batch alone."""
+        """float16 under two replicas, and what is not finite in the second half of the batch alone."""
         keras.config.set_dtype_policy("mixed_float16")
         try:
             with mirrored().scope():
@@ -218,7 +220,7 @@ class Conformance:
             def spoiled(seed):
                 def spoil(x):
                     x = np.array(x)
-                    x[1] = np.nan if x.dtype.kind == "f" else x[1]
+                    x[1] = self.case.spoil if x.dtype.kind == "f" else x[1]
                     return x
 
                 return tf.nest.map_structure(spoil, self.case.batch(seed, 2))

@@ -1,0 +1,21 @@
+"""Train a recurrent autoencoder on sequences, to find anomalies in others."""
+
+import sys
+from collections.abc import Sequence
+
+from apps._train import train
+from keras_gen.data.sequences import SequencesConfig
+from keras_gen.engine.cli import app
+from keras_gen.models.recurrent_autoencoder import PRESETS, RecurrentAutoencoder
+
+EXAMPLE = "python -m apps.train_recurrent_autoencoder --data my_sensors.csv --window 64"
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train, preview, checkpoint and export a recurrent autoencoder."""
+    train(RecurrentAutoencoder, PRESETS, SequencesConfig(), argv, example=EXAMPLE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

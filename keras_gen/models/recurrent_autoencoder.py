@@ -1,0 +1,165 @@
+"""Recurrent autoencoder: a sequence through a narrow vector and back, and how far it then is from itself.
+
+An encoder reads a sequence step by step and keeps a vector; a decoder writes the sequence again from that vector alone.
+Trained on normal sequences it knows only those: what it cannot write again is an anomaly.
+
+    min  E 1/T sum_t |(x_t - decoder(encoder(x))_t) / deviation|^2
+
+The mean is over a sequence's own T steps; the same mean is its anomaly score.
+
+Srivastava, Mansimov, Salakhutdinov: Unsupervised Learning of Video Representations using LSTMs, ICML 2015, arXiv
+1502.04681. For anomalies: Malhotra et al.: LSTM-based Encoder-Decoder for Multi-sensor Anomaly Detection, 2016, arXiv
+1607.00148. GRU: Cho et al. 2014, arXiv 1406.1078.
+
+The decoder is the unconditioned one of Srivastava et al. (section 2.1): it does not see what it wrote at the step
+before, so it cannot lean on the neighbour instead of the vector. Both papers write the sequence in reverse order, so
+that what was read last is written first. Here the encoder reads from the end to the beginning instead: the same
+pairing, with an output in order.
+
+Departures from the papers: a dense layer makes the vector narrower than the state, and it enters the decoder at every
+step (as in Cho et al.) instead of as its first state; the score is the mean squared error instead of a Mahalanobis
+distance, which needs anomalies to choose its threshold (Malhotra et al., section 2.2).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+from keras_gen.engine.config import RunConfig
+from keras_gen.engine.model import GenerativeModel, Served, chained
+from keras_gen.engine.optimizers import FusedAdam
+from keras_gen.flags import Hidden, positive
+from keras_gen.layers.standardisation import InverseStandardisation, Standardisation
+from keras_gen.ops.sequences import mean_over_steps, squared_errors
+
+_CELLS = {"lstm": layers.LSTM, "gru": layers.GRU}
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What the model is."""
+
+    cell: Literal["lstm", "gru"] = "lstm"
+    """Of the encoder and of the decoder."""
+    units: int = 64
+    """Of the state of either [units]."""
+    latent: int = 16
+    """Numbers that a sequence is squeezed into [count]."""
+    length: Hidden[int] = 0
+    columns: Hidden[tuple[str, ...]] = ()
+    mean: Hidden[tuple[float, ...]] = ()
+    deviation: Hidden[tuple[float, ...]] = ()
+
+    def __post_init__(self) -> None:
+        positive(self, "units", "latent")
+
+    @property
+    def features(self) -> int:
+        """Numbers at each step."""
+        return len(self.columns)
+
+
+class RecurrentAutoencoder(GenerativeModel):
+    """A recurrent autoencoder as a `GenerativeModel`.
+
+    One player of both networks. A batch is (sequences,), float32 (batch, length, features) in the data's units, NaN
+    from the end of each sequence on.
+    """
+
+    family = "recurrent_autoencoder"
+    Config = Config
+    monitor = "mse"
+    commands = ("detect_anomalies RUN DATA --out anomalies.csv", "export RUN --variants float32,dynamic8")
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.encoder = self.add_network("encoder", self._encoder())
+        self.decoder = self.add_network("decoder", self._decoder())
+        self.add_player("autoencoder", "encoder", "decoder")
+        self.log_terms(train=["reconstruction"], test=["mse"])
+
+    def _encoder(self) -> keras.Model:
+        """(batch, length, features) -> (batch, latent): the state after the first step, read last."""
+        config = self.config
+        sequences = keras.Input((config.length, config.features), name="sequences")
+        x = Standardisation(config.mean, config.deviation, name="standardisation")(sequences)
+        x = _CELLS[config.cell](config.units, go_backwards=True)(x)
+        return keras.Model(sequences, layers.Dense(config.latent, dtype="float32", name="latent")(x), name="encoder")
+
+    def _decoder(self) -> keras.Model:
+        """(batch, latent) -> (batch, length, features): as many steps as the longest sequence has, for all."""
+        config = self.config
+        x = latents = keras.Input((config.latent,), name="latents")
+        x = layers.RepeatVector(config.length)(x)
+        x = _CELLS[config.cell](config.units, return_sequences=True)(x)
+        x = layers.Dense(config.features, dtype="float32")(x)
+        x = InverseStandardisation(config.mean, config.deviation, name="output")(x)
+        return keras.Model(latents, x, name="decoder")
+
+    def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
+        """Adam with its usual decays."""
+        return {"autoencoder": FusedAdam(learning_rate, name="adam_autoencoder")}
+
+    def train_step(self, batch: tuple[tf.Tensor]) -> dict[str, tf.Tensor]:
+        """One step on the distance between sequences and their reconstructions."""
+        return self.report(self.minimise(self.objective, batch))
+
+    def objective(self, batch: tuple[tf.Tensor]) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+        """The mean squared error over each sequence's own steps, mean over the examples."""
+        (sequences,) = batch
+        drawn = self.decoder(self.encoder(sequences, training=True), training=True)
+        loss = tf.reduce_mean(mean_over_steps(squared_errors(drawn, sequences, self.config.deviation), sequences))
+        return {"autoencoder": loss}, {"reconstruction": loss}
+
+    def validate(self, batch: tuple[tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Mean squared error over a sequence's own steps, in units of the features' variances."""
+        (sequences,) = batch
+        return {"mse": mean_over_steps(self.errors(sequences), sequences)}
+
+    def errors(self, sequences: tf.Tensor) -> tf.Tensor:
+        """Squared error of the reconstruction at each step in units of the features' variances, mean over features.
+
+        Returns:
+            (batch, length), 0 beyond the end; `mean_over_steps` of it is the anomaly score.
+        """
+        return squared_errors(self.reconstruct(sequences), sequences, self.config.deviation)
+
+    def reconstruct(self, sequences: tf.Tensor) -> tf.Tensor:
+        """Through the vector and back: (batch, length, features) in the data's units, finite beyond the end too."""
+        return self.inference("decoder")(self.inference("encoder")(sequences, training=False), training=False)
+
+    def preview(self, batch: tuple[tf.Tensor]) -> dict[str, Any]:
+        """original and reconstruction."""
+        (sequences,) = batch
+        return {"samples": {"original": sequences, "reconstruction": self.reconstruct(sequences)}}
+
+    def serving(self) -> dict[str, Served]:
+        """The whole, the encoder and the decoder."""
+        config = self.config
+        down, up = self.for_serving("encoder", self._encoder), self.for_serving("decoder", self._decoder)
+        whole = chained(down, up, name="recurrent_autoencoder")
+        steps = f"(batch, {config.length}, {config.features}) float32 in the data's units"
+        taken = f"sequences: {steps}, NaN from the end of a shorter one on"
+        latent = f"(batch, {config.latent}) float32"
+        return {
+            "recurrent_autoencoder": Served(whole, "sequences", "reconstruction", f"{taken}; reconstruction: {steps}"),
+            "encoder": Served(down, "sequences", "latents", f"{taken}; latents: {latent}"),
+            "decoder": Served(up, "latents", "sequences", f"latents: {latent}; sequences: {steps}", of_images=down),
+        }
+
+
+PRESETS: dict[str, tuple[Config, RunConfig]] = {
+    "demo": (
+        Config(),
+        RunConfig(epochs=50, batch_size=64, learning_rate=1e-2, preview_every=310, checkpoint_every=1000),
+    ),
+    "tiny": (
+        Config(units=8, latent=4),
+        RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
+    ),
+}
