@@ -15,6 +15,21 @@ def kl_to_standard_normal(mean: tf.Tensor, log_variance: tf.Tensor) -> tf.Tensor
     return 0.5 * (tf.square(mean) + tf.exp(log_variance) - log_variance - 1.0)
 
 
+def active_units(means: tf.Tensor, threshold: float = 0.01) -> tf.Tensor:
+    """Which latent units tell images apart: those whose posterior mean varies over the data.
+
+    Burda, Grosse, Salakhutdinov 2016 (arXiv 1509.00519), section 5.
+
+    Args:
+        means: of the posteriors of many images, (n, latent).
+        threshold: that the variance has to exceed; the paper's by default.
+
+    Returns:
+        bool (latent,).
+    """
+    return tf.math.reduce_variance(tf.cast(means, tf.float32), axis=0) > threshold
+
+
 def log_normal(z: tf.Tensor, mean: tf.Tensor | float = 0.0, log_variance: tf.Tensor | float = 0.0) -> tf.Tensor:
     """Log density of independent normal units at `z`, summed over the last axis, in nats."""
     terms = tf.square(z - mean) * tf.exp(-log_variance) + log_variance + math.log(2 * math.pi)

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
-from keras_gen.ops.divergences import kl_to_standard_normal, log_mean_exp, log_normal
+from keras_gen.ops.divergences import active_units, kl_to_standard_normal, log_mean_exp, log_normal
 
 
 def test_kl_is_zero_at_the_standard_normal_alone():
@@ -35,3 +35,11 @@ def test_log_mean_exp_does_not_overflow():
     np.testing.assert_allclose(log_mean_exp(tf.constant([[1000.0, -1000.0], [1000.0, -1000.0]])), [1000.0, -1000.0])
     values = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32)
     np.testing.assert_allclose(log_mean_exp(tf.constant(values)), np.log(np.exp(values).mean(0)), rtol=1e-5)
+
+
+def test_active_units_are_those_whose_mean_varies_over_the_data():
+    """Variances 0.0101, 0.0099, 0 and 4 around means that do not matter."""
+    signs = np.tile([-1.0, 1.0], 50)[:, None]
+    means = signs * np.sqrt([0.0101, 0.0099, 0.0, 4.0]) + [0.0, 7.0, 3.0, -2.0]
+    np.testing.assert_array_equal(active_units(means), [True, False, False, True])
+    np.testing.assert_array_equal(active_units(means, threshold=0.005), [True, True, False, True])
