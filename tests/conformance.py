@@ -242,16 +242,20 @@ class Conformance:
             for name, variable in model.networks.items():
                 assert np.isfinite(after[name]).all()
                 assert not np.array_equal(after[name], before[name])
-                for v in variable.trainable_variables:
+                for v in learnt(variable):
                     one, other = mirrored().experimental_local_results(v.value)
                     np.testing.assert_array_equal(one, other)
         finally:
             keras.config.set_dtype_policy("float32")
 
 
+def learnt(network: keras.Model) -> list[keras.Variable]:
+    """What training makes of a network: its trainable weights, or all where no gradient moves any (a codebook)."""
+    return network.trainable_variables or network.variables
+
+
 def weights_of(model: GenerativeModel) -> dict[str, np.ndarray]:
-    """All trainable weights of each network as one vector."""
+    """All that is learnt of each network as one vector."""
     return {
-        name: np.concatenate([v.numpy().ravel() for v in network.trainable_variables])
-        for name, network in model.networks.items()
+        name: np.concatenate([v.numpy().ravel() for v in learnt(network)]) for name, network in model.networks.items()
     }

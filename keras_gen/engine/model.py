@@ -17,7 +17,8 @@ import tensorflow as tf
 
 from keras_gen.engine.strategy import several_workers
 
-Objective: TypeAlias = Callable[[Any], tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]]
+Values: TypeAlias = dict[str, tf.Tensor]
+Objective: TypeAlias = Callable[[Any], tuple[Values, Values] | tuple[Values, Values, Values]]
 Gradients: TypeAlias = dict[str, list[tf.Tensor]]
 
 
@@ -64,6 +65,7 @@ class GenerativeModel(keras.Model):
         self.accumulate = 1
         self.steps_at_once = 1
         self._steps_per_epoch = self._steps_left = 0
+        self._part: Any = 0
         self._meters: dict[str, dict[str, keras.metrics.Mean]] = {"train": {}, "test": {}}
         self._phase = "train"
         self._keep_meters_once = False
@@ -149,8 +151,9 @@ class GenerativeModel(keras.Model):
         enter as the seed of the backward pass and cost nothing.
 
         Args:
-            objective: batch -> (player -> loss, name -> term), all scalars, means over the examples of the batch. It
-                is called once, or for each of the `accumulate` parts of the batch.
+            objective: batch -> (player -> loss, name -> term), all scalars, means over the examples of the batch, and
+                perhaps name -> sum over them, of any shape, for `running_state`. It is called once, or for each of the
+                `accumulate` parts of the batch.
             batch: a tensor or a structure of tensors whose first axis is the examples.
 
         Returns:
@@ -158,7 +161,7 @@ class GenerativeModel(keras.Model):
             skips the step.
         """
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        gradients, terms = self._gradients(objective, batch, replicas)
+        gradients, terms, sums = self._gradients(objective, batch, replicas)
         for player, own in gradients.items():
             norm = tf.linalg.global_norm(own) * replicas / self._scale(player)
             if isinstance(self.optimizers[player], keras.optimizers.LossScaleOptimizer):
@@ -167,6 +170,8 @@ class GenerativeModel(keras.Model):
                 norm = tf.where(tf.math.is_finite(norm), norm, 0.0)
             terms[f"{player}_gradient_norm"] = norm
             self.optimizers[player].apply(own, self.player_variables(player))
+        if sums:
+            self._update_running_state(sums)
         if self.ema_decay:
             self._update_averages()
         return terms
@@ -174,36 +179,60 @@ class GenerativeModel(keras.Model):
     def _scale(self, player: str) -> tf.Tensor:
         return self.optimizers[player].scale_loss(tf.ones(()))
 
-    def _gradients(self, objective: Objective, batch: Any, replicas: int) -> tuple[Gradients, dict[str, tf.Tensor]]:
-        """Gradients and terms of a whole batch, worked off in `accumulate` equal parts one after the other."""
+    def part(self) -> tuple[Any, int]:
+        """Within an objective: the number of the part of the batch that it was given, and how many parts there are.
+
+        Parts are equal, and are counted over replicas and `accumulate`: choices out of the whole batch need it.
+        """
+        context = tf.distribute.get_replica_context()
+        return (
+            context.replica_id_in_sync_group * self.accumulate + self._part,
+            context.num_replicas_in_sync * self.accumulate,
+        )
+
+    def _gradients(self, objective: Objective, batch: Any, replicas: int) -> tuple[Gradients, Values, Values]:
+        """Gradients, terms and sums of a whole batch, worked off in `accumulate` equal parts one after the other."""
         parts = self.accumulate
 
-        def of_part(part: Any) -> tuple[Gradients, dict[str, tf.Tensor]]:
+        def of_part(number: Any, part: Any) -> tuple[Gradients, Values, Values]:
+            self._part = number
             with tf.GradientTape(persistent=True) as tape:
-                losses, terms = objective(part)
+                losses, terms, *sums = objective(part)
                 losses = {player: tf.cast(loss, tf.float32) for player, loss in losses.items()}
             gradients = {
-                player: tape.gradient(
-                    loss,
-                    [v.value for v in self.player_variables(player)],
-                    output_gradients=self._scale(player) / (replicas * parts),
-                )
+                player: [
+                    # An embedding's gradient has rows alone; sums and norms here are of whole tensors.
+                    tf.convert_to_tensor(g) if isinstance(g, tf.IndexedSlices) else g
+                    for g in tape.gradient(
+                        loss,
+                        [v.value for v in self.player_variables(player)],
+                        output_gradients=self._scale(player) / (replicas * parts),
+                    )
+                ]
                 for player, loss in losses.items()
             }
-            return gradients, {name: tf.cast(term, tf.float32) / parts for name, term in terms.items()}
+            terms = {name: tf.cast(term, tf.float32) / parts for name, term in terms.items()}
+            return gradients, terms, sums[0] if sums else {}
 
         if parts == 1:
-            return of_part(batch)
+            return of_part(0, batch)
 
         def take(number: Any) -> Any:
             return tf.nest.map_structure(lambda x: tf.reshape(x, (parts, -1, *x.shape[1:]))[number], batch)
 
         def add(number: tf.Tensor, so_far: Any) -> tuple[tf.Tensor, Any]:
-            return number + 1, tf.nest.map_structure(tf.add, so_far, of_part(take(number)))
+            return number + 1, tf.nest.map_structure(tf.add, so_far, of_part(number, take(number)))
 
         # One at a time, or the memory of all would be taken at once.
-        start = (tf.constant(1), of_part(take(0)))
+        start = (tf.constant(1), of_part(0, take(0)))
         return tf.while_loop(lambda number, _: number < parts, add, start, parallel_iterations=1)[1]
+
+    def _update_running_state(self, sums: Values) -> None:
+        """Every replica writes the same values, unless something in the batch is not finite on one of them."""
+        sums = tf.distribute.get_replica_context().all_reduce("SUM", sums)
+        finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(value)) for value in sums.values()])
+        for variable, value in self.running_state(sums):
+            variable.assign(tf.where(finite, value, variable))
 
     def _update_averages(self) -> None:
         for name, network in self.networks.items():
@@ -365,6 +394,15 @@ class GenerativeModel(keras.Model):
         """player -> the learning rate of its next step."""
         return {player: float(np.asarray(o.learning_rate)) for player, o in self.optimizers.items()}
 
+    def running_state(self, sums: Values) -> Iterable[tuple[keras.Variable, tf.Tensor]]:
+        """Variables that no gradient moves, each with its value after the step.
+
+        Args:
+            sums: the third result of the objective, added up over all parts and replicas, so that every replica gets
+                the same. If one of them is not finite, the variables stay as they are.
+        """
+        raise NotImplementedError
+
     def validate(self, batch: Any) -> dict[str, tf.Tensor]:
         """The terms given to `log_terms(test=...)` for each example of a validation batch, (batch,) each."""
         raise NotImplementedError
@@ -412,13 +450,10 @@ def chained(first: keras.Model, second: keras.Model, name: str) -> keras.Model:
 
     Args:
         first: whose single output is taken by
-        second: a chain of layers.
+        second: with one input.
         name: of the whole.
     """
-    x = first.output
-    for layer in second.layers[1:]:
-        x = layer(x)
-    return keras.Model(first.input, x, name=name)
+    return keras.Model(first.input, second.call(first.output), name=name)  # calling it would make it one layer
 
 
 def _is_random_state(variable: keras.Variable) -> bool:

@@ -1,0 +1,68 @@
+"""Gated PixelCNN: the logits of every place of a map, of what comes before it in raster order alone.
+
+van den Oord et al.: Conditional Image Generation with PixelCNN Decoders, NeurIPS 2016, arXiv 1606.05328, section 2 and
+figure 2. Two stacks of convolutions: the vertical one sees the rows above, the horizontal one what is left in the row,
+and takes the vertical one in; together they leave no blind spot. Instead of multiplying kernels by masks, convolutions
+have only the taps that a mask would leave, and the map is shifted under them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import layers
+
+from keras_gen.layers.gates import TanhGate
+
+_KERNEL = 3  # of the stacks; the first layer's is larger
+_FIRST_KERNEL = 7
+
+
+def pixelcnn(
+    height: int, width: int, codes: int, *, filters: int = 64, depth: int = 8, name: str = "pixelcnn"
+) -> keras.Model:
+    """A functional network (batch, height, width) int32 -> logits (batch, height, width, codes) float32.
+
+    Args:
+        height, width: of the map.
+        codes: values at each place, 0 to codes - 1.
+        filters: channels of the two stacks.
+        depth: gated layers, the first of kernel 7, the others of 3: a place sees 3 + (depth - 1) rows and columns.
+        name: of the network.
+    """
+    indices = keras.Input((height, width), dtype="int32", name="codes")
+    spread = keras.initializers.RandomNormal(stddev=1.0)  # what the convolutions' own scale expects
+    embedded = layers.Embedding(codes, filters, embeddings_initializer=spread, name="embedding")(indices)
+    above, left = embedded, _shifted_right(embedded)
+    for level in range(depth):
+        kernel = _KERNEL if level else _FIRST_KERNEL
+        above = _rows_up_to(TanhGate()(above) if level else above, 2 * filters, kernel)
+        # The horizontal stack sees whole rows, so those strictly above.
+        from_above = layers.Conv2D(2 * filters, 1)(_shifted_down(above))
+        gates = layers.Add()([_columns_up_to(left, 2 * filters, kernel), from_above])
+        gated = layers.Conv2D(filters, 1)(TanhGate()(gates))
+        left = layers.Add()([left, gated]) if level else gated
+    x = layers.Conv2D(filters, 1, activation="relu")(layers.ReLU()(left))
+    logits = layers.Conv2D(codes, 1, dtype="float32", name="logits")(x)
+    return keras.Model(indices, logits, name=name)
+
+
+def _rows_up_to(x: Any, filters: int, kernel: int) -> Any:
+    """A convolution that sees a place's row, to both sides, and those above."""
+    half = kernel // 2
+    return layers.Conv2D(filters, (half + 1, kernel))(layers.ZeroPadding2D(((half, 0), (half, half)))(x))
+
+
+def _columns_up_to(x: Any, filters: int, kernel: int) -> Any:
+    """A convolution that sees a place and what is left of it in its row."""
+    half = kernel // 2
+    return layers.Conv2D(filters, (1, half + 1))(layers.ZeroPadding2D(((0, 0), (half, 0)))(x))
+
+
+def _shifted_down(x: Any) -> Any:
+    return layers.Cropping2D(((0, 1), (0, 0)))(layers.ZeroPadding2D(((1, 0), (0, 0)))(x))
+
+
+def _shifted_right(x: Any) -> Any:
+    return layers.Cropping2D(((0, 0), (0, 1)))(layers.ZeroPadding2D(((0, 0), (1, 0)))(x))
