@@ -47,13 +47,13 @@ def listed(sentences: Iterable[object]) -> str:
     return "; ".join(sentences[:_LISTED] + [f"and {more} more"] * (more > 0))
 
 
-def list_images(folder: Path) -> list[Path]:
-    """The image files directly in `folder`, sorted by name, hidden files left out.
+def list_images(folder: Path, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> list[Path]:
+    """The image files, or those of other endings, directly in `folder`, sorted by name, hidden files left out.
 
     Raises:
       UserError: one of them is larger than an image can be.
     """
-    return listing(folder).images
+    return listing(folder, suffixes).images
 
 
 @dataclass
@@ -104,15 +104,15 @@ def walk(root: Path) -> Listing:
     return tree
 
 
-def listing(folder: Path) -> Listing:
-    """What lies directly in `folder`, sorted by name.
+def listing(folder: Path, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> Listing:
+    """What lies directly in `folder`, sorted by name; `suffixes` are the endings, in lower case, of what is looked for.
 
     Raises:
       UserError: a file is larger than an image can be.
     """
     found = Listing()
     for entry in sorted(_entries(folder), key=lambda entry: entry.name):
-        path, named = folder / entry.name, entry.name.lower().endswith(IMAGE_SUFFIXES)
+        path, named = folder / entry.name, entry.name.lower().endswith(suffixes)
         try:
             status = entry.stat()
         except OSError:

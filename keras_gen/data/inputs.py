@@ -1,8 +1,8 @@
-"""Pictures that a user wants translated: files and folders, each as an array that the model takes."""
+"""Files that a user hands to a trained model: pictures and others, each as an array that the model takes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,23 +17,33 @@ Side = Literal["whole", "left", "right"]
 
 
 def find_images(inputs: Sequence[Path]) -> list[Path]:
-    """The files among `inputs` and the images in their folders, in the order given, each once; folders by name.
+    """The image files among `inputs` and in their folders: see `find_files`."""
+    return find_files(inputs, "image", IMAGE_SUFFIXES)
+
+
+def find_files(inputs: Sequence[Path], kind: str, suffixes: tuple[str, ...]) -> list[Path]:
+    """The files among `inputs` and those of a kind in their folders, in the order given, each once; folders by name.
+
+    Args:
+      inputs: files, whatever their endings, and folders.
+      kind: what a message calls the files: "image".
+      suffixes: endings that count in a folder, lower case.
 
     Raises:
-      UserError: there is no input, one does not exist, or a folder holds no image.
+      UserError: there is no input, one does not exist, or a folder holds no such file.
     """
     if not inputs:
-        raise UserError("INPUT is missing; accepted are image files and folders of images.")
+        raise UserError(f"INPUT is missing; accepted are {kind} files and folders of {kind}s.")
     found: dict[Path, Path] = {}
     for path in inputs:
         if path.is_dir():
-            files = list_images(path)
+            files = list_images(path, suffixes)
             if not files:
-                raise UserError(f"{shown(path)} holds no images ({' '.join(IMAGE_SUFFIXES)}).")
+                raise UserError(f"{shown(path)} holds no {kind}s ({' '.join(suffixes)}).")
         elif path.exists():
             files = [path]
         else:
-            raise UserError(f"{shown(path)} does not exist; accepted are image files and folders of images.")
+            raise UserError(f"{shown(path)} does not exist; accepted are {kind} files and folders of {kind}s.")
         for file in files:
             found.setdefault(file.resolve(), file)
     return list(found.values())
@@ -95,7 +105,41 @@ class Reader:
         return images.to_float(array)
 
 
-def readable(files: Sequence[Path], read: Reader, *, skip: bool) -> list[Path]:
+@dataclass(frozen=True)
+class OfModel:
+    """Reads image files of just the form that a model takes.
+
+    Attributes:
+      size: side of the model's images [pixels].
+      channels: that it takes: 1, 3 or 4.
+      resize: accept other sizes, which the model's owner then resizes.
+    """
+
+    size: int
+    channels: int
+    resize: bool
+
+    def __call__(self, path: Path) -> np.ndarray:
+        """uint8 or uint16 (height, width, channels).
+
+        Raises:
+          UnreadableImage: the file cannot be decoded.
+          UserError: it has other channels or, without `resize`, another size.
+        """
+        contents = images.read_contents(path)
+        info = images.probe(contents, shown(path))
+        found = 4 if self.channels == 4 and info.alpha else info.channels
+        if found != self.channels:
+            raise UserError(f"{shown(path)} has {found} channels, and RUN takes images of {self.channels}.")
+        if (info.height, info.width) != (self.size, self.size) and not self.resize:
+            raise UserError(
+                f"{shown(path)} is {info.width}x{info.height}, and RUN takes {self.size}x{self.size}; --resize accepts "
+                "other sizes."
+            )
+        return images.decode_image(contents, shown(path), self.channels)
+
+
+def readable(files: Sequence[Path], read: Callable[[Path], np.ndarray], *, skip: bool) -> list[Path]:
     """The files that can be decoded; all of them, unless `skip`, which prints what it leaves out.
 
     Raises:

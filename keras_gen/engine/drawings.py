@@ -34,21 +34,10 @@ class Drawings:
         Raises:
             UserError: if `folder` is a file, a place is an input, or holds a file that may not be replaced.
         """
-        if folder.exists() and not folder.is_dir():
-            raise UserError(f"--out got {folder}, which is a file; accepted is a folder.")
         pages = range(1, 1 + math.ceil(len(stems) / _ROWS)) if sheets else ()
-        places = [folder / f"{stem}.png" for stem in stems]
-        shown = [folder / "sheets" / f"{page:03d}.png" for page in pages]
-        kept = {file.resolve() for file in inputs}
-        for place in (*places, *shown):
-            if place.resolve() in kept:
-                raise UserError(f"--out got {folder}, but {place} is an input; accepted is another folder.")
-        there = [place for place in (*places, *shown) if place.exists()]
-        if there and not overwrite:
-            more = f" and {len(there) - 1} more" if len(there) > 1 else ""
-            raise UserError(
-                f"--out got {folder}, but {there[0].name}{more} would be replaced there; --overwrite allows it."
-            )
+        names = [*(f"{stem}.png" for stem in stems), *(f"sheets/{page:03d}.png" for page in pages)]
+        free = free_places(folder, names, inputs, overwrite=overwrite)
+        places, shown = free[: len(stems)], free[len(stems) :]
         self._folder, self._places, self._sheets = folder, iter(places), iter(shown)
         self._page: list[tuple[np.ndarray, np.ndarray]] = []
         self._left = len(places) if sheets else 0
@@ -82,6 +71,33 @@ class Drawings:
             write(path, png_bytes(picture))
         except OSError as error:
             raise UserError(f"--out {self._folder} cannot be written: {error.strerror or error}.") from None
+
+
+def free_places(folder: Path, names: Sequence[str], inputs: Sequence[Path], *, overwrite: bool) -> list[Path]:
+    """Where in `folder` files of these names go; nothing is written yet.
+
+    Args:
+        folder: from `--out`.
+        names: of the files, in their order.
+        inputs: files that must stay as they are.
+        overwrite: replace what has the same names.
+
+    Raises:
+        UserError: if `folder` is a file, a place is an input, or holds a file that may not be replaced.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"--out got {folder}, which is a file; accepted is a folder.")
+    places, kept = [folder / name for name in names], {file.resolve() for file in inputs}
+    for place in places:
+        if place.resolve() in kept:
+            raise UserError(f"--out got {folder}, but {place} is an input; accepted is another folder.")
+    there = [place for place in places if place.exists()]
+    if there and not overwrite:
+        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+        raise UserError(
+            f"--out got {folder}, but {there[0].name}{more} would be replaced there; --overwrite allows it."
+        )
+    return places
 
 
 def _cell(image: np.ndarray) -> Image.Image:

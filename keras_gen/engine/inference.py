@@ -185,14 +185,17 @@ def draw_resized(
     sizes: deque[tuple[int, int]] = deque()
     side = network.input_shape[1:3]
 
-    def resized() -> Iterator[np.ndarray]:
+    def whole() -> Iterator[np.ndarray]:
         for image in images:
             sizes.append(image.shape[:2])
-            yield _resize(image, side, "nearest" if labels else "bilinear")
+            yield resized(image, side, "nearest" if labels else "bilinear")
 
-    for drawing in draw(network, resized(), batch_size=batch_size):
-        yield _resize(drawing, sizes.popleft(), "bilinear")
+    for drawing in draw(network, whole(), batch_size=batch_size):
+        yield resized(drawing, sizes.popleft())
 
 
-def _resize(image: np.ndarray, size: tuple[int, int], method: str) -> np.ndarray:
+def resized(image: np.ndarray, size: tuple[int, int], method: str = "bilinear") -> np.ndarray:
+    """An image (height, width, channels) at another size (height, width), float32; one of this size is left alone."""
+    if image.shape[:2] == size:
+        return image
     return tf.image.resize(image, size, method, antialias=method == "bilinear").numpy()
