@@ -21,6 +21,7 @@ BELOW = {
     "export": {"layers", "ops"},
     "engine": {"export"},
     "models": {"engine", "networks", "layers", "ops"},
+    "compression": {"engine", "data", "metrics", "ops"},
 }
 GROUND = {"errors", "console", "files", "flags"}
 

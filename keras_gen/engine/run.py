@@ -36,7 +36,7 @@ from keras_gen.flags import hidden_fields
 
 # Patterns of what a run writes, and of what the apps for finished runs write into it; networks have files of their own.
 _OWN = (CONFIG_FILE, "checkpoints", "logs", "samples", "saved_model*", "*.tflite", "report.json")
-_OF_LATER = ("report.html", "evaluation.json")
+_OF_LATER = ("report.html", "evaluation.json", "codec-*.npz")
 
 
 class Data(Protocol):

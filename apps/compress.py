@@ -1,0 +1,111 @@
+"""Compress pictures by a trained autoencoder or VAE: each becomes a .kgz file that apps.decompress draws again.
+
+The latent vector of a picture is rounded and entropy-coded; docs/compression.md has the format. The first time the
+statistics of the run's training images are written to RUN/codec-....npz; decompressing needs the run folder with them.
+--curve also compares the run with JPEG and WebP on these pictures: rate_distortion.html, .png and .json in --out.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import tyro
+
+from apps._data import reopen
+from keras_gen import models
+from keras_gen.compression.container import SUFFIX
+from keras_gen.compression.latents import CELLS_PER_LEVEL, LARGEST_STEP, open_codec
+from keras_gen.compression.rate_distortion import STEM, curves, ranges, table, verdicts, write_report
+from keras_gen.data.images import to_float
+from keras_gen.data.inputs import OfModel, find_images, readable, unique_stems
+from keras_gen.engine.cli import app, parse
+from keras_gen.engine.drawings import free_places
+from keras_gen.errors import UserError
+from keras_gen.files import write
+
+EXAMPLE = "python -m apps.compress savedmodels/vae/RUN my_pictures --out small"
+
+
+@dataclass(frozen=True)
+class Flags:
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """Folder of the run, of an autoencoder or a VAE."""
+    inputs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="INPUT...")]
+    """Image files, and folders of which every image is taken."""
+    out: Path
+    """Folder for the files, NAME.kgz for NAME.png."""
+    step: float = 0.0
+    """Quantisation step: smaller is a better picture and a larger file [levels of 255 by which a picture changes per
+    step, root mean square; multiples of 0.25]; 0: rounding adds at most a tenth to the run's own
+    squared error."""
+    resize: bool = False
+    """Take pictures of other sizes than the run's, resized; they are drawn at their own size again."""
+    curve: bool = False
+    """Also write the rate-distortion curves of the run, JPEG and WebP on these pictures."""
+    checkpoint: Literal["newest", "best"] = "newest"
+    """Which of the run's checkpoints: the newest, or the best by validation; decompress by the same."""
+    data: str = ""
+    """Where the training images of the run are now, if not where config.json says; needed the first time."""
+    overwrite: bool = False
+    """Replace files of the same names; nothing else in --out is touched."""
+    skip_bad: bool = False
+    """Leave out files that cannot be decoded, and say which, instead of refusing all."""
+
+    def __post_init__(self) -> None:
+        cells = self.step * CELLS_PER_LEVEL
+        if not (0 <= cells <= LARGEST_STEP * CELLS_PER_LEVEL and cells == int(cells)):
+            raise UserError(
+                f"--step got {self.step}; accepted are 0 (automatic) and multiples of {1 / CELLS_PER_LEVEL} up to "
+                f"{LARGEST_STEP}."
+            )
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Load the run, check every picture, then compress one after the other."""
+    flags = parse(Flags, argv, example=EXAMPLE)
+    model, _ = models.load(flags.run, flags.checkpoint)
+    codec = open_codec(flags.run, model, lambda count: _training(flags, count))
+    if flags.curve and codec.channels == 4:
+        raise UserError("--curve compares with JPEG, which has no transparency; accepted are runs of 1 or 3 channels.")
+    files = find_images(flags.inputs)
+    read = OfModel(codec.size, codec.channels, flags.resize)
+    files = readable(files, read, skip=flags.skip_bad)
+    names = [f"{stem}{SUFFIX}" for stem in unique_stems(files)]
+    report = [f"{STEM}.{ending}" for ending in ("json", "png", "html")] if flags.curve else []
+    places = free_places(flags.out, [*names, *report], files, overwrite=flags.overwrite)
+    flags.out.mkdir(parents=True, exist_ok=True)
+
+    step = int(flags.step * CELLS_PER_LEVEL) or codec.default_step
+    total = pixels = 0
+    for file, place in zip(files, places, strict=False):
+        picture = read(file)
+        contents = codec.compress(to_float(picture), step)
+        write(place, contents)
+        total, pixels = total + len(contents), pixels + picture.shape[0] * picture.shape[1]
+    print(
+        f"{len(files)} picture{'s' * (len(files) > 1)} written to {flags.out} with step {step / CELLS_PER_LEVEL:g}: "
+        f"{total} bytes, {total / len(files):.1f} each, {8 * total / pixels:.3f} bits per pixel."
+    )
+    if flags.curve:
+        pictures: list[np.ndarray] = [read(file) for file in files]
+        found = curves(codec, pictures)
+        write_report(found, codec, pictures, flags.out)
+        for name, points in found.items():
+            print("", name, *table(points), sep="\n")
+        print("", *ranges(found), *verdicts(found), f"\nWritten to {flags.out / STEM}.html", sep="\n")
+
+
+def _training(flags: Flags, count: int) -> Iterator[np.ndarray]:
+    """Batches of the run's training images, at most `count` in all."""
+    data = reopen(flags.run, flags.data)
+    print(f"Counting the latents of {min(count, data.train_size)} training images of {flags.run}, once.", flush=True)
+    batches = data.train(256, stop=min(count, data.train_size))
+    return (batch[0].numpy() for batch in batches)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

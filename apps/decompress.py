@@ -1,0 +1,56 @@
+"""Draw the pictures of .kgz files again: DIR/NAME.png for NAME.kgz, of the size that was compressed.
+
+It takes the run folder that compressed them, with its codec-....npz.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from keras_gen import models
+from keras_gen.compression.container import SUFFIX
+from keras_gen.compression.latents import open_codec
+from keras_gen.data.folders import shown
+from keras_gen.data.images import read_contents, to_uint8
+from keras_gen.data.inputs import find_files, unique_stems
+from keras_gen.engine.cli import app, parse
+from keras_gen.engine.drawings import Drawings
+
+EXAMPLE = "python -m apps.decompress savedmodels/vae/RUN small --out drawn"
+
+
+@dataclass(frozen=True)
+class Flags:
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """Folder of the run that compressed the files."""
+    inputs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="INPUT...")]
+    """Files of apps.compress, and folders of which every .kgz is taken."""
+    out: Path
+    """Folder for the pictures, PNG."""
+    checkpoint: Literal["newest", "best"] = "newest"
+    """Which of the run's checkpoints compressed them."""
+    overwrite: bool = False
+    """Replace files of the same names; nothing else in --out is touched."""
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Load the run, decode and check every file, then write the pictures."""
+    flags = parse(Flags, argv, example=EXAMPLE)
+    model, _ = models.load(flags.run, flags.checkpoint)
+    codec = open_codec(flags.run, model, None)
+    files = find_files(flags.inputs, "compressed picture", (SUFFIX,))
+    decoded = [codec.read(read_contents(file), shown(file)) for file in files]
+    written = Drawings(flags.out, unique_stems(files), files, sheets=False, overwrite=flags.overwrite)
+    for header, symbols in decoded:
+        picture = codec.picture(header, symbols)
+        written.add(picture, to_uint8(picture))
+    print(f"{len(files)} picture{'s' * (len(files) > 1)} written to {flags.out}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
