@@ -12,6 +12,7 @@ from keras_gen import models
 from keras_gen.data.checks import quick_check, quick_check_images
 from keras_gen.data.facades import CLASSES
 from keras_gen.data.image_sets import ImagesConfig, open_images
+from keras_gen.data.noisy import NoisyConfig, open_noisy
 from keras_gen.data.pairs import PairsConfig, PairsData, open_pairs
 from keras_gen.data.sequences import SequencesConfig, open_sequences
 from keras_gen.engine.config import CONFIG_FILE, from_plain, read_config
@@ -52,6 +53,11 @@ _KINDS = (
         lambda data, model, seed: open_sequences(
             data, seed, length=model.length, columns=model.columns, mean=model.mean, deviation=model.deviation
         ),
+    ),
+    Kind(
+        NoisyConfig,
+        lambda data, model: quick_check_images(data),
+        lambda data, model, seed: open_noisy(data, seed),
     ),
 )
 

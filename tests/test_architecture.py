@@ -16,7 +16,7 @@ BELOW = {
     "ops": set(),
     "layers": {"ops"},
     "networks": {"layers", "ops"},
-    "data": set(),
+    "data": {"ops"},
     "metrics": {"networks", "layers", "ops"},
     "export": {"layers", "ops"},
     "engine": {"export"},

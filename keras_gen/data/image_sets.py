@@ -32,7 +32,7 @@ class ImagesConfig:
     """Which images to read, and how."""
 
     data: str = "digits"
-    """SPEC of the images: digits or shapes (built in), a folder of images or of one subfolder per class,
+    """SPEC of the images: digits, shapes or facades (built in), a folder of images or of one subfolder per class,
     idx files as MNIST's, a .npz or .npy file, tfds:NAME[:SPLIT]."""
     image_size: int = 0
     """Side of the square images [pixels]; others are resized; 0: the data's own, if all are square and equal."""
@@ -317,12 +317,17 @@ def open_images(config: ImagesConfig, seed: int) -> ImagesData:
 
     It makes tensors, so a MultiWorkerMirroredStrategy has to be made before.
     """
-    split = find_set(
+    return ImagesData(config, seed, split_of(config))
+
+
+def split_of(config: ImagesConfig) -> Split:
+    """Finds the training and validation images; errors as of `image_sources.find_set`."""
+    return find_set(
         config.data,
+        image_size=config.image_size,
         val_every=config.val_every,
         most_bytes=config.most_bytes,
         image_feature=config.image_feature,
         label_feature=config.label_feature,
         tfds_dir=config.tfds_dir,
     )
-    return ImagesData(config, seed, split)

@@ -11,15 +11,18 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen.data.array_files import ArrayParts, Arrays, holds_idx, read_idx, read_numpy
-from keras_gen.data.folders import HELD, IMAGE_SUFFIXES, every_last, listing, shown, walk
+from keras_gen.data.facades import facades_folder
+from keras_gen.data.folders import HELD, IMAGE_SUFFIXES, every_last, list_images, listing, shown, walk
+from keras_gen.data.images import read_image
 from keras_gen.data.records import Records
 from keras_gen.data.shapes import CLASSES, COUNT, Shapes
 from keras_gen.errors import UserError
 
 ACCEPTED = (
-    "'digits', 'shapes', a folder of images or of one subfolder of images per class, a folder of idx files or one of "
-    "them, a .npz or .npy file and 'tfds:NAME[:SPLIT]'"
+    "'digits', 'shapes', 'facades', a folder of images or of one subfolder of images per class, a folder of idx files "
+    "or one of them, a .npz or .npy file and 'tfds:NAME[:SPLIT]'"
 )
+FACADES_SIZE = 128  # pixels
 SHAPES_HELD = 4096  # of the grid of shapes; a tenth would be 74,000
 _ARRAY_SUFFIXES = (".npz", ".npy")
 
@@ -69,6 +72,7 @@ class Split:
 def find_set(
     spec: str,
     *,
+    image_size: int,
     val_every: int,
     most_bytes: int,
     image_feature: str = "",
@@ -79,6 +83,7 @@ def find_set(
 
     Args:
       spec: where the images are.
+      image_size: of what is drawn at any [pixels]; 0: its own.
       val_every: of what has no validation part, of every so many images in order the last is held back.
       most_bytes: of arrays that are read into memory.
       image_feature, label_feature: of tfds; "" for the only one, or those that the data set names as supervised.
@@ -91,6 +96,8 @@ def find_set(
         return _array_split(_digits(), val_every, spec)
     if spec == "shapes":
         return _grid()
+    if spec == "facades":
+        return _array_split(_facades(image_size or FACADES_SIZE), val_every, spec)
     if spec.startswith("tfds:"):
         return _tfds(spec, image_feature, label_feature, tfds_dir, val_every)
     path = Path(spec).expanduser()
@@ -146,6 +153,17 @@ def _grid() -> Split:
     held, train = np.split(np.random.default_rng(0).permutation(COUNT), [SHAPES_HELD])
     rule = f"{SHAPES_HELD:,} drawn at random, the same ones always, are held back for validation"
     return Split(shapes, np.sort(train), shapes, held, CLASSES, rule)
+
+
+def _facades(size: int) -> ArrayParts:
+    """The photographs of the built-in pairs, the right half of each."""
+    folder = facades_folder(size)
+
+    def photographs(part: str) -> Arrays:
+        pairs = [read_image(file, 3) for file in list_images(folder / part)]
+        return Arrays(np.stack(pairs)[:, :, size:], np.full(len(pairs), -1, np.int32))
+
+    return ArrayParts(photographs("train"), photographs("val"), (), "its own validation part")
 
 
 def _training(folder: Path) -> Path:

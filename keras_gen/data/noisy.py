@@ -1,0 +1,80 @@
+"""Images with noise on them, beside themselves: what denoising autoencoders train on.
+
+The noise of a training example is a pure function of the seed, the epoch and the number of the image, that of a
+validation example of its number alone: every validation is of the same pictures. What it draws beyond black and white
+is cut off, as in the file of a picture.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import tensorflow as tf
+
+from keras_gen.data.image_sets import ImagesConfig, ImagesData, split_of
+from keras_gen.errors import UserError
+from keras_gen.ops.noise import NOISES
+
+
+Noise = Literal["gaussian", "dropout", "salt-and-pepper", "poisson", "mixed"]
+
+
+@dataclass(frozen=True)
+class NoisyConfig(ImagesConfig):
+    """Which images to read, how, and what noise to put on them."""
+
+    noise: Noise = "mixed"
+    """Kind of noise: normal; missing pixels, black; pixels black or white; counts of photons; mixed: one of these for
+    each image, drawn at random."""
+    strength: tuple[float, float] = (0.05, 0.3)
+    """Lowest and highest strength, one for each image drawn from between [share, 0 to 1]: the standard deviation of
+    gaussian, and of poisson at white, where black to white is 1; the lost pixels of dropout and salt-and-pepper."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.noise not in NOISES:
+            raise UserError(f"--noise got {self.noise!r}; accepted are {', '.join(NOISES)}.")
+        low, high = self.strength
+        if not 0 <= low <= high <= 1:
+            raise UserError(f"--strength got {low:g} {high:g}; accepted are a lowest and a highest share, from 0 to 1.")
+
+
+class NoisyData(ImagesData):
+    """As `ImagesData`; a batch is (noisy, clean), float32 in [-1, 1], (batch, size, size, channels) each."""
+
+    _config: NoisyConfig
+
+    def describe(self) -> str:
+        """As that of the images, and what noise there is."""
+        low, high = self._config.strength
+        return f"{super().describe()}\nnoise: {self._config.noise}, strength {low:g} to {high:g}"
+
+    def _finish(self, image: tf.Tensor, label: tf.Tensor, keys: tf.Tensor, mirror: bool) -> tuple[tf.Tensor, tf.Tensor]:
+        clean, _ = super()._finish(image, label, keys, mirror)
+        return noisy(clean, keys, self._config.noise, self._config.strength), clean
+
+
+def noisy(images: tf.Tensor, keys: tf.Tensor, noise: Noise, strength: tuple[float, float]) -> tf.Tensor:
+    """A batch with noise on it.
+
+    Args:
+      images: float32 (n, height, width, channels) in [-1, 1].
+      keys: integers (n, 2); the noise of an image depends on its own key alone.
+      noise: one of `ops.noise.NOISES`.
+      strength: lowest and highest; each image has its own, uniform between them.
+
+    Returns:
+      The same shape and range.
+    """
+
+    def one(example: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        image, key = example
+        amount, draw = tf.unstack(tf.random.experimental.stateless_split(key))
+        return NOISES[noise](image, tf.random.stateless_uniform((), amount, *strength), draw)
+
+    drawn = tf.map_fn(one, (images, keys), fn_output_signature=tf.TensorSpec(images.shape[1:], tf.float32))
+    return tf.clip_by_value(drawn, -1.0, 1.0)
+
+
+def open_noisy(config: NoisyConfig, seed: int) -> NoisyData:
+    """Finds, checks and decodes the images: see `image_sets.open_images`; the noise is of `seed` too."""
+    return NoisyData(config, seed, split_of(config))
