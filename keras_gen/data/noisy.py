@@ -14,7 +14,6 @@ from keras_gen.data.image_sets import ImagesConfig, ImagesData, split_of
 from keras_gen.errors import UserError
 from keras_gen.ops.noise import NOISES
 
-
 Noise = Literal["gaussian", "dropout", "salt-and-pepper", "poisson", "mixed"]
 
 

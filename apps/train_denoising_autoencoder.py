@@ -1,0 +1,21 @@
+"""Train a denoising autoencoder on images."""
+
+import sys
+from collections.abc import Sequence
+
+from apps._train import train
+from keras_gen.data.noisy import NoisyConfig
+from keras_gen.engine.cli import app
+from keras_gen.models.denoising_autoencoder import PRESETS, DenoisingAutoencoder
+
+EXAMPLE = "python -m apps.train_denoising_autoencoder --data my_photos --image-size 128 --noise gaussian"
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train, preview, checkpoint and export a denoising autoencoder."""
+    train(DenoisingAutoencoder, PRESETS, NoisyConfig(data="facades"), argv, example=EXAMPLE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,154 @@
+"""Denoising autoencoder: a spoilt image in, the clean one out.
+
+An autoencoder that has to undo noise cannot copy its input: it learns what images are like. In the paper that is a way
+to features; here it is the end, to clean pictures of any size. So the network is fully convolutional: an encoder and a
+decoder with skips, which carry what was not spoilt around the narrow part, and what comes out is added to what went in,
+since noise is easier to tell than the image.
+
+    min  E d(x, f(x~)),     x~ ~ q(x~ | x), the noise of the data layer
+
+Vincent, Larochelle, Bengio, Manzagol: Extracting and Composing Robust Features with Denoising Autoencoders, ICML 2008;
+with Lajoie: Stacked Denoising Autoencoders, JMLR 11, 2010.
+
+Departures from the papers: convolutions instead of dense layers, and no narrow vector; skips (Ronneberger et al. 2015,
+arXiv 1505.04597, here as sums) and the sum with the input (Zhang et al. 2017, arXiv 1608.03981); trained as a whole.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from typing import Any, Literal
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+from keras_gen.engine.config import RunConfig
+from keras_gen.engine.model import GenerativeModel, Served
+from keras_gen.engine.optimizers import FusedAdam
+from keras_gen.flags import Hidden, non_negative, positive
+from keras_gen.ops import reconstruction
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What the model is."""
+
+    filters: int = 32
+    """Channels of the maps of full size, doubled by each halving [channels]."""
+    levels: int = 2
+    """Halvings on the way into the middle; each doubles how far the network sees [count]."""
+    distance: Literal["l2", "l1"] = "l2"
+    """Between clean image and reconstruction, the mean over pixels of its square, for PSNR, or its absolute value."""
+    image_size: Hidden[int] = 128
+    channels: Hidden[int] = 3
+
+    def __post_init__(self) -> None:
+        positive(self, "filters", "image_size", "channels")
+        non_negative(self, "levels")
+
+
+def denoiser(config: Config, activation: str = "linear", *, name: str = "denoiser") -> keras.Model:
+    """A functional network: (batch, S, S, channels) -> the same, in [-1, 1] or near.
+
+    At each level two 3x3 convolutions, one on the way down and one on the way up; 2x2 convolutions of stride 2 go down,
+    transposed ones up. Where a side is odd, the half is rounded up and what is too much cut off.
+
+    Args:
+        config: its form.
+        activation: of the output; "linear", or "hard_tanh", which clips at -1 and 1.
+        name: of the network.
+    """
+
+    def convolved(x: Any, width: int) -> Any:
+        return layers.Conv2D(width, 3, padding="same", activation="relu", kernel_initializer="he_normal")(x)
+
+    x = images = keras.Input((config.image_size, config.image_size, config.channels), name="noisy")
+    widths = [config.filters * 2**level for level in range(config.levels + 1)]
+    skips = []
+    for width, next_width in itertools.pairwise(widths):
+        x = convolved(x, width)
+        skips.append(x)
+        x = layers.Conv2D(next_width, 2, 2, "same")(x)
+    x = convolved(convolved(x, widths[-1]), widths[-1])
+    for width, skip in zip(reversed(widths[:-1]), reversed(skips), strict=True):
+        x = layers.Conv2DTranspose(width, 2, 2, "same")(x)
+        if cut := x.shape[1] - skip.shape[1]:
+            x = layers.Cropping2D(((0, cut), (0, cut)))(x)
+        x = convolved(layers.Add()([x, skip]), width)
+    small = keras.initializers.RandomNormal(0.0, 0.01)  # training begins near the identity
+    difference = layers.Conv2D(config.channels, 3, padding="same", kernel_initializer=small)(x)
+    x = layers.Add(dtype="float32")([images, difference])
+    return keras.Model(images, layers.Activation(activation, dtype="float32", name="reconstruction")(x), name=name)
+
+
+class DenoisingAutoencoder(GenerativeModel):
+    """A denoising autoencoder as a `GenerativeModel`.
+
+    One player of one network. A batch is (noisy, clean), float32 NHWC in [-1, 1].
+    """
+
+    family = "denoising_autoencoder"
+    Config = Config
+    monitor = "mse"
+    commands = ("denoise RUN FOLDER --out cleaned", "export RUN --variants float32,dynamic8")
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.denoiser = self.add_network("denoiser", denoiser(config))
+        self.add_player("denoiser", "denoiser")
+        self.log_terms(train=["reconstruction"], test=["mse", "psnr", "psnr_of_input"])
+
+    def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
+        """Adam with its usual decays."""
+        return {"denoiser": FusedAdam(learning_rate, name="adam_denoiser")}
+
+    def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """One step on the distance between clean images and what was made of the noisy ones."""
+        return self.report(self.minimise(self.objective, batch))
+
+    def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+        """The distance, mean over pixels and examples."""
+        noisy, clean = batch
+        difference = self.denoiser(noisy, training=True) - clean
+        loss = tf.reduce_mean(tf.square(difference) if self.config.distance == "l2" else tf.abs(difference))
+        return {"denoiser": loss}, {"reconstruction": loss}
+
+    def validate(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Mean squared error in units of [-1, 1], PSNR [dB], and that of the noisy images, each of shape (batch,)."""
+        noisy, clean = batch
+        drawn = self.denoise(noisy)
+        return {
+            "mse": tf.reduce_mean(tf.square(drawn - clean), axis=(1, 2, 3)),
+            "psnr": reconstruction.psnr(drawn, clean),
+            "psnr_of_input": reconstruction.psnr(noisy, clean),
+        }
+
+    def denoise(self, noisy: tf.Tensor) -> tf.Tensor:
+        """The clean images: (batch, S, S, channels) in [-1, 1], float32."""
+        return tf.clip_by_value(self.inference("denoiser")(noisy, training=False), -1.0, 1.0)
+
+    def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, Any]:
+        """original | input | reconstruction."""
+        noisy, clean = batch
+        return {"samples": {"original": clean, "input": noisy, "reconstruction": self.denoise(noisy)}}
+
+    def serving(self) -> dict[str, Served]:
+        """The network, clipped."""
+        size, channels = self.config.image_size, self.config.channels
+        network = self.for_serving("denoiser", lambda: denoiser(self.config, "hard_tanh"))
+        about = f"noisy: (batch, {size}, {size}, {channels}) float32 in [-1, 1]; reconstruction: the same"
+        return {"denoiser": Served(network, "noisy", "reconstruction", about)}
+
+
+PRESETS: dict[str, tuple[Config, RunConfig]] = {
+    "demo": (
+        Config(filters=16),
+        RunConfig(epochs=10, batch_size=4, learning_rate=2e-3, preview_every=200, checkpoint_every=500),
+    ),
+    "tiny": (
+        Config(filters=2, levels=1),
+        RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
+    ),
+}
