@@ -16,13 +16,13 @@ strided convolutions instead of max-pooling.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import keras
 import tensorflow as tf
 
 from keras_gen.engine.config import RunConfig
-from keras_gen.engine.model import GenerativeModel, Served, chained
+from keras_gen.engine.model import GenerativeModel, Served, Values, chained
 from keras_gen.engine.optimizers import FusedAdam
 from keras_gen.networks.autoencoders import Layout, decoder, encoder
 from keras_gen.ops import reconstruction
@@ -40,33 +40,53 @@ class Autoencoder(GenerativeModel):
     """An autoencoder as a `GenerativeModel`.
 
     One player of both networks. A batch is (image, label), float32 NHWC in [-1, 1]; labels are not used.
+
+    A variant overrides `penalty`, what its paper adds to the distance, or `code_activation`.
     """
 
     family = "autoencoder"
-    Config = Config
+    Config: ClassVar[type] = Config
     monitor = "mse"
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        self.encoder = self.add_network("encoder", encoder(config))
+        self.encoder = self.add_network("encoder", self._encoder())
         self.decoder = self.add_network("decoder", decoder(config))
         self.add_player("autoencoder", "encoder", "decoder")
         self.log_terms(train=["reconstruction"], test=["mse", "psnr"])
+
+    @property
+    def code_activation(self) -> str | None:
+        """Activation of the latent units; None: linear."""
+        return None
+
+    def _encoder(self) -> keras.Model:
+        return encoder(self.config, activation=self.code_activation)
 
     def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
         """Adam with its usual decays."""
         return {"autoencoder": FusedAdam(learning_rate, name="adam_autoencoder")}
 
-    def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Values:
         """One step on the distance between images and their reconstructions."""
         return self.report(self.minimise(self.objective, batch))
 
-    def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
-        """The distance, mean over pixels and examples."""
+    def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[Values, Values, Values]:
+        """The distance, mean over pixels and examples, and the penalty."""
         images, _ = batch
-        difference = self.decoder(self.encoder(images, training=True), training=True) - images
-        loss = tf.reduce_mean(tf.square(difference) if self.config.distance == "l2" else tf.abs(difference))
-        return {"autoencoder": loss}, {"reconstruction": loss}
+        latents = self.encoder(images, training=True)
+        difference = self.decoder(latents, training=True) - images
+        distance = tf.reduce_mean(tf.square(difference) if self.config.distance == "l2" else tf.abs(difference))
+        penalty, terms, sums = self.penalty(latents)
+        return {"autoencoder": distance + penalty}, terms | {"reconstruction": distance}, sums
+
+    def penalty(self, latents: tf.Tensor) -> tuple[tf.Tensor | float, Values, Values]:
+        """What is added to the distance, terms to log, and sums over examples for `running_state`: here nothing.
+
+        Args:
+            latents: (batch, latent).
+        """
+        return 0.0, {}, {}
 
     def validate(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Mean squared error in units of [-1, 1] and PSNR [dB] of the reconstructions, each of shape (batch,)."""
@@ -79,7 +99,15 @@ class Autoencoder(GenerativeModel):
 
     def reconstruct(self, images: tf.Tensor) -> tf.Tensor:
         """Through the vector and back: (batch, S, S, channels) in [-1, 1], float32."""
-        return self.inference("decoder")(self.inference("encoder")(images, training=False), training=False)
+        return self.decode(self.encode(images))
+
+    def encode(self, images: tf.Tensor) -> tf.Tensor:
+        """Images (batch, S, S, channels) in [-1, 1] -> latent vectors (batch, latent), float32."""
+        return self.inference("encoder")(images, training=False)
+
+    def decode(self, latents: tf.Tensor) -> tf.Tensor:
+        """The inverse of `encode`, as far as there is one."""
+        return self.inference("decoder")(latents, training=False)
 
     def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, Any]:
         """original | reconstruction."""
@@ -89,12 +117,12 @@ class Autoencoder(GenerativeModel):
     def serving(self) -> dict[str, Served]:
         """The whole, the encoder and the decoder."""
         config = self.config
-        down = self.for_serving("encoder", lambda: encoder(config))
+        down = self.for_serving("encoder", self._encoder)
         up = self.for_serving("decoder", lambda: decoder(config))
-        whole = chained(down, up, name="autoencoder")
+        whole = chained(down, up, name=self.family)
         image, latent = config.image_text, config.latent_text
         return {
-            "autoencoder": Served(whole, "images", "reconstruction", f"images: {image}; reconstruction: the same"),
+            self.family: Served(whole, "images", "reconstruction", f"images: {image}; reconstruction: the same"),
             "encoder": Served(down, "images", "latents", f"images: {image}; latents: {latent}"),
             "decoder": Served(up, "latents", "images", f"latents: {latent}; images: {image}", of_images=down),
         }

@@ -37,7 +37,8 @@ class Layout:
     latent: int = 16
     """Numbers that an image is squeezed into, the latent units [count]."""
     hidden: tuple[int, ...] = (512, 256)
-    """Units of the encoder's dense layers, mirrored in the decoder; of conv only the last [units]."""
+    """Units of the encoder's dense layers, mirrored in the decoder; of conv only the last; none: images and latent
+    units are joined directly [units]."""
     filters: int = 32
     """Channels of the first convolution, then 2, 4, 8, 8 ... times as many [channels]."""
     upsampling: Upsampling = "transposed"
@@ -48,8 +49,11 @@ class Layout:
 
     def __post_init__(self) -> None:
         positive(self, "latent", "filters", "image_size", "channels")
-        if not self.hidden or min(self.hidden) < 1:
-            raise UserError(f"--hidden got {self.hidden}; accepted are one or more numbers greater than 0.")
+        if (not self.hidden and self.architecture == "conv") or min(self.hidden, default=1) < 1:
+            raise UserError(
+                f"--hidden got {self.hidden}; accepted are one or more numbers greater than 0, and none with "
+                "--architecture dense."
+            )
 
     @property
     def image_text(self) -> str:
@@ -62,8 +66,17 @@ class Layout:
         return f"(batch, {self.latent}) float32"
 
 
-def encoder(layout: Layout, heads: tuple[str, ...] = ("latent",), *, name: str = "encoder") -> keras.Model:
-    """A functional encoder: (batch, S, S, channels) -> (batch, latent), or one such output for each of `heads`."""
+def encoder(
+    layout: Layout, heads: tuple[str, ...] = ("latent",), *, activation: str | None = None, name: str = "encoder"
+) -> keras.Model:
+    """A functional encoder: (batch, S, S, channels) -> (batch, latent), or one such output for each of `heads`.
+
+    Args:
+        layout: form of the network.
+        heads: names of the outputs.
+        activation: of each output; None: linear.
+        name: of the network.
+    """
     x = images = keras.Input((layout.image_size, layout.image_size, layout.channels), name="images")
     hidden = layout.hidden
     if layout.architecture == "conv":
@@ -74,7 +87,7 @@ def encoder(layout: Layout, heads: tuple[str, ...] = ("latent",), *, name: str =
     x = layers.Flatten()(x)
     for units in hidden:
         x = layers.Dense(units, activation="relu", kernel_initializer="he_normal")(x)
-    outputs = [layers.Dense(layout.latent, dtype="float32", name=head)(x) for head in heads]
+    outputs = [layers.Dense(layout.latent, activation, dtype="float32", name=head)(x) for head in heads]
     return keras.Model(images, outputs if len(outputs) > 1 else outputs[0], name=name)
 
 

@@ -6,6 +6,8 @@ import math
 
 import tensorflow as tf
 
+_LEAST = 1e-6  # a unit that is always off, or on, still has a divergence and a way back
+
 
 def kl_to_standard_normal(mean: tf.Tensor, log_variance: tf.Tensor) -> tf.Tensor:
     """KL(N(mean, exp(log_variance)) || N(0, 1)) of each unit, in nats: the shape of `mean`.
@@ -43,3 +45,15 @@ def log_mean_exp(values: tf.Tensor, axis: int = 0) -> tf.Tensor:
     """
     count = tf.cast(tf.shape(values)[axis], values.dtype)
     return tf.reduce_logsumexp(values, axis=axis) - tf.math.log(count)
+
+
+def kl_bernoulli(target: tf.Tensor | float, mean: tf.Tensor) -> tf.Tensor:
+    """KL(Bernoulli(target) || Bernoulli(mean)) of each unit, in nats: the shape of `mean`, both in (0, 1)."""
+    mean = tf.clip_by_value(mean, _LEAST, 1.0 - _LEAST)
+    return tf.math.xlogy(target, target / mean) + tf.math.xlogy(1.0 - target, (1.0 - target) / (1.0 - mean))
+
+
+def kl_bernoulli_slope(target: tf.Tensor | float, mean: tf.Tensor) -> tf.Tensor:
+    """The derivative of `kl_bernoulli` by `mean`."""
+    mean = tf.clip_by_value(mean, _LEAST, 1.0 - _LEAST)
+    return (mean - target) / (mean * (1.0 - mean))

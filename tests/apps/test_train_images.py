@@ -6,13 +6,13 @@ import shutil
 import numpy as np
 import pytest
 
-from apps import evaluate, export, train_autoencoder, train_vae, translate
+from apps import evaluate, export, train_autoencoder, train_sparse_autoencoder, train_vae, translate
 from benchmarks.kill_resume import differences
 from keras_gen import models
 from keras_gen.engine.run import remove_run
 from keras_gen.export.tflite import TFLiteModel
 
-APPS = {"autoencoder": train_autoencoder, "vae": train_vae}
+APPS = {"autoencoder": train_autoencoder, "sparse_autoencoder": train_sparse_autoencoder, "vae": train_vae}
 
 
 @pytest.fixture(scope="module", params=APPS)
@@ -25,14 +25,15 @@ def run(request, tmp_path_factory):
 
 def test_encoder_and_decoder_are_exported_and_are_the_whole(run):
     _, out = run
+    latent = json.loads((out / "config.json").read_text())["model"]["latent"]
     digits = np.random.default_rng(0).uniform(-1, 1, (3, 8, 8, 1)).astype(np.float32)
     whole, down, up = (TFLiteModel(out / f"{name}.tflite") for name in ("model", "encoder", "decoder"))
     assert down.input_shape == (1, 8, 8, 1)
-    assert up.input_shape == (1, 2)
+    assert up.input_shape == (1, latent)
     np.testing.assert_allclose(whole(digits), up(down(digits)), atol=1e-5)
     report = json.loads((out / "report.json").read_text())["export"]
     assert list(report) == [run[0], "encoder", "decoder"]
-    assert report["encoder"]["files"]["encoder.tflite"]["metadata"]["arrays"] == {"latents": [2]}
+    assert report["encoder"]["files"]["encoder.tflite"]["metadata"]["arrays"] == {"latents": [latent]}
 
 
 def test_it_learns(run):

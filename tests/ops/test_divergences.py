@@ -5,7 +5,14 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
-from keras_gen.ops.divergences import active_units, kl_to_standard_normal, log_mean_exp, log_normal
+from keras_gen.ops.divergences import (
+    active_units,
+    kl_bernoulli,
+    kl_bernoulli_slope,
+    kl_to_standard_normal,
+    log_mean_exp,
+    log_normal,
+)
 
 
 def test_kl_is_zero_at_the_standard_normal_alone():
@@ -43,3 +50,18 @@ def test_active_units_are_those_whose_mean_varies_over_the_data():
     means = signs * np.sqrt([0.0101, 0.0099, 0.0, 4.0]) + [0.0, 7.0, 3.0, -2.0]
     np.testing.assert_array_equal(active_units(means), [True, False, False, True])
     np.testing.assert_array_equal(active_units(means, threshold=0.005), [True, True, False, True])
+
+
+def test_kl_of_bernoulli_units_and_its_slope():
+    mean = tf.constant([0.05, 0.2, 0.9])
+    with tf.GradientTape() as tape:
+        tape.watch(mean)
+        divergence = kl_bernoulli(0.05, mean)
+    expected = [stats.entropy([0.05, 0.95], [q, 1 - q]) for q in mean.numpy()]
+    np.testing.assert_allclose(divergence, expected, atol=1e-6)
+    np.testing.assert_allclose(kl_bernoulli_slope(0.05, mean), tape.gradient(divergence, mean), rtol=1e-4, atol=1e-5)
+
+
+def test_units_that_are_always_off_or_on_have_a_finite_divergence():
+    for function in (kl_bernoulli, kl_bernoulli_slope):
+        assert np.isfinite(function(0.05, tf.constant([0.0, 1.0]))).all()

@@ -1,0 +1,21 @@
+"""Train a sparse autoencoder on images."""
+
+import sys
+from collections.abc import Sequence
+
+from apps._train import train
+from keras_gen.data.image_sets import ImagesConfig
+from keras_gen.engine.cli import app
+from keras_gen.models.sparse_autoencoder import PRESETS, SparseAutoencoder
+
+EXAMPLE = "python -m apps.train_sparse_autoencoder --data my_pictures --latent 1024 --sparsity l1"
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train, preview, checkpoint and export a sparse autoencoder."""
+    train(SparseAutoencoder, PRESETS, ImagesConfig(), argv, example=EXAMPLE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

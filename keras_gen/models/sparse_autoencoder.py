@@ -1,0 +1,166 @@
+"""Sparse autoencoder: many latent units, of which an image may use but few.
+
+The code is overcomplete, with more units than the image has numbers, so no narrow vector forces the networks to find
+what images have in common. A penalty on the activities does: each unit comes to stand for something that is seldom
+there, such as a stroke at one place.
+
+    l1:  min  E d(x, decoder(h)) + weight E sum_j |h_j|
+    kl:  min  E d(x, decoder(h)) + weight sum_j KL(target || E h_j)          h_j in (0, 1)
+
+and in both a decay of the decoder's weights, or a small code and large weights would escape the penalty.
+
+kl: Nair, Hinton: 3D Object Recognition with Deep Belief Nets, NeurIPS 2009; Ng: CS294A lecture notes, Sparse
+Autoencoder, 2011. l1: Ranzato, Boureau, LeCun, NeurIPS 2007.
+
+E h_j is over all of the training images. As in Nair and Hinton (section 2.2) it is followed by a decaying average over
+the steps, and the penalty is the tangent of the divergence there: the same gradient for every example, so that a batch
+may be worked off in any parts. Over the batch alone it would be another penalty for each size of a part.
+
+Departures from the papers: units of the l1 code are rectified; the distance is a mean over pixels; Adam.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar, Literal
+
+import keras
+import tensorflow as tf
+
+from keras_gen.engine.config import RunConfig
+from keras_gen.engine.model import Values
+from keras_gen.errors import UserError
+from keras_gen.flags import non_negative
+from keras_gen.models import autoencoder
+from keras_gen.networks.autoencoders import Architecture
+from keras_gen.ops.divergences import kl_bernoulli, kl_bernoulli_slope
+
+_FEATURES = 54  # on a sheet
+_ACTIVE = {"kl": 0.1, "l1": 0.0}  # activity above which a unit counts as active
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(autoencoder.Config):
+    """What the model is."""
+
+    architecture: Architecture = "dense"
+    latent: int = 256
+    """Units of the code; more than the image has numbers is overcomplete [count]."""
+    hidden: tuple[int, ...] = ()
+    """Units of the encoder's dense layers, mirrored in the decoder; of conv only the last; none: images and code are
+    joined directly, as in the papers [units]."""
+    sparsity: Literal["kl", "l1"] = "kl"
+    """Penalty: divergence of each unit's mean activity from the target (sigmoid units), or the mean of all activities
+    (rectified units)."""
+    sparsity_weight: float = 1e-3
+    """Of the penalty beside the distance [1]."""
+    target_activity: float = 0.05
+    """Of kl: mean activity of each unit (0, 1); 0.05 in Ng's notes."""
+    activity_decay: float = 0.9
+    """Of kl: decay per step of the average that follows the mean activities [0, 1); 0.9 to 0.99 in Hinton's guide
+    (UTML TR 2010-003, section 11)."""
+    weight_decay: float = 1e-5
+    """Of half the sum of the decoder's squared weights [1]."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        non_negative(self, "sparsity_weight", "weight_decay")
+        if not 0 < self.target_activity < 1:
+            raise UserError(f"--target-activity got {self.target_activity}; accepted are numbers between 0 and 1.")
+        if not 0 <= self.activity_decay < 1:
+            raise UserError(f"--activity-decay got {self.activity_decay}; accepted is a decay from 0 to below 1.")
+
+
+class SparseAutoencoder(autoencoder.Autoencoder):
+    """A sparse autoencoder: the networks, the player and the batch of `Autoencoder`."""
+
+    family = "sparse_autoencoder"
+    Config: ClassVar[type] = Config
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        if config.sparsity == "kl":
+            # From the target on, so that nothing pushes before something was seen.
+            start = keras.initializers.Constant(config.target_activity)
+            self.activity = self.add_weight(
+                name="activity", shape=(config.latent,), initializer=start, trainable=False, dtype="float32"
+            )
+        self.log_terms(
+            train=["reconstruction", "sparsity", "mean_activity"], test=["mse", "psnr", "active_share", "mean_activity"]
+        )
+
+    @property
+    def code_activation(self) -> str:
+        """Activities are positive, and under kl probabilities."""
+        return "sigmoid" if self.config.sparsity == "kl" else "relu"
+
+    def penalty(self, latents: tf.Tensor) -> tuple[tf.Tensor, Values, Values]:
+        """The weighed penalty and the decay of the decoder's weights."""
+        config = self.config
+        kernels = [v for v in self.decoder.trainable_variables if v.name == "kernel"]
+        decay = 0.5 * config.weight_decay * tf.add_n([tf.reduce_sum(tf.square(kernel)) for kernel in kernels])
+        mean = tf.reduce_mean(latents)
+        if config.sparsity == "l1":
+            total = tf.reduce_mean(tf.reduce_sum(latents, axis=1))
+            return config.sparsity_weight * total + decay, {"sparsity": total, "mean_activity": mean}, {}
+        expected = tf.convert_to_tensor(self.activity)
+        divergence = tf.reduce_sum(kl_bernoulli(config.target_activity, expected))
+        away = tf.reduce_mean(latents, axis=0) - expected
+        tangent = divergence + tf.reduce_sum(kl_bernoulli_slope(config.target_activity, expected) * away)
+        sums = {"activity": tf.reduce_sum(latents, axis=0), "examples": tf.cast(tf.shape(latents)[0], tf.float32)}
+        return config.sparsity_weight * tangent + decay, {"sparsity": divergence, "mean_activity": mean}, sums
+
+    def running_state(self, sums: Values) -> list[tuple[keras.Variable, tf.Tensor]]:
+        """The average follows the activities of the batch (Nair and Hinton 2009)."""
+        decay = self.config.activity_decay
+        return [(self.activity, decay * self.activity + (1.0 - decay) * sums["activity"] / sums["examples"])]
+
+    def validate(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Values:
+        """Also the share of units that are active (above 0.1; l1: above 0) and the mean activity, (batch,) each."""
+        latents = self.encode(batch[0])
+        active = latents > _ACTIVE[self.config.sparsity]
+        return super().validate(batch) | {
+            "active_share": tf.reduce_mean(tf.cast(active, tf.float32), axis=1),
+            "mean_activity": tf.reduce_mean(latents, axis=1),
+        }
+
+    def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, Any]:
+        """original | reconstruction, what units draw, and the histogram of activities."""
+        latents = self.encode(batch[0])
+        return super().preview(batch) | {
+            "features": {f"features of units 0 to {_FEATURES - 1}": self.features(latents)[:_FEATURES]},
+            "latents/activities": tf.reshape(latents, (-1,)),
+        }
+
+    def features(self, latents: tf.Tensor) -> tf.Tensor:
+        """What each unit adds to a picture when it goes from 0 to 1 and all others have their means.
+
+        Args:
+            latents: (batch, latent), of which the means are taken.
+
+        Returns:
+            (latent, S, S, channels) in [-1, 1], the largest change of each unit being 1 or -1, and 0 no change.
+        """
+        others = tf.reduce_mean(latents, axis=0) * (1.0 - tf.eye(self.config.latent))
+        change = self.decode(others + tf.eye(self.config.latent)) - self.decode(others)
+        return change / tf.maximum(tf.reduce_max(tf.abs(change), axis=(1, 2, 3), keepdims=True), 1e-6)
+
+
+PRESETS: dict[str, tuple[Config, RunConfig]] = {
+    "demo": (
+        Config(),
+        RunConfig(
+            epochs=200,
+            batch_size=64,
+            learning_rate=1e-3,
+            steps_per_execution=20,
+            preview_every=500,
+            previews=15,
+            checkpoint_every=2000,
+        ),
+    ),
+    "tiny": (
+        Config(latent=80, sparsity="l1"),
+        RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
+    ),
+}
