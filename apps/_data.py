@@ -14,7 +14,8 @@ from keras_gen.data.facades import CLASSES
 from keras_gen.data.image_sets import ImagesConfig, open_images
 from keras_gen.data.noisy import NoisyConfig, open_noisy
 from keras_gen.data.pairs import PairsConfig, PairsData, open_pairs
-from keras_gen.data.sequences import SequencesConfig, open_sequences
+from keras_gen.data.sequence_files import Sequences
+from keras_gen.data.sequences import SequencesConfig, open_sequences, read_sequences
 from keras_gen.engine.config import CONFIG_FILE, from_plain, read_config
 from keras_gen.engine.run import Data
 from keras_gen.errors import UserError
@@ -79,13 +80,7 @@ def reopen(run: Path, spec: str = "", *, seed: int = 0) -> Data:
         UserError: if the data cannot be read (for the run's own the message names `--data`), or `spec` has other
             channels or another size than the run's model.
     """
-    content, path = read_config(run), run / CONFIG_FILE
-    kinds = {kind.config.__name__: kind for kind in _KINDS}
-    if content["data_kind"] not in kinds:
-        raise UserError(f"{path} has data_kind {content['data_kind']!r}; accepted are {', '.join(kinds)}.")
-    kind = kinds[content["data_kind"]]
-    model = from_plain(models.family(content["family"]).Config, content["model"], path)
-    config = from_plain(kind.config, content["data"], path)
+    kind, config, model = _configured(run)
     try:
         config = replace(config, data=spec or config.data)
         data = kind.open(config, model, seed)
@@ -101,6 +96,37 @@ def reopen(run: Path, spec: str = "", *, seed: int = 0) -> Data:
             what = field.replace("_", " ")
             raise UserError(f"--data {config.data} has {what} {given}, and {run} takes {what} {taken}.")
     return data
+
+
+def _configured(run: Path) -> tuple[Kind, Any, Any]:
+    """The kind of a run's data, and its configurations of data and model."""
+    content, path = read_config(run), run / CONFIG_FILE
+    kinds = {kind.config.__name__: kind for kind in _KINDS}
+    if content["data_kind"] not in kinds:
+        raise UserError(f"{path} has data_kind {content['data_kind']!r}; accepted are {', '.join(kinds)}.")
+    kind = kinds[content["data_kind"]]
+    model = from_plain(models.family(content["family"]).Config, content["model"], path)
+    return kind, from_plain(kind.config, content["data"], path), model
+
+
+def read_as(run: Path, spec: str, **changes: Any) -> Sequences:
+    """All sequences of a SPEC, read as a run reads its own, for the run's model.
+
+    Args:
+        run: the run folder.
+        spec: see `data.sequences.read_sequences`.
+        changes: fields of `SequencesConfig` to set otherwise than the run did.
+
+    Raises:
+        UserError: if the sequences cannot be read or do not fit the model, or the run is of a family without sequences.
+    """
+    kind, config, model = _configured(run)
+    if kind.config is not SequencesConfig:
+        family = read_config(run)["family"]
+        raise UserError(
+            f"{run} is a run of {family}, which has no sequences; accepted are runs of recurrent_autoencoder."
+        )
+    return read_sequences(replace(config, data=spec, **changes), length=model.length, columns=model.columns)
 
 
 def reopen_pairs(run: Path, spec: str = "", *, seed: int = 0) -> PairsData:

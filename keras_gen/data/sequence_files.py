@@ -234,13 +234,14 @@ def _read_csv(path: Path, name: str, layout: Layout) -> tuple[tuple[str, ...], l
         header.index(column) if named and column in header and column not in wanted else None
         for column in (layout.id_column, layout.label_column)
     )
+    hint = "" if layout.columns else ", and --columns names the columns that hold them"
     values: dict[str, list[list[float]]] = {} if ids is not None else {name: []}
     kinds: dict[str, list[str]] = {}
     for line, row in rows if named else chain([begin], rows):
         if len(row) != len(header):
             raise UserError(f"{shown(path)} has {len(row)} cells in line {line}; accepted are {len(header)}.")
         key = name if ids is None else row[ids].strip()
-        values.setdefault(key, []).append([_number(row[n], path, line, header[n]) for n in places])
+        values.setdefault(key, []).append([_number(row[n], header[n], line, path, hint) for n in places])
         if labels is not None:
             kinds.setdefault(key, []).append(_kind(row[labels]))
     found = [
@@ -271,7 +272,7 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _number(cell: str, path: Path, line: int, column: str) -> float:
+def _number(cell: str, column: str, line: int, path: Path, hint: str) -> float:
     text = cell.strip()
     if text.lower() in _MISSING:
         return math.nan
@@ -279,8 +280,8 @@ def _number(cell: str, path: Path, line: int, column: str) -> float:
         return float(text)
     except ValueError:
         raise UserError(
-            f"{shown(path)} has '{shown(text[:40])}' in line {line} of column '{shown(column)}'; accepted are numbers, "
-            "and --columns names the columns that hold them."
+            f"{shown(path)} has '{shown(text[:40])}' in line {line} of column '{shown(column)}'; accepted are "
+            f"numbers{hint}."
         ) from None
 
 

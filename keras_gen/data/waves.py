@@ -51,7 +51,7 @@ def anomalous_waves(count: int, seed: int, part: int = 0) -> Waves:
         places[number] = first, end = _place(KINDS[kind - 1], int(lengths[number]), generator)
         there = slice(first, end)
         if KINDS[kind - 1] == "frequency shift":
-            factor = generator.uniform(1.4, 2.0) ** generator.choice([-1, 1])
+            factor = generator.uniform(1.1, 1.5) ** generator.choice([-1, 1])
             values[number, there] = altered(number, first, factor)[there]
         else:
             values[number, there] = _CHANGES[KINDS[kind - 1]](values[number], first, end, generator)
@@ -90,13 +90,13 @@ def _place(kind: str, length: int, generator: np.random.Generator) -> tuple[int,
     """First step and the one after the last, never the first step of the sequence."""
     if kind in ("frequency shift", "level shift"):
         return int(generator.integers(length // 4, length * 5 // 8)), length
-    steps = 1 if kind == "spike" else int(generator.integers(8, 17))
+    steps = 1 if kind == "spike" else int(generator.integers(4, 13))
     first = int(generator.integers(1, length - steps + 1))
     return first, first + steps
 
 
 def _spike(wave: np.ndarray, first: int, end: int, generator: np.random.Generator) -> np.ndarray:
-    return wave[first:end] + generator.choice([-1, 1]) * generator.uniform(1.0, 2.0)
+    return wave[first:end] + generator.choice([-1, 1]) * generator.uniform(0.3, 1.0)
 
 
 def _dropout(wave: np.ndarray, first: int, end: int, generator: np.random.Generator) -> np.ndarray:
@@ -105,11 +105,11 @@ def _dropout(wave: np.ndarray, first: int, end: int, generator: np.random.Genera
 
 
 def _level(wave: np.ndarray, first: int, end: int, generator: np.random.Generator) -> np.ndarray:
-    return wave[first:end] + generator.choice([-1, 1]) * generator.uniform(0.4, 1.0)
+    return wave[first:end] + generator.choice([-1, 1]) * generator.uniform(0.15, 0.5)
 
 
 def _burst(wave: np.ndarray, first: int, end: int, generator: np.random.Generator) -> np.ndarray:
-    return wave[first:end] + generator.uniform(0.2, 0.5) * generator.standard_normal(end - first)
+    return wave[first:end] + generator.uniform(0.1, 0.3) * generator.standard_normal(end - first)
 
 
 _CHANGES = {"spike": _spike, "dropout": _dropout, "level shift": _level, "noise burst": _burst}

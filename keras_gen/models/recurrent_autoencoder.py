@@ -16,9 +16,9 @@ before, so it cannot lean on the neighbour instead of the vector. Both papers wr
 that what was read last is written first. Here the encoder reads from the end to the beginning instead: the same
 pairing, with an output in order.
 
-Departures from the papers: a dense layer makes the vector narrower than the state, and it enters the decoder at every
-step (as in Cho et al.) instead of as its first state; the score is the mean squared error instead of a Mahalanobis
-distance, which needs anomalies to choose its threshold (Malhotra et al., section 2.2).
+Departures from the papers: a dense layer makes the vector narrower than the state, and it enters the decoder as in Cho
+et al. (appendix A), as its first state, tanh(V c), and as its input at every step; the score is the mean squared error
+instead of a Mahalanobis distance, whose threshold is chosen by known anomalies (Malhotra et al., section 2.2).
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from keras_gen.layers.standardisation import InverseStandardisation, Standardisa
 from keras_gen.ops.sequences import mean_over_steps, squared_errors
 
 _CELLS = {"lstm": layers.LSTM, "gru": layers.GRU}
+_STATES = {"lstm": 2, "gru": 1}  # vectors that a cell carries from step to step
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,8 +96,9 @@ class RecurrentAutoencoder(GenerativeModel):
         """(batch, latent) -> (batch, length, features): as many steps as the longest sequence has, for all."""
         config = self.config
         x = latents = keras.Input((config.latent,), name="latents")
+        states = [layers.Dense(config.units, "tanh")(x) for _ in range(_STATES[config.cell])]
         x = layers.RepeatVector(config.length)(x)
-        x = _CELLS[config.cell](config.units, return_sequences=True)(x)
+        x = _CELLS[config.cell](config.units, return_sequences=True)(x, initial_state=states)
         x = layers.Dense(config.features, dtype="float32")(x)
         x = InverseStandardisation(config.mean, config.deviation, name="output")(x)
         return keras.Model(latents, x, name="decoder")

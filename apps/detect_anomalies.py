@@ -1,0 +1,157 @@
+"""Find anomalies in sequences with a recurrent autoencoder that was trained on normal ones.
+
+A sequence's score is the mean squared error of its reconstruction over its steps, in units of the features' variances.
+It is an anomaly if it scores above the threshold: a quantile of the scores of the run's validation sequences, which are
+normal, or --threshold. Where labels tell what is an anomaly, the area under the ROC curve is printed too.
+"""
+
+import csv
+import io
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import tensorflow as tf
+import tyro
+
+from apps._data import read_as, reopen
+from keras_gen import models
+from keras_gen.data.folders import shown
+from keras_gen.data.sequence_files import Sequences
+from keras_gen.engine.cli import app, parse
+from keras_gen.engine.plots import curves
+from keras_gen.engine.samples import png_bytes
+from keras_gen.errors import UserError
+from keras_gen.files import require_writable, write, write_json
+from keras_gen.flags import non_negative, positive
+from keras_gen.metrics.detection import aurocs
+from keras_gen.ops.sequences import mean_over_steps
+
+EXAMPLE = "python -m apps.detect_anomalies savedmodels/recurrent_autoencoder/RUN new.csv --out found.csv"
+_BATCH = 64  # sequences scored at a time
+
+
+@dataclass(frozen=True)
+class Flags:
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """Folder of the run."""
+    data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
+    """Sequences to look at: a .csv file, a folder of them, a .npy or .npz file, or waves with anomalies."""
+    out: Path = Path("anomalies.csv")
+    """File for a line per sequence, .csv or .json; a plot of the worst is written beside it as .png."""
+    quantile: float = 0.99
+    """Share of the normal validation sequences that are to score below the threshold (0, 1)."""
+    threshold: float | None = None
+    """Score above which a sequence is an anomaly, instead of the quantile; the run's own data are not needed then."""
+    checkpoint: Literal["newest", "best"] = "newest"
+    """Which of the run's checkpoints: the newest, or the best by validation."""
+    worst: int = 8
+    """Sequences on the plot, those of the highest scores [sequences]."""
+    missing: Literal["as-trained", "refuse", "interpolate"] = "as-trained"
+    """Where a value is missing: what the run did with its own data, refuse, or draw a line between its neighbours."""
+    window: int | None = None
+    """Cut sequences into pieces of so many steps [steps]; 0: leave them whole; default: as the run did."""
+    cache_gib: float | None = None
+    """Refuse files and arrays that take more memory [GiB]; default: as the run did."""
+
+    def __post_init__(self) -> None:
+        positive(self, "worst")
+        if not 0 < self.quantile < 1:
+            raise UserError(f"--quantile got {self.quantile}; accepted are shares between 0 and 1.")
+        if self.threshold is not None:
+            non_negative(self, "threshold")
+        if self.out.suffix not in (".csv", ".json"):
+            raise UserError(f"--out got {self.out}; accepted is a file that ends in .csv or .json.")
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Load the run, score the sequences, choose the threshold, write and print what lies above it."""
+    flags = parse(Flags, argv, example=EXAMPLE)
+    picture = flags.out.with_suffix(".png")
+    for file in (flags.out, picture):
+        require_writable(file, "--out")
+    changes = {"missing": flags.missing, "window": flags.window, "cache_gib": flags.cache_gib}
+    found = read_as(flags.run, flags.data, **{k: v for k, v in changes.items() if v not in (None, "as-trained")})
+    model, step = models.load(flags.run, flags.checkpoint)
+    signature = [tf.TensorSpec((None, *found.values.shape[1:]), tf.float32)]
+    errors_of = tf.function(model.errors, input_signature=signature)
+    slices = (found.values[start : start + _BATCH] for start in range(0, len(found.values), _BATCH))
+    errors, scores = _scored(errors_of, slices)
+
+    threshold, rule = flags.threshold, "as given"
+    if threshold is None:
+        normal = reopen(flags.run)
+        _, expected = _scored(errors_of, (sequences for (sequences,) in normal.validation(_BATCH)))
+        threshold = float(np.quantile(expected, flags.quantile))
+        rule = f"the {flags.quantile:g} quantile of {normal.val_size} normal validation sequences"
+
+    rows = _rows(found, errors, scores, threshold)
+    order = np.argsort(-scores, kind="stable")[: flags.worst]
+    areas = aurocs(found.labels, scores) if found.labels else {}
+    if flags.out.suffix == ".csv":
+        write(flags.out, _table(rows))
+    else:
+        head = {"run": str(flags.run), "checkpoint": {"which": flags.checkpoint, "step": step}, "data": flags.data}
+        write_json(flags.out, {**head, "threshold": threshold, "rule": rule, "auroc": areas, "sequences": rows})
+    chosen = found[order]
+    write(
+        picture,
+        png_bytes(
+            curves(
+                {"original": chosen.values, "reconstruction": np.asarray(model.reconstruct(chosen.values))},
+                titles=[_title(rows[number]) for number in order],
+                spans=[(rows[number]["worst_step"] - 1, rows[number]["worst_step"] + 2) for number in order],
+                features=found.columns,
+            )
+        ),
+    )
+
+    print(f"{flags.run}, {flags.checkpoint} checkpoint (step {step}), {len(rows)} sequences of {shown(flags.data)}")
+    print(f"{sum(row['anomaly'] for row in rows)} score above {threshold:.4g}, {rule}; the highest:")
+    for number in order:
+        print(f"  {_title(rows[number])}")
+    if areas:
+        print("AUROC by the labels: " + ", ".join(f"{shown(kind)} {area:.3f}" for kind, area in areas.items()))
+    print(f"\nWritten to {flags.out} and {picture}")
+
+
+def _scored(errors_of: Callable, batches: Iterable[Any]) -> tuple[np.ndarray, np.ndarray]:
+    """The error of every step, (n, length), and the score of every sequence, (n,)."""
+    both = [(errors := errors_of(sequences), mean_over_steps(errors, sequences)) for sequences in batches]
+    return tuple(np.concatenate(parts) for parts in zip(*both, strict=True))
+
+
+def _rows(found: Sequences, errors: np.ndarray, scores: np.ndarray, threshold: float) -> list[dict[str, Any]]:
+    """What is written about each sequence."""
+    rows = [
+        {
+            "name": name,
+            "steps": int(steps),
+            "score": float(f"{score:.6g}"),
+            "anomaly": int(score > threshold),
+            "worst_step": int(worst),
+        }
+        for name, steps, score, worst in zip(found.names, found.lengths, scores, errors.argmax(axis=1), strict=True)
+    ]
+    return [row | {"label": label} for row, label in zip(rows, found.labels, strict=True)] if found.labels else rows
+
+
+def _title(row: dict[str, Any]) -> str:
+    label = f", {shown(row['label'])}" if row.get("label") else ""
+    return f"{shown(row['name'])}: {row['score']:.4g}, worst at step {row['worst_step']}{label}"
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
