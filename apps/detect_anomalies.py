@@ -142,7 +142,7 @@ def _rows(found: Sequences, errors: np.ndarray, scores: np.ndarray, threshold: f
 
 def _title(row: dict[str, Any]) -> str:
     label = f", {shown(row['label'])}" if row.get("label") else ""
-    return f"{shown(row['name'])}: {row['score']:.4g}, worst at step {row['worst_step']}{label}"
+    return f"{shown(row['name'])}: score {row['score']:.4g}, worst at step {row['worst_step']}{label}"
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> str:

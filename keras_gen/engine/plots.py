@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -58,9 +59,9 @@ def curves(
                 first, end = spans[cell]
                 axis.axvspan(first - 0.5, end - 0.5, color="#f2b84b", alpha=0.35, linewidth=0)
             if feature == 0 and titles:
-                axis.set_title(titles[cell], fontsize=8, loc="left", color="#444444")
+                axis.set_title(titles[cell], fontsize=8, loc="left", color="#444444", parse_math=False)
             if features and rows_of_one > 1:
-                axis.set_ylabel(features[feature], fontsize=7, color="#444444")
+                axis.set_ylabel(features[feature], fontsize=7, color="#444444", parse_math=False)
             axis.margins(x=0.01)
             axis.tick_params(labelsize=7, colors="#777777", length=2, labelbottom=feature == rows_of_one - 1)
             for side in axis.spines.values():
@@ -69,7 +70,9 @@ def curves(
     handles, names = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper left", ncols=len(names), fontsize=8, frameon=False)
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)  # a name in any script is a name
+        canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 

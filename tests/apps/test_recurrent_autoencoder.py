@@ -101,7 +101,7 @@ def test_anomalies_are_found(run, tmp_path, capsys):
     assert [row["anomaly"] for row in rows[1::2]] == ["1"] * 6
     scores = [float(row["score"]) for row in rows]
     assert f"AUROC by the labels: all {roc_auc_score([0, 1] * 6, scores):.3f}, large " in said
-    assert f"  s{np.argmax(scores)}: {max(scores):.4g}, worst at step" in said
+    assert f"  s{np.argmax(scores)}: score {max(scores):.4g}, worst at step" in said
     assert np.asarray(Image.open(tmp_path / "found.png")).std() > 10
 
     assert (
