@@ -90,7 +90,7 @@ def reopen(run: Path, spec: str = "", *, seed: int = 0) -> Data:
         raise UserError(
             f"the data of {run} cannot be opened any more, and --data SPEC names another place: {error}"
         ) from None
-    for field in hidden_fields(type(model)):
+    for field in hidden_fields(type(model), of_training=False):
         given, taken = getattr(data, field), getattr(model, field)
         if given != taken:
             what = field.replace("_", " ")

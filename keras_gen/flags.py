@@ -15,12 +15,16 @@ from keras_gen.errors import UserError
 Hidden = tyro.conf.Suppress
 """Marks a field that follows the data and is no flag: `channels: Hidden[int] = 3`."""
 
+OF_TRAINING = "of the data that a run was trained on"
+"""Marks a hidden field in which other data of a finished run may differ: `Annotated[Hidden[int], OF_TRAINING]`."""
 
-def hidden_fields(config: type) -> tuple[str, ...]:
-    """Names of the fields of a dataclass that are marked as `Hidden`."""
+
+def hidden_fields(config: type, *, of_training: bool = True) -> tuple[str, ...]:
+    """Names of the fields of a dataclass that are marked as `Hidden`; those marked `OF_TRAINING` may be left out."""
     (mark,) = Hidden[int].__metadata__
     hints = typing.get_type_hints(config, include_extras=True)
-    return tuple(name for name, hint in hints.items() if mark in getattr(hint, "__metadata__", ()))
+    marks = {name: getattr(hint, "__metadata__", ()) for name, hint in hints.items()}
+    return tuple(name for name, own in marks.items() if mark in own and (of_training or OF_TRAINING not in own))
 
 
 def positive(config: Any, *fields: str) -> None:

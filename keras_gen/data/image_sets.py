@@ -240,15 +240,23 @@ class ImagesData:
             chosen, labels = tf.constant(indices), tf.constant(source.labels[indices])
 
         def load(numbers: tf.Tensor, keys: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            drawn = source.shapes.images(tf.gather(chosen, numbers))
-            if self.image_size != SIZE:
-                drawn = self._side.resize(drawn, self.image_size)
-            if self.channels > 1:
-                opaque = [tf.fill(tf.shape(drawn), tf.constant(255, tf.uint8))] * (self.channels == 4)
-                drawn = tf.concat([drawn] * 3 + opaque, axis=-1)
-            return drawn, tf.gather(labels, numbers), keys
+            return self._of_grid(source.shapes, tf.gather(chosen, numbers)), tf.gather(labels, numbers), keys
 
         return load
+
+    def _of_grid(self, shapes: Shapes, index: tf.Tensor) -> tf.Tensor:
+        """Images of the grid as they would be stored."""
+        drawn = shapes.images(index)
+        if self.image_size != SIZE:
+            drawn = self._side.resize(drawn, self.image_size)
+        if self.channels > 1:
+            opaque = [tf.fill(tf.shape(drawn), tf.constant(255, tf.uint8))] * (self.channels == 4)
+            drawn = tf.concat([drawn] * 3 + opaque, axis=-1)
+        return drawn
+
+    def draw(self, factors: np.ndarray) -> tf.Tensor:
+        """Of `--data shapes`, the images of classes of the factors, (n, 5), in the form of the batches' images."""
+        return self._side.to_float(self._of_grid(self.shapes, tf.constant(self.shapes.index(factors))))
 
     def _resized(self, array: np.ndarray, indices: np.ndarray) -> np.ndarray:
         """Those images of an array, as they are stored."""

@@ -30,6 +30,8 @@ class GenerativeModel(keras.Model):
         Config: frozen dataclass of all that defines its networks and losses; defaults are the paper's.
         monitor: the validation term by which the best checkpoint is chosen (smaller is better).
         commands: what a user does next with a run: apps and their arguments, with RUN for the folder.
+        fewest: examples that a loss needs which couples those of a batch (a contrast, a density over the batch). Such
+            a loss is computed within each replica's part of a batch, and within each part of `--accumulate`.
 
     and, in `__init__` after `super().__init__(config)`:
         self.add_network(name, network): each of its functional networks;
@@ -53,6 +55,7 @@ class GenerativeModel(keras.Model):
     Config: ClassVar[type]
     monitor: ClassVar[str]
     commands: ClassVar[tuple[str, ...]] = ("export RUN --variants float32,dynamic8",)
+    fewest: ClassVar[int] = 1
 
     def __init__(self, config: Any) -> None:
         super().__init__(name=self.family)
@@ -79,15 +82,14 @@ class GenerativeModel(keras.Model):
         return network
 
     def add_player(self, name: str, *networks: str) -> None:
-        """Register a player: the names of the networks whose weights one optimizer moves."""
+        """Register a player: the names of the networks that one optimizer moves; its gradient's norm is logged."""
         self.players[name] = networks
+        self.log_terms(train=[f"{name}_gradient_norm"])
 
-    def log_terms(self, train: Iterable[str], test: Iterable[str]) -> None:
-        """Declare the terms that `train_step` reports and `validate` gives."""
-        for player in self.players:
-            train = [*train, f"{player}_gradient_norm"]
-        self._meters["train"] = {term: keras.metrics.Mean(term) for term in train}
-        self._meters["test"] = {term: keras.metrics.Mean(term) for term in test}
+    def log_terms(self, train: Iterable[str] = (), test: Iterable[str] = ()) -> None:
+        """Declare terms that `train_step` reports and `validate` gives, beside those that are declared already."""
+        self._meters["train"] |= {term: keras.metrics.Mean(term) for term in train}
+        self._meters["test"] |= {term: keras.metrics.Mean(term) for term in test}
 
     # -- compiling -------------------------------------------------------------------------------------------------
 

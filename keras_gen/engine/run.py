@@ -126,8 +126,18 @@ class Run:
         return run.steps_per_epoch or data.train_size // run.batch_size
 
     def compile(self, model: GenerativeModel, data: Data) -> None:
-        """Give the model its optimizers; the learning rate is constant at first and linear to 0 in the second half."""
+        """Give the model its optimizers; the learning rate is constant at first and linear to 0 in the second half.
+
+        Raises:
+            UserError: if a part of a batch has fewer examples than the family's loss needs.
+        """
         run = self.setup.run
+        parts = self.strategy.num_replicas_in_sync * run.accumulate
+        if run.batch_size // parts < model.fewest:
+            raise UserError(
+                f"--batch-size got {run.batch_size}; accepted are {model.fewest * parts} and more, as {model.family} "
+                f"compares the examples of a batch (of each of {parts} parts) with each other."
+            )
         total = run.epochs * self.steps_per_epoch(data)
         rate = ConstantThenLinear(run.learning_rate, turn=total // 2, total=total)
         model.compile(

@@ -84,7 +84,6 @@ class VAE(GenerativeModel):
     family = "vae"
     Config: ClassVar[type] = Config
     monitor = "negative_elbo"
-    extra_terms: ClassVar[tuple[str, ...]] = ()  # those that `divergence` gives
 
     def __init__(self, config: Variational) -> None:
         super().__init__(config)
@@ -93,7 +92,7 @@ class VAE(GenerativeModel):
         self.add_player("vae", "encoder", "decoder")
         self.noise = keras.random.SeedGenerator(name="noise")
         self.log_terms(
-            train=["negative_bound", "reconstruction", "kl", *self.extra_terms],
+            train=["negative_bound", "reconstruction", "kl"],
             test=["negative_elbo", "reconstruction", "kl", "psnr"],
         )
 
@@ -144,7 +143,7 @@ class VAE(GenerativeModel):
             mean, log_variance: of the posteriors, (batch, latent).
 
         Returns:
-            player -> loss, of which that of "vae" joins the reconstruction's, and the terms to log, `extra_terms`.
+            player -> loss, of which that of "vae" is added to the reconstruction's, and further terms to log.
         """
         # By unit: what is below the free bits does not count, and gives no gradient.
         kl = tf.reduce_mean(kl_to_standard_normal(mean, log_variance), axis=0)

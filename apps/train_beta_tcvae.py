@@ -1,0 +1,21 @@
+"""Train a beta-TCVAE, a variational autoencoder of disentangled factors, on images."""
+
+import sys
+from collections.abc import Sequence
+
+from apps._train import train
+from keras_gen.data.image_sets import ImagesConfig
+from keras_gen.engine.cli import app
+from keras_gen.models.beta_tcvae import PRESETS, BetaTCVAE
+
+EXAMPLE = "python -m apps.train_beta_tcvae --data my_pictures --image-size 64 --latent 10"
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train, preview, checkpoint and export a beta-TCVAE."""
+    train(BetaTCVAE, PRESETS, ImagesConfig(data="shapes"), argv, example=EXAMPLE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

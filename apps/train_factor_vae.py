@@ -1,0 +1,21 @@
+"""Train a FactorVAE, a variational autoencoder of disentangled factors, on images."""
+
+import sys
+from collections.abc import Sequence
+
+from apps._train import train
+from keras_gen.data.image_sets import ImagesConfig
+from keras_gen.engine.cli import app
+from keras_gen.models.factor_vae import PRESETS, FactorVAE
+
+EXAMPLE = "python -m apps.train_factor_vae --data my_pictures --image-size 64 --latent 10"
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train, preview, checkpoint and export a FactorVAE."""
+    train(FactorVAE, PRESETS, ImagesConfig(data="shapes"), argv, example=EXAMPLE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

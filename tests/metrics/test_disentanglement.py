@@ -1,0 +1,83 @@
+"""Disentanglement scores of codes that were made to have a known one."""
+
+import numpy as np
+import pytest
+
+from keras_gen.metrics.disentanglement import factor_vae_score, mutual_information, mutual_information_gap
+
+LEVELS = (3, 6, 4)
+SHARP = np.log(1e-4)  # log variance of a code that is nearly certain
+
+
+def perfect(factors):
+    """A unit for each factor, in another order and scaled, and one that says nothing, as wide as the prior."""
+    idle = np.zeros((len(factors), 1))
+    mean = np.concatenate([factors[:, ::-1] * np.array([1.0, -2.0, 0.5]), idle], axis=1)
+    return mean, np.concatenate([np.full((len(factors), 3), SHARP), idle], axis=1)
+
+
+def idle(factors):
+    """Codes that know nothing of the image."""
+    rng = np.random.default_rng(1)
+    return rng.normal(size=(len(factors), 4)), np.full((len(factors), 4), -1.0)
+
+
+def doubled(factors):
+    """Every factor in two units, which say the same."""
+    mean, log_variance = perfect(factors)
+    return np.repeat(mean, 2, axis=1), np.repeat(log_variance, 2, axis=1)
+
+
+def mixed(factors):
+    """Each unit is the sum of all factors but for rounding."""
+    mean = (
+        np.tile(factors.sum(axis=1, keepdims=True), (1, 3)) + np.random.default_rng(2).normal(size=factors.shape) / 50
+    )
+    return mean, np.full(factors.shape, SHARP)
+
+
+def test_a_unit_for_each_factor_is_perfect():
+    """But for chance: the drawn factors know of each other about (levels - 1)^2 / 2 images = 0.001 nats."""
+    assert mutual_information_gap(perfect, LEVELS)[0] == pytest.approx(1, abs=0.01)
+    assert factor_vae_score(perfect, LEVELS)[0] == 1
+
+
+def test_codes_that_know_nothing_are_at_chance():
+    """800 votes deviate by 0.017 from a third."""
+    assert mutual_information_gap(idle, LEVELS)[0] == pytest.approx(0, abs=0.01)
+    assert factor_vae_score(idle, LEVELS)[0] == pytest.approx(1 / 3, abs=0.07)
+
+
+def test_a_factor_in_two_units_has_no_gap_and_still_tells_what_was_fixed():
+    assert mutual_information_gap(doubled, LEVELS)[0] == pytest.approx(0, abs=0.01)
+    assert factor_vae_score(doubled, LEVELS)[0] == 1
+
+
+def test_sums_of_factors_are_worse_than_factors_by_both():
+    assert mutual_information_gap(mixed, LEVELS)[0] < 0.05
+    assert factor_vae_score(mixed, LEVELS)[0] < 0.6
+
+
+def test_a_code_without_an_active_unit_scores_nothing():
+    flat = lambda factors: (np.zeros((len(factors), 2)), np.zeros((len(factors), 2)))  # noqa: E731
+    score, protocol = factor_vae_score(flat, LEVELS, votes=10)
+    assert score == 0
+    assert "0 units of 2" in protocol
+
+
+def test_mutual_information_of_normals_is_the_closed_form():
+    """A binary factor known through noise: I = H(v) - H(v|z), integrated numerically."""
+    rng = np.random.default_rng(0)
+    factors = rng.integers(0, 2, (20_000, 1))
+    mean, log_variance = 2.0 * factors, np.zeros((20_000, 1))
+    found = mutual_information(mean, log_variance, factors, samples=4_000, rng=rng)
+    z = np.linspace(-8, 10, 20_001)
+    ones, zeros = (np.exp(-0.5 * (z - m) ** 2) / np.sqrt(2 * np.pi) for m in (2, 0))
+    marginal = (ones + zeros) / 2
+    expected = np.trapezoid(0.5 * ones * np.log(ones / marginal) + 0.5 * zeros * np.log(zeros / marginal), z)
+    assert found[0, 0] == pytest.approx(expected, abs=0.03)  # 0.007 is one deviation of 4,000 samples
+
+
+def test_protocols_say_what_was_done():
+    assert "10000 images" in mutual_information_gap(perfect, LEVELS, samples=10)[1]
+    assert "800 votes" in factor_vae_score(perfect, LEVELS)[1]
