@@ -260,7 +260,7 @@ def measure_first_step(rounds: int = 3) -> None:
             start = time.perf_counter()
             process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
             said = b""
-            while b"/step" not in said:
+            while b"step 1 of" not in said:
                 said += process.stdout.read1()
             taken.append(time.perf_counter() - start)
             process.kill()

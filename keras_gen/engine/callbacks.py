@@ -24,11 +24,12 @@ from keras_gen.engine.samples import sheet, write_sheet
 from keras_gen.engine.strategy import any_worker, several_workers
 
 _WARM = 2  # steps of a process that compile and fill caches: they are not profiled
+_LINE_EVERY = 10.0  # seconds between two lines about the losses, where there is no terminal
 _RATE_EVERY = 10  # steps between two readings of the clock and of the learning rates
 
 
 class Bar(keras.callbacks.ProgbarLogger):
-    """Keras' progress bar with the losses alone: gradient norms go to TensorBoard."""
+    """Keras' progress bar with the losses alone: gradient norms go to TensorBoard. In a file, a line now and then."""
 
     def __init__(self, steps: int) -> None:
         """Args:
@@ -36,20 +37,39 @@ class Bar(keras.callbacks.ProgbarLogger):
         """
         super().__init__()
         self._steps = steps
+        self._lines = False
+        self._epoch = 0
+        self._said = -math.inf
 
     def set_params(self, params: dict[str, Any]) -> None:
         super().set_params(params | {"steps": self._steps})  # Keras counts calls, which may be several steps
+        if self.verbose and not sys.stdout.isatty():
+            self._lines, self.verbose = True, 0
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        super().on_epoch_begin(epoch, logs)
+        self._epoch = epoch + 1
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         done = min((batch + 1) * self.model.steps_at_once, self._steps)
-        super().on_train_batch_end(done - 1, {name: np.mean(value) for name, value in _losses(logs).items()})
+        losses = _losses(logs)
+        super().on_train_batch_end(done - 1, losses)
+        if time.monotonic() - self._said >= _LINE_EVERY:
+            self._say(f", step {done} of {self._steps}", losses)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         super().on_epoch_end(epoch, _losses(logs))
+        self._say("", _losses(logs))
+
+    def _say(self, where: str, losses: Mapping[str, float]) -> None:
+        if self._lines:
+            self._said = time.monotonic()
+            values = ", ".join(f"{name} {value:.4g}" for name, value in losses.items())
+            print(f"Epoch {self._epoch}/{self.epochs}{where}: {values}", flush=True)
 
 
-def _losses(logs: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {name: value for name, value in (logs or {}).items() if not name.endswith("_gradient_norm")}
+def _losses(logs: Mapping[str, Any] | None) -> dict[str, float]:
+    return {name: float(np.mean(v)) for name, v in (logs or {}).items() if not name.endswith("_gradient_norm")}
 
 
 class StepCallback(keras.callbacks.Callback):
