@@ -1,8 +1,11 @@
 """Evaluate a run on its validation data, or compare two folders of images file by file.
 
-A run of pairs is judged by the distances of what it draws from the targets, and by the FCN score where its sources are
+A run on pairs is judged by the distances of what it draws from the targets, and by the FCN score where its sources are
 label maps. That needs a segmenter trained on the real pairs: it is trained at the first evaluation and kept beside the
 run's folder, so that runs on the same data are judged by the same one; `--segmenter FILE` keeps it elsewhere.
+
+A run on single images is judged by the distances of its reconstructions; one of a family with a likelihood also by its
+active latent units, and with `--importance-samples` by the likelihood itself.
 """
 
 import sys
@@ -11,25 +14,38 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import tensorflow as tf
 import tyro
 
-from apps._data import reopen_pairs
+from apps._data import reopen
 from keras_gen import models
 from keras_gen.data.compared import batches, find_compared
 from keras_gen.data.facades import CLASSES, PALETTE
 from keras_gen.data.folders import listed, shown
+from keras_gen.data.image_sets import ImagesConfig, ImagesData
+from keras_gen.data.pairs import PairsConfig, PairsData
 from keras_gen.engine.cli import app, parse
+from keras_gen.engine.config import read_config
+from keras_gen.engine.model import GenerativeModel
 from keras_gen.errors import UserError
 from keras_gen.files import require_writable, write_json
 from keras_gen.flags import non_negative, positive
 from keras_gen.metrics.fcn_score import FCNScore
 from keras_gen.metrics.labels import LabelMaps, label_maps
+from keras_gen.metrics.log_likelihood import LogLikelihood
 from keras_gen.metrics.reconstruction import Reconstruction, measures
 from keras_gen.metrics.segmenter import open_segmenter
+from keras_gen.ops.divergences import active_units
 
 EXAMPLE = "python -m apps.evaluate savedmodels/pix2pix/RUN --checkpoint best"
 RESULT_FILE = "evaluation.json"
-_BATCH = 8  # images drawn at a time
+_BATCH = 8  # pairs drawn at a time
+_SMALL_BATCH = 50  # images reconstructed at a time
+_BINARISED = {
+    "none": "the images are not binarised",
+    "threshold": "the images are binarised by a threshold",
+    "sample": "the images are binarised by chance, alike at every evaluation",
+}
 
 
 @dataclass(frozen=True)
@@ -63,10 +79,16 @@ class Flags:
     """Other data to evaluate RUN on, or where its own are now; any SPEC of the training app."""
     checkpoint: Literal["newest", "best"] = "newest"
     """Which of RUN's checkpoints: the newest, or the best by validation."""
+    limit: int = 0
+    """Validation examples of RUN to evaluate on, the first so many; 0: all [examples]."""
     seed: int = 0
-    """Seed of the segmenter: its weights, order and augmentation [integer]."""
+    """Seed of the segmenter (weights, order and augmentation) and of the importance samples [integer]."""
+    importance_samples: int = 0
+    """Of a RUN with a likelihood: latent samples by which to estimate it for each image; 0: not [samples]; 5000 in
+    Burda et al. 2016."""
     metrics: str = "l1,psnr,ssim"
-    """Distances: l1, psnr, ssim, ms_ssim (from 161 pixels on) and lpips, comma-separated."""
+    """Distances: l1, psnr, ssim, ms_ssim and lpips, comma-separated. ssim takes sides from 11 pixels on, without this
+    flag it is left out below; ms_ssim takes them from 161 on."""
     weights: Path | None = None
     """For lpips: .npz file of its weights, of AlexNet or SqueezeNet."""
     json: Path | None = None
@@ -75,28 +97,29 @@ class Flags:
     pair: Pairs = field(default_factory=Pairs)
 
     def __post_init__(self) -> None:
-        non_negative(self, "seed")
+        non_negative(self, "limit", "seed", "importance_samples")
         if self.run:
             _leave_out(self.folder, "a RUN", "images", "reference", "skip_bad")
             return
         if not (self.folder.images and self.folder.reference):
             raise UserError("RUN is missing; accepted are the folder of a run, or --images FOLDER --reference FOLDER.")
-        _leave_out(self, "--images", "data", "checkpoint", "seed")
+        _leave_out(self, "--images", "data", "checkpoint", "limit", "seed", "importance_samples")
         _leave_out(self.pair, "--images", "fcn_score", "segmenter", "segmenter_epochs")
 
 
 def _leave_out(flags: Any, beside: str, *names: str) -> None:
     for one in fields(flags):
         if one.name in names and getattr(flags, one.name) != one.default:
-            raise UserError(f"--{one.name.replace('_', '-')} does not go with {beside}: leave one of them out.")
+            flag = f"--{'no-' if one.default is True else ''}{one.name.replace('_', '-')}"
+            raise UserError(f"{flag} does not go with {beside}: leave one of them out.")
 
 
 @app
 def main(argv: Sequence[str] | None = None) -> None:
     """Compare, write and print the figures."""
     flags = parse(Flags, argv, example=EXAMPLE)
-    chosen = measures([name.strip() for name in flags.metrics.split(",") if name.strip()], flags.weights)
-    reconstruction = Reconstruction(chosen)
+    names = [name.strip() for name in flags.metrics.split(",") if name.strip()]
+    reconstruction = Reconstruction(measures(names, flags.weights), as_fits=flags.metrics == Flags.metrics)
     file = flags.json or (flags.run / RESULT_FILE if flags.run else None)
     result, lines = (_run if flags.run else _folders)(flags, file, reconstruction)
     print(*lines, sep="\n")
@@ -112,7 +135,7 @@ def _folders(flags: Flags, file: Path | None, reconstruction: Reconstruction) ->
         require_writable(file, "--json")
     pairs, left_out = find_compared(images, reference, skip_bad=flags.folder.skip_bad)
     for pair in pairs:
-        reconstruction.require(*pair.shape, shown(pair.image))
+        reconstruction.expect(*pair.shape, shown(pair.image))
     for batch in batches(pairs):
         reconstruction.update(*batch)
 
@@ -134,37 +157,85 @@ def _folders(flags: Flags, file: Path | None, reconstruction: Reconstruction) ->
 
 
 def _run(flags: Flags, file: Path, reconstruction: Reconstruction) -> tuple[dict[str, Any], list[str]]:
-    """Figures and lines of a run of pairs."""
-    data = reopen_pairs(flags.run, flags.data, seed=flags.seed)
+    """Figures and lines of a run."""
+    content = read_config(flags.run)
+    family, kind = models.family(content["family"]), content["data_kind"]
+    pairs = kind == PairsConfig.__name__
+    if not pairs and not (kind == ImagesConfig.__name__ and hasattr(family, "reconstruct")):
+        raise UserError(f"{flags.run} is a run of {family.family}; accepted are those that draw from pairs or images.")
+    if not hasattr(family, "log_weights"):
+        _leave_out(flags, f"a run of {family.family}", "importance_samples")
+    if not pairs:
+        _leave_out(flags.pair, f"a run of {family.family}", "fcn_score", "segmenter", "segmenter_epochs")
+
+    data = reopen(flags.run, flags.data, seed=flags.seed)
     model, step = models.load(flags.run, flags.checkpoint)
     require_writable(file, "--json")
-    size = model.config.image_size
-    reconstruction.require(size, size, data.target_channels, f"a target of {flags.run}")
-    labels = label_maps(data, PALETTE, CLASSES) if flags.pair.fcn_score else "--no-fcn-score was given"
-    score = None
-    if isinstance(labels, LabelMaps):
-        place, epochs = flags.pair.segmenter or flags.run.resolve().parent, flags.pair.segmenter_epochs
-        segmenter = open_segmenter(data, labels, size, place, epochs=epochs, seed=flags.seed)
-        score = FCNScore(labels, segmenter)
+    size, channels = model.config.image_size, data.target_channels if pairs else data.channels
+    reconstruction.expect(size, size, channels, f"what {flags.run} draws")
+    figures, lines = (_pairs if pairs else _images)(flags, data, model, reconstruction)
 
-    for source, target in data.validation(_BATCH):
-        drawn = model.translate(source)
-        reconstruction.update(drawn, target)
-        if score:
-            score.update(source, drawn, target)
-
-    figures = {"reconstruction": reconstruction.result()}
-    figures["fcn_score"] = score.result() if score else {"left_out": labels}
+    count, what = min(flags.limit or data.val_size, data.val_size), "pairs" if pairs else "images"
     result = {
         "run": str(flags.run),
         "checkpoint": {"which": flags.checkpoint, "step": step},
         "data": data.describe().splitlines(),
-        "validation_pairs": data.val_size,
+        f"validation_{what}": count,
+        "reconstruction": reconstruction.result(),
         **figures,
     }
-    title = f"{flags.run}, {flags.checkpoint} checkpoint (step {step}), {data.val_size} validation pairs"
-    judged = score.lines(figures["fcn_score"]) if score else [f"FCN score left out: {labels}."]
-    return result, [title, "", *reconstruction.lines(figures["reconstruction"]), "", *judged]
+    title = f"{flags.run}, {flags.checkpoint} checkpoint (step {step}), {count} validation {what}"
+    return result, [title, "", *reconstruction.lines(result["reconstruction"]), *lines]
+
+
+def _pairs(
+    flags: Flags, data: PairsData, model: GenerativeModel, reconstruction: Reconstruction
+) -> tuple[dict[str, Any], list[str]]:
+    """Compare what a run draws with the targets; figures and lines of the FCN score."""
+    labels = label_maps(data, PALETTE, CLASSES) if flags.pair.fcn_score else "--no-fcn-score was given"
+    score = None
+    if isinstance(labels, LabelMaps):
+        place, epochs = flags.pair.segmenter or flags.run.resolve().parent, flags.pair.segmenter_epochs
+        size = model.config.image_size
+        segmenter = open_segmenter(data, labels, size, place, epochs=epochs, seed=flags.seed)
+        score = FCNScore(labels, segmenter)
+    for source, target in data.validation(_BATCH, limit=flags.limit or None):
+        drawn = model.translate(source)
+        reconstruction.update(drawn, target)
+        if score:
+            score.update(source, drawn, target)
+    if score is None:
+        return {"fcn_score": {"left_out": labels}}, ["", f"FCN score left out: {labels}."]
+    figures = score.result()
+    return {"fcn_score": figures}, ["", *score.lines(figures)]
+
+
+def _images(
+    flags: Flags, data: ImagesData, model: GenerativeModel, reconstruction: Reconstruction
+) -> tuple[dict[str, Any], list[str]]:
+    """Compare reconstructions with the images; figures and lines of the active units and the likelihood."""
+    means, likelihood = [], None
+    if samples := flags.importance_samples:
+        about = f"{model.config.likelihood} likelihood, {_BINARISED[read_config(flags.run)['data']['binarise']]}"
+        likelihood = LogLikelihood(
+            model.log_weights, model.config.latent, samples=samples, images=about, seed=flags.seed
+        )
+    for images, labels in data.validation(_SMALL_BATCH, limit=flags.limit or None):
+        reconstruction.update(model.reconstruct(images, labels), images)
+        if hasattr(model, "log_weights"):
+            means.append(model.encode(images, labels)[0])
+        if likelihood:
+            likelihood.update(images, labels)
+
+    figures, lines = {}, []
+    if means:
+        active = int(tf.reduce_sum(tf.cast(active_units(tf.concat(means, axis=0)), tf.int32)))
+        figures["active_units"] = {"active": active, "of": model.config.latent}
+        lines += ["", f"active units: {active} of {model.config.latent} (variance of the posterior's mean above 0.01)"]
+    if likelihood:
+        figures["log_likelihood"] = likelihood.result()
+        lines += ["", *likelihood.lines(figures["log_likelihood"])]
+    return figures, lines
 
 
 if __name__ == "__main__":

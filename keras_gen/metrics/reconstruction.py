@@ -106,27 +106,30 @@ def _lpips(file: Path) -> Measure:
 class Reconstruction:
     """The distances of images from their references."""
 
-    def __init__(self, measures: dict[str, Measure]) -> None:
+    def __init__(self, measures: dict[str, Measure], *, as_fits: bool = False) -> None:
         """Args:
         measures: by name, as `measures` gives them.
+        as_fits: leave out a measure that does not take the images, instead of refusing them.
         """
-        self._measures = measures
+        self._measures, self._as_fits = dict(measures), as_fits
         self._values: dict[str, list[np.ndarray]] = {name: [] for name in measures}
 
-    def require(self, height: int, width: int, channels: int, name: str) -> None:
-        """Refuse images that a measure does not take.
+    def expect(self, height: int, width: int, channels: int, name: str) -> None:
+        """Make sure before the first batch that every measure takes such images.
 
         Raises:
-            UserError: naming `--metrics` and the image `name`.
+            UserError: naming `--metrics` and the image `name`, unless `as_fits`.
         """
-        for metric, measure in self._measures.items():
+        for metric, measure in list(self._measures.items()):
             if min(height, width) < measure.smallest:
                 accepted, found = f"sides of {measure.smallest} pixels and more", f"{width}x{height}"
             elif metric == "lpips" and channels > 3:
                 accepted, found = "grey and RGB", f"of {channels} channels"
             else:
                 continue
-            raise UserError(f"--metrics {metric} takes {accepted}, and {name} is {found}: leave {metric} out.")
+            if not self._as_fits:
+                raise UserError(f"--metrics {metric} takes {accepted}, and {name} is {found}: leave {metric} out.")
+            del self._measures[metric], self._values[metric]
 
     def update(self, images: tf.Tensor, reference: tf.Tensor) -> None:
         """Compare a batch: two of (batch, H, W, channels) in [-1, 1]."""

@@ -97,8 +97,8 @@ class Autoencoder(GenerativeModel):
             "psnr": reconstruction.psnr(drawn, images),
         }
 
-    def reconstruct(self, images: tf.Tensor) -> tf.Tensor:
-        """Through the vector and back: (batch, S, S, channels) in [-1, 1], float32."""
+    def reconstruct(self, images: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
+        """Through the vector and back: (batch, S, S, channels) in [-1, 1], float32; labels are not used."""
         return self.decode(self.encode(images))
 
     def encode(self, images: tf.Tensor) -> tf.Tensor:

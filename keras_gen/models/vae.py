@@ -210,6 +210,11 @@ class VAE(GenerativeModel):
         parameters = self.inference("decoder")(self.conditioned(latents, labels), training=False)
         return picture(self.config.likelihood, parameters)
 
+    def reconstruct(self, images: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
+        """By the mean of the posterior and back: (batch, S, S, channels) in [-1, 1], float32; labels as of `encode`."""
+        mean, _ = self.encode(images, labels)
+        return self.decode(mean, labels)
+
     def validate(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Negative ELBO and its parts [nats] with one sample, and PSNR [dB] of the mean, each of shape (batch,).
 
@@ -241,9 +246,8 @@ class VAE(GenerativeModel):
     def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, Any]:
         """original | reconstruction, and samples from the prior."""
         images, labels = batch
-        mean, _ = self.encode(images, labels)
         return {
-            "samples": {"original": images, "reconstruction": self.decode(mean, labels)},
+            "samples": {"original": images, "reconstruction": self.reconstruct(images, labels)},
             "prior": {"from the prior": self.generate(_SAMPLES)},
         }
 

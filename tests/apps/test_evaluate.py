@@ -11,14 +11,22 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 from scipy import ndimage
+from sklearn.datasets import load_digits
 
 from apps import evaluate
 from keras_gen import models
 from keras_gen.data.facades import CLASSES, PALETTE, draw_pair
+from keras_gen.data.image_sets import ImagesConfig, open_images
 from keras_gen.data.pairs import PairsConfig
+from keras_gen.data.sequences import SequencesConfig
 from keras_gen.engine.checkpoints import Checkpoints, Progress
 from keras_gen.engine.config import Setup
+from keras_gen.models.autoencoder import Autoencoder
+from keras_gen.models.autoencoder import Config as AutoencoderConfig
 from keras_gen.models.pix2pix import PRESETS, Pix2Pix
+from keras_gen.models.recurrent_autoencoder import Config as RecurrentConfig
+from keras_gen.models.vae import VAE
+from keras_gen.models.vae import Config as VAEConfig
 from keras_gen.networks.lpips import load_lpips
 from keras_gen.ops import reconstruction
 
@@ -280,6 +288,86 @@ def test_bad_flags_of_a_comparison_are_one_sentence(folders, flags, sentence, ca
 def test_nothing_to_evaluate_is_said(flags, capsys):
     assert evaluate.main(flags) == 2
     assert "RUN is missing" in capsys.readouterr().err
+
+
+def make_image_run(folder, family, config, zero=True):
+    """A run folder on the scans of digits, with weights of 0 or of the first step."""
+    keras.utils.set_random_seed(0)
+    model = family(config)
+    for network in model.networks.values() if zero else ():
+        network.set_weights([np.zeros_like(weights) for weights in network.get_weights()])
+    assert Checkpoints(folder / "checkpoints", model.state(), keep=1).save(Progress(3))
+    setup = Setup(family.family, "tiny", config, ImagesConfig(), dataclasses.replace(RUN, out=folder))
+    (folder / "config.json").write_text(setup.to_json())
+    return folder
+
+
+VAE_TINY = VAEConfig(image_size=8, latent=3, hidden=(4,), filters=2)
+
+
+@pytest.fixture(scope="module")
+def vae_run(tmp_path_factory):
+    """All weights are 0: q(z|x) is the prior, every pixel is white with probability 1/2, every reconstruction grey."""
+    return make_image_run(tmp_path_factory.mktemp("vae") / "run", VAE, VAE_TINY)
+
+
+def test_a_vae_whose_figures_are_known(vae_run, capsys):
+    assert evaluate.main([str(vae_run), "--importance-samples", "3"]) == 0
+    found = figures(vae_run)
+    scans = load_digits().images[9::10]  # of every tenth, the last is held back
+    psnr = [10 * np.log10(4 / np.square(scan / 127.5 - 1).mean()) for scan in np.rint(scans * 255 / 16)]
+    assert found["validation_images"] == len(scans)
+    assert found["reconstruction"]["psnr"]["mean"] == pytest.approx(np.mean(psnr), abs=0.02)
+    assert found["log_likelihood"]["nats"] == pytest.approx(64 * np.log(2), rel=1e-5)
+    assert found["log_likelihood"]["protocol"]["samples"] == 3
+    assert found["active_units"] == {"active": 0, "of": 3}
+    assert "ssim" not in found["reconstruction"]  # eight pixels
+    said = " ".join(capsys.readouterr().out.split())
+    assert "K = 3 samples of q(z|x) for each of 179 images" in said
+    assert "bernoulli likelihood, the images are not binarised" in said
+
+
+def test_units_that_tell_images_apart_are_active_and_a_limit_holds(tmp_path):
+    folder = make_image_run(tmp_path / "run", VAE, VAE_TINY, zero=False)
+    assert evaluate.main([str(folder), "--limit", "60"]) == 0
+    found = figures(folder)
+    data = open_images(ImagesConfig(), 0)
+    images = np.concatenate([images for images, _ in data.validation(60, limit=60)])
+    mean, _ = models.load(folder)[0].encode(images)
+    assert found["active_units"]["active"] == (np.var(mean, axis=0) > 0.01).sum() > 0
+    assert found["validation_images"] == 60
+    assert "log_likelihood" not in found
+
+
+def test_an_autoencoder_is_judged_by_its_reconstructions(tmp_path, capsys):
+    config = AutoencoderConfig(image_size=8, latent=3, hidden=(4,), filters=2)
+    folder = make_image_run(tmp_path / "run", Autoencoder, config)
+    assert evaluate.main([str(folder), "--metrics", "l1"]) == 0
+    assert set(figures(folder)) == {"run", "checkpoint", "data", "validation_images", "reconstruction"}
+    assert evaluate.main([str(folder), "--importance-samples", "3"]) == 2
+    assert "--importance-samples does not go with a run of autoencoder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--metrics", "ssim"], "--metrics ssim takes sides of 11 pixels and more, and what .* draws is 8x8"),
+        (["--no-fcn-score"], "--no-fcn-score does not go with a run of vae"),
+        (["--importance-samples", "-1"], "--importance-samples got -1"),
+        (["--limit", "-1"], "--limit got -1"),
+    ],
+)
+def test_bad_flags_of_an_image_run_are_one_sentence(vae_run, flags, said, capsys):
+    assert evaluate.main([str(vae_run), *flags]) == 2
+    assert re.search(said, capsys.readouterr().err)
+
+
+def test_a_run_on_sequences_is_refused(tmp_path, capsys):
+    config = RecurrentConfig()
+    setup = Setup("recurrent_autoencoder", "tiny", config, SequencesConfig(), dataclasses.replace(RUN, out=tmp_path))
+    (tmp_path / "config.json").write_text(setup.to_json())
+    assert evaluate.main([str(tmp_path)]) == 2
+    assert "is a run of recurrent_autoencoder; accepted are those that draw from" in capsys.readouterr().err
 
 
 def test_help_fits_a_screen_and_begins_with_an_example(capsys):
