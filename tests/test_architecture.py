@@ -19,7 +19,7 @@ BELOW = {
     "data": {"ops"},
     "metrics": {"networks", "layers", "ops"},
     "export": {"layers", "ops"},
-    "engine": {"export"},
+    "engine": {"export", "ops"},
     "models": {"engine", "networks", "layers", "ops"},
     "compression": {"engine", "data", "metrics", "ops"},
 }

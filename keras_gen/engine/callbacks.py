@@ -8,7 +8,7 @@ import statistics
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -204,10 +204,29 @@ class Preview(StepCallback):
     """What the model shows of the same validation examples: pictures, as PNG and in TensorBoard, and statistics."""
 
     def __init__(
-        self, progress: Progress, batch: Any, folder: Path, writer: tf.summary.SummaryWriter, every: int
+        self,
+        progress: Progress,
+        batch: Any,
+        folder: Path,
+        writer: tf.summary.SummaryWriter,
+        *,
+        every: int,
+        end: int,
+        views: Callable[[bool], Mapping[str, Any]] | None = None,
     ) -> None:
+        """Args:
+        progress: of the run.
+        batch: validation examples that `preview` is given.
+        folder: for the pictures.
+        writer: of TensorBoard's files.
+        every: steps between two previews.
+        end: the last step of the run.
+        views: more to look at, in the form of `preview`, which costs too much for each one: they are added to the
+            first, and then after every quarter of the steps done. They are told whether it is the last preview.
+        """
         super().__init__(progress)
-        self._batch, self._folder, self._writer, self._every = batch, folder, writer, every
+        self._batch, self._folder, self._writer = batch, folder, writer
+        self._every, self._end, self._views = every, end, views
 
     def after_steps(self, logs: Mapping[str, np.ndarray]) -> None:
         if self.due(self._every):
@@ -215,12 +234,15 @@ class Preview(StepCallback):
 
     def draw(self) -> None:
         """Show what there is at this step, unless it is shown."""
-        step = self.progress.step
+        step, last = self.progress.step, self.progress.step == self._end
         if self.progress.drawn == step:
             return
         with self._writer.as_default(step=step):
-            for title, shown in self.model.preview(self._batch).items():
-                self._show(title, shown)
+            shown = self.model.preview(self._batch)
+            if self._views and (last or _age(step) > _age(self.progress.drawn)):
+                shown = {**shown, **self._views(last)}
+            for title, value in shown.items():
+                self._show(title, value)
         self.progress.drawn = step
 
     def _show(self, title: str, shown: Any) -> None:
@@ -234,6 +256,11 @@ class Preview(StepCallback):
             tf.summary.histogram(title, values)
         else:
             tf.summary.scalar(title, values)
+
+
+def _age(step: int) -> int:
+    """Grows by one with every quarter of the steps done; -1 before the first step."""
+    return int(math.log(step, 1.25)) if step > 0 else -1
 
 
 class Checkpointing(StepCallback):

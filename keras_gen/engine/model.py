@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.engine.latents import LatentSpace
 from keras_gen.engine.strategy import several_workers
 
 Values: TypeAlias = dict[str, tf.Tensor]
@@ -46,6 +47,7 @@ class GenerativeModel(keras.Model):
         validate(batch): the validation terms of each example, (batch,) each.
         make_optimizers(learning_rate): player -> optimizer.
         preview(batch): what to look at, by title.
+        latent_space(): its `LatentSpace`, if its images have latent vectors; a run then shows what they mean.
         serving(): name -> `Served` network to export.
 
     The base owns the update, one mean per logged term, the EMA copies and `state()`.
@@ -421,6 +423,13 @@ class GenerativeModel(keras.Model):
         slash in a title groups: "latents/active_units".
         """
         raise NotImplementedError
+
+    def latent_space(self) -> LatentSpace | None:
+        """The way from images to latent vectors and back, None if there is none.
+
+        A family that has one trains on batches of (images, labels); its data have `classes`, the names of the labels.
+        """
+        return None
 
     def serving(self) -> dict[str, Served]:
         """What is exported, by name; the first is the default."""

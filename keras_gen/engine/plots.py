@@ -1,16 +1,26 @@
-"""Curves for people: sequences as small plots, drawn by matplotlib without a display."""
+"""Plots for people, drawn by matplotlib without a display: sequences, bars, points on a plane."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _COLOURS = ("#30343b", "#d1495b", "#2a7f9e", "#e0a030", "#6a9955")
 _MOST_FEATURES = 4  # of a sequence that are drawn, one below the other
 _CELL = (3.6, 1.25)  # inches of a plot of one feature
 _DPI = 100
+_DARK, _PALE, _TEXT = "#2a7f9e", "#c9d3d8", "#444444"
+_MOST_NAMED = 32  # bars that still have a name each
+_LONGEST = 24  # letters of a name
+_FEWEST_BARS = 8  # that share the width, so that a few are not wide
+_MOST_COLOURS = 20  # classes that a person still tells apart; more are shades of one scale
 
 
 def curves(
@@ -33,9 +43,6 @@ def curves(
     Returns:
         The picture, uint8 (height, width, 3).
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # takes half a second to import
-    from matplotlib.figure import Figure
-
     drawn = {name: np.asarray(sequences, np.float32) for name, sequences in columns.items()}
     there = np.isfinite(np.stack(list(drawn.values()))).all(axis=(0, -1))
     count = min(len(sequences) for sequences in drawn.values())
@@ -43,7 +50,7 @@ def curves(
     across = 1 if count == 1 else 2 if count <= 8 else 3
     down = -(-count // across)
     height = 0.45 + down * (_CELL[1] * rows_of_one + 0.2)
-    figure = Figure((_CELL[0] * across, height), dpi=_DPI, layout="constrained", facecolor="white")
+    figure = _figure(_CELL[0] * across, height)
     axes = figure.subplots(down * rows_of_one, across, squeeze=False)
     for cell in range(down * across):
         row, column = divmod(cell, across)
@@ -69,6 +76,102 @@ def curves(
                 side.set_color("#bbbbbb")
     handles, names = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper left", ncols=len(names), fontsize=8, frameon=False)
+    return _pixels(figure)
+
+
+def bars(
+    values: Sequence[float], names: Sequence[str], strong: Sequence[bool], *, title: str, axes: tuple[str, str]
+) -> np.ndarray:
+    """A bar for each value.
+
+    Args:
+        values: heights.
+        names: below the bars; left out where there are too many to be read.
+        strong: which bars have the strong colour.
+        title: of the chart.
+        axes: what the bars are, and what their heights are, with the unit.
+
+    Returns:
+        The chart, uint8 (height, width, 3).
+    """
+    figure = _figure(7.2, 3.2)
+    plane = figure.subplots()
+    plane.bar(range(len(values)), values, color=[_DARK if one else _PALE for one in strong], width=0.8)
+    if len(values) <= _MOST_NAMED:
+        plane.set_xticks(range(len(values)), names)
+    plane.set_xlim(-0.7, max(len(values), _FEWEST_BARS) - 0.3)
+    plane.grid(axis="y", color="#eeeeee")
+    plane.set_axisbelow(True)
+    _name(plane, title, axes)
+    return _pixels(figure)
+
+
+def points(
+    places: np.ndarray, labels: np.ndarray, classes: Sequence[str], *, title: str, axes: tuple[str, str]
+) -> np.ndarray:
+    """A point for each example, coloured by its class.
+
+    Args:
+        places: (n, 2).
+        labels: int (n,); -1 where there is none.
+        classes: names of the labels; () where there are none.
+        title: of the chart.
+        axes: names of the two directions.
+
+    Returns:
+        The chart, uint8 (height, width, 3).
+    """
+    import matplotlib
+
+    figure = _figure(7.6 if classes else 6.2, 6.0)
+    plane = figure.subplots()
+    style = {"s": 14, "linewidths": 0.3, "edgecolors": "white"}
+    if not classes:
+        plane.scatter(*places.T, color=_DARK, **style)
+    else:
+        scale = matplotlib.colormaps["tab10" if len(classes) <= 10 else "tab20"]
+        colours = (
+            scale(np.arange(len(classes)))
+            if len(classes) <= _MOST_COLOURS
+            else matplotlib.colormaps["viridis"](np.linspace(0, 1, len(classes)))
+        )
+        for label, name in enumerate(classes):
+            of_class = labels == label
+            if of_class.any():
+                plane.scatter(*places[of_class].T, color=colours[label], label=_plain(name), **style)
+        if len(classes) <= _MOST_COLOURS:
+            figure.legend(loc="outside right center", frameon=False, fontsize=9, markerscale=2)
+    plane.set_aspect("equal", "datalim")
+    _name(plane, title, axes)
+    return _pixels(figure)
+
+
+def _name(plane: Axes, title: str, axes: tuple[str, str]) -> None:
+    plane.set_title(title, loc="left", fontsize=10, color=_TEXT)
+    plane.set_xlabel(axes[0], fontsize=9, color=_TEXT)
+    plane.set_ylabel(axes[1], fontsize=9, color=_TEXT)
+    plane.tick_params(labelsize=8, colors=_TEXT, length=2)
+    plane.spines[["top", "right"]].set_visible(False)
+    plane.spines[["bottom", "left"]].set_color("#bbbbbb")
+
+
+def _plain(name: str) -> str:
+    """A name from outside as matplotlib takes it: short, on one line, no formula, and no underscore that hides it."""
+    name = " ".join(name.split())
+    name = name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "\N{HORIZONTAL ELLIPSIS}"
+    return (" " + name if name.startswith("_") else name).replace("$", r"\$")
+
+
+def _figure(width: float, height: float) -> Figure:
+    """An empty figure of so many inches, of no display and no global state."""
+    from matplotlib.figure import Figure  # takes half a second to import
+
+    return Figure((width, height), dpi=_DPI, layout="constrained", facecolor="white")
+
+
+def _pixels(figure: Figure) -> np.ndarray:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     canvas = FigureCanvasAgg(figure)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)  # a name in any script is a name

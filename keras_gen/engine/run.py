@@ -14,18 +14,21 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
+import numpy as np
 import tensorflow as tf
 
 from keras_gen.engine import callbacks as on
 from keras_gen.engine.checkpoints import Checkpoints, Progress, nearest_existing
 from keras_gen.engine.cli import Stopped
 from keras_gen.engine.config import CONFIG_FILE, Setup
+from keras_gen.engine.embedding import maps, write_projector
 from keras_gen.engine.exports import write_exports
+from keras_gen.engine.latents import how_many, survey, views
 from keras_gen.engine.logs import cut
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.engine.schedules import ConstantThenLinear
@@ -36,7 +39,7 @@ from keras_gen.flags import hidden_fields
 
 # Patterns of what a run writes, and of what the apps for finished runs write into it; networks have files of their own.
 _OWN = (CONFIG_FILE, "checkpoints", "logs", "samples", "saved_model*", "*.tflite", "report.json")
-_OF_LATER = ("report.html", "evaluation.json", "codec-*.npz")
+_OF_LATER = ("report.html", "evaluation.json", "codec-*.npz", "latents")
 
 
 class Data(Protocol):
@@ -165,7 +168,15 @@ class Run:
         done, start = progress.step, time.perf_counter()
         writer = tf.summary.create_file_writer(str(logs))
         log = on.TensorBoardLog(progress, writer, self.setup)
-        preview = on.Preview(progress, batch, self._write_to / "samples", writer, run.preview_every)
+        preview = on.Preview(
+            progress,
+            batch,
+            self._write_to / "samples",
+            writer,
+            every=run.preview_every,
+            end=steps * run.epochs,
+            views=self._views(model, data, batch, logs),
+        )
         saving = on.Checkpointing(progress, checkpoints, run.checkpoint_every, model.monitor, writer, logs)
         stop, profile = on.StopOnRequest(progress, self._end), on.Profile(progress, logs, run.profile)
         with self._in_order(checkpoints), contextlib.closing(writer), profile, stop:
@@ -244,6 +255,26 @@ class Run:
             raise UserError(
                 f"{sentence}; {self._kept(checkpoints)}, and {self._command('--resume')} goes on."
             ) from error
+
+    def _views(
+        self, model: GenerativeModel, data: Data, batch: Any, logs: Path
+    ) -> Callable[[bool], Mapping[str, Any]] | None:
+        """Views of the model's latent space, if it has one; those of several workers have the same, and one draws."""
+        space = model.latent_space()
+        if space is None or not self.chief:
+            return None
+        images, labels = (np.asarray(part) for part in batch)
+        size, limit = self.setup.run.batch_size, how_many(*images.shape[2:])
+
+        def shown(last: bool) -> Mapping[str, Any]:
+            codes = survey(space, data.validation(size, limit=limit))
+            drawn = views(space, codes, images, labels)
+            if not last:
+                return drawn
+            write_projector(logs, codes, data.classes)
+            return {**drawn, **maps(codes, data.classes)}
+
+        return shown
 
     def _close_epoch(
         self,

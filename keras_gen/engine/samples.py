@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from keras_gen.engine.plots import curves
 from keras_gen.files import write
 
 _GAP, _HEAD = 4, 18  # pixels between cells, and above them for the titles
+_THIN, _LINE = 2, 14  # pixels between the cells of a table, and of a line of its titles
 _MAIN = "samples"  # the kind of sheet that lies in the folder itself
 
 
@@ -76,6 +77,56 @@ def sheet(columns: Mapping[str, np.ndarray], smallest: int = 128) -> np.ndarray:
             for r, image in enumerate(images[number * rows : min((number + 1) * rows, count)]):
                 resized = Image.fromarray(image).resize((cell, cell), Image.Resampling.NEAREST)
                 picture.paste(resized, (left, _HEAD + r * step))
+    return np.asarray(picture)
+
+
+def grid(
+    images: np.ndarray,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    smallest: int = 64,
+    corner: str = "",
+    together: int = 0,
+) -> np.ndarray:
+    """One picture of a table of images; titles that would run into the one before are left out.
+
+    Args:
+        images: (rows, columns, h, w, channels) in [-1, 1].
+        rows: title of each, on the left.
+        columns: title of each, above.
+        smallest: cells below this side are enlarged by a whole factor, without smoothing.
+        corner: what the two directions are, above the titles.
+        together: rows that belong together, with a gap after them; 0: all.
+
+    Returns:
+        The table, uint8 (height, width, 3).
+    """
+    font, ink = ImageFont.load_default(12), (60, 60, 60)
+    down, across, height, width = images.shape[:4]
+    factor = max(1, round(smallest / max(height, width)))
+    step_x, step_y = width * factor + _THIN, height * factor + _THIN
+    left = 2 * _GAP + max(round(font.getlength(title)) for title in rows)
+    top = _HEAD * (2 if corner else 1)
+    tops = [top + row * step_y + (row // together * _LINE if together else 0) for row in range(down)]
+    picture = Image.new("RGB", (left + across * step_x + _GAP, tops[-1] + step_y + _GAP), "white")
+    pen = ImageDraw.Draw(picture)
+    pen.text((_GAP, 2), corner, fill=ink, font=font)
+    free = 0.0
+    for column, title in enumerate(columns):
+        middle, half = left + column * step_x + step_x / 2, font.getlength(title) / 2
+        if middle - half >= free:
+            pen.text((middle - half, top - _HEAD + 2), title, fill=ink, font=font)
+            free = middle + half + 2 * _GAP
+    free = 0.0
+    for row, title in enumerate(rows):
+        middle = tops[row] + step_y / 2
+        if middle - _LINE / 2 >= free:
+            pen.text((left - _GAP, middle), title, fill=ink, font=font, anchor="rm")
+            free = middle + _LINE / 2
+        for column, image in enumerate(to_rgb(images[row])):
+            cell = Image.fromarray(image).resize((width * factor, height * factor), Image.Resampling.NEAREST)
+            picture.paste(cell, (left + column * step_x, tops[row]))
     return np.asarray(picture)
 
 

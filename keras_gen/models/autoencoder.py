@@ -22,6 +22,7 @@ import keras
 import tensorflow as tf
 
 from keras_gen.engine.config import RunConfig
+from keras_gen.engine.latents import LatentSpace
 from keras_gen.engine.model import GenerativeModel, Served, Values, chained
 from keras_gen.engine.optimizers import FusedAdam
 from keras_gen.networks.autoencoders import Layout, decoder, encoder
@@ -47,6 +48,7 @@ class Autoencoder(GenerativeModel):
     family = "autoencoder"
     Config: ClassVar[type] = Config
     monitor = "mse"
+    commands = ("explore_latent RUN", *GenerativeModel.commands)
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -108,6 +110,14 @@ class Autoencoder(GenerativeModel):
     def decode(self, latents: tf.Tensor) -> tf.Tensor:
         """The inverse of `encode`, as far as there is one."""
         return self.inference("decoder")(latents, training=False)
+
+    def latent_space(self) -> LatentSpace:
+        """Vectors that nothing makes normal."""
+        return LatentSpace(
+            self.config.latent,
+            encode=lambda images, labels: self.encode(images),
+            decode=lambda latents, labels: self.decode(latents),
+        )
 
     def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, Any]:
         """original | reconstruction."""

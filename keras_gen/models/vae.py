@@ -21,6 +21,7 @@ import keras
 import tensorflow as tf
 
 from keras_gen.engine.config import RunConfig
+from keras_gen.engine.latents import LatentSpace
 from keras_gen.engine.model import GenerativeModel, Served, chained
 from keras_gen.engine.optimizers import FusedAdam
 from keras_gen.errors import UserError
@@ -84,6 +85,7 @@ class VAE(GenerativeModel):
     family = "vae"
     Config: ClassVar[type] = Config
     monitor = "negative_elbo"
+    commands = ("explore_latent RUN", *GenerativeModel.commands)
 
     def __init__(self, config: Variational) -> None:
         super().__init__(config)
@@ -250,6 +252,17 @@ class VAE(GenerativeModel):
             "samples": {"original": images, "reconstruction": self.reconstruct(images, labels)},
             "prior": {"from the prior": self.generate(_SAMPLES)},
         }
+
+    def latent_space(self) -> LatentSpace:
+        """The means of the posteriors, which the KL divergence makes normal."""
+
+        def mean(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+            return self.encode(images, labels)[0]
+
+        def divergence(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+            return kl_to_standard_normal(*self.encode(images, labels))
+
+        return LatentSpace(self.config.latent, mean, self.decode, divergence)
 
     def serving(self) -> dict[str, Served]:
         """The whole by the mean of the latent vector, the encoder to that mean, and the decoder to pictures."""

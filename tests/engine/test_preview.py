@@ -28,7 +28,7 @@ def test_each_kind_is_shown_as_what_it_is(tmp_path):
     progress = Progress(step=30)
     writer = tf.summary.create_file_writer(str(tmp_path / "logs"))
     batch = np.linspace(-1, 1, 32, dtype=np.float32).reshape(2, 4, 4, 1)
-    preview = Preview(progress, batch, tmp_path / "samples", writer, every=10)
+    preview = Preview(progress, batch, tmp_path / "samples", writer, every=10, end=100)
     preview.set_model(Showing(None))
     preview.draw()
     writer.close()
