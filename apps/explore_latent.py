@@ -1,0 +1,143 @@
+"""Explore the latent space of a run: the path between pictures, arithmetic of attributes, nearest neighbours.
+
+A PICTURE is an image file, or the number of one of the run's validation images. path.png and path.gif lead from each
+picture to the next; --add LABEL draws arithmetic.png, each picture with the mean vector of that label's images added
+and that of --subtract's taken off; neighbours.png has the validation images whose vectors are closest. index.html shows
+all of it.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import tyro
+
+from apps._data import reopen
+from keras_gen import models
+from keras_gen.data.image_sets import ImagesData
+from keras_gen.data.images import to_float
+from keras_gen.data.inputs import OfModel
+from keras_gen.engine import exploration
+from keras_gen.engine.cli import app, parse
+from keras_gen.engine.config import read_config
+from keras_gen.engine.exploration import Picture
+from keras_gen.engine.inference import resized
+from keras_gen.engine.latents import LatentSpace, survey
+from keras_gen.engine.model import GenerativeModel
+from keras_gen.errors import UserError
+from keras_gen.flags import non_negative, positive
+
+EXAMPLE = "python -m apps.explore_latent savedmodels/vae/RUN 3 8 --add 1 --subtract 7"
+_BATCH = 256  # images encoded at a time
+
+
+@dataclass(frozen=True)
+class Flags:
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """Folder of the run."""
+    pictures: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PICTURE...")] = ("0", "1")
+    """Image files, or numbers of validation images; a file whose name is a number is ./7."""
+    out: Path | None = None
+    """Folder for what is drawn, where files of the same names are replaced; default: latents/ in RUN."""
+    way: exploration.Way = "auto"
+    """Path between pictures; auto: spherical for vectors that training makes normal, as a VAE's, else straight."""
+    steps: int = 9
+    """Pictures of a path, both ends' reconstructions among them [pictures]."""
+    add: str = ""
+    """Label whose mean vector is added to each picture; empty: no arithmetic."""
+    subtract: str = ""
+    """Label whose mean vector is taken off then; empty: all others."""
+    strengths: tuple[float, ...] = (-1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
+    """How much of the difference is added, a picture for each [1]."""
+    neighbours: int = 9
+    """Nearest validation images of each picture [images]; 0: none."""
+    examples: int = 5000
+    """Validation images that the means are of and neighbours are searched among [images]."""
+    data: str = ""
+    """Where the run's images are now, or others; any SPEC of the training app."""
+    checkpoint: Literal["newest", "best"] = "newest"
+    """Which of the run's checkpoints: the newest, or the best by validation."""
+    resize: bool = False
+    """Accept image files of another size than the run's, and resize them."""
+
+    def __post_init__(self) -> None:
+        positive(self, "examples")
+        non_negative(self, "neighbours")
+        if self.steps < 2:
+            raise UserError(f"--steps got {self.steps}; accepted are 2, the ends, and greater numbers.")
+        if not self.strengths or not np.isfinite(self.strengths).all():
+            raise UserError(f"--strengths got {self.strengths}; accepted are one or more finite numbers.")
+        if self.subtract and not self.add:
+            raise UserError(f"--subtract got {self.subtract!r} without --add; accepted is one together with --add.")
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Load the run, encode its validation images and the pictures, draw what is asked for."""
+    flags = parse(Flags, argv, example=EXAMPLE)
+    _require_latents(flags.run)
+    data = reopen(flags.run, flags.data)
+    model, step = models.load(flags.run, flags.checkpoint)
+    space = model.latent_space()
+    count = min(flags.examples, data.val_size)
+    codes = survey(space, data.validation(_BATCH, limit=count))
+    direction = exploration.attribute(codes, data.classes, flags.add, flags.subtract) if flags.add else None
+    pictures = _pictures(flags, data, space)
+
+    figures = exploration.path(space, pictures, flags.way, flags.steps) if len(pictures) > 1 else []
+    if direction is not None:
+        name = f"{flags.add} minus {flags.subtract or 'all others'}"
+        figures.append(exploration.arithmetic(space, pictures, direction, name, flags.strengths))
+    if most := min(flags.neighbours, count - 1):
+        near = [exploration.nearest(codes.vectors, one.vector, most, one.index) for one in pictures]
+        images = exploration.pick(data.validation(_BATCH, limit=count), {int(number) for row in near for number in row})
+        found = [[images[number][0] for number in row] for row in near]
+        figures.append(exploration.neighbours(pictures, found, count))
+    out = flags.out or flags.run / "latents"
+    exploration.write_page(out, f"{flags.run}, {flags.checkpoint} checkpoint (step {step})", figures)
+    print(f"Written to {out}:", *(f"  {figure.file}" for figure in figures), "  index.html", sep="\n")
+
+
+def _require_latents(run: Path) -> None:
+    family = read_config(run)["family"]
+    have = [name for name in models.families() if _has_latents(name)]
+    if family not in have:
+        raise UserError(
+            f"{run} is a run of {family}, which has no latent vectors; accepted are those of {', '.join(have)}."
+        )
+
+
+def _has_latents(family: str) -> bool:
+    return models.family(family).latent_space is not GenerativeModel.latent_space
+
+
+def _pictures(flags: Flags, data: ImagesData, space: LatentSpace) -> list[Picture]:
+    """The pictures of the command line, with their vectors."""
+    numbers = {word: int(word) for word in flags.pictures if word.isdecimal()}
+    last = max(numbers.values(), default=0)
+    if last >= data.val_size:
+        raise UserError(f"PICTURE got {last}; the validation images have numbers from 0 to {data.val_size - 1}.")
+    held = exploration.pick(data.validation(_BATCH, limit=last + 1), numbers.values())
+    read = OfModel(data.image_size, data.channels, flags.resize)
+    pictures = []
+    for word in flags.pictures:
+        if word in numbers:
+            image, label = held[numbers[word]]
+            name = f"{word} ({data.classes[label]})" if label >= 0 else word
+        elif space.conditional:
+            raise UserError(
+                f"PICTURE got {word}; {flags.run} needs labels, and accepted are numbers of validation images."
+            )
+        else:
+            image, label, name = to_float(read(Path(word))), -1, Path(word).stem
+            image = resized(image, (data.image_size, data.image_size))
+        (vector,) = space.vectors(image[None], np.array([label], np.int32))
+        pictures.append(Picture(name, image, vector, label, numbers.get(word, -1)))
+    return pictures
+
+
+if __name__ == "__main__":
+    sys.exit(main())
