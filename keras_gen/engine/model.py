@@ -438,7 +438,7 @@ class GenerativeModel(keras.Model):
 
 @dataclasses.dataclass(frozen=True)
 class Served:
-    """A network to export; what it takes and gives are images (four axes), sequences (three) or vectors (two).
+    """A network to export; what it takes and gives are images (four axes), sequences (three), vectors (two) or int32.
 
     Attributes:
         network: functional, deterministic, float32; one input and one output.
@@ -447,6 +447,7 @@ class Served:
         about: one sentence for the report: what goes in, what comes out, in which range.
         of_images: makes the network's input of images (or of sequences), where it takes something else; it is proved
             on that.
+        chooses: whether it chooses the nearest of several codes; where two are equally near, rounding decides.
     """
 
     network: keras.Model
@@ -454,6 +455,7 @@ class Served:
     output: str
     about: str
     of_images: keras.Model | None = None
+    chooses: bool = False
 
 
 def chained(first: keras.Model, second: keras.Model, name: str) -> keras.Model:

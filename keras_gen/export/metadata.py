@@ -62,7 +62,8 @@ class Metadata:
         batch: examples per call; None: any.
         version: of keras_gen that wrote it.
         arrays: of the tensors that hold no images, name -> shape for one example: (count,) of vectors, (steps,
-            features) of sequences.
+            features) of sequences, (h, w) of maps of indices.
+        integers: names of the arrays that hold int32 instead of float32.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Metadata:
     batch: int | None = None
     version: str = keras_gen.__version__
     arrays: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    integers: tuple[str, ...] = ()
 
     @property
     def description(self) -> str:
@@ -85,7 +87,7 @@ class Metadata:
         if self.arrays:
             sides = ((self.source, self.source_channels), (self.output, self.output_channels))
             return "; ".join(
-                f"{name}: ({number}, {_sides(self.arrays.get(name, (*self.size, channels)))}) {self._values(name)}"
+                f"{name}: ({number}, {_sides(self.arrays.get(name, (*self.size, channels)))}) {self.values_of(name)}"
                 for name, channels in sides
             )
         shape = f"({number}, {_sides((*self.size, self.source_channels))})"
@@ -95,13 +97,15 @@ class Metadata:
             "same size, type and range"
         )
 
-    def _values(self, name: str) -> str:
-        """Type and, of images, range of a tensor."""
-        return "float32" if name in self.arrays else _RANGES[self.io]
+    def values_of(self, name: str) -> str:
+        """Type and, of images, range of the tensor of this name."""
+        if name in self.arrays:
+            return "int32" if name in self.integers else "float32"
+        return _RANGES[self.io]
 
     def as_dict(self) -> dict[str, Any]:
         """The fields as plain values and, in words, the range of the images' values and what goes in and out."""
-        ranges = dict.fromkeys(map(self._values, (self.source, self.output)))
+        ranges = dict.fromkeys(map(self.values_of, (self.source, self.output)))
         return asdict(self) | {"range": max(ranges, key=len), "description": self.description}
 
     def to_json(self) -> str:
@@ -120,6 +124,7 @@ class Metadata:
             origin = {k: v for k, v in values.pop("origin").items() if k in Origin.__dataclass_fields__}
             origin["classes"] = tuple(origin["classes"])
             values["arrays"] = {name: tuple(shape) for name, shape in values.get("arrays", {}).items()}
+            values["integers"] = tuple(values.get("integers", ()))
             known = {k: v for k, v in values.items() if k in cls.__dataclass_fields__}
             return cls(**known | {"origin": Origin(**origin), "size": tuple(values["size"])})
         except (AttributeError, KeyError, TypeError) as error:
@@ -222,7 +227,7 @@ def _for_tools(metadata: Metadata) -> bytes:
     def image(name: str, channels: int) -> int:
         """TensorMetadata of an image: colour, size, normalisation, range; of another array its shape alone."""
         if name in metadata.arrays:
-            return table(text(name), text(f"({_sides(metadata.arrays[name])}) float32"))
+            return table(text(name), text(f"({_sides(metadata.arrays[name])}) {metadata.values_of(name)}"))
         build.StartObject(2)  # ImageSize
         build.PrependUint32Slot(0, metadata.size[1], 0)
         build.PrependUint32Slot(1, metadata.size[0], 0)

@@ -15,7 +15,6 @@ from keras_gen.export.metadata import Io, Metadata, write_beside
 from keras_gen.files import replacing
 
 SIGNATURES: dict[Io, str] = {"float": "serving_default", "uint8": "serving_uint8"}
-_TYPES = {"float": tf.float32, "uint8": tf.uint8}
 
 
 def write_saved_model(
@@ -30,7 +29,7 @@ def write_saved_model(
 ) -> None:
     """Write `network` as a SavedModel with the signatures {source} -> {output}.
 
-    "serving_default" takes and gives float32 in [-1, 1], "serving_uint8" uint8 in [0, 255]. The folder appears
+    "serving_default" takes and gives what the network does, "serving_uint8" uint8 in [0, 255]. The folder appears
     complete or not at all.
 
     Args:
@@ -45,7 +44,8 @@ def write_saved_model(
     archive = keras.export.ExportArchive()  # the endpoints track their variables; tracked again, they are stored twice
     for io in ios:
         name = SIGNATURES[io] if len(ios) > 1 else SIGNATURES["float"]
-        specification = tf.TensorSpec((batch, *network.input_shape[1:]), _TYPES[io], name=source)
+        kind = "uint8" if io == "uint8" else network.inputs[0].dtype
+        specification = tf.TensorSpec((batch, *network.input_shape[1:]), kind, name=source)
         archive.add_endpoint(name, _ENDPOINTS[io](network, output), input_signature=[specification])
     with replacing(path) as temporary, quiet():
         archive.write_out(str(temporary), verbose=False)
@@ -105,7 +105,7 @@ def load_saved_model(path: Path, io: Io = "float") -> Callable[[np.ndarray], np.
     def run(images: np.ndarray) -> np.ndarray:
         if io == "uint8":
             return from_levels(signature(**{source: tf.constant(to_levels(images))})[output].numpy())
-        return signature(**{source: tf.constant(images, tf.float32)})[output].numpy()
+        return signature(**{source: tf.cast(images, specification.dtype)})[output].numpy()
 
     run.input_shape = tuple(specification.shape)  # type: ignore[attr-defined]
     run.keep = loaded  # type: ignore[attr-defined]  # a signature does not keep its variables alive

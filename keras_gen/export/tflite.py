@@ -129,8 +129,8 @@ def write_tflite(
 
 def _of_whole_range(images: np.ndarray) -> np.ndarray:
     """The images with one pixel at -1 and one at 1, so that the input's integers cover exactly [-1, 1]."""
-    images = np.array(images, np.float32)
-    if images.ndim == 4:  # vectors and sequences have no range of their own
+    images = np.array(images)
+    if images.ndim == 4:  # what else there is has no range of its own
         images[0, 0, 0], images[0, -1, -1] = -1.0, 1.0
     return images
 
@@ -189,14 +189,14 @@ class TFLiteModel:
             raise UserError(f"{path} has {len(inputs)} inputs and {len(outputs)} outputs; accepted is one of each.")
         (self._source,), (self._output,) = inputs, outputs
         for tensor in (self._source, self._output):
-            if tensor["dtype"] not in (np.float32, np.uint8, np.int8):
+            if tensor["dtype"] not in (np.float32, np.uint8, np.int8, np.int32):
                 raise UserError(
-                    f"{path} holds images as {tensor['dtype'].__name__}; accepted are float32, uint8, int8."
+                    f"{path} holds images as {tensor['dtype'].__name__}; accepted are float32, uint8, int8, int32."
                 )
         self.input_shape = tuple(int(side) for side in self._source["shape"])
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        images = np.asarray(images, np.float32)
+        images = np.asarray(images)
         batch = self.input_shape[0]
         drawn = []
         for start in range(0, len(images), batch):
@@ -215,7 +215,7 @@ def _stored(images: np.ndarray, tensor: dict) -> np.ndarray:
     if tensor["dtype"] == np.int8:
         scale, zero = tensor["quantization"]
         return np.clip(np.rint(images / scale + zero), -128, 127).astype(np.int8)
-    return images
+    return images.astype(tensor["dtype"])  # indices of codes are int32
 
 
 def _shown(values: np.ndarray, tensor: dict) -> np.ndarray:

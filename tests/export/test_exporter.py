@@ -19,6 +19,13 @@ class Tangent(keras.layers.Layer):
         return tf.tan(0.1 * x)
 
 
+class Rounding(keras.layers.Layer):
+    """Nine levels in [-1, 1] as indices."""
+
+    def call(self, x):
+        return tf.cast(tf.round(4.0 * x[..., 0] + 4.0), tf.int32)
+
+
 def served(network):
     return {"generator": Served(network, "source", "drawn", "about")}
 
@@ -32,6 +39,42 @@ def test_differences_are_those_of_the_definition():
     assert compare(lambda image: image, expected, expected)["psnr"] == pytest.approx(120, abs=0.1)
     wrong = compare(lambda image: image * np.nan, expected, expected)
     assert (wrong["max_abs_difference"], wrong["psnr"]) == (2, 0)
+
+
+def test_indices_are_equal_or_not():
+    expected = np.zeros((4, 2, 5), np.int32)
+    drawn = expected.copy()
+    drawn[1, 0, 3] = 7
+    found = compare(lambda images: drawn[: len(images)], np.zeros((4, 1)), expected, batch=4)
+    assert (found["max_abs_difference"], found["mean_abs_difference"]) == (1, pytest.approx(1 / 40))
+    assert "psnr" not in found
+
+
+def test_maps_of_indices_go_in_and_come_out(images, tmp_path):
+    """To indices and back to images by a table, as int32 in both files and said so in the metadata."""
+    source, chosen = keras.Input((32, 32, 3)), keras.Input((32, 32), dtype="int32")
+    indices = keras.Model(source, Rounding()(source))
+    table = keras.Model(chosen, keras.layers.Embedding(9, 2)(chosen))
+    items = {
+        "encoder": Served(indices, "images", "indices", "about", chooses=True),
+        "decoder": Served(table, "indices", "images", "about", of_images=indices),
+    }
+    report = export(items, tmp_path, images, plan=Plan(runs=1))
+    for name, file in (("encoder", "model.tflite"), ("decoder", "decoder.tflite")):
+        figures = report[name]["files"][file]
+        assert figures["max_abs_difference"] == 0
+        assert figures["metadata"]["integers"] == ("indices",)
+        assert "indices: (1, 32, 32) int32" in figures["metadata"]["description"]
+    assert report["decoder"]["files"]["decoder.tflite"]["metadata"]["range"] == "float32 in [-1, 1]"
+
+
+def test_a_choice_between_codes_may_be_another_but_not_many(images, tmp_path):
+    """A network far beyond [-1, 1] differs by more than rounding everywhere, in the mean too."""
+    source = keras.Input((32, 32, 3))
+    loud = keras.Model(source, keras.layers.Rescaling(1e6)(unet(32, 3, 2, levels=3, filters=8)(source)))
+    item = Served(loud, "source", "drawn", "about", chooses=True)
+    with pytest.raises(ExportError, match=r"in the mean, and at most 1e-02 is accepted"):
+        export({"generator": item}, tmp_path, images[:1])
 
 
 def test_a_float32_file_that_draws_something_else_is_refused_with_the_report(network, images, tmp_path):
