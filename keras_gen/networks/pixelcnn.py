@@ -15,12 +15,12 @@ from keras import layers
 
 from keras_gen.layers.gates import TanhGate
 
-_KERNEL = 3  # of the stacks; the first layer's is larger
-_FIRST_KERNEL = 7
+_KERNEL = 3  # rows and columns of the masked kernels that the shifted ones stand for
+_HALF = _KERNEL // 2
 
 
 def pixelcnn(
-    height: int, width: int, codes: int, *, filters: int = 64, depth: int = 8, name: str = "pixelcnn"
+    height: int, width: int, codes: int, *, filters: int = 64, depth: int = 6, name: str = "pixelcnn"
 ) -> keras.Model:
     """A functional network (batch, height, width) int32 -> logits (batch, height, width, codes) float32.
 
@@ -28,7 +28,7 @@ def pixelcnn(
         height, width: of the map.
         codes: values at each place, 0 to codes - 1.
         filters: channels of the two stacks.
-        depth: gated layers, the first of kernel 7, the others of 3: a place sees 3 + (depth - 1) rows and columns.
+        depth: gated layers; a place sees `depth` + 1 rows above it, and as many columns left of it.
         name: of the network.
     """
     indices = keras.Input((height, width), dtype="int32", name="codes")
@@ -36,11 +36,10 @@ def pixelcnn(
     embedded = layers.Embedding(codes, filters, embeddings_initializer=spread, name="embedding")(indices)
     above, left = embedded, _shifted_right(embedded)
     for level in range(depth):
-        kernel = _KERNEL if level else _FIRST_KERNEL
-        above = _rows_up_to(TanhGate()(above) if level else above, 2 * filters, kernel)
+        above = _rows_up_to(TanhGate()(above) if level else above, 2 * filters)
         # The horizontal stack sees whole rows, so those strictly above.
         from_above = layers.Conv2D(2 * filters, 1)(_shifted_down(above))
-        gates = layers.Add()([_columns_up_to(left, 2 * filters, kernel), from_above])
+        gates = layers.Add()([_columns_up_to(left, 2 * filters), from_above])
         gated = layers.Conv2D(filters, 1)(TanhGate()(gates))
         left = layers.Add()([left, gated]) if level else gated
     x = layers.Conv2D(filters, 1, activation="relu")(layers.ReLU()(left))
@@ -48,16 +47,14 @@ def pixelcnn(
     return keras.Model(indices, logits, name=name)
 
 
-def _rows_up_to(x: Any, filters: int, kernel: int) -> Any:
+def _rows_up_to(x: Any, filters: int) -> Any:
     """A convolution that sees a place's row, to both sides, and those above."""
-    half = kernel // 2
-    return layers.Conv2D(filters, (half + 1, kernel))(layers.ZeroPadding2D(((half, 0), (half, half)))(x))
+    return layers.Conv2D(filters, (_HALF + 1, _KERNEL))(layers.ZeroPadding2D(((_HALF, 0), (_HALF, _HALF)))(x))
 
 
-def _columns_up_to(x: Any, filters: int, kernel: int) -> Any:
+def _columns_up_to(x: Any, filters: int) -> Any:
     """A convolution that sees a place and what is left of it in its row."""
-    half = kernel // 2
-    return layers.Conv2D(filters, (1, half + 1))(layers.ZeroPadding2D(((0, 0), (half, 0)))(x))
+    return layers.Conv2D(filters, (1, _HALF + 1))(layers.ZeroPadding2D(((0, 0), (_HALF, 0)))(x))
 
 
 def _shifted_down(x: Any) -> Any:

@@ -1,0 +1,21 @@
+"""Train a VQ-VAE on images, and a prior over its codes."""
+
+import sys
+from collections.abc import Sequence
+
+from apps._train import train
+from keras_gen.data.image_sets import ImagesConfig
+from keras_gen.engine.cli import app
+from keras_gen.models.vq_vae import PRESETS, VQVAE
+
+EXAMPLE = "python -m apps.train_vq_vae --data my_pictures --codes 256"
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train, preview, checkpoint and export a VQ-VAE and its prior."""
+    train(VQVAE, PRESETS, ImagesConfig(), argv, example=EXAMPLE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,275 @@
+"""VQ-VAE: an autoencoder whose latent map is of discrete codes, and a prior over them, so that it samples.
+
+The encoder's vectors are replaced by the nearest codes of a codebook, and the decoder draws from those; the gradient
+passes the replacement as if it were not there. The codebook follows the encoder by moving averages. An image is then a
+small map of integers, and a PixelCNN learns how these are distributed.
+
+    min  d(x, decoder(e)) + beta ||z - sg(e)||^2      z = encoder(x), e = the nearest codes, sg: no gradient
+    min  -log p(indices of e)                         the prior, which moves neither encoder nor codes
+
+van den Oord, Vinyals, Kavukcuoglu: Neural Discrete Representation Learning, NeurIPS 2017, arXiv 1711.00937. Restart of
+idle codes: `layers.quantisation`. Prior: `networks.pixelcnn`.
+
+Departures from the paper: the prior is trained at the same time as the codes instead of after them, so that one command
+ends with samples; as the learning rate goes to 0, the codes come to rest and it catches up. Idle codes are restarted.
+The two terms are means over pixels and over units of z. 64 channels instead of 256, outputs by tanh.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+from keras_gen.engine.config import RunConfig
+from keras_gen.engine.model import GenerativeModel, Served, Values, chained
+from keras_gen.engine.optimizers import FusedAdam
+from keras_gen.errors import UserError
+from keras_gen.flags import Hidden, non_negative, positive
+from keras_gen.layers.quantisation import VectorQuantiser
+from keras_gen.networks.pixelcnn import pixelcnn
+from keras_gen.ops import autoregressive, reconstruction
+
+_SAMPLES = 32  # pictures from the prior on a sheet
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What the model is."""
+
+    codes: int = 512
+    """Vectors in the codebook [count]; 512 in the paper."""
+    code_size: int = 64
+    """Length of each [units]."""
+    commitment: float = 0.25
+    """Weight of the distance of the encoder's vectors from their codes, the paper's beta [1]."""
+    decay: float = 0.99
+    """Of the moving averages that the codebook follows, per step [0, 1); 0.99 in the paper."""
+    restart_after: int = 100
+    """Steps without being chosen after which a code is put on a random vector of the batch [steps]; 0: never."""
+    levels: int = 2
+    """Halvings of the image's side, rounded up, down to the map of codes [count]; 2 in the paper for CIFAR-10."""
+    filters: int = 64
+    """Channels of encoder and decoder [channels]; 256 in the paper."""
+    residual_filters: int = 32
+    """Channels inside of a residual block [channels]; 256 in the paper."""
+    prior_filters: int = 64
+    """Channels of the prior's two stacks [channels]."""
+    prior_layers: int = 6
+    """Gated layers of the prior, which sees one row and column of codes more than that [count]."""
+    image_size: Hidden[int] = 28
+    channels: Hidden[int] = 1
+
+    def __post_init__(self) -> None:
+        positive(self, "codes", "code_size", "levels", "filters", "residual_filters", "prior_filters", "prior_layers")
+        non_negative(self, "commitment", "restart_after")
+        if not 0 <= self.decay < 1:
+            raise UserError(f"--decay got {self.decay}; accepted is a decay from 0 to below 1.")
+
+    @property
+    def sizes(self) -> list[int]:
+        """Sides of the maps from the image's down to that of the codes."""
+        sizes = [self.image_size]
+        for _ in range(self.levels):
+            sizes.append(-(-sizes[-1] // 2))
+        return sizes
+
+
+class VQVAE(GenerativeModel):
+    """A VQ-VAE and its prior as a `GenerativeModel`.
+
+    Two players: encoder and decoder, and the prior. A batch is (image, label), float32 NHWC in [-1, 1]; labels are not
+    used.
+    """
+
+    family = "vq_vae"
+    Config = Config
+    monitor = "mse"
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.encoder = self.add_network("encoder", encoder(config))
+        self.quantiser = self.add_network("quantiser", quantiser(config))
+        self.decoder = self.add_network("decoder", decoder(config))
+        self.prior = self.add_network("prior", self._prior())
+        self.add_player("vq_vae", "encoder", "decoder")
+        self.add_player("prior", "prior")
+        self.log_terms(
+            train=["reconstruction", "commitment", "prior_nats", "perplexity", "used_codes"],
+            test=["mse", "psnr", "prior_nats"],
+        )
+
+    def _prior(self) -> keras.Model:
+        config = self.config
+        side = config.sizes[-1]
+        return pixelcnn(side, side, config.codes, filters=config.prior_filters, depth=config.prior_layers, name="prior")
+
+    def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
+        """Adam with its usual decays for both."""
+        return {player: FusedAdam(learning_rate, name=f"adam_{player}") for player in self.players}
+
+    def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Values:
+        """One step of both players, and of the codebook."""
+        return self.report(self.minimise(self.objective, batch))
+
+    def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[Values, Values, Values]:
+        """Equation 3 of the paper without its second term, which the moving averages stand for; nats of the prior."""
+        images, _ = batch
+        layer = _layer(self.quantiser)
+        vectors = self.encoder(images, training=True)
+        indices, codes = self.quantiser(vectors, training=True)
+        drawn = self.decoder(codes, training=True)
+        distance = tf.reduce_mean(tf.square(drawn - images))
+        commitment = tf.reduce_mean(tf.square(vectors - tf.stop_gradient(codes)))
+        nats = tf.reduce_mean(autoregressive.negative_log_likelihood(self.prior(indices, training=True), indices))
+        # Vectors that are not finite have indices too, but nothing is to be learnt from those.
+        nats *= 1.0 + 0.0 * tf.reduce_sum(vectors)
+        losses = {"vq_vae": distance + self.config.commitment * commitment, "prior": nats}
+        terms = {
+            "reconstruction": distance,
+            "commitment": commitment,
+            "prior_nats": nats,
+            "perplexity": layer.perplexity(),
+            "used_codes": layer.used(),
+        }
+        return losses, terms, layer.seen(vectors, indices, self.part())
+
+    def running_state(self, sums: Values) -> list[tuple[keras.Variable, tf.Tensor]]:
+        """The codebook follows the vectors of the batch."""
+        return _layer(self.quantiser).running_state(sums)
+
+    def validate(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Values:
+        """Mean squared error in units of [-1, 1], PSNR [dB], and nats of the codes by the prior, each (batch,)."""
+        images, _ = batch
+        indices = self.encode(images)
+        drawn = self.decode(indices)
+        return {
+            "mse": tf.reduce_mean(tf.square(drawn - images), axis=(1, 2, 3)),
+            "psnr": reconstruction.psnr(drawn, images),
+            "prior_nats": autoregressive.negative_log_likelihood(
+                self.inference("prior")(indices, training=False), indices
+            ),
+        }
+
+    def encode(self, images: tf.Tensor) -> tf.Tensor:
+        """Images -> maps of the indices of their codes, (batch, h, w) int32."""
+        indices, _ = self.inference("quantiser")(self.inference("encoder")(images, training=False), training=False)
+        return indices
+
+    def decode(self, indices: tf.Tensor) -> tf.Tensor:
+        """Maps of indices -> images (batch, S, S, channels) in [-1, 1], float32."""
+        codes = tf.gather(_layer(self.inference("quantiser")).codebook, indices)
+        return self.inference("decoder")(codes, training=False)
+
+    def generate(self, count: int, seed: int = 0) -> tf.Tensor:
+        """Pictures of code maps that the prior draws, the same for the same seed."""
+        return self._generate(count, tf.constant((seed, 0)))
+
+    @tf.function
+    def _generate(self, count: int, seed: tf.Tensor) -> tf.Tensor:
+        side = self.config.sizes[-1]
+        return self.decode(autoregressive.sample(self.inference("prior"), (count, side, side), seed))
+
+    def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, Any]:
+        """original | reconstruction, and samples from the prior."""
+        images, _ = batch
+        return {
+            "samples": {"original": images, "reconstruction": self.decode(self.encode(images))},
+            "prior": {"from the prior": self.generate(_SAMPLES)},
+        }
+
+    def serving(self) -> dict[str, Served]:
+        """The whole, the encoder to indices, the decoder from them, and the prior."""
+        config = self.config
+        side = config.sizes[-1]
+        down = self.for_serving("encoder", lambda: encoder(config))
+        quantise = _layer(self.for_serving("quantiser", lambda: quantiser(config)))
+        up = self.for_serving("decoder", lambda: decoder(config))
+        prior = self.for_serving("prior", self._prior)
+        by_place = layers.Reshape((side * side, config.codes), name="places")(prior.output)
+        indices, codes = quantise(down.output)
+        encode = keras.Model(down.input, indices, name="encoder")
+        whole = chained(keras.Model(down.input, codes), up, name="vq_vae")
+        chosen = keras.Input((side, side), dtype="int32", name="indices")
+        lookup = layers.Embedding(config.codes, config.code_size, name="codebook")
+        decode = chained(keras.Model(chosen, lookup(chosen)), up, name="decoder")
+        step = keras.Model(prior.input, by_place, name="prior")
+        lookup.set_weights([quantise.codebook.numpy()])
+        image = f"(batch, {config.image_size}, {config.image_size}, {config.channels}) float32 in [-1, 1]"
+        index = f"(batch, {side}, {side}) int32 from 0 to {config.codes - 1}"
+        logits = f"(batch, {side * side}, {config.codes}) float32 of each place row by row, given the indices before it"
+        return {
+            "vq_vae": Served(
+                whole, "images", "reconstruction", f"images: {image}; reconstruction: the same", chooses=True
+            ),
+            "encoder": Served(encode, "images", "indices", f"images: {image}; indices: {index}", chooses=True),
+            "decoder": Served(decode, "indices", "images", f"indices: {index}; images: {image}", of_images=encode),
+            "prior": Served(step, "indices", "logits", f"indices: {index}; logits: {logits}", of_images=encode),
+        }
+
+
+def encoder(config: Config) -> keras.Model:
+    """A functional encoder (batch, S, S, channels) -> (batch, s, s, code_size).
+
+    Section 4.1: 4x4 convolutions of stride 2, two residual blocks, and one more convolution to the length of a code.
+    """
+    x = images = keras.Input((config.image_size, config.image_size, config.channels), name="images")
+    for _ in range(config.levels):
+        x = layers.Conv2D(config.filters, 4, 2, "same", activation="relu", kernel_initializer="he_normal")(x)
+    x = layers.Conv2D(config.filters, 3, padding="same")(x)
+    x = _residual_blocks(x, config)
+    return keras.Model(images, layers.Conv2D(config.code_size, 1, dtype="float32", name="vectors")(x), name="encoder")
+
+
+def decoder(config: Config) -> keras.Model:
+    """A functional decoder (batch, s, s, code_size) -> (batch, S, S, channels): two residual blocks, then upwards."""
+    sizes = config.sizes
+    x = codes = keras.Input((sizes[-1], sizes[-1], config.code_size), name="codes")
+    x = layers.Conv2D(config.filters, 3, padding="same")(x)
+    x = _residual_blocks(x, config)
+    for level in reversed(range(config.levels)):
+        settings = {"activation": "relu", "kernel_initializer": "he_normal"} if level else {}
+        x = layers.Conv2DTranspose(config.filters if level else config.channels, 4, 2, "same", **settings)(x)
+        if cut := x.shape[1] - sizes[level]:  # the side was odd
+            x = layers.Cropping2D(((0, cut), (0, cut)))(x)
+    return keras.Model(codes, layers.Activation("tanh", dtype="float32", name="output")(x), name="decoder")
+
+
+def _residual_blocks(x: Any, config: Config) -> Any:
+    """Two of ReLU, 3x3 convolution, ReLU, 1x1 convolution, and a ReLU at the end."""
+    for _ in range(2):
+        y = layers.Conv2D(config.residual_filters, 3, padding="same", activation="relu")(layers.ReLU()(x))
+        x = layers.Add()([x, layers.Conv2D(config.filters, 1)(y)])
+    return layers.ReLU()(x)
+
+
+def quantiser(config: Config) -> keras.Model:
+    """A functional quantiser (batch, s, s, code_size) -> indices (batch, s, s) int32, and codes as its input."""
+    side = config.sizes[-1]
+    vectors = keras.Input((side, side, config.code_size), name="vectors")
+    layer = VectorQuantiser(config.codes, decay=config.decay, restart_after=config.restart_after, name="quantiser")
+    return keras.Model(vectors, layer(vectors), name="quantiser")
+
+
+def _layer(quantiser: keras.Model) -> VectorQuantiser:
+    return quantiser.get_layer("quantiser")
+
+
+PRESETS: dict[str, tuple[Config, RunConfig]] = {
+    "demo": (
+        Config(),
+        RunConfig(epochs=60, batch_size=64, learning_rate=1e-3, preview_every=500, checkpoint_every=1000),
+    ),
+    # Section 4.1: 256 channels, 250,000 steps of 128 at 2e-4.
+    "paper": (
+        Config(filters=256, residual_filters=256, prior_filters=256, prior_layers=12),
+        RunConfig(epochs=500, batch_size=128, learning_rate=2e-4, preview_every=5000, checkpoint_every=10000),
+    ),
+    "tiny": (
+        Config(codes=8, code_size=4, filters=4, residual_filters=2, prior_filters=4, prior_layers=1),
+        RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
+    ),
+}

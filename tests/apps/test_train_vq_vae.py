@@ -1,0 +1,64 @@
+"""train_vq_vae: a run from the command line to its exports, and its bad inputs."""
+
+import json
+
+import numpy as np
+import pytest
+
+from apps import train_vq_vae
+from keras_gen import models
+from keras_gen.export.metadata import read_metadata
+from keras_gen.export.tflite import TFLiteModel
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """On the digits, two epochs of four steps, in parts and with restarts within them."""
+    out = tmp_path_factory.mktemp("vq_vae") / "run"
+    flags = ["--preset", "tiny", "--restart-after", "3", "--accumulate", "2"]
+    assert train_vq_vae.main([*flags, "--out", str(out)]) == 0
+    return out
+
+
+def test_it_ends_with_samples_from_the_prior(run):
+    assert (run / "samples" / "prior" / "step-0000008.png").is_file()
+    assert "prior" in (run / "samples" / "index.html").read_text()
+
+
+def test_pictures_can_be_compressed_and_drawn_by_the_files_alone(run):
+    """The encoder's indices and the decoder of them are the whole; the prior draws a map place by place."""
+    digits = np.random.default_rng(0).uniform(-1, 1, (3, 8, 8, 1)).astype(np.float32)
+    whole, encode, decode, prior = (TFLiteModel(run / f"{n}.tflite") for n in ("model", "encoder", "decoder", "prior"))
+    indices = encode(digits)
+    assert (indices.shape, indices.dtype) == ((3, 2, 2), np.int32)
+    np.testing.assert_allclose(decode(indices), whole(digits), atol=1e-5)
+    model, _ = models.load(run)
+    np.testing.assert_array_equal(model.encode(digits), indices)
+
+    rng = np.random.default_rng(0)
+    drawn = np.zeros((1, 4), np.int32)
+    for place in range(4):
+        logits = prior(drawn.reshape(1, 2, 2))[0, place]
+        drawn[0, place] = np.argmax(logits + rng.gumbel(size=8))
+    assert decode(drawn.reshape(1, 2, 2)).shape == (1, 8, 8, 1)
+    report = json.loads((run / "report.json").read_text())["export"]
+    assert list(report) == ["vq_vae", "encoder", "decoder", "prior"]
+    assert read_metadata(run / "encoder.tflite").integers == ("indices",)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--codes", "0"], "--codes got 0"),
+        (["--code-size", "0"], "--code-size got 0"),
+        (["--levels", "0"], "--levels got 0"),
+        (["--decay", "1"], "--decay got 1.0"),
+        (["--data", "nowhere"], "nowhere"),
+    ],
+)
+def test_bad_input(flags, said, tmp_path, capsys):
+    assert train_vq_vae.main(["--preset", "tiny", "--out", str(tmp_path / "run"), *flags]) == 2
+    complaint = capsys.readouterr().err
+    assert said in complaint
+    assert complaint.count("\n") == 1
+    assert not (tmp_path / "run").exists()
