@@ -34,6 +34,7 @@ from keras_gen.networks.pixelcnn import pixelcnn
 from keras_gen.ops import autoregressive, reconstruction
 
 _SAMPLES = 32  # pictures from the prior on a sheet
+_LARGEST = 8  # side of the map of codes that `levels` of 0 stops at
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,8 +51,9 @@ class Config:
     """Of the moving averages that the codebook follows, per step [0, 1); 0.99 in the paper."""
     restart_after: int = 100
     """Steps without being chosen after which a code is put on a random vector of the batch [steps]; 0: never."""
-    levels: int = 2
-    """Halvings of the image's side, rounded up, down to the map of codes [count]; 2 in the paper for CIFAR-10."""
+    levels: int = 0
+    """Halvings of the image's side, rounded up, down to the map of codes [count]; 2 in the paper; 0: to a map of at
+    most 8x8, which the prior learns quickly."""
     filters: int = 64
     """Channels of encoder and decoder [channels]; 256 in the paper."""
     residual_filters: int = 32
@@ -64,16 +66,16 @@ class Config:
     channels: Hidden[int] = 1
 
     def __post_init__(self) -> None:
-        positive(self, "codes", "code_size", "levels", "filters", "residual_filters", "prior_filters", "prior_layers")
-        non_negative(self, "commitment", "restart_after")
+        positive(self, "codes", "code_size", "filters", "residual_filters", "prior_filters", "prior_layers")
+        non_negative(self, "commitment", "restart_after", "levels")
         if not 0 <= self.decay < 1:
             raise UserError(f"--decay got {self.decay}; accepted is a decay from 0 to below 1.")
 
     @property
     def sizes(self) -> list[int]:
-        """Sides of the maps from the image's down to that of the codes."""
-        sizes = [self.image_size]
-        for _ in range(self.levels):
+        """Sides of the maps from the image's down to that of the codes, at least two."""
+        sizes = [self.image_size, -(-self.image_size // 2)]
+        while len(sizes) <= self.levels or (not self.levels and sizes[-1] > _LARGEST):
             sizes.append(-(-sizes[-1] // 2))
         return sizes
 
@@ -217,7 +219,7 @@ def encoder(config: Config) -> keras.Model:
     Section 4.1: 4x4 convolutions of stride 2, two residual blocks, and one more convolution to the length of a code.
     """
     x = images = keras.Input((config.image_size, config.image_size, config.channels), name="images")
-    for _ in range(config.levels):
+    for _ in config.sizes[1:]:
         x = layers.Conv2D(config.filters, 4, 2, "same", activation="relu", kernel_initializer="he_normal")(x)
     x = layers.Conv2D(config.filters, 3, padding="same")(x)
     x = _residual_blocks(x, config)
@@ -230,7 +232,7 @@ def decoder(config: Config) -> keras.Model:
     x = codes = keras.Input((sizes[-1], sizes[-1], config.code_size), name="codes")
     x = layers.Conv2D(config.filters, 3, padding="same")(x)
     x = _residual_blocks(x, config)
-    for level in reversed(range(config.levels)):
+    for level in reversed(range(len(sizes) - 1)):
         settings = {"activation": "relu", "kernel_initializer": "he_normal"} if level else {}
         x = layers.Conv2DTranspose(config.filters if level else config.channels, 4, 2, "same", **settings)(x)
         if cut := x.shape[1] - sizes[level]:  # the side was odd

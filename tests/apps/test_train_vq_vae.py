@@ -30,17 +30,17 @@ def test_pictures_can_be_compressed_and_drawn_by_the_files_alone(run):
     digits = np.random.default_rng(0).uniform(-1, 1, (3, 8, 8, 1)).astype(np.float32)
     whole, encode, decode, prior = (TFLiteModel(run / f"{n}.tflite") for n in ("model", "encoder", "decoder", "prior"))
     indices = encode(digits)
-    assert (indices.shape, indices.dtype) == ((3, 2, 2), np.int32)
+    assert (indices.shape, indices.dtype) == ((3, 4, 4), np.int32)
     np.testing.assert_allclose(decode(indices), whole(digits), atol=1e-5)
     model, _ = models.load(run)
     np.testing.assert_array_equal(model.encode(digits), indices)
 
     rng = np.random.default_rng(0)
-    drawn = np.zeros((1, 4), np.int32)
-    for place in range(4):
-        logits = prior(drawn.reshape(1, 2, 2))[0, place]
+    drawn = np.zeros((1, 16), np.int32)
+    for place in range(16):
+        logits = prior(drawn.reshape(1, 4, 4))[0, place]
         drawn[0, place] = np.argmax(logits + rng.gumbel(size=8))
-    assert decode(drawn.reshape(1, 2, 2)).shape == (1, 8, 8, 1)
+    assert decode(drawn.reshape(1, 4, 4)).shape == (1, 8, 8, 1)
     report = json.loads((run / "report.json").read_text())["export"]
     assert list(report) == ["vq_vae", "encoder", "decoder", "prior"]
     assert read_metadata(run / "encoder.tflite").integers == ("indices",)
@@ -51,7 +51,7 @@ def test_pictures_can_be_compressed_and_drawn_by_the_files_alone(run):
     [
         (["--codes", "0"], "--codes got 0"),
         (["--code-size", "0"], "--code-size got 0"),
-        (["--levels", "0"], "--levels got 0"),
+        (["--levels", "-1"], "--levels got -1"),
         (["--decay", "1"], "--decay got 1.0"),
         (["--data", "nowhere"], "nowhere"),
     ],
