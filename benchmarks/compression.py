@@ -11,7 +11,6 @@ are measured and not trained again.
 
 import statistics
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,14 +132,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         projected = principal_components(images, flags.latent)(test)
         for seed in flags.seeds:
             judge = classifier(images, labels, flags.classifier_epochs, seed)
-            judged.setdefault("real images", []).append(measured(test, test, test_labels, judge))
+            judged.setdefault("real images", []).append(
+                {"accuracy": measured(test, test, test_labels, judge)["accuracy"]}
+            )
             judged.setdefault("PCA", []).append(measured(projected, test, test_labels, judge))
             for architecture in ARCHITECTURES:
-                start = time.perf_counter()
                 draw = trained(flags.out / f"{folder.name}-{architecture}-{seed}", folder, architecture, seed, flags)
-                minutes = (time.perf_counter() - start) / 60
-                figures = measured(draw(test), test, test_labels, judge) | {"minutes": minutes}
-                judged.setdefault(architecture, []).append(figures)
+                judged.setdefault(architecture, []).append(measured(draw(test), test, test_labels, judge))
         results[folder.name] = judged
         write_json(flags.out / "results.json", results)
         print(f"\n{folder.name}: {flags.latent} numbers per image, {len(test)} test images, seeds {flags.seeds}")
@@ -150,10 +148,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def spread(runs: Sequence[dict[str, float]], figure: str, digits: int) -> str:
-    """Mean and standard deviation over seeds."""
-    values = [run[figure] for run in runs]
-    deviation = statistics.pstdev(values)
-    return f"{statistics.mean(values):.{digits}f} ± {deviation:.{digits}f}"
+    """Mean and standard deviation over seeds; nothing for what was not measured."""
+    values = [run[figure] for run in runs if figure in run]
+    return f"{statistics.mean(values):.{digits}f} ± {statistics.pstdev(values):.{digits}f}" if values else ""
 
 
 if __name__ == "__main__":

@@ -233,8 +233,8 @@ def open_codec(
     networks = [served[name].network for name in ("encoder", "decoder") if name in served]
     if [(len(n.input_shape), len(n.output_shape)) for n in networks] != [(4, 2), (2, 4)]:
         raise UserError(
-            f"{run} is a run of {model.family}, which has no latent vectors; accepted are runs of autoencoders such as "
-            "autoencoder and vae."
+            f"{run} is a run of {model.family}, which turns no single image into a latent vector and back; accepted "
+            "are runs of autoencoder, vae and their kin."
         )
     encoder, decoder = networks
     path = run / f"codec-{_digest([*_weights(encoder), *_weights(decoder)]).hex()[:8]}.npz"

@@ -251,11 +251,14 @@ def _page(
     def embedded(png: bytes) -> str:
         return f"<img alt='' src='data:image/png;base64,{base64.b64encode(png).decode()}'>"
 
-    parts = [f"<p>{count} picture{'s' * (count > 1)}; without loss, as PNG, {lossless:.2f} bits per pixel."]
-    parts += [f"{' '.join(ranges(found))}</p>"]
+    def listed(sentences: list[str]) -> str:
+        return f"<ul>{''.join(f'<li>{html.escape(sentence)}</li>' for sentence in sentences)}</ul>"
+
+    parts = [f"<p>{count} picture{'s' * (count > 1)}; without loss, as PNG, {lossless:.2f} bits per pixel.</p>"]
+    parts.append(listed(ranges(found)))
     parts += [embedded(_plot(found, lossless)), "<h2>Who gives more</h2>"]
     for title, sentences in said.items():
-        parts.append(f"<h3>{title.capitalize()}</h3><ul>{''.join(f'<li>{s}</li>' for s in sentences)}</ul>")
+        parts.append(f"<h3>{title.capitalize()}</h3>{listed(sentences)}")
     parts += ["<h2>Pictures</h2>", embedded(png_bytes(examples)), "<h2>Figures</h2><div class=tables>"]
     for name, points in found.items():
         what = "quantisation step [levels]" if name == "run" else "quality"
