@@ -90,6 +90,7 @@ class VQVAE(GenerativeModel):
     family = "vq_vae"
     Config = Config
     monitor = "mse"
+    commands = ("evaluate RUN", *GenerativeModel.commands)
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -166,6 +167,10 @@ class VQVAE(GenerativeModel):
         codes = tf.gather(_layer(self.inference("quantiser")).codebook, indices)
         return self.inference("decoder")(codes, training=False)
 
+    def reconstruct(self, images: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
+        """Through the codes and back: (batch, S, S, channels) in [-1, 1], float32; labels are not used."""
+        return self.decode(self.encode(images))
+
     def generate(self, count: int, seed: int = 0) -> tf.Tensor:
         """Pictures of code maps that the prior draws, the same for the same seed."""
         return self._generate(count, tf.constant((seed, 0)))
@@ -179,7 +184,7 @@ class VQVAE(GenerativeModel):
         """original | reconstruction, and samples from the prior."""
         images, _ = batch
         return {
-            "samples": {"original": images, "reconstruction": self.decode(self.encode(images))},
+            "samples": {"original": images, "reconstruction": self.reconstruct(images)},
             "prior": {"from the prior": self.generate(_SAMPLES)},
         }
 
