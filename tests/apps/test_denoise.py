@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from apps import denoise, evaluate, train_denoising_autoencoder
+from apps import denoise, train_denoising_autoencoder
 from benchmarks.kill_resume import differences
 
 TINY = ["--preset", "tiny", "--data", "digits", "--epochs", "3"]
@@ -99,8 +99,3 @@ def test_bad_input_of_cleaning(run, tiny_run, folder, tmp_path, capsys):
         assert said in complaint
         assert complaint.count("\n") == 1
         assert not (tmp_path / "out").exists()
-
-
-def test_a_run_says_what_else_it_can_do(run, tmp_path, capsys):
-    assert evaluate.main([str(run)]) == 2
-    assert "is a run of denoising_autoencoder, which has no pairs" in capsys.readouterr().err
