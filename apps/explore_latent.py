@@ -126,7 +126,7 @@ def _pictures(flags: Flags, data: ImagesData, space: LatentSpace) -> list[Pictur
     for word in flags.pictures:
         if word in numbers:
             image, label = held[numbers[word]]
-            name = f"{word} ({data.classes[label]})" if label >= 0 else word
+            name = f"image {word}" + (f" ({data.classes[label]})" if label >= 0 else "")
         elif space.conditional:
             raise UserError(
                 f"PICTURE got {word}; {flags.run} needs labels, and accepted are numbers of validation images."

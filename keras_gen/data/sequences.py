@@ -168,11 +168,10 @@ def open_sequences(
     else:
         found = read_files(config.data, _layout(config, columns))
         normal = np.flatnonzero([label == NORMAL for label in found.labels] or np.ones(len(found.values), bool))
-        unit = "normal sequence" if found.labels else "sequence"
-        chosen, others, rule = every_last(len(normal), config.val_every, config.data, unit)
+        chosen, others, rule = every_last(len(normal), config.val_every, config.data, "sequence")
         train, held = found[normal[chosen]], found[normal[others]]
         if anomalies := len(found.values) - len(normal):
-            rule += f"; anomalies left out: {anomalies}"
+            rule += f"; {anomalies} anomalies left out"
     train, held = (_fitting(part, length, columns, config.data) for part in (train, held))
     return SequencesData(config, seed, train, held, rule, mean, deviation)
 

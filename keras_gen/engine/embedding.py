@@ -56,7 +56,7 @@ def maps(codes: Codes, classes: Sequence[str]) -> dict[str, np.ndarray]:
             tsne(vectors),
             codes.labels,
             classes,
-            title=f"t-SNE of {size} latent units, {count} validation images; distances mean little",
+            title=f"t-SNE of {size} latent units, {count} validation images",
             axes=("", ""),
         )
     return shown

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from PIL import Image
 from scipy.special import ndtri
 
@@ -61,8 +62,11 @@ class LatentSpace:
 
 
 def _in_batches(function: Callable[[Any, Any], Any], *arrays: np.ndarray) -> np.ndarray:
-    starts = range(0, len(arrays[0]), _BATCH)
-    return np.concatenate([np.asarray(function(*(a[at : at + _BATCH] for a in arrays)), np.float32) for at in starts])
+    drawn = []
+    for start in range(0, len(arrays[0]), _BATCH):
+        batch = (tf.convert_to_tensor(array[start : start + _BATCH]) for array in arrays)
+        drawn.append(np.asarray(function(*batch), np.float32))
+    return np.concatenate(drawn)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -191,7 +195,7 @@ def views(space: LatentSpace, codes: Codes, images: np.ndarray, labels: np.ndarr
 
 def _manifold(space: LatentSpace, codes: Codes, label: int) -> np.ndarray:
     """Pictures of the plane of the two units that carry most, at even quantiles (Kingma and Welling 2014, figure 4)."""
-    across, up = codes.order[:2]
+    across, up = sorted(codes.order[:2])  # not in their order, which changes from one preview to the next
     places = plane(codes, across, up)
     columns = [f"{value:.1f}" for value in places[0, :, across]]
     rows = [f"{value:.1f}" for value in places[:, 0, up]]

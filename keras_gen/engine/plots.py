@@ -116,7 +116,7 @@ def points(
         labels: int (n,); -1 where there is none.
         classes: names of the labels; () where there are none.
         title: of the chart.
-        axes: names of the two directions.
+        axes: names of the two directions; without names they have no scale either.
 
     Returns:
         The chart, uint8 (height, width, 3).
@@ -142,6 +142,8 @@ def points(
         if len(classes) <= _MOST_COLOURS:
             figure.legend(loc="outside right center", frameon=False, fontsize=9, markerscale=2)
     plane.set_aspect("equal", "datalim")
+    if not any(axes):
+        plane.set(xticks=[], yticks=[])
     _name(plane, title, axes)
     return _pixels(figure)
 

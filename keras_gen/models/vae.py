@@ -262,7 +262,8 @@ class VAE(GenerativeModel):
         def divergence(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
             return kl_to_standard_normal(*self.encode(images, labels))
 
-        return LatentSpace(self.config.latent, mean, self.decode, divergence)
+        conditional = type(self).conditioned is not VAE.conditioned
+        return LatentSpace(self.config.latent, mean, self.decode, divergence, conditional)
 
     def serving(self) -> dict[str, Served]:
         """The whole by the mean of the latent vector, the encoder to that mean, and the decoder to pictures."""

@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from apps import evaluate, export, train_autoencoder, train_sparse_autoencoder, train_vae, translate
 from benchmarks.kill_resume import differences
@@ -34,6 +35,25 @@ def test_encoder_and_decoder_are_exported_and_are_the_whole(run):
     report = json.loads((out / "report.json").read_text())["export"]
     assert list(report) == [run[0], "encoder", "decoder"]
     assert report["encoder"]["files"]["encoder.tflite"]["metadata"]["arrays"] == {"latents": [latent]}
+
+
+def test_tensorboard_shows_the_latent_space(run):
+    """Cheap views at the previews, the map and the projector at the end; and the page of samples has the same."""
+    family, out = run
+    prior, flat = family == "vae", family != "sparse_autoencoder"
+    each = {"traversals", "interpolation", "units"} | ({"manifold"} if flat else set())
+    last = {"plane"} if flat else {"pca", "tsne"}
+    values = {"latents/kl", "latents/active_units"} if prior else {"latents/standard_deviation"}
+    events = EventAccumulator(str(out / "logs"), size_guidance={"tensors": 0}).Reload()
+    tags = set(events.Tags()["tensors"])
+    assert each | last | values <= tags
+    assert {"latents/kl", "latents/active_units", "latents/standard_deviation"} & tags == values
+    assert {tuple(event.step for event in events.Tensors(tag)) for tag in each | values} == {(4, 8, 12, 16)}
+    assert {tuple(event.step for event in events.Tensors(tag)) for tag in last} == {(16,)}
+    assert {path.name for path in (out / "samples").iterdir()} >= each | last | {"index.html"}
+    vectors = np.loadtxt(out / "logs" / "projector" / "latents.tsv")
+    assert vectors.shape == (179, json.loads((out / "config.json").read_text())["model"]["latent"])
+    assert "projector/sprites.png" in (out / "logs" / "projector_config.pbtxt").read_text()
 
 
 def test_it_learns(run):

@@ -48,3 +48,31 @@ def test_each_kind_is_shown_as_what_it_is(tmp_path):
         np.testing.assert_array_equal(np.asarray(picture)[..., 0], np.eye(5, 7) * 255)
     page = (tmp_path / "samples" / "index.html").read_text()
     assert '{"samples": ["step-0000030.png"], "stripes": ["stripes/step-0000030.png"]}' in page
+
+
+def test_views_come_at_the_first_preview_at_every_quarter_more_and_at_the_last(tmp_path):
+    progress = Progress()
+    writer = tf.summary.create_file_writer(str(tmp_path / "logs"))
+    lasts = {}
+
+    def views(last):
+        lasts[progress.step] = last
+        return {"units/seen": 1.0}
+
+    batch = np.zeros((1, 4, 4, 1), np.float32)
+    preview = Preview(progress, batch, tmp_path / "samples", writer, every=10, end=1000, views=views)
+    preview.set_model(Showing(None))
+    for progress.step in range(10, 1001, 10):
+        preview.draw()
+        preview.draw()  # what is drawn is not drawn again
+    writer.close()
+    steps = list(lasts)
+    assert steps[:3] == [10, 20, 30]
+    assert all(lasts[step] == (step == 1000) for step in steps)
+    growth = np.array(steps[1:-1]) / steps[:-2]
+    assert growth.max() <= 2
+    assert growth[5:].min() > 1.15
+    assert growth[5:].max() < 1.35
+    assert sorted(path.name for path in (tmp_path / "samples").glob("*.png"))[-1] == "step-0001000.png"
+    events = EventAccumulator(str(tmp_path / "logs"), size_guidance={"tensors": 0}).Reload()
+    assert [event.step for event in events.Tensors("units/seen")] == steps

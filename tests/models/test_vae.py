@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from conformance import Case, Conformance
 
+from keras_gen.engine.latents import survey
 from keras_gen.errors import UserError
 from keras_gen.models.vae import VAE, Config
 from keras_gen.ops.divergences import kl_to_standard_normal, log_normal
@@ -110,6 +111,26 @@ def test_log_weights_are_the_bound_with_the_same_noise(model):
     log_ratio = log_normal(z) - log_normal(z, mean, log_variance)
     expected = log_ratio - model.validate((images, labels))["reconstruction"]
     np.testing.assert_allclose(weights[0], expected, rtol=1e-5)
+
+
+def test_the_latent_space_is_that_of_the_means(model):
+    """Its divergences add up to the KL divergence, and what a variant tells its networks makes it conditional."""
+
+    class Told(VAE):
+        family = "told"
+
+        def conditioned(self, inputs, labels):
+            return inputs + 0.0 * tf.cast(tf.reshape(labels, (-1, *[1] * (inputs.shape.rank - 1))), tf.float32)
+
+    images, labels = (part.numpy() for part in batch(0, 4))
+    space = model.latent_space()
+    mean, log_variance = model.encode(images)
+    np.testing.assert_array_equal(space.vectors(images, labels), mean)
+    found = survey(space, [(images, labels)]).divergence.sum()
+    assert found == pytest.approx(float(tf.reduce_mean(tf.reduce_sum(kl_to_standard_normal(mean, log_variance), -1))))
+    told = Told(TINY).latent_space()
+    assert (space.conditional, told.conditional) == (False, True)
+    assert told.pictures(told.vectors(images, labels), labels).shape == images.shape
 
 
 def test_pictures_from_the_prior_are_those_of_the_seed(model):
