@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     codec = open_codec(flags.run, model, None)
     files = find_files(flags.inputs, "compressed picture", (SUFFIX,))
     decoded = [codec.read(read_contents(file), shown(file)) for file in files]
-    written = Drawings(flags.out, unique_stems(files), files, sheets=False, overwrite=flags.overwrite)
+    written = Drawings(flags.out, unique_stems(files), files, sheets=None, overwrite=flags.overwrite)
     for header, symbols in decoded:
         picture = codec.picture(header, symbols)
         written.add(picture, to_uint8(picture))

@@ -74,6 +74,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     picture = flags.out.with_suffix(".png")
     for file in (flags.out, picture):
         require_writable(file, "--out")
+        if file.resolve() == Path(flags.data).resolve():
+            raise UserError(f"--out got {flags.out}, which is DATA itself; accepted is another file.")
     changes = {"missing": flags.missing, "window": flags.window, "cache_gib": flags.cache_gib}
     found = read_as(flags.run, flags.data, **{k: v for k, v in changes.items() if v not in (None, "as-trained")})
     model, step = models.load(flags.run, flags.checkpoint)
@@ -120,16 +122,20 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _scored(errors_of: Callable, batches: Iterable[Any]) -> tuple[np.ndarray, np.ndarray]:
-    """The error of every step, (n, length), and the score of every sequence, (n,)."""
+    """The error of every step, (n, length), and the score of every sequence, (n,).
+
+    Values so far from the normal ones that arithmetic fails have the largest error that there is.
+    """
     both = [(errors := errors_of(sequences), mean_over_steps(errors, sequences)) for sequences in batches]
-    return tuple(np.concatenate(parts) for parts in zip(*both, strict=True))
+    largest = np.finfo(np.float32).max
+    return tuple(np.nan_to_num(np.concatenate(parts), nan=largest, posinf=largest) for parts in zip(*both, strict=True))
 
 
 def _rows(found: Sequences, errors: np.ndarray, scores: np.ndarray, threshold: float) -> list[dict[str, Any]]:
     """What is written about each sequence."""
     rows = [
         {
-            "name": name,
+            "name": shown(name),
             "steps": int(steps),
             "score": float(f"{score:.6g}"),
             "anomaly": int(score > threshold),
@@ -137,12 +143,14 @@ def _rows(found: Sequences, errors: np.ndarray, scores: np.ndarray, threshold: f
         }
         for name, steps, score, worst in zip(found.names, found.lengths, scores, errors.argmax(axis=1), strict=True)
     ]
-    return [row | {"label": label} for row, label in zip(rows, found.labels, strict=True)] if found.labels else rows
+    return (
+        [row | {"label": shown(label)} for row, label in zip(rows, found.labels, strict=True)] if found.labels else rows
+    )
 
 
 def _title(row: dict[str, Any]) -> str:
-    label = f", {shown(row['label'])}" if row.get("label") else ""
-    return f"{shown(row['name'])}: score {row['score']:.4g}, worst at step {row['worst_step']}{label}"
+    label = f", {row['label']}" if row.get("label") else ""
+    return f"{row['name']}: score {row['score']:.4g}, worst at step {row['worst_step']}{label}"
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> str:

@@ -71,18 +71,21 @@ class Reader:
       channels: that the model takes: 1, 3 or 4 for pictures.
       labels: number of label ids that become channels of -1 and 1; 0 for pictures.
       side: the part of each image to read; left and right are the halves of a pair side by side.
+      keep_colours: refuse pictures in colour where the model takes grey ones.
     """
 
     channels: int
     labels: int = 0
     side: Side = "whole"
+    keep_colours: bool = False
 
     def __call__(self, path: Path) -> np.ndarray:
         """float32 (height, width, channels) in [-1, 1].
 
         Raises:
           UnreadableImage: the file cannot be decoded.
-          UserError: it holds other ids than the labels, or its width cannot be halved.
+          UserError: it holds other ids than the labels, colours that the model cannot take, or its width cannot be
+            halved.
         """
         if self.labels:
             array = images.decode_ids(images.read_contents(path), shown(path))
@@ -91,7 +94,10 @@ class Reader:
                     f"{shown(path)} holds the label id {array.max()}, and MODEL takes ids from 0 to {self.labels - 1}."
                 )
         else:
-            array = images.read_image(path, self.channels)
+            contents = images.read_contents(path)
+            if self.keep_colours and self.channels == 1 and images.probe(contents, shown(path)).channels > 1:
+                raise UserError(f"{shown(path)} is in colour, and MODEL takes grey; accepted are grey pictures.")
+            array = images.decode_image(contents, shown(path), self.channels)
         if self.side != "whole":
             middle, odd = divmod(array.shape[1], 2)
             if odd:

@@ -49,7 +49,8 @@ class NoisyData(ImagesData):
 
     def _finish(self, image: tf.Tensor, label: tf.Tensor, keys: tf.Tensor, mirror: bool) -> tuple[tf.Tensor, tf.Tensor]:
         clean, _ = super()._finish(image, label, keys, mirror)
-        return noisy(clean, keys, self._config.noise, self._config.strength), clean
+        drawn = noisy(clean, keys, self._config.noise, self._config.strength)
+        return tf.clip_by_value(drawn, -1.0, 1.0), clean
 
 
 def noisy(images: tf.Tensor, keys: tf.Tensor, noise: Noise, strength: tuple[float, float]) -> tf.Tensor:
@@ -62,7 +63,7 @@ def noisy(images: tf.Tensor, keys: tf.Tensor, noise: Noise, strength: tuple[floa
       strength: lowest and highest; each image has its own, uniform between them.
 
     Returns:
-      The same shape and range.
+      The same shape, not clipped.
     """
 
     def one(example: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
@@ -70,8 +71,7 @@ def noisy(images: tf.Tensor, keys: tf.Tensor, noise: Noise, strength: tuple[floa
         amount, draw = tf.unstack(tf.random.experimental.stateless_split(key))
         return NOISES[noise](image, tf.random.stateless_uniform((), amount, *strength), draw)
 
-    drawn = tf.map_fn(one, (images, keys), fn_output_signature=tf.TensorSpec(images.shape[1:], tf.float32))
-    return tf.clip_by_value(drawn, -1.0, 1.0)
+    return tf.map_fn(one, (images, keys), fn_output_signature=tf.TensorSpec(images.shape[1:], tf.float32))
 
 
 def open_noisy(config: NoisyConfig, seed: int) -> NoisyData:

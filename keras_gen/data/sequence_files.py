@@ -125,8 +125,9 @@ def read_files(spec: str, layout: Layout) -> Sequences:
     values = np.full((len(pieces), longest, len(columns)), np.nan, np.float32)
     for row, piece in zip(values, pieces, strict=True):
         row[: len(piece.values)] = piece.values
-    labels = [next(filter(None, piece.labels), NORMAL) for piece in pieces if piece.labels is not None]
-    return Sequences(values, tuple(piece.name for piece in pieces), tuple(labels), columns)
+    labels = [next(filter(None, piece.labels or ()), NORMAL) for piece in pieces]
+    known = any(piece.labels is not None for piece in pieces)
+    return Sequences(values, tuple(piece.name for piece in pieces), tuple(labels) if known else (), columns)
 
 
 def _filled(one: _One, columns: tuple[str, ...], layout: Layout, spec: str) -> _One:

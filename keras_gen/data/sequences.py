@@ -168,10 +168,11 @@ def open_sequences(
     else:
         found = read_files(config.data, _layout(config, columns))
         normal = np.flatnonzero([label == NORMAL for label in found.labels] or np.ones(len(found.values), bool))
-        chosen, others, rule = every_last(len(normal), config.val_every, config.data, "sequence")
+        unit = "normal sequence" if found.labels else "sequence"
+        chosen, others, rule = every_last(len(normal), config.val_every, config.data, unit)
         train, held = found[normal[chosen]], found[normal[others]]
         if anomalies := len(found.values) - len(normal):
-            rule += f"; {anomalies} anomalies left out"
+            rule += f"; anomalies left out: {anomalies}"
     train, held = (_fitting(part, length, columns, config.data) for part in (train, held))
     return SequencesData(config, seed, train, held, rule, mean, deviation)
 

@@ -128,9 +128,10 @@ def _flags(kind: type, default: Any, group: str, groups: dict[str, list[str]]) -
         hint, marks = hints[field.name], ()
         if typing.get_origin(hint) is typing.Annotated:
             marks, hint = hint.__metadata__, typing.get_args(hint)[0]
-        value = getattr(default, field.name) if default is not None else _default(field)
+        given = default is not None and default is not dataclasses.MISSING
+        value = getattr(default, field.name) if given else _default(field)
         if dataclasses.is_dataclass(hint):
-            _flags(hint, value, f"{field.name} flags", groups)
+            positional += _flags(hint, value, f"{field.name} flags", groups)
         elif any(mark in marks for mark in tyro.conf.Positional[int].__metadata__):
             shown = f"{field.name.upper()}{' ...' if typing.get_origin(hint) in (tuple, list) else ''}"
             positional.append(shown if value is dataclasses.MISSING else f"[{shown}]")

@@ -1,4 +1,4 @@
-"""Drawings on their way to files: where each goes, what is never overwritten, and sheets of source and generated."""
+"""Drawings on their way to files: where each goes, what is never overwritten, and sheets of before and after."""
 
 from __future__ import annotations
 
@@ -20,7 +20,13 @@ class Drawings:
     """The files that the drawings of some inputs become, DIR/STEM.png, and their sheets, DIR/sheets/001.png ..."""
 
     def __init__(
-        self, folder: Path, stems: Sequence[str], inputs: Sequence[Path], *, sheets: bool, overwrite: bool
+        self,
+        folder: Path,
+        stems: Sequence[str],
+        inputs: Sequence[Path],
+        *,
+        sheets: tuple[str, str] | None,
+        overwrite: bool,
     ) -> None:
         """Check every place; nothing is written yet.
 
@@ -28,7 +34,7 @@ class Drawings:
             folder: from `--out`.
             stems: names of the drawings in their order, without an ending.
             inputs: files that must stay as they are.
-            sheets: show source and generated side by side too, eight pairs on a sheet.
+            sheets: titles of source and drawing, to show them side by side too, eight pairs on a sheet; None: no.
             overwrite: replace what has the same names.
 
         Raises:
@@ -38,6 +44,7 @@ class Drawings:
         names = [*(f"{stem}.png" for stem in stems), *(f"sheets/{page:03d}.png" for page in pages)]
         free = free_places(folder, names, inputs, overwrite=overwrite)
         places, shown = free[: len(stems)], free[len(stems) :]
+        self._titles = sheets
         self._folder, self._places, self._sheets = folder, iter(places), iter(shown)
         self._page: list[tuple[np.ndarray, np.ndarray]] = []
         self._left = len(places) if sheets else 0
@@ -61,7 +68,7 @@ class Drawings:
         self._page.append(tuple(_cell(image) for image in (source, picture / np.float32(127.5) - 1)))
         if len(self._page) == _ROWS or not self._left:
             side = max(max(cell.size) for pair in self._page for cell in pair)
-            columns = zip(("source", "generated"), zip(*self._page, strict=True), strict=True)
+            columns = zip(self._titles, zip(*self._page, strict=True), strict=True)
             self._write(next(self._sheets), sheet({title: _squares(cells, side) for title, cells in columns}))
             self._page = []
 

@@ -145,7 +145,7 @@ class DenoisingAutoencoder(GenerativeModel):
 PRESETS: dict[str, tuple[Config, RunConfig]] = {
     "demo": (
         Config(filters=16),
-        RunConfig(epochs=10, batch_size=4, learning_rate=2e-3, preview_every=200, checkpoint_every=500),
+        RunConfig(epochs=20, batch_size=4, learning_rate=2e-3, preview_every=200, checkpoint_every=500),
     ),
     "tiny": (
         Config(filters=2, levels=1),

@@ -137,6 +137,18 @@ def test_a_threshold_needs_no_data_of_the_run(run, data, tmp_path, capsys):
         moved.rename(data)
 
 
+def test_names_of_any_bytes_and_values_of_any_size(run, tmp_path, capsys):
+    rows = [b"id,a,b,label", b"\xff,0,100,", b"\xff,1,101,", b"far,1e38,100,$^$", b"far,0,-3e38,$^$"]
+    (tmp_path / "new.csv").write_bytes(b"\n".join(rows))
+    flags = [str(run), str(tmp_path / "new.csv"), "--threshold", "1e9"]
+    assert detect_anomalies.main([*flags, "--out", str(tmp_path / "found.json")]) == 0
+    one, far = json.loads((tmp_path / "found.json").read_text())["sequences"]
+    assert (one["name"], one["anomaly"], far["name"], far["anomaly"]) == (r"\xff", 0, "far", 1)
+    assert "AUROC by the labels: all 1.000, $^$ 1.000" in capsys.readouterr().out
+    assert detect_anomalies.main([*flags, "--out", str(tmp_path / "new.csv")]) == 2
+    assert "which is DATA itself" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("content", "flags", "said"),
     [

@@ -111,7 +111,7 @@ def test_rows_of_one_id_are_a_sequence(long_format):
 def test_anomalies_are_neither_trained_on_nor_validated(long_format):
     data = opened(long_format, columns=("a", "b"))
     assert (data.train_size, data.val_size) == (1, 1)
-    assert "1 anomalies left out" in data.describe()
+    assert "anomalies left out: 1" in data.describe()
     assert (data.mean, data.deviation) == ((2.0, -2.0), (np.sqrt(2 / 3), np.sqrt(2 / 3)))
 
 
@@ -129,6 +129,12 @@ def test_a_folder_has_a_sequence_in_each_file(tmp_path):
     found = read(tmp_path)
     assert (found.names, found.columns, found.labels) == (("a", "b"), ("p", "q"), ())
     assert ragged(found.values) == [[[5, 6]], [[2, 1], [4, 3]]]
+
+
+def test_labels_in_some_of_the_files(tmp_path):
+    text(tmp_path / "a.csv", "v", "1")
+    text(tmp_path / "b.csv", "label,v", "odd,2")
+    assert read(tmp_path, columns=("v",)).labels == ("", "odd")
 
 
 def test_numbers_without_a_header(tmp_path):

@@ -1,0 +1,109 @@
+"""What every app does that draws pictures from pictures: flags, the network of MODEL, one file after the other."""
+
+import itertools
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import keras
+import numpy as np
+import tyro
+
+from keras_gen.data.images import to_uint8
+from keras_gen.data.inputs import Reader, find_images, readable, unique_stems
+from keras_gen.engine.config import CONFIG_FILE
+from keras_gen.engine.drawings import Drawings
+from keras_gen.engine.inference import Network, load_export
+from keras_gen.errors import UserError
+from keras_gen.flags import positive
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Which pictures a model draws from, and where its drawings go."""
+
+    model: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
+    """A run folder, a saved_model folder or a .tflite file."""
+    inputs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="INPUT...")]
+    """Image files, and folders of which every image is taken."""
+    out: Path
+    """Folder for the drawings, PNG."""
+    overwrite: bool = False
+    """Replace files of the same names; nothing else in --out is touched."""
+    overlap: float = 0.25
+    """Smallest overlap of neighbouring tiles, as a share of a tile [0 to 0.9]."""
+    sheet: bool = False
+    """Write sheets of what went in and what came out side by side too, to sheets/ in --out."""
+    checkpoint: Literal["newest", "best"] = "newest"
+    """Of a run folder: which of its checkpoints draws."""
+    batch_size: int = 1
+    """Tiles drawn at a time [tiles]; a .tflite has a number of its own."""
+    threads: int = 0
+    """Of a .tflite: CPU threads; 0: all cores."""
+    skip_bad: bool = False
+    """Leave out files that cannot be decoded, and say which, instead of refusing all."""
+
+    def __post_init__(self) -> None:
+        positive(self, "batch_size")
+        if self.threads < 0:
+            raise UserError(f"--threads got {self.threads}; accepted are 0 (all cores) and greater numbers.")
+        if not 0 <= self.overlap <= 0.9:
+            raise UserError(f"--overlap got {self.overlap}; accepted are shares from 0 to 0.9.")
+
+    @property
+    def is_run(self) -> bool:
+        """Whether MODEL is a run folder, and not an export."""
+        return (self.model / CONFIG_FILE).is_file()
+
+
+def open_network(pictures: Pictures, open_run: Callable[[Path], Network]) -> Network:
+    """The network of MODEL.
+
+    Args:
+        pictures: the flags.
+        open_run: what opens a run folder.
+
+    Raises:
+        UserError: if MODEL is none, or a flag is for another kind of it.
+    """
+    path = pictures.model
+    if pictures.is_run:
+        if pictures.threads:
+            raise UserError(f"--threads got {pictures.threads}, but {path} is a run folder: it is for a .tflite.")
+        return open_run(path)
+    if pictures.checkpoint != "newest":
+        raise UserError(f"--checkpoint {pictures.checkpoint} needs a run folder as MODEL, and {path} is none.")
+    if pictures.threads and path.suffix != ".tflite":
+        raise UserError(f"--threads got {pictures.threads}, but {path} is not a .tflite.")
+    return load_export(path, pictures.threads or None)
+
+
+def write_drawings(
+    pictures: Pictures,
+    read: Reader,
+    draw: Callable[[Iterator[np.ndarray]], Iterator[np.ndarray]],
+    titles: tuple[str, str],
+) -> None:
+    """Read everything once, then draw and write one picture after the other.
+
+    Args:
+        pictures: the flags.
+        read: file -> float32 (height, width, channels) in [-1, 1].
+        draw: pictures as read -> a drawing for each, of its size, float32 in [-1, 1].
+        titles: of what went in and what came out on sheets.
+    """
+    files = readable(find_images(pictures.inputs), read, skip=pictures.skip_bad)
+    stems, sheets = unique_stems(files), titles if pictures.sheet else None
+    written = Drawings(pictures.out, stems, files, sheets=sheets, overwrite=pictures.overwrite)
+    sources, kept = itertools.tee(map(read, files))  # what is not drawn yet is kept, and no more
+    start = time.perf_counter()
+    bar = keras.utils.Progbar(len(files), unit_name="image", verbose=int(sys.stdout.isatty()))
+    for source, drawing in zip(kept, draw(sources), strict=True):
+        written.add(source, to_uint8(drawing))
+        bar.add(1)
+    seconds = (time.perf_counter() - start) / len(files)
+    what = "1 picture" if len(files) == 1 else f"{len(files)} pictures"
+    print(f"{what} written to {pictures.out}, {seconds:.2f} s each")

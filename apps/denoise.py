@@ -1,0 +1,51 @@
+"""Clean pictures of any size by a trained model: a run folder, a SavedModel or a .tflite file.
+
+The pictures are cut into overlapping tiles of the model's size and what it makes of them is blended; every result has
+the size of its input. DIR/NAME.png is the cleaned NAME.jpg; where an earlier input took the name it is NAME-2.png.
+"""
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from apps._draw import Pictures, open_network, write_drawings
+from keras_gen import models
+from keras_gen.data.inputs import Reader
+from keras_gen.engine.cli import app, parse
+from keras_gen.engine.config import read_config
+from keras_gen.engine.inference import Network, compiled, draw
+from keras_gen.errors import UserError
+from keras_gen.export.metadata import read_metadata
+from keras_gen.models.denoising_autoencoder import DenoisingAutoencoder
+
+EXAMPLE = "python -m apps.denoise savedmodels/denoising_autoencoder/RUN photos --out cleaned --sheet"
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Open the model, then clean and write one picture after the other."""
+    pictures = parse(Pictures, argv, example=EXAMPLE)
+    network = open_network(pictures, partial(_open_run, checkpoint=pictures.checkpoint))
+    if not pictures.is_run and (metadata := read_metadata(pictures.model)):
+        _require_denoiser(pictures.model, metadata.name.split()[0])
+    read = Reader(network.input_shape[-1], keep_colours=True)
+    drawn = partial(draw, network, batch_size=pictures.batch_size, overlap=pictures.overlap)
+    write_drawings(pictures, read, drawn, ("input", "reconstruction"))
+
+
+def _open_run(path: Path, checkpoint: str) -> Network:
+    _require_denoiser(path, read_config(path)["family"])
+    model, _ = models.load(path, checkpoint)
+    size, channels = model.config.image_size, model.config.channels
+    return compiled(model.denoise, (None, size, size, channels))
+
+
+def _require_denoiser(path: Path, family: str) -> None:
+    if family != DenoisingAutoencoder.family:
+        accepted = f"accepted are runs and exports of {DenoisingAutoencoder.family}"
+        raise UserError(f"{path} is of {family}, which cleans no pictures; {accepted}.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
