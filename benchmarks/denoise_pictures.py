@@ -1,0 +1,60 @@
+"""How well a run cleans pictures of any size that it never saw: PSNR before and after, for each kind of noise.
+
+    python -m benchmarks.denoise_pictures savedmodels/denoising_autoencoder/RUN photo.png ...
+
+Noise is clipped and rounded to 8 bits, as a file of the picture would have it,
+and cleaned by blended tiles, as `apps.denoise` does.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tensorflow as tf
+import tyro
+
+from keras_gen import models
+from keras_gen.data.images import to_float, to_uint8
+from keras_gen.data.inputs import Reader
+from keras_gen.engine.cli import app, parse
+from keras_gen.engine.inference import compiled, draw
+from keras_gen.ops.noise import NOISES
+from keras_gen.ops.reconstruction import psnr
+
+EXAMPLE = "python -m benchmarks.denoise_pictures savedmodels/denoising_autoencoder/RUN photo.png"
+KINDS = tuple(kind for kind in NOISES if kind != "mixed")
+
+
+@dataclass(frozen=True)
+class Flags:
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """Folder of a run of the denoising autoencoder."""
+    pictures: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PICTURE...")]
+    """Clean pictures."""
+    strength: float = 0.2
+    """Of each kind of noise [share]."""
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """A row for each picture, with two figures for each noise."""
+    flags = parse(Flags, argv, example=EXAMPLE)
+    model, _ = models.load(flags.run)
+    size, channels = model.config.image_size, model.config.channels
+    network, read = compiled(model.denoise, (None, size, size, channels)), Reader(channels, keep_colours=True)
+    print(f"| strength {flags.strength:g} | size | {' | '.join(KINDS)} |\n|---|---|{'---:|' * len(KINDS)}")
+    for place, path in enumerate(flags.pictures):
+        clean, cells = tf.constant(read(path)), []
+        for number, kind in enumerate(KINDS):
+            key = tf.constant([place, number], tf.int64)
+            noisy = to_float(to_uint8(NOISES[kind](clean, tf.constant(flags.strength), key)))
+            (cleaned,) = draw(network, [noisy], batch_size=8)
+            figures = [float(psnr(image[tf.newaxis], clean[tf.newaxis])[0]) for image in (noisy, cleaned)]
+            cells.append(f"{figures[0]:.1f} -> {figures[1]:.1f}")
+        print(f"| {path.stem} | {clean.shape[1]}x{clean.shape[0]} | {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
