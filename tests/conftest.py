@@ -10,6 +10,12 @@ import apps  # noqa: F401  (silences TensorFlow before it is imported)
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One process for each core, but each takes 2 GiB; for files or tests that are named, this one alone."""
+    named = config.invocation_params.args and any(not arg.startswith("-") for arg in config.invocation_params.args)
+    return 0 if named else min(4, os.cpu_count() or 1)
+
+
 def pytest_configure() -> None:
     import tensorflow as tf
 
