@@ -268,7 +268,7 @@ def _layer(quantiser: keras.Model) -> VectorQuantiser:
 PRESETS: dict[str, tuple[Config, RunConfig]] = {
     "demo": (
         Config(),
-        RunConfig(epochs=60, batch_size=64, learning_rate=1e-3, preview_every=500, checkpoint_every=1000),
+        RunConfig(epochs=40, batch_size=64, learning_rate=1e-3, preview_every=250, checkpoint_every=1000),
     ),
     # Section 4.1: 256 channels, 250,000 steps of 128 at 2e-4.
     "paper": (
