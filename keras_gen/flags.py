@@ -41,3 +41,9 @@ def non_negative(config: Any, *fields: str) -> None:
         value = getattr(config, field)
         if not 0 <= value < math.inf:
             raise UserError(f"--{field.replace('_', '-')} got {value}; accepted are 0 and greater numbers.")
+
+
+def require_class(label: int, class_count: int) -> None:
+    """Raise a UserError that names `--label` unless there is such a class."""
+    if not 0 <= label < class_count:
+        raise UserError(f"--label got {label}; accepted are the classes 0 to {class_count - 1}.")

@@ -88,7 +88,7 @@ class ImagesData:
     Attributes:
       image_size: height and width of the batches' images, pixels.
       channels: of the batches' images.
-      classes: names of the labels 0, 1, ...; empty without labels.
+      classes: names of the labels 0, 1, ...; empty without labels; there are `class_count`.
       train_size, val_size: number of images.
       train_labels: int32 (train_size,), -1 where there are none.
       skipped: why images were left out under `skip_bad`, a sentence for each.
@@ -99,7 +99,7 @@ class ImagesData:
         self._config, self._seed, self._rule = config, seed, split.rule
         sources: dict[Source, None] = dict.fromkeys((split.train, split.validation))
         self._broken = [name for source in sources for name in getattr(source, "broken", ())]
-        self.classes = split.classes
+        self.classes, self.class_count = split.classes, len(split.classes)
         self.shapes: Shapes | None = next((s.shapes for s in sources if isinstance(s, Drawn)), None)
         self.skipped: list[str] = []
 

@@ -56,8 +56,8 @@ def write_exports(
     Raises:
         Stopped: with exit code 1 if an export differs from the network.
     """
-    sources = _sources(data.validation(1, limit=min(images, data.val_size)))
-    examples = _sources(data.train(1).take(calibration)) if "int8" in plan.variants else None
+    sources = _sources(model, data.validation(1, limit=min(images, data.val_size)))
+    examples = _sources(model, data.train(1).take(calibration)) if "int8" in plan.variants else None
     pictures: dict[str, dict[str, np.ndarray]] = {}
     try:
         report["export"] = export(
@@ -96,5 +96,5 @@ def read_report(folder: Path) -> dict[str, Any]:
         raise UserError(f"{folder / REPORT_FILE} cannot be read as JSON ({error}).") from None
 
 
-def _sources(batches: Any) -> np.ndarray:
-    return np.concatenate([np.asarray(source) for source, *_ in batches])
+def _sources(model: GenerativeModel, batches: Any) -> np.ndarray:
+    return np.concatenate([np.asarray(model.served_source(batch)) for batch in batches])

@@ -46,11 +46,16 @@ def compiled(translate: Callable[[tf.Tensor], tf.Tensor], input_shape: tuple[int
     return run
 
 
-def load_export(path: Path, threads: int | None = None) -> Network:
-    """The network of a saved_model folder or of a .tflite file; `threads` (None: all cores) is for the latter.
+def load_export(path: Path, threads: int | None = None, *, vectors: bool = False) -> Network:
+    """The network of a saved_model folder or of a .tflite file.
+
+    Args:
+        path: the folder or the file.
+        threads: of a .tflite; None: all cores.
+        vectors: whether it is to take vectors, as decoders do, and not images.
 
     Raises:
-        UserError: if `path` is neither, or takes no images of one size.
+        UserError: if `path` is neither, or takes no images of one size (or no vectors).
     """
     if (path / "saved_model.pb").is_file():
         network = load_saved_model(path)
@@ -60,8 +65,9 @@ def load_export(path: Path, threads: int | None = None) -> Network:
         found = "holds no model" if path.exists() else "does not exist"
         raise UserError(f"{path} {found}; accepted are a run folder, a saved_model folder and a .tflite file.")
     shape = tuple(network.input_shape)
-    if len(shape) != 4 or None in shape[1:]:
-        raise UserError(f"{path} takes arrays {shape}; accepted are (any number, height, width, channels).")
+    if len(shape) != (2 if vectors else 4) or None in shape[1:]:
+        accepted = "numbers" if vectors else "height, width, channels"
+        raise UserError(f"{path} takes arrays {shape}; accepted are (any number, {accepted}).")
     return network
 
 

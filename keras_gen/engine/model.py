@@ -435,6 +435,10 @@ class GenerativeModel(keras.Model):
         """What is exported, by name; the first is the default."""
         raise NotImplementedError
 
+    def served_source(self, batch: Any) -> Any:
+        """What the first served network takes, of a batch of data."""
+        return batch[0]
+
 
 @dataclasses.dataclass(frozen=True)
 class Served:
@@ -448,6 +452,7 @@ class Served:
         of_images: makes the network's input of images (or of sequences), where it takes something else; it is proved
             on that.
         chooses: whether it chooses the nearest of several codes; where two are equally near, rounding decides.
+        labels: label ids that the last of the source's channels or numbers stand for, one for each.
     """
 
     network: keras.Model
@@ -456,6 +461,7 @@ class Served:
     about: str
     of_images: keras.Model | None = None
     chooses: bool = False
+    labels: int = 0
 
 
 def chained(first: keras.Model, second: keras.Model, name: str) -> keras.Model:

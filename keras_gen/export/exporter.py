@@ -132,7 +132,7 @@ def export(
             output_channels=network.output_shape[-1],
             arrays={name: tuple(t.shape[1:]) for name, t in ends.items() if not _is_image(t.shape)},
             integers=tuple(name for name, tensor in ends.items() if tensor.dtype == "int32"),
-            origin=origin,
+            origin=replace(origin, labels=item.labels) if item.labels else origin,
         )
         ios: list[Io] = ["float", "uint8"] if pixels else ["float"]
         write_saved_model(network, item.source, item.output, saved, ios=ios, metadata=own)
@@ -152,7 +152,11 @@ def export(
             if io == "uint8":
                 sources, expected = _by_levels(sized, sources, expected)
             height, width = sized.input_shape[1:3] if pixels else own.size
-            shown = {"source": sources[:_SHOWN]} if len(sized.input_shape) == len(sized.output_shape) else {}
+            shown = (
+                {"source": sources[:_SHOWN, ..., : sources.shape[-1] - item.labels]}
+                if len(sized.input_shape) == len(sized.output_shape)
+                else {}
+            )
             shown["network"] = expected[:_SHOWN]
             if len(sized.output_shape) == np.ndim(images):  # it draws what the run is about
                 pictures[f"{name} {width}x{height}" if _is_image(sized.output_shape) else name] = shown

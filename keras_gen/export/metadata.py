@@ -35,7 +35,7 @@ class Origin:
         author: name; "" if nobody said.
         licence: name of the terms; "" if nobody said.
         classes: names of the source's label classes, in order of their ids; empty where there are none.
-        labels: number of label ids that the source's channels stand for; 0: the source is a picture.
+        labels: number of label ids that the source's channels, or numbers, stand for, or the last of them; 0: none.
     """
 
     author: str = ""

@@ -29,6 +29,7 @@ from keras_gen.flags import non_negative, positive
 from keras_gen.networks.autoencoders import Layout, decoder, encoder
 from keras_gen.ops import reconstruction
 from keras_gen.ops.divergences import kl_to_standard_normal, log_mean_exp, log_normal
+from keras_gen.ops.latents import latent_vectors
 from keras_gen.ops.likelihoods import Likelihood, log_likelihood, parameters_per_channel, picture
 
 _SAMPLES = 32  # pictures from the prior on a sheet
@@ -85,7 +86,7 @@ class VAE(GenerativeModel):
     family = "vae"
     Config: ClassVar[type] = Config
     monitor = "negative_elbo"
-    commands = ("explore_latent RUN", *GenerativeModel.commands)
+    commands = ("generate RUN --seeds 0-15 --out drawn", "explore_latent RUN", *GenerativeModel.commands)
 
     def __init__(self, config: Variational) -> None:
         super().__init__(config)
@@ -243,7 +244,7 @@ class VAE(GenerativeModel):
 
     def generate(self, count: int, seed: int = 0) -> tf.Tensor:
         """Pictures of latent vectors from N(0, 1), the same for the same seed."""
-        return self.decode(tf.random.stateless_normal((count, self.config.latent), (seed, 0)))
+        return self.decode(latent_vectors(count, self.config.latent, seed))
 
     def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, Any]:
         """original | reconstruction, and samples from the prior."""
@@ -272,13 +273,18 @@ class VAE(GenerativeModel):
         raw = self.for_serving("decoder", self._decoder)
         encode = keras.Model(down.input, down.outputs[0], name="encoder")
         decode = keras.Model(raw.input, _Picture(config.likelihood, name="picture")(raw.output), name="decoder")
-        whole = chained(encode, decode, name="vae")
+        codes = self._codes(encode)
+        whole = chained(codes, decode, name=self.family)
         image, latent = config.image_text, config.latent_text
         return {
-            "vae": Served(whole, "images", "reconstruction", f"images: {image}; reconstruction: the same"),
+            self.family: Served(whole, "images", "reconstruction", f"images: {image}; reconstruction: the same"),
             "encoder": Served(encode, "images", "latents", f"images: {image}; latents: {latent}, the mean"),
-            "decoder": Served(decode, "latents", "images", f"latents: {latent}; images: {image}", of_images=encode),
+            "decoder": Served(decode, "latents", "images", f"latents: {latent}; images: {image}", of_images=codes),
         }
+
+    def _codes(self, encode: keras.Model) -> keras.Model:
+        """Of what the served encoder takes, what the decoder takes."""
+        return encode
 
 
 class _Picture(keras.layers.Layer):

@@ -1,0 +1,124 @@
+"""Draw new pictures: by a run of a family that samples, or by its exported decoder (SavedModel or .tflite).
+
+Each seed has a picture of its own, the same from the run and from its exports. Of a family with classes, --label says
+which one is drawn; without it each seed is drawn as every class.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import tyro
+
+from keras_gen import models
+from keras_gen.data.images import to_uint8
+from keras_gen.engine.cli import app, parse
+from keras_gen.engine.config import CONFIG_FILE, read_config
+from keras_gen.engine.drawings import free_places
+from keras_gen.engine.inference import load_export
+from keras_gen.engine.samples import png_bytes, sheet
+from keras_gen.errors import UserError
+from keras_gen.export.metadata import read_metadata
+from keras_gen.files import write
+from keras_gen.flags import require_class
+from keras_gen.ops.latents import latent_vectors
+
+EXAMPLE = "python -m apps.generate savedmodels/cvae/RUN --seeds 0-63 --label 3 --out drawn"
+Draw = Callable[[int, int | None], np.ndarray]
+"""Seed and class (None where there are none) -> a picture, float32 (height, width, channels) in [-1, 1]."""
+
+
+@dataclass(frozen=True)
+class Flags:
+    model: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
+    """A run folder, or its decoder: a saved_model_decoder folder or decoder.tflite."""
+    out: Path
+    """Folder for the pictures, PNG: seed-N.png, of a class class-C-seed-N.png."""
+    seeds: str = "0-15"
+    """Seeds, a picture for each: numbers and ranges, comma-separated, such as 0-63 or 4,8-11."""
+    label: int | None = None
+    """Class to draw, from 0 on in the order of the data's names; default: every class, where there are any."""
+    sheet: bool = False
+    """Write all on one sheet too, sheet.png, with a column for each class."""
+    overwrite: bool = False
+    """Replace files of the same names; nothing else in --out is touched."""
+    checkpoint: Literal["newest", "best"] = "newest"
+    """Of a run folder: which of its checkpoints draws."""
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Open the model, look for free places, draw and write one picture after the other."""
+    flags = parse(Flags, argv, example=EXAMPLE)
+    seeds = _numbers(flags.seeds)
+    draw, class_count = _open(flags)
+    if flags.label is not None:
+        if not class_count:
+            raise UserError(f"--label got {flags.label}, but {flags.model} knows no classes: leave it out.")
+        require_class(flags.label, class_count)
+    labels = [flags.label] if flags.label is not None else list(range(class_count)) or [None]
+    stems = {
+        (seed, label): f"seed-{seed}.png" if label is None else f"class-{label}-seed-{seed}.png"
+        for label in labels
+        for seed in seeds
+    }
+    names = [*stems.values(), *(["sheet.png"] if flags.sheet else [])]
+    places = free_places(flags.out, names, (), overwrite=flags.overwrite)
+    drawn: dict[str, list[np.ndarray]] = {}
+    try:
+        flags.out.mkdir(parents=True, exist_ok=True)
+        for (seed, label), place in zip(stems, places, strict=False):
+            picture = draw(seed, label)
+            levels = to_uint8(picture)
+            write(place, png_bytes(levels[..., 0] if levels.shape[-1] == 1 else levels))
+            drawn.setdefault("drawn" if label is None else f"class {label}", []).append(picture)
+        if flags.sheet:
+            write(places[-1], png_bytes(sheet({title: np.stack(own) for title, own in drawn.items()})))
+    except OSError as error:
+        raise UserError(f"--out {flags.out} cannot be written: {error.strerror or error}.") from None
+    print(f"{len(stems)} picture{'s' * (len(stems) > 1)} written to {flags.out}")
+
+
+def _open(flags: Flags) -> tuple[Draw, int]:
+    """What draws, and how many classes it knows, 0 for none."""
+    path = flags.model
+    if (path / CONFIG_FILE).is_file():
+        if not hasattr(models.family(family := read_config(path)["family"]), "generate"):
+            raise UserError(f"{path} is a run of {family}, which draws nothing new; accepted are families that sample.")
+        model, _ = models.load(path, flags.checkpoint)
+        count = getattr(model.config, "class_count", 0)
+        chosen = (lambda label: {"label": label}) if count else (lambda label: {})
+        return lambda seed, label: np.asarray(model.generate(1, seed=seed, **chosen(label))[0]), count
+    if flags.checkpoint != "newest":
+        raise UserError(f"--checkpoint {flags.checkpoint} needs a run folder as MODEL, and {path} is none.")
+    network, metadata = load_export(path, vectors=True), read_metadata(path)
+    count = metadata.origin.labels if metadata else 0
+    units = network.input_shape[-1] - count
+
+    def draw(seed: int, label: int | None) -> np.ndarray:
+        chosen = np.arange(count) == label  # no numbers where there are no classes
+        return network(np.concatenate([latent_vectors(1, units, seed)[0], chosen])[None])[0]
+
+    return draw, count
+
+
+def _numbers(text: str) -> list[int]:
+    """The numbers of a list such as 4,8-11.
+
+    Raises:
+        UserError: if it is none.
+    """
+    found: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not (first.isdecimal() and (last.isdecimal() or not dash)) or (dash and int(last) < int(first)):
+            raise UserError(f"--seeds got {text}; accepted are numbers and ranges from 0 on, such as 0-63 or 4,8-11.")
+        found += range(int(first), int(last or first) + 1)
+    return list(dict.fromkeys(found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

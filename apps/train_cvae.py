@@ -1,0 +1,21 @@
+"""Train a conditional variational autoencoder, which draws the class asked for, on labelled images."""
+
+import sys
+from collections.abc import Sequence
+
+from apps._train import train
+from keras_gen.data.image_sets import ImagesConfig
+from keras_gen.engine.cli import app
+from keras_gen.models.cvae import CVAE, PRESETS
+
+EXAMPLE = "python -m apps.train_cvae --data folder_of_classes --image-size 64"
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train, preview, checkpoint and export a conditional VAE."""
+    train(CVAE, PRESETS, ImagesConfig(), argv, example=EXAMPLE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,149 @@
+"""Conditional VAE: a VAE that is told the class of an image, so that it draws the class it is asked for.
+
+Encoder and decoder see the label y beside image and latent vector; what the latent vector is left with is what the
+class does not say, such as slant and thickness of a digit:
+
+    log p(x|y)  >=  E_q(z|x,y) log p(x|z, y) - beta KL(q(z|x, y) || N(0, 1))
+
+Sohn, Lee, Yan: Learning Structured Output Representation using Deep Conditional Generative Models, NeurIPS 2015. With
+this prior it is the generative model M2 of Kingma, Rezende, Mohamed, Welling, NeurIPS 2014, arXiv 1406.5298, where all
+labels are known.
+
+Departures from the papers: the prior of z does not depend on y (as in M2); the label reaches the encoder as constant
+maps, one channel for each class; ReLU units, Adam.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from keras_gen.engine.config import RunConfig
+from keras_gen.engine.model import GenerativeModel, Served
+from keras_gen.errors import UserError
+from keras_gen.flags import Hidden, require_class
+from keras_gen.models import vae
+from keras_gen.networks.autoencoders import decoder, encoder
+from keras_gen.ops.latents import latent_vectors
+
+_ROWS = 4  # latent vectors on the sheet of classes
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(vae.Config):
+    """What the model is."""
+
+    class_count: Hidden[int] = 10
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.class_count < 1:
+            raise UserError(
+                "--data has images without labels, and a conditional VAE needs classes to draw; accepted are digits, "
+                "shapes, a folder of one subfolder per class, and arrays or tfds:NAME with labels."
+            )
+
+
+class CVAE(vae.VAE):
+    """A conditional VAE: a VAE whose networks take the label too. A batch is (image, label)."""
+
+    family = "cvae"
+    Config = Config
+    commands = ("generate RUN --seeds 0-15 --label 0 --out drawn", *GenerativeModel.commands)
+
+    def _encoder(self) -> keras.Model:
+        config = self.config
+        told = dataclasses.replace(config, channels=config.channels + config.class_count)
+        return encoder(told, ("mean", "log_variance"))
+
+    def _decoder(self) -> keras.Model:
+        config = self.config
+        told = dataclasses.replace(config, latent=config.latent + config.class_count)
+        return decoder(told, channels=self.decoder_channels, activation=None)
+
+    def conditioned(self, inputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        """Images and a map for each class, 1 for their own and -1 for others; latent vectors and 1 or 0."""
+        chosen = tf.one_hot(labels, self.config.class_count)
+        if inputs.shape.rank == 2:
+            return tf.concat([inputs, chosen], axis=-1)
+        shape = tf.concat([tf.shape(inputs)[:3], [self.config.class_count]], axis=0)
+        return tf.concat([inputs, tf.broadcast_to(2.0 * chosen[:, None, None] - 1.0, shape)], axis=-1)
+
+    def generate(self, count: int, seed: int = 0, label: int | None = None) -> tf.Tensor:
+        """Pictures of latent vectors from N(0, 1), the same for the same seed.
+
+        Args:
+            count: of pictures.
+            seed: of the latent vectors.
+            label: class of all; None: the classes in turn.
+
+        Raises:
+            UserError: if there is no such class.
+        """
+        labels = tf.range(count) % self.config.class_count
+        if label is not None:
+            require_class(label, self.config.class_count)
+            labels = tf.fill((count,), label)
+        return self.decode(latent_vectors(count, self.config.latent, seed), labels)
+
+    def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, Any]:
+        """original | reconstruction, and a column for each class, in whose rows the latent vector is the same."""
+        latents = latent_vectors(_ROWS, self.config.latent, seed=0)
+        classes = range(self.config.class_count)
+        drawn = {str(label): self.decode(latents, tf.fill((_ROWS,), label)) for label in classes}
+        return {"samples": super().preview(batch)["samples"], "classes": drawn}
+
+    def served_source(self, batch: tuple[Any, Any]) -> tf.Tensor:
+        """Images and the maps of their classes."""
+        return self.conditioned(tf.convert_to_tensor(batch[0]), batch[1])
+
+    def _codes(self, encode: keras.Model) -> keras.Model:
+        label = _Label(self.config.class_count, name="label")(encode.input)
+        return keras.Model(encode.input, keras.layers.Concatenate()([encode.output, label]), name="codes")
+
+    def serving(self) -> dict[str, Served]:
+        """As of the VAE; what the networks take ends with the label."""
+        count = self.config.class_count
+        maps = f"the last {count} channels a map for each class, 1 for the image's own and -1 for others"
+        units = f"the last {count} numbers one for each class, 1 for the one to draw and 0 for others"
+        return {
+            name: dataclasses.replace(
+                served, about=f"{served.about}; {maps if served.source == 'images' else units}", labels=count
+            )
+            for name, served in super().serving().items()
+        }
+
+
+class _Label(keras.layers.Layer):
+    """The label of maps: (batch, S, S, channels + classes) -> (batch, classes), 1 for one class and 0 for others."""
+
+    def __init__(self, class_count: int, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.class_count = class_count
+
+    def call(self, images: tf.Tensor) -> tf.Tensor:
+        return 0.5 * ops.mean(images[..., -self.class_count :], axis=(1, 2)) + 0.5
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"class_count": self.class_count}
+
+
+PRESETS: dict[str, tuple[Config, RunConfig]] = {
+    "demo": (
+        Config(),
+        RunConfig(epochs=60, batch_size=64, learning_rate=1e-3, preview_every=200, checkpoint_every=1000),
+    ),
+    # Kingma et al. 2014, section 4: 50 latent units and layers of 500.
+    "paper": (
+        Config(architecture="dense", latent=50, hidden=(500, 500)),
+        RunConfig(epochs=100, batch_size=100, learning_rate=3e-4, preview_every=3000, checkpoint_every=10000),
+    ),
+    "tiny": (
+        Config(hidden=(8,), filters=2, latent=2),
+        RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
+    ),
+}

@@ -1,0 +1,97 @@
+"""Conditional VAE: the common questions, and what the label does."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conformance import Case, Conformance
+
+from keras_gen.errors import UserError
+from keras_gen.models.cvae import CVAE, Config
+from keras_gen.ops.divergences import log_normal
+from keras_gen.ops.likelihoods import log_likelihood
+
+TINY = Config(image_size=9, channels=2, latent=3, hidden=(8, 6), filters=2, class_count=4)
+
+
+def batch(seed, count):
+    rng = np.random.default_rng(seed)
+    images = rng.uniform(-1, 1, (count, 9, 9, 2)).astype(np.float32)
+    return tf.constant(images), tf.constant(rng.integers(0, 4, count), tf.int32)
+
+
+class Calm(CVAE):
+    """Without its noise: replicas draw their own, so that two of them take another step than one device."""
+
+    family = "CVAE without noise"
+
+    def draw_noise(self, samples, count):
+        return 0.0 * super().draw_noise(samples, count)
+
+
+@pytest.fixture
+def model():
+    keras.utils.set_random_seed(0)
+    return CVAE(TINY)
+
+
+class TestCVAE(Conformance):
+    case = Case(
+        CVAE,
+        TINY,
+        TINY,
+        batch,
+        lambda b: CVAE(TINY).served_source(b),
+        {"vae": ("encoder", "decoder")},
+        calm_family=Calm,
+    )
+
+
+def test_what_the_networks_take_ends_with_the_label(model):
+    images, _ = batch(0, 2)
+    labels = tf.constant([3, 1])
+    told = model.conditioned(images, labels).numpy()
+    np.testing.assert_array_equal(told[..., :2], images)
+    np.testing.assert_array_equal(told[0, :, :, 2:], np.broadcast_to([-1.0, -1, -1, 1], (9, 9, 4)))
+    codes = model.conditioned(tf.ones((2, 3)), labels).numpy()
+    np.testing.assert_array_equal(codes, [[1, 1, 1, 0, 0, 0, 1], [1, 1, 1, 0, 1, 0, 0]])
+
+
+def test_the_served_codes_have_the_label_of_the_maps(model):
+    images, labels = batch(0, 3)
+    served = model.serving()
+    codes = served["decoder"].of_images(model.served_source((images, labels)))
+    mean, _ = model.encode(images, labels)
+    np.testing.assert_allclose(codes, model.conditioned(mean, labels), atol=1e-6)
+    np.testing.assert_allclose(served["decoder"].network(codes), model.decode(mean, labels), atol=1e-6)
+
+
+def test_each_class_has_pictures_of_its_own_from_the_same_latent_vector(model):
+    drawn = {label: model.generate(2, seed=5, label=label) for label in range(4)}
+    assert all(not np.array_equal(drawn[0], drawn[label]) for label in (1, 2, 3))
+    np.testing.assert_array_equal(model.generate(2, seed=5, label=1), drawn[1])
+    in_turn = model.generate(4, seed=5)
+    np.testing.assert_allclose(in_turn[:2], [drawn[0][0], drawn[1][1]], atol=1e-6)
+
+
+def test_weights_of_samples_are_those_given_the_label(model):
+    """log p(x|z, y) + log p(z) - log q(z|x, y) at the mean, by the networks; with other labels it is another."""
+    images, labels = batch(0, 4)
+    mean, log_variance = model.encoder(model.conditioned(images, labels))
+    logits = model.decoder(model.conditioned(mean, labels))
+    ratio = log_normal(mean) - log_normal(mean, mean, log_variance)
+    found = model.log_weights(images, tf.zeros((1, 4, 3)), labels)[0]
+    np.testing.assert_allclose(found, log_likelihood("bernoulli", logits, images) + ratio, rtol=1e-5)
+    assert np.all(found != model.log_weights(images, tf.zeros((1, 4, 3)), (labels + 1) % 4)[0])
+
+
+def test_a_class_that_is_not_there_is_refused(model):
+    with pytest.raises(UserError, match=r"--label got 4; accepted are the classes 0 to 3\."):
+        model.generate(1, label=4)
+
+
+def test_data_without_labels_are_refused():
+    with pytest.raises(UserError, match="--data has images without labels"):
+        dataclasses.replace(TINY, class_count=0)
