@@ -23,6 +23,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_gen.engine.config import RunConfig
+from keras_gen.engine.latents import LatentSpace
 from keras_gen.engine.model import GenerativeModel, Served
 from keras_gen.errors import UserError
 from keras_gen.flags import Hidden, require_class
@@ -53,7 +54,7 @@ class CVAE(vae.VAE):
 
     family = "cvae"
     Config = Config
-    commands = ("generate RUN --seeds 0-15 --label 0 --out drawn", *GenerativeModel.commands)
+    commands = ("generate RUN --seeds 0-15 --label 0 --out drawn", "explore_latent RUN", *GenerativeModel.commands)
 
     def _encoder(self) -> keras.Model:
         config = self.config
@@ -67,7 +68,7 @@ class CVAE(vae.VAE):
 
     def conditioned(self, inputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         """Images and a map for each class, 1 for their own and -1 for others; latent vectors and 1 or 0."""
-        chosen = tf.one_hot(labels, self.config.class_count)
+        inputs, chosen = tf.convert_to_tensor(inputs), tf.one_hot(labels, self.config.class_count)
         if inputs.shape.rank == 2:
             return tf.concat([inputs, chosen], axis=-1)
         shape = tf.concat([tf.shape(inputs)[:3], [self.config.class_count]], axis=0)
@@ -97,9 +98,13 @@ class CVAE(vae.VAE):
         drawn = {str(label): self.decode(latents, tf.fill((_ROWS,), label)) for label in classes}
         return {"samples": super().preview(batch)["samples"], "classes": drawn}
 
+    def latent_space(self) -> LatentSpace:
+        """As of the VAE, given the label."""
+        return dataclasses.replace(super().latent_space(), conditional=True)
+
     def served_source(self, batch: tuple[Any, Any]) -> tf.Tensor:
         """Images and the maps of their classes."""
-        return self.conditioned(tf.convert_to_tensor(batch[0]), batch[1])
+        return self.conditioned(*batch)
 
     def _codes(self, encode: keras.Model) -> keras.Model:
         label = _Label(self.config.class_count, name="label")(encode.input)
