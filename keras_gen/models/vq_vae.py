@@ -90,7 +90,7 @@ class VQVAE(GenerativeModel):
     family = "vq_vae"
     Config = Config
     monitor = "mse"
-    commands = ("evaluate RUN", *GenerativeModel.commands)
+    commands = ("generate RUN --out drawn", "evaluate RUN", *GenerativeModel.commands)
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -173,7 +173,7 @@ class VQVAE(GenerativeModel):
 
     def generate(self, count: int, seed: int = 0) -> tf.Tensor:
         """Pictures of code maps that the prior draws, the same for the same seed."""
-        return self._generate(count, tf.constant((seed, 0)))
+        return self._generate(count, tf.constant((seed, 0), tf.int64))
 
     @tf.function
     def _generate(self, count: int, seed: tf.Tensor) -> tf.Tensor:

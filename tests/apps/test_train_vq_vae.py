@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from apps import train_vq_vae
+from apps import generate, train_vq_vae
 from keras_gen import models
 from keras_gen.export.metadata import read_metadata
 from keras_gen.export.tflite import TFLiteModel
@@ -44,6 +44,14 @@ def test_pictures_can_be_compressed_and_drawn_by_the_files_alone(run):
     report = json.loads((run / "report.json").read_text())["export"]
     assert list(report) == ["vq_vae", "encoder", "decoder", "prior"]
     assert read_metadata(run / "encoder.tflite").integers == ("indices",)
+
+
+def test_generate_draws_by_the_prior_of_a_run(run, tmp_path, capsys):
+    """A decoder alone has no prior: what it takes is no vector of noise."""
+    assert generate.main([str(run), "--seeds", "3,99999999999", "--out", str(tmp_path / "drawn")]) == 0
+    assert {path.name for path in (tmp_path / "drawn").iterdir()} == {"seed-3.png", "seed-99999999999.png"}
+    assert generate.main([str(run / "decoder.tflite"), "--out", str(tmp_path / "drawn")]) == 2
+    assert "takes arrays (1, 4, 4); accepted are (any number, numbers)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
