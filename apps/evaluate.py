@@ -87,8 +87,8 @@ class Flags:
     """Of a RUN with a likelihood: latent samples by which to estimate it for each image; 0: not [samples]; 5000 in
     Burda et al. 2016."""
     metrics: str = "l1,psnr,ssim"
-    """Distances: l1, psnr, ssim, ms_ssim and lpips, comma-separated. ssim takes sides from 11 pixels on, without this
-    flag it is left out below; ms_ssim takes them from 161 on."""
+    """Distances: l1, psnr, ssim, ms_ssim and lpips; of maps of saliency kl, cc, sim and nss; comma-separated. ssim
+    takes sides from 11 pixels on, without this flag it is left out below; ms_ssim takes them from 161 on."""
     weights: Path | None = None
     """For lpips: .npz file of its weights, of AlexNet or SqueezeNet."""
     json: Path | None = None

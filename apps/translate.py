@@ -56,9 +56,15 @@ def _open(flags: Flags) -> tuple[Network, int]:
     pictures, path = flags.pictures, flags.pictures.model
 
     def open_run(path: Path) -> Network:
+        family = models.family(read_config(path)["family"])
+        if not hasattr(family, "translate"):
+            raise UserError(
+                f"{path} is a run of {family.family}, which translates no pictures; accepted are runs of pix2pix and "
+                "saliency."
+            )
+        if flags.noise_at_test and not hasattr(family.Config, "noise_at_test"):
+            raise UserError(f"--noise-at-test is for runs of pix2pix, and {path} is one of {family.family}.")
         noise = {"noise_at_test": True} if flags.noise_at_test else {}
-        if not hasattr(models.family(family := read_config(path)["family"]), "translate"):
-            raise UserError(f"{path} is a run of {family}, which translates no pictures; accepted are runs of pix2pix.")
         model, _ = models.load(path, pictures.checkpoint, **noise)
         size, channels = model.config.image_size, model.config.source_channels
         return compiled(model.translate, (None, size, size, channels))

@@ -19,6 +19,7 @@ from keras_gen.data.folders import listed, shown
 from keras_gen.data.image_sets import ImagesConfig
 from keras_gen.data.image_sources import holds_classes, is_image_folder
 from keras_gen.data.images import ImageInfo
+from keras_gen.data.pair_sources import BUILT_IN
 from keras_gen.data.pairs import PairsConfig
 from keras_gen.data.survey import Examples, Facts, Images, Pairs, headers, survey
 from keras_gen.errors import UserError
@@ -157,7 +158,7 @@ def quick_check(config: PairsConfig, image_size: int) -> list[str]:
     Raises:
       UserError: there are errors; unreadable files are none with `skip_bad`.
     """
-    if not config.check or config.data == "facades":
+    if not config.check or config.data in BUILT_IN:
         return []
     return _warnings(Pairs(config, image_size), config, "pairs")
 

@@ -16,15 +16,13 @@ and a stripe across the facade, up to the one below the roof, is a `molding`.
 from __future__ import annotations
 
 import functools
-import os
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from scipy import ndimage
 
+from keras_gen.data.drawn import drawn_folder
 from keras_gen.errors import UserError
 
 CLASSES: tuple[str, ...] = (
@@ -997,40 +995,15 @@ def draw_pair(size: int, seed: int, index: int) -> tuple[np.ndarray, np.ndarray]
 
 
 def facades_folder(size: int, cache: Path | None = None, train: int = 400, val: int = 100, seed: int = 0) -> Path:
-    """The folder of the built-in data set, drawn at the first call and found again by the next.
+    """The folder of the built-in data set, see `drawn.drawn_folder`.
 
-    It holds train/ and val/ with `0001.png`, `0002.png` ...: the label map in the colours of `PALETTE` on the
-    left (A) and the photograph on the right (B), each `size` x `size`. `cache` is the folder to keep it in,
-    by default keras_gen below $XDG_CACHE_HOME or ~/.cache. The folder appears complete or not at all,
-    whatever interrupts the drawing and whoever else draws the same. No picture of val/ is in train/, for
-    whatever numbers of either.
-
-    Raises UserError where the cache cannot be written.
+    In each file the label map in the colours of `PALETTE` is on the left (A) and the photograph on the right (B), each
+    `size` x `size`.
     """
-    if cache is None:
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "keras_gen"
-    folder = cache / f"facades-v1-{size}-{train}+{val}-seed{seed}"
-    if folder.is_dir():
-        return folder
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f"{folder.name}.", dir=cache) as drawing:
-            whole = Path(drawing) / folder.name
-            # Even indices train, odd ones validate.
-            for split, count, first in (("train", train, 0), ("val", val, 1)):
-                (whole / split).mkdir(parents=True)
-                for k in range(count):
-                    labels, photo = draw_pair(size, seed, 2 * k + first)
-                    pair = Image.fromarray(np.hstack([PALETTE[labels], photo]))
-                    pair.save(whole / split / f"{k + 1:04d}.png", compress_level=3)
-            try:
-                whole.rename(folder)
-            except OSError:
-                if not folder.is_dir():  # otherwise another process was first, and drew the same
-                    raise
-    except OSError as error:
-        raise UserError(
-            f"The cache folder {cache} cannot be written ({error.strerror}): "
-            "name a folder that can be by the environment variable XDG_CACHE_HOME."
-        ) from error
-    return folder
+
+    def draw(index: int) -> np.ndarray:
+        labels, photo = draw_pair(size, seed, index)
+        return np.hstack([PALETTE[labels], photo])
+
+    name = f"facades-v1-{size}-{train}+{val}-seed{seed}"
+    return drawn_folder(name, draw, cache=cache, train=train, val=val)

@@ -12,13 +12,16 @@ from google.protobuf.message import DecodeError
 from keras_gen.data.facades import facades_folder
 from keras_gen.data.folders import HELD, IMAGE_SUFFIXES, Listing, every_last, listing, shown
 from keras_gen.data.images import UnreadableImage, read_contents
+from keras_gen.data.popout import scenes_folder
 from keras_gen.data.records import Records, find_shards, read_index
 from keras_gen.errors import UserError, complaint
 
+BUILT_IN = {"facades": facades_folder, "shapes-saliency": scenes_folder}
+"""SPEC -> the function from a size in pixels to the folder that is drawn."""
 PACKED_FEATURES = ("a", "b")  # feature names in the shards that apps.pack_data writes
 ACCEPTED = (
-    "'facades', a folder of side-by-side images, a folder with A/ and B/ or trainA/ and trainB/, two folders "
-    "'PATH_A,PATH_B', 'tfds:NAME[:SPLIT]', 'tfrecord:GLOB[,GLOB]' and a folder written by apps.pack_data"
+    "'facades', 'shapes-saliency', a folder of side-by-side images, a folder with A/ and B/ or trainA/ and trainB/, "
+    "two folders 'PATH_A,PATH_B', 'tfds:NAME[:SPLIT]', 'tfrecord:GLOB[,GLOB]' and a folder written by apps.pack_data"
 )
 
 
@@ -93,15 +96,15 @@ def find_pairs(
 
     Args:
       spec: where the pairs are.
-      image_size: pixels, the size at which `facades` are drawn.
+      image_size: pixels, the size at which the built-in ones are drawn.
       val_every: see `held_back`.
       feature_a, feature_b, tfds_dir: see `tfds_source.open_tfds`.
 
     Raises:
       UserError: the SPEC is of no known form, there are no pairs, or A and B do not match.
     """
-    if spec == "facades":
-        return _folder(facades_folder(image_size), val_every)
+    if spec in BUILT_IN:
+        return _folder(BUILT_IN[spec](image_size), val_every)
     if spec.startswith("tfds:"):
         # Imported late, because it takes seconds and only this form needs it.
         from keras_gen.data.tfds_source import open_tfds, require_image

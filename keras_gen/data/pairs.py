@@ -33,7 +33,7 @@ class PairsConfig:
     """Which pairs to read, and how."""
 
     data: str = "facades"
-    """SPEC of the pairs: facades (built in), a folder of side-by-side images, a folder with A/ and
+    """SPEC of the pairs: facades or shapes-saliency (built in), a folder of side-by-side images, a folder with A/ and
     B/ or trainA/ and trainB/, two folders PATH_A,PATH_B, tfds:NAME[:SPLIT], tfrecord:GLOB[,GLOB], a packed
     folder."""
     direction: Literal["AtoB", "BtoA"] = "AtoB"

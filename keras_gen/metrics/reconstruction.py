@@ -1,7 +1,8 @@
 """How far images are from those that they should be: L1, PSNR, SSIM, MS-SSIM and LPIPS of each, and their means.
 
-Each image is compared with its own reference and weighs the same; `ops.reconstruction` and `networks.lpips` have the
-formulas. The standard deviation is that of the images (divisor n), not of the mean.
+Of maps of saliency: KL, CC, SIM and NSS. Each image is compared with its own reference and weighs the same;
+`ops.reconstruction`, `ops.saliency` and `networks.lpips` have the formulas. The standard deviation is that of the
+images (divisor n), not of the mean.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import tensorflow as tf
 
 from keras_gen.errors import UserError
 from keras_gen.networks import lpips
-from keras_gen.ops import reconstruction
+from keras_gen.ops import reconstruction, saliency
 
 _WORST = 3  # images that a table names
 
@@ -43,6 +44,14 @@ class Measure:
 
 
 _WINDOW = "Gaussian window 11x11, sigma 1.5, inside the image; K1 0.01, K2 0.03, range 255; mean of the channels"
+_MAPS = "maps of saliency as densities over pixels, black being 0 (Bylinskii et al. 2019)"
+
+
+def _of_maps(compare: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """A measure of maps from 0 on, for images from -1 on."""
+    return lambda images, reference: compare(0.5 * (images + 1.0), 0.5 * (reference + 1.0))
+
+
 _MEASURES = {
     "l1": Measure(
         "L1",
@@ -61,6 +70,19 @@ _MEASURES = {
         f"Wang et al. 2003; 5 scales of weights 0.0448, 0.2856, 0.3001, 0.2363, 0.1333; {_WINDOW}",
         reconstruction.ms_ssim,
         smallest=reconstruction.MS_SSIM_SMALLEST,
+    ),
+    "kl": Measure(
+        "KL [nats]",
+        f"KL divergence of the map from the reference; {_MAPS}",
+        _of_maps(saliency.kl_divergence),
+        more_is_better=False,
+    ),
+    "cc": Measure("CC", f"linear correlation coefficient; {_MAPS}", _of_maps(saliency.correlation)),
+    "sim": Measure("SIM", f"intersection of histograms; {_MAPS}", _of_maps(saliency.similarity)),
+    "nss": Measure(
+        "NSS",
+        f"mean of the standardised map under the reference's density, not at single fixations; {_MAPS}",
+        _of_maps(saliency.normalised_scanpath),
     ),
 }
 NAMES = (*_MEASURES, "lpips")

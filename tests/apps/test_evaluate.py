@@ -264,7 +264,10 @@ def test_files_that_cannot_be_compared_are_left_out_on_demand(spoilt, capsys, tm
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        (["--metrics", "fid"], "--metrics got fid; accepted are l1, psnr, ssim, ms_ssim, lpips, comma-separated"),
+        (
+            ["--metrics", "fid"],
+            "--metrics got fid; accepted are l1, psnr, ssim, ms_ssim, kl, cc, sim, nss, lpips,",
+        ),
         (["--metrics", ","], "--metrics got nothing"),
         (["--metrics", "ms_ssim"], "--metrics ms_ssim takes sides of 161 pixels and more, and .*a.png is 30x40"),
         (["--metrics", "lpips"], "--metrics lpips needs --weights FILE"),

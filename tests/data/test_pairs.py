@@ -11,6 +11,7 @@ from PIL import Image
 
 from keras_gen.data import folders, images
 from keras_gen.data.facades import facades_folder
+from keras_gen.data.pair_sources import BUILT_IN
 from keras_gen.data.pairs import PairsConfig, open_pairs
 from keras_gen.errors import UserError
 
@@ -124,7 +125,7 @@ def test_partners_that_are_missing_are_counted(tmp_path):
 
 def test_facades_are_built_in(tmp_path, monkeypatch):
     drawn = partial(facades_folder, cache=tmp_path, train=4, val=2)
-    monkeypatch.setattr("keras_gen.data.pair_sources.facades_folder", drawn)
+    monkeypatch.setitem(BUILT_IN, "facades", drawn)
     data = open_quietly("facades", size=32)
     assert (data.train_size, data.val_size, data.source_channels, data.target_channels) == (4, 2, 3, 3)
 
@@ -264,7 +265,7 @@ def refused(pattern, spec, **options):
 
 
 def test_specs_that_lead_nowhere_are_refused(tmp_path):
-    refused("--data got nowhere, which is no folder; accepted are 'facades', a folder", "nowhere")
+    refused("--data got nowhere, which is no folder; accepted are 'facades', 'shapes-saliency', a folder", "nowhere")
     (tmp_path / "empty").mkdir()
     refused(r"empty holds nothing, and images \(.png", tmp_path / "empty")
     (tmp_path / "empty" / "notes.txt").write_text("x")

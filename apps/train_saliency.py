@@ -1,0 +1,21 @@
+"""Train a saliency model on pictures and their maps."""
+
+import sys
+from collections.abc import Sequence
+
+from apps._train import train
+from keras_gen.data.pairs import PairsConfig
+from keras_gen.engine.cli import app
+from keras_gen.models.saliency import PRESETS, Saliency
+
+EXAMPLE = "python -m apps.train_saliency --data pictures,maps --loss kl"
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train, preview, checkpoint and export a saliency model."""
+    train(Saliency, PRESETS, PairsConfig(data="shapes-saliency", target_channels=1), argv, example=EXAMPLE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

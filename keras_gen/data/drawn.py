@@ -1,0 +1,58 @@
+"""Built-in pairs as a folder of files, drawn once and kept in the user's cache."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from keras_gen.errors import UserError
+
+
+def drawn_folder(
+    name: str, draw: Callable[[int], np.ndarray], *, cache: Path | None = None, train: int, val: int
+) -> Path:
+    """The folder of a built-in data set, drawn at the first call and found again by the next.
+
+    It holds train/ and val/ with `0001.png`, `0002.png` ... and appears complete or not at all, whatever interrupts the
+    drawing and whoever else draws the same. No picture of val/ is in train/, for whatever numbers of either.
+
+    Args:
+        name: of the folder; whatever changes the pictures has to change it too.
+        draw: number of a pair -> uint8 RGB (height, width, 3), A in the left half and B in the right.
+        cache: folder to keep it in; by default keras_gen below $XDG_CACHE_HOME or ~/.cache.
+        train, val: numbers of pairs.
+
+    Raises:
+        UserError: the cache cannot be written.
+    """
+    if cache is None:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "keras_gen"
+    folder = cache / name
+    if folder.is_dir():
+        return folder
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f"{folder.name}.", dir=cache) as drawing:
+            whole = Path(drawing) / folder.name
+            # Even numbers train, odd ones validate.
+            for split, count, first in (("train", train, 0), ("val", val, 1)):
+                (whole / split).mkdir(parents=True)
+                for k in range(count):
+                    pair = Image.fromarray(draw(2 * k + first))
+                    pair.save(whole / split / f"{k + 1:04d}.png", compress_level=3)
+            try:
+                whole.rename(folder)
+            except OSError:
+                if not folder.is_dir():  # otherwise another process was first, and drew the same
+                    raise
+    except OSError as error:
+        raise UserError(
+            f"The cache folder {cache} cannot be written ({error.strerror}): "
+            "name a folder that can be by the environment variable XDG_CACHE_HOME."
+        ) from error
+    return folder

@@ -1,0 +1,176 @@
+"""Saliency: where people look first, as a map drawn from the picture.
+
+A convolutional encoder sees the picture as a whole in its innermost maps, a decoder draws the map from there; a U-Net's
+skips give it sharper edges. Each pixel of the map is a probability, or the map as a whole is a density of fixations:
+
+    bce:  min  -E [ y log s + (1 - y) log(1 - s) ]          s = sigmoid of the logits, y the map in [0, 1]
+    kl:   min  KL( y / sum y  ||  s / sum s )
+
+bce: Pan, Canton, McGuinness, O'Connor, Torres, Sayrol, Giro-i-Nieto: SalGAN, 2017, arXiv 1701.01081, the loss of its
+first stage. kl: Cornia, Baraldi, Serra, Cucchiara, IEEE TIP 2018, arXiv 1611.09571, one of its three terms.
+
+Departures from the papers: the networks of pix2pix (`networks.unet`), trained from random weights, where the papers
+begin with those of a classifier; no adversary.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal
+
+import keras
+import tensorflow as tf
+
+from keras_gen.engine.config import RunConfig
+from keras_gen.engine.model import GenerativeModel, Served, Values
+from keras_gen.engine.optimizers import FusedAdam
+from keras_gen.errors import UserError
+from keras_gen.flags import Hidden, non_negative, positive
+from keras_gen.networks.unet import Norm, levels_of, unet
+from keras_gen.ops import saliency
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What the model is."""
+
+    image_size: int = 128
+    """Side of the square images [pixels], a multiple of 2^levels."""
+    levels: int = 0
+    """Halvings [count]; 0: as many as the size allows, at most 8."""
+    network: Literal["unet", "encoder-decoder"] = "unet"
+    """U-Net, or the same without skips."""
+    filters: int = 32
+    """Channels of the first block, then 2, 4, 8, 8 ... times as many [channels]."""
+    norm: Norm = "instance"
+    """Normalisation of the maps inside."""
+    dropout: float = 0.0
+    """Rate in the three innermost decoder blocks [0, 1)."""
+    loss: Literal["bce", "kl"] = "bce"
+    """Binary cross-entropy of each pixel, or KL divergence of the map as a density."""
+    source_channels: Hidden[int] = 3
+    target_channels: Hidden[int] = 1
+
+    def __post_init__(self) -> None:
+        positive(self, "image_size", "filters")
+        non_negative(self, "levels")
+        if not 0 <= self.dropout < 1:
+            raise UserError(f"--dropout got {self.dropout}; accepted is a rate from 0 to below 1.")
+        levels = self.levels or max(self.depth, 2)
+        if levels < 2:
+            raise UserError(f"--levels got {self.levels}; accepted are 2 and more (0: as many as the size allows).")
+        if self.image_size % 2**levels:
+            raise UserError(
+                f"--image-size got {self.image_size}; accepted are multiples of 2^levels = {2**levels} "
+                f"({levels} levels)."
+            )
+        if self.target_channels != 1:
+            raise UserError(f"--target-channels got {self.target_channels}; accepted is 1, a map of saliency is grey.")
+
+    @property
+    def depth(self) -> int:
+        """The number of halvings: `levels`, or what the size allows."""
+        return self.levels or levels_of(self.image_size)
+
+
+class Saliency(GenerativeModel):
+    """A saliency model as a `GenerativeModel`.
+
+    One player of one network, which gives logits. A batch is (picture, map), float32 NHWC in [-1, 1]; a map has one
+    channel, -1 where nobody looks.
+    """
+
+    family = "saliency"
+    Config = Config
+    monitor = "kl"
+    commands = ("translate RUN PICTURE_OR_FOLDER... --out maps --sheet", "evaluate RUN --metrics cc,nss,kl,sim")
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        # On a GPU the library's own convolutions stay.
+        self.network = self.add_network("network", self._network(not tf.config.list_physical_devices("GPU")))
+        self.add_player("saliency", "network")
+        self.log_terms(train=["loss"], test=["kl", "cc", "sim", "nss"])
+
+    def _network(self, products: bool = False) -> keras.Model:
+        config = self.config
+        return unet(
+            config.image_size,
+            config.source_channels,
+            1,
+            levels=config.depth,
+            filters=config.filters,
+            norm=config.norm,
+            dropout=config.dropout,
+            skips=config.network == "unet",
+            activation=None,
+            products=products,
+            name="saliency",
+        )
+
+    def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
+        """Adam with its usual decays."""
+        return {"saliency": FusedAdam(learning_rate, name="adam_saliency")}
+
+    def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Values:
+        """One step on the loss."""
+        return self.report(self.minimise(self.objective, batch))
+
+    def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[Values, Values]:
+        """The cross-entropy, mean over pixels and examples, or the divergence, mean over examples [nats]."""
+        picture, target = batch
+        logits, expected = self.network(picture, training=True), 0.5 * (target + 1.0)
+        if self.config.loss == "bce":
+            loss = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(expected, logits))
+        else:
+            loss = tf.reduce_mean(saliency.kl_divergence(tf.sigmoid(logits), expected))
+        return {"saliency": loss}, {"loss": loss}
+
+    def validate(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Values:
+        """KL divergence [nats], correlation, similarity and NSS of the drawn maps, (batch,) each."""
+        picture, target = batch
+        drawn, expected = 0.5 * (self.translate(picture) + 1.0), 0.5 * (target + 1.0)
+        return {
+            "kl": saliency.kl_divergence(drawn, expected),
+            "cc": saliency.correlation(drawn, expected),
+            "sim": saliency.similarity(drawn, expected),
+            "nss": saliency.normalised_scanpath(drawn, expected),
+        }
+
+    def translate(self, picture: tf.Tensor) -> tf.Tensor:
+        """The maps of pictures: (batch, S, S, channels) -> (batch, S, S, 1) in [-1, 1], float32."""
+        return _map(self.inference("network")(picture, training=False))
+
+    def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, Any]:
+        """source | saliency | target."""
+        picture, target = batch
+        return {"samples": {"source": picture, "saliency": self.translate(picture), "target": target}}
+
+    def serving(self) -> dict[str, Served]:
+        """The network and the range of maps."""
+        config = self.config
+        logits = self.for_serving("network", self._network)
+        drawn = keras.layers.Activation("tanh", name="map")(keras.layers.Rescaling(0.5, name="half")(logits.output))
+        network = keras.Model(logits.input, drawn, name="saliency")
+        about = (
+            f"source: (batch, {config.image_size}, {config.image_size}, {config.source_channels}) float32 in [-1, 1]; "
+            "saliency: one channel of the same size and range, -1 where nobody looks"
+        )
+        return {"saliency": Served(network, "source", "saliency", about)}
+
+
+def _map(logits: tf.Tensor) -> tf.Tensor:
+    """2 sigmoid(x) - 1."""
+    return tf.tanh(0.5 * tf.cast(logits, tf.float32))
+
+
+PRESETS: dict[str, tuple[Config, RunConfig]] = {
+    "demo": (
+        Config(filters=16),
+        RunConfig(epochs=6, batch_size=4, learning_rate=1e-3, preview_every=200, checkpoint_every=1000),
+    ),
+    "tiny": (
+        Config(image_size=32, filters=4, levels=3),
+        RunConfig(epochs=2, steps_per_epoch=4, batch_size=4, preview_every=4, previews=4, checkpoint_every=4),
+    ),
+}
