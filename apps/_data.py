@@ -16,6 +16,7 @@ from keras_gen.data.noisy import NoisyConfig, open_noisy
 from keras_gen.data.pairs import PairsConfig, PairsData, open_pairs
 from keras_gen.data.sequence_files import Sequences
 from keras_gen.data.sequences import SequencesConfig, open_sequences, read_sequences
+from keras_gen.data.superres import SuperresConfig, open_superres
 from keras_gen.engine.config import CONFIG_FILE, from_plain, read_config
 from keras_gen.engine.run import Data
 from keras_gen.errors import UserError
@@ -59,6 +60,11 @@ _KINDS = (
         NoisyConfig,
         lambda data, model: quick_check_images(data),
         lambda data, model, seed: open_noisy(data, seed),
+    ),
+    Kind(
+        SuperresConfig,
+        lambda data, model: [],  # opening them decodes every file
+        lambda data, model, seed: open_superres(data, seed),
     ),
 )
 

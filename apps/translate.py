@@ -1,9 +1,10 @@
 """Translate pictures of any size by a trained model: a run folder, a SavedModel or a .tflite file.
 
 The pictures are cut into overlapping tiles of the model's size and the drawings blended, or, with --resize, drawn
-whole; every result has the size of its input. DIR/NAME.png is the drawing of NAME.jpg; where an earlier input took
-the name it is NAME-2.png. A model of label ids takes images of ids; that an export does so is read from its metadata,
-or seen from a number of channels that no picture has.
+whole; every result has the size of its input. A run of super-resolution enlarges its input first (bicubic); its
+exports take enlarged pictures. DIR/NAME.png is the drawing of NAME.jpg; where an earlier input took the name it is
+NAME-2.png. A model of label ids takes images of ids; that an export does so is read from its metadata, or seen from a
+number of channels that no picture has.
 """
 
 import sys
@@ -39,7 +40,7 @@ class Flags:
 def main(argv: Sequence[str] | None = None) -> None:
     """Open the model, then draw and write one picture after the other."""
     flags = parse(Flags, argv, example=EXAMPLE)
-    network, labels = _open(flags)
+    network, labels, scale = _open(flags)
     size, overlap = flags.pictures.batch_size, flags.pictures.overlap
 
     def drawn(sources: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
@@ -47,20 +48,20 @@ def main(argv: Sequence[str] | None = None) -> None:
             return draw_resized(network, sources, labels=labels > 0, batch_size=size)
         return draw(network, sources, batch_size=size, overlap=overlap)
 
-    read = Reader(network.input_shape[-1], labels, flags.side)
+    read = Reader(network.input_shape[-1], labels, flags.side, scale=scale)
     write_drawings(flags.pictures, read, drawn, ("source", "generated"))
 
 
-def _open(flags: Flags) -> tuple[Network, int]:
-    """The network of MODEL, and the number of label ids that it takes, 0 for pictures."""
+def _open(flags: Flags) -> tuple[Network, int, int]:
+    """The network of MODEL, the number of label ids that it takes, 0 for pictures, and how much these are enlarged."""
     pictures, path = flags.pictures, flags.pictures.model
 
     def open_run(path: Path) -> Network:
         family = models.family(read_config(path)["family"])
         if not hasattr(family, "translate"):
             raise UserError(
-                f"{path} is a run of {family.family}, which translates no pictures; accepted are runs of pix2pix and "
-                "saliency."
+                f"{path} is a run of {family.family}, which translates no pictures; accepted are runs of pix2pix, "
+                "saliency and superres_autoencoder."
             )
         if flags.noise_at_test and not hasattr(family.Config, "noise_at_test"):
             raise UserError(f"--noise-at-test is for runs of pix2pix, and {path} is one of {family.family}.")
@@ -72,8 +73,10 @@ def _open(flags: Flags) -> tuple[Network, int]:
     if flags.noise_at_test and not pictures.is_run:
         raise UserError(f"--noise-at-test needs a run folder as MODEL, and {path} is none.")
     network = open_network(pictures, open_run)
-    labels = read_config(path)["data"].get("labels", 0) if pictures.is_run else labels_of(path, network)
-    return network, labels
+    if not pictures.is_run:
+        return network, labels_of(path, network), 1
+    data = read_config(path)["data"]
+    return network, data.get("labels", 0), data.get("scale", 1)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import numpy as np
 from keras_gen.data import images
 from keras_gen.data.folders import IMAGE_SUFFIXES, list_images, listed, shown
 from keras_gen.errors import UserError
+from keras_gen.ops.resampling import enlarge
 
 Side = Literal["whole", "left", "right"]
 
@@ -72,12 +73,14 @@ class Reader:
       labels: number of label ids that become channels of -1 and 1; 0 for pictures.
       side: the part of each image to read; left and right are the halves of a pair side by side.
       keep_colours: refuse pictures in colour where the model takes grey ones.
+      scale: how many times a picture is enlarged (bicubic) before the model takes it.
     """
 
     channels: int
     labels: int = 0
     side: Side = "whole"
     keep_colours: bool = False
+    scale: int = 1
 
     def __call__(self, path: Path) -> np.ndarray:
         """float32 (height, width, channels) in [-1, 1].
@@ -108,7 +111,8 @@ class Reader:
             array = array[:, :middle] if self.side == "left" else array[:, middle:]
         if self.labels:
             return np.where(array == np.arange(self.labels), np.float32(1), np.float32(-1))
-        return images.to_float(array)
+        picture = images.to_float(array)
+        return picture if self.scale == 1 else np.clip(enlarge(picture[np.newaxis], self.scale)[0], -1, 1)
 
 
 @dataclass(frozen=True)

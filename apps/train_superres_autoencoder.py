@@ -1,0 +1,21 @@
+"""Train an autoencoder for super-resolution on pictures."""
+
+import sys
+from collections.abc import Sequence
+
+from apps._train import train
+from keras_gen.data.superres import SuperresConfig
+from keras_gen.engine.cli import app
+from keras_gen.models.superres_autoencoder import PRESETS, SuperresAutoencoder
+
+EXAMPLE = "python -m apps.train_superres_autoencoder --data my_pictures --scale 4"
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train, preview, checkpoint and export an autoencoder for super-resolution."""
+    train(SuperresAutoencoder, PRESETS, SuperresConfig(), argv, example=EXAMPLE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

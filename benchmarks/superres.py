@@ -1,0 +1,97 @@
+"""How much a super-resolution autoencoder adds to bicubic interpolation, by the protocol of the field.
+
+Trained on the pictures of one folder and tested on those of another. Each test picture is cut to a multiple of the
+scale, shrunk (bicubic with antialias), rounded to 8 bits, enlarged (bicubic), and drawn by blended tiles as
+`apps.translate` does. PSNR is of the luma Y (ITU-R BT.601, 16 to 235, not rounded) of 8-bit RGB pictures, without a
+border of `scale` pixels on each side; the mean is over the pictures.
+
+python -m benchmarks.superres --data t91 --test set5/HR --scale 2
+"""
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_gen.data import images
+from keras_gen.data.folders import list_images
+from keras_gen.data.superres import SuperresConfig, degraded, open_superres
+from keras_gen.engine.cli import app, parse
+from keras_gen.engine.inference import compiled, draw
+from keras_gen.engine.schedules import ConstantThenLinear
+from keras_gen.errors import UserError
+from keras_gen.flags import positive
+from keras_gen.models.superres_autoencoder import Config, SuperresAutoencoder
+from keras_gen.ops.resampling import luma
+
+
+@dataclass(frozen=True)
+class Flags:
+    data: str
+    """SPEC of the training pictures."""
+    test: Path
+    """Folder of the test pictures."""
+    scale: Literal[2, 3, 4] = 2
+    """How many times they are enlarged."""
+    filters: int = 32
+    """Channels of the maps inside [channels]."""
+    depth: int = 4
+    """Layers of the encoder [count]."""
+    steps: int = 4000
+    """Steps of Adam [steps]."""
+    batch_size: int = 16
+    """Patches in a step [patches]."""
+    learning_rate: float = 2e-3
+    """Constant for the first half and then linearly to 0 [1/step]."""
+    seed: int = 0
+    """Of weights, order and places."""
+
+    def __post_init__(self) -> None:
+        positive(self, "filters", "depth", "steps", "batch_size", "learning_rate")
+        if not self.test.is_dir() or not list_images(self.test):
+            raise UserError(f"--test got {self.test}; accepted is a folder of images.")
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train, draw and print the table."""
+    flags = parse(Flags, argv, example="python -m benchmarks.superres --data t91 --test set5/HR")
+    data = open_superres(SuperresConfig(data=flags.data, scale=flags.scale), flags.seed)
+    print(data.describe(), flush=True)
+    keras.utils.set_random_seed(flags.seed)
+    model = SuperresAutoencoder(Config(filters=flags.filters, depth=flags.depth, scale=flags.scale))
+    rate = ConstantThenLinear(flags.learning_rate, turn=flags.steps // 2, total=flags.steps)
+    model.compile(model.make_optimizers(rate))
+    step, begun = tf.function(model.train_step), time.perf_counter()
+    for number, batch in enumerate(data.train(flags.batch_size, stop=flags.steps * flags.batch_size), 1):
+        step(batch)
+        if number % 1000 == 0:
+            print(f"{number} steps, {time.perf_counter() - begun:.0f} s", flush=True)
+    print(f"\n{sum(v.numpy().size for v in model.network.weights):,} weights\n")
+
+    network = compiled(model.translate, (None, data.image_size, data.image_size, 3))
+    rows = []
+    print(f"| x{flags.scale}, PSNR of Y [dB] | bicubic | sharpened |\n|---|---:|---:|")
+    for path in list_images(flags.test):
+        picture = images.read_image(path, 3)
+        sharp = picture[tuple(slice(side // flags.scale * flags.scale) for side in picture.shape[:2])]
+        enlarged = degraded(sharp, flags.scale)
+        (drawn,) = draw(network, [images.to_float(enlarged)], batch_size=16)
+        rows.append([_psnr(found, sharp, flags.scale) for found in (enlarged, images.to_uint8(drawn))])
+        print(f"| {path.stem} | {rows[-1][0]:.2f} | {rows[-1][1]:.2f} |")
+    print("| mean | {:.2f} | {:.2f} |".format(*np.mean(rows, axis=0)))
+
+
+def _psnr(picture: np.ndarray, sharp: np.ndarray, border: int) -> float:
+    one, other = (luma(tf.constant(x[None], tf.float32))[:, border:-border, border:-border] for x in (picture, sharp))
+    return float(10 * np.log10(255**2 / np.mean(np.square(one - other))))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,247 @@
+"""Pictures of low resolution, enlarged, beside the sharp ones: what models of super-resolution train on.
+
+Every picture is cut to a multiple of the scale, shrunk (bicubic with antialias), rounded to 8 bits as in a file, and
+enlarged again (bicubic). An example is the same patch of both, at a place that is a pure function of the seed, the
+epoch and the number of the example; an epoch has as many patches as would cover the pictures once. All pictures are
+held in memory as one table of pixels, and a batch of patches is one gather from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import numpy as np
+import tensorflow as tf
+
+from keras_gen.data import images
+from keras_gen.data.array_files import Arrays
+from keras_gen.data.folders import listed, shown
+from keras_gen.data.image_sources import Encoded, Source, find_set
+from keras_gen.data.pipeline import ordered_batches, training_stream, uniforms
+from keras_gen.errors import UserError
+from keras_gen.flags import positive
+from keras_gen.ops.resampling import enlarge, shrink
+
+
+@dataclass(frozen=True)
+class SuperresConfig:
+    """Which pictures to read, and how to make patches of them."""
+
+    data: str = "facades"
+    """SPEC of the pictures: facades (built in), a folder of images of any sizes, a .npz or .npy file."""
+    scale: Literal[2, 3, 4] = 2
+    """How many times a picture is enlarged."""
+    patch_size: int = 48
+    """Side of the square patches of the sharp pictures [pixels]."""
+    channels: Literal[1, 3] = 3
+    """Channels: 1 grey, 3 RGB."""
+    val_every: int = 10
+    """Where the data has no validation part: of every so many images the last is held back [images]."""
+    skip_bad: bool = False
+    """Leave out files that cannot be decoded or are smaller than a patch, and say how many, instead of refusing."""
+    mirror: bool = True
+    """Mirror training patches left to right and upside down at random; --no-mirror: no."""
+    memory_gib: float = 2.0
+    """What the pictures may take in memory, twice their pixels [GiB]."""
+    max_pixels: int = images.MAX_PIXELS
+    """Refuse images that say they have more, a guard against decompression bombs [pixels]."""
+
+    def __post_init__(self) -> None:
+        positive(self, "patch_size", "memory_gib", "max_pixels")
+        if self.scale not in (2, 3, 4):
+            raise UserError(f"--scale got {self.scale}; accepted are 2, 3 and 4.")
+        if self.patch_size % self.scale:
+            raise UserError(f"--patch-size got {self.patch_size}; accepted are multiples of --scale {self.scale}.")
+        if self.channels not in (1, 3):
+            raise UserError(f"--channels got {self.channels}; accepted are 1 (grey) and 3 (RGB).")
+        if self.val_every < 2:
+            raise UserError(f"--val-every got {self.val_every}; accepted are numbers from 2 on.")
+
+
+class _Pictures:
+    """Pairs of pictures as one table of pixels: the first channels enlarged, the others sharp.
+
+    Attributes:
+      count: of patches that would cover all.
+    """
+
+    def __init__(self, pairs: list[np.ndarray], patch: int) -> None:
+        sizes = np.array([pair.shape[:2] for pair in pairs], np.int64)
+        areas = sizes.prod(axis=1)
+        patches = -(-areas // patch**2)
+        self.count, self._patch, self._channels = int(patches.sum()), patch, pairs[0].shape[2] // 2
+        with tf.device("CPU:0"):  # held outside the graph, which could not take more than 2 GB
+            self._pixels = tf.constant(np.concatenate([pair.reshape(-1, pair.shape[2]) for pair in pairs]))
+            self._sizes, self._starts = tf.constant(sizes), tf.constant(np.cumsum(areas) - areas)
+            self._ends = tf.constant(np.cumsum(patches))
+
+    def patches(self, numbers: tf.Tensor, keys: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Patches of numbers below `count` at places by their keys, (n, patch, patch, 2 channels), and the keys."""
+        which = tf.searchsorted(self._ends, numbers, side="right")
+        sizes = tf.gather(self._sizes, which)
+        room = tf.cast(sizes - self._patch + 1, tf.float32)
+        top, left = tf.unstack(tf.cast(uniforms(keys, 2) * room, tf.int64), axis=1)
+        steps = tf.range(self._patch, dtype=tf.int64)
+        rows = (top[:, None] + steps) * sizes[:, 1:]
+        places = tf.gather(self._starts, which)[:, None, None] + rows[:, :, None] + (left[:, None] + steps)[:, None, :]
+        return tf.gather(self._pixels, places), keys
+
+
+class SuperresData:
+    """Training and validation patches, opened by `open_superres`.
+
+    Attributes:
+      image_size, scale, channels: of the batches.
+      train_size, val_size: patches that would cover the pictures once.
+      skipped: why pictures were left out under `skip_bad`, a sentence for each.
+    """
+
+    def __init__(self, config: SuperresConfig, seed: int) -> None:
+        self._config, self._seed = config, seed
+        self.image_size, self.scale, self.channels = config.patch_size, config.scale, config.channels
+        self.skipped: list[str] = []
+        self._left = int(config.memory_gib * 2**30)
+        split = find_set(config.data, image_size=0, val_every=config.val_every, most_bytes=self._left)
+        self._rule = split.rule
+        parts = ((split.train, split.train_indices), (split.validation, split.validation_indices))
+        pairs = [list(self._pairs(source, indices)) for source, indices in parts]
+        if self.skipped and not config.skip_bad:
+            raise UserError(
+                f"--data {shown(config.data)}: {len(self.skipped)} of {sum(len(i) for _, i in parts)} images cannot be "
+                f"used ({listed(self.skipped)}), and --skip-bad leaves them out."
+            )
+        if not all(pairs):
+            raise UserError(
+                f"--data {shown(config.data)}: {len(pairs[0])} training and {len(pairs[1])} validation images can be "
+                "used, and at least one of each is needed."
+            )
+        self._counts = [len(part) for part in pairs]
+        self._train, self._validation = (_Pictures(part, config.patch_size) for part in pairs)
+        self.train_size, self.val_size = self._train.count, self._validation.count
+
+    def _pairs(self, source: Source, indices: np.ndarray) -> Iterator[np.ndarray]:
+        """Enlarged and sharp of each picture that is large enough, uint8 (height, width, 2 channels)."""
+        for picture, name in _decoded(source, indices, self._config, self.skipped):
+            height, width = (side // self.scale * self.scale for side in picture.shape[:2])
+            if min(height, width) < self.image_size:
+                self.skipped.append(
+                    f"{name} is {picture.shape[1]}x{picture.shape[0]}, and --patch-size is {self.image_size}"
+                )
+                continue
+            sharp = picture[:height, :width]
+            self._left -= 2 * sharp.size
+            if self._left < 0:
+                limit = self._config.memory_gib
+                raise UserError(f"--data {shown(self._config.data)} takes more memory than --memory-gib {limit:g}.")
+            yield np.concatenate([degraded(sharp, self.scale), sharp], axis=-1)
+
+    def describe(self) -> str:
+        """Lines for a person: how many pictures, from where, split how, and what was left out."""
+        lines = [
+            f"{self._counts[0]} training and {self._counts[1]} validation images from {shown(self._config.data)} "
+            f"({self._rule})",
+            f"patches of {self.image_size}x{self.image_size}, {self.channels} channel{'s' * (self.channels > 1)}, "
+            f"enlarged {self.scale} times; {self.train_size} and {self.val_size} cover the images",
+        ]
+        if self.skipped:
+            lines.append(f"left out: {len(self.skipped)} ({listed(self.skipped)})")
+        return "\n".join(lines)
+
+    def train(
+        self, batch_size: int, *, start: int = 0, stop: int | None = None, shard: tuple[int, int] = (0, 1)
+    ) -> tf.data.Dataset:
+        """Patches at random places in random order, for ever or up to `stop`: see `pipeline.training_stream`.
+
+        Returns:
+          (enlarged, sharp) batches, float32 in [-1, 1], (batch, patch, patch, channels).
+        """
+        return training_stream(
+            self._train.patches,
+            partial(self._finish, mirror=self._config.mirror),
+            self.train_size,
+            batch_size,
+            seed=self._seed,
+            start=start,
+            stop=stop,
+            shard=shard,
+            vectorised=True,
+        )
+
+    def validation(
+        self, batch_size: int, *, limit: int | None = None, shard: tuple[int, int] = (0, 1)
+    ) -> tf.data.Dataset:
+        """Patches of the validation pictures, always the same ones, or the first `limit`; the last batch is partial."""
+        return ordered_batches(
+            self._validation.patches,
+            partial(self._finish, mirror=False),
+            self.val_size,
+            batch_size,
+            limit=limit,
+            shard=shard,
+            vectorised=True,
+        )
+
+    def _finish(self, patches: tf.Tensor, keys: tf.Tensor, mirror: bool) -> tuple[tf.Tensor, tf.Tensor]:
+        if mirror:
+            for axis, draw in zip((2, 1), tf.unstack(uniforms(keys, 4)[:, 2:], axis=1), strict=True):
+                patches = tf.where(draw[:, None, None, None] < 0.5, tf.reverse(patches, [axis]), patches)
+        return tuple(tf.split(tf.cast(patches, tf.float32) / 127.5 - 1.0, 2, axis=-1))
+
+
+def degraded(picture: np.ndarray, scale: int) -> np.ndarray:
+    """What is left of a picture at low resolution, at its own size: shrunk, rounded to 8 bits, enlarged.
+
+    Args:
+      picture: uint8 (height, width, channels), sides multiples of `scale`.
+      scale: whole factor.
+
+    Returns:
+      The same type and shape.
+    """
+    small = _to_bytes(shrink(tf.constant(picture)[None], scale))
+    return _to_bytes(enlarge(small, scale)).numpy()[0]
+
+
+def _to_bytes(images: tf.Tensor) -> tf.Tensor:
+    return tf.cast(tf.clip_by_value(tf.round(images), 0.0, 255.0), tf.uint8)
+
+
+def _decoded(
+    source: Source, indices: np.ndarray, config: SuperresConfig, skipped: list[str]
+) -> Iterator[tuple[np.ndarray, str]]:
+    """Every picture as uint8 (height, width, channels), and its name; what cannot be decoded goes to `skipped`."""
+    if isinstance(source, Arrays):
+        for index in indices:
+            yield images.convert_channels(_eight_bits(source.images[index]), config.channels), f"image {index}"
+        return
+    if not isinstance(source, Encoded):
+        raise UserError(f"--data got {config.data}, drawings of one size; accepted are pictures.")
+    for index in indices:
+        name = source.names(index)
+        try:
+            contents = source.encoded(tf.constant(index)).numpy()
+            yield _eight_bits(images.decode_image(contents, name, config.channels, config.max_pixels)), name
+        except images.UnreadableImage as error:
+            skipped.append(str(error))
+
+
+def _eight_bits(picture: np.ndarray) -> np.ndarray:
+    return picture if picture.dtype == np.uint8 else np.round(picture / 257).astype(np.uint8)
+
+
+def open_superres(config: SuperresConfig, seed: int) -> SuperresData:
+    """Finds the pictures, decodes every one and makes its low resolution.
+
+    Args:
+      config: what to read.
+      seed: of the order, the places and the mirroring.
+
+    Raises:
+      UserError: the data cannot be used.
+
+    It makes tensors, so a MultiWorkerMirroredStrategy has to be made before.
+    """
+    return SuperresData(config, seed)

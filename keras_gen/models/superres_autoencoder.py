@@ -1,0 +1,150 @@
+"""Super-resolution autoencoder: an enlarged picture in, what enlarging cannot bring back out.
+
+A picture of low resolution is enlarged by bicubic interpolation, and an encoder-decoder of convolutions draws what is
+missing, which is added to it. Long skips carry the maps of each layer of the encoder to the mirrored one of the
+decoder, so that details pass and gradients reach the first layers.
+
+    min  E d(y, x + decoder(encoder(x)))          x enlarged, y sharp
+
+Mao, Shen, Yang: Image Restoration Using Very Deep Convolutional Encoder-Decoder Networks with Symmetric Skip
+Connections (RED-Net), NeurIPS 2016, arXiv 1603.09056.
+
+Departures from the paper: the first convolution has the scale as its stride, and the last, transposed one too, since an
+enlarged picture holds no more than that; inside, transposed convolutions of stride 1 are written as the convolutions
+that they are. Colours instead of luma alone; fewer layers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+from keras_gen.engine.config import RunConfig
+from keras_gen.engine.model import GenerativeModel, Served, Values
+from keras_gen.engine.optimizers import FusedAdam
+from keras_gen.flags import Hidden, positive
+from keras_gen.ops import reconstruction
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What the model is."""
+
+    filters: int = 32
+    """Channels of the maps inside [channels]; 64 in the paper."""
+    depth: int = 4
+    """Layers of the encoder, and of the decoder [count]; 5 to 15 in the paper."""
+    distance: Literal["l2", "l1"] = "l2"
+    """Between sharp picture and drawn one, the mean over pixels of its square, for PSNR, or its absolute value."""
+    image_size: Hidden[int] = 48
+    scale: Hidden[int] = 2
+    channels: Hidden[int] = 3
+
+    def __post_init__(self) -> None:
+        positive(self, "filters", "depth")
+
+    @property
+    def source_channels(self) -> int:
+        """Channels of what is translated."""
+        return self.channels
+
+
+def red_net(config: Config, activation: str = "linear") -> keras.Model:
+    """A functional network: (batch, S, S, channels) in [-1, 1] -> the same, S a multiple of the scale.
+
+    Args:
+        config: its form.
+        activation: of the output; "linear", or "hard_tanh", which clips at -1 and 1.
+    """
+    scale, settings = config.scale, {"padding": "same", "kernel_initializer": "he_normal"}
+    x = enlarged = keras.Input((config.image_size, config.image_size, config.channels), name="enlarged")
+    x = layers.Conv2D(config.filters, 2 * scale, scale, activation="relu", **settings)(x)
+    encoded = [x]
+    for _ in range(config.depth - 1):
+        x = layers.Conv2D(config.filters, 3, activation="relu", **settings)(x)
+        encoded.append(x)
+    for skip in reversed(encoded):
+        x = layers.Conv2D(config.filters, 3, **settings)(x)
+        x = layers.ReLU()(layers.Add()([x, skip]))  # sum, then rectify: section 3.2
+    small = keras.initializers.RandomNormal(0.0, 0.01)  # training begins near the bicubic picture
+    x = layers.Conv2DTranspose(config.channels, 2 * scale, scale, "same", kernel_initializer=small)(x)
+    x = layers.Add(dtype="float32")([enlarged, x])
+    return keras.Model(enlarged, layers.Activation(activation, dtype="float32", name="sharpened")(x), name="red_net")
+
+
+class SuperresAutoencoder(GenerativeModel):
+    """A super-resolution autoencoder as a `GenerativeModel`.
+
+    One player of one network. A batch is (enlarged, sharp), float32 NHWC in [-1, 1], both of the size of the sharp one.
+    """
+
+    family = "superres_autoencoder"
+    Config = Config
+    monitor = "mse"
+    commands = ("translate RUN PICTURE_OR_FOLDER... --out enlarged", "export RUN --variants float32,dynamic8")
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.network = self.add_network("red_net", red_net(config))
+        self.add_player("red_net", "red_net")
+        self.log_terms(train=["reconstruction"], test=["mse", "psnr", "psnr_of_bicubic"])
+
+    def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
+        """Adam with its usual decays."""
+        return {"red_net": FusedAdam(learning_rate, name="adam_red_net")}
+
+    def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Values:
+        """One step on the distance between sharp pictures and drawn ones."""
+        return self.report(self.minimise(self.objective, batch))
+
+    def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[Values, Values]:
+        """The distance, mean over pixels and examples."""
+        enlarged, sharp = batch
+        difference = self.network(enlarged, training=True) - sharp
+        loss = tf.reduce_mean(tf.square(difference) if self.config.distance == "l2" else tf.abs(difference))
+        return {"red_net": loss}, {"reconstruction": loss}
+
+    def validate(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Values:
+        """Mean squared error in units of [-1, 1], PSNR [dB], and that of the enlarged pictures, (batch,) each."""
+        enlarged, sharp = batch
+        drawn = self.translate(enlarged)
+        return {
+            "mse": tf.reduce_mean(tf.square(drawn - sharp), axis=(1, 2, 3)),
+            "psnr": reconstruction.psnr(drawn, sharp),
+            "psnr_of_bicubic": reconstruction.psnr(enlarged, sharp),
+        }
+
+    def translate(self, enlarged: tf.Tensor) -> tf.Tensor:
+        """Enlarged pictures, sharpened: (batch, S, S, channels) in [-1, 1], float32."""
+        return tf.clip_by_value(self.inference("red_net")(enlarged, training=False), -1.0, 1.0)
+
+    def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, Any]:
+        """bicubic | sharpened | original."""
+        enlarged, sharp = batch
+        return {"samples": {"bicubic": enlarged, "sharpened": self.translate(enlarged), "original": sharp}}
+
+    def serving(self) -> dict[str, Served]:
+        """The network, clipped."""
+        size, channels = self.config.image_size, self.config.channels
+        network = self.for_serving("red_net", lambda: red_net(self.config, "hard_tanh"))
+        about = (
+            f"enlarged: (batch, {size}, {size}, {channels}) float32 in [-1, 1], bicubic, {self.config.scale} times; "
+            "sharpened: the same"
+        )
+        return {"red_net": Served(network, "enlarged", "sharpened", about)}
+
+
+PRESETS: dict[str, tuple[Config, RunConfig]] = {
+    "demo": (
+        Config(),
+        RunConfig(epochs=8, batch_size=16, learning_rate=2e-3, preview_every=200, previews=12, checkpoint_every=500),
+    ),
+    "tiny": (
+        Config(filters=4, depth=2),
+        RunConfig(epochs=2, steps_per_epoch=4, batch_size=4, preview_every=4, previews=4, checkpoint_every=4),
+    ),
+}

@@ -1,0 +1,43 @@
+"""Super-resolution from the command line: a run on a folder of pictures, and pictures of any size enlarged by it."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from apps import train_superres_autoencoder, translate
+from keras_gen.data.facades import draw_pair
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    root = tmp_path_factory.mktemp("superres")
+    (root / "pictures").mkdir()
+    for number in range(3):
+        Image.fromarray(draw_pair(60, 0, number)[1]).save(root / "pictures" / f"{number}.png")
+    flags = ["--preset", "tiny", "--data", str(root / "pictures"), "--patch-size", "24", "--val-every", "3"]
+    assert train_superres_autoencoder.main([*flags, "--scale", "3", "--out", str(root / "run")]) == 0
+    return root / "run"
+
+
+def test_pictures_of_any_size_are_enlarged(run, tmp_path):
+    photo = Image.fromarray(draw_pair(30, 0, 5)[1])
+    photo.save(tmp_path / "photo.png")
+    photo.crop((0, 0, 25, 7)).save(tmp_path / "flat.png")
+    assert translate.main([str(run), str(tmp_path), "--out", str(tmp_path / "large"), "--sheet"]) == 0
+    with Image.open(tmp_path / "large" / "flat.png") as flat, Image.open(tmp_path / "large" / "photo.png") as large:
+        assert (flat.size, large.size) == ((75, 21), (90, 90))
+        bicubic = np.asarray(photo.resize((90, 90), Image.Resampling.BICUBIC), float)
+        assert np.abs(np.asarray(large, float) - bicubic).mean() < 10  # after eight steps
+
+
+def test_bad_input(run, tmp_path, capsys):
+    for flags, said in (
+        (["--patch-size", "25"], "--patch-size got 25; accepted are multiples of --scale 2"),
+        (["--data", "nowhere"], "nowhere, which does not exist"),
+        (["--data", str(run.parent / "pictures"), "--patch-size", "96"], "--patch-size is 96"),
+        (["--scale", "5"], "--scale"),
+    ):
+        assert train_superres_autoencoder.main(["--preset", "tiny", "--out", str(tmp_path / "new"), *flags]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert said in line
+    assert not (tmp_path / "new").exists()
