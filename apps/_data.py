@@ -143,9 +143,7 @@ def reopen_pairs(run: Path, spec: str = "", *, seed: int = 0) -> PairsData:
     """
     content = read_config(run)
     if content["data_kind"] != PairsConfig.__name__:
-        raise UserError(
-            f"{run} is a run of {content['family']}, which has no pairs; accepted are runs of pix2pix and saliency."
-        )
+        raise UserError(f"{run} is a run of {content['family']}, which has no pairs; accepted are runs of pix2pix.")
     return reopen(run, spec, seed=seed)
 
 

@@ -47,7 +47,7 @@ class Flags:
     """Steps of Adam [steps]."""
     batch_size: int = 16
     """Patches in a step [patches]."""
-    learning_rate: float = 2e-3
+    learning_rate: float = 1e-3
     """Constant for the first half and then linearly to 0 [1/step]."""
     seed: int = 0
     """Of weights, order and places."""

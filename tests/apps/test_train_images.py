@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from apps import evaluate, export, train_autoencoder, train_sparse_autoencoder, train_vae, translate
+from apps import export, train_autoencoder, train_sparse_autoencoder, train_vae, translate
 from benchmarks.kill_resume import differences
 from keras_gen import models
 from keras_gen.engine.run import remove_run

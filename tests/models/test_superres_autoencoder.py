@@ -26,14 +26,11 @@ class TestSuperresAutoencoder(Conformance):
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_an_untrained_one_draws_nearly_the_enlarged_picture(scale):
+def test_training_begins_near_the_enlarged_picture(scale):
     keras.utils.set_random_seed(0)
     model = SuperresAutoencoder(dataclasses.replace(TINY, scale=scale, image_size=24))
     picture = tf.random.stateless_uniform((2, 24, 24, 3), (0, 0), -0.5, 0.5)
-    assert float(tf.reduce_max(tf.abs(model.translate(picture) - picture))) < 0.5
-    for weight in model.network.get_layer("sharpened").weights or model.network.layers[-3].weights:
-        weight.assign(tf.zeros_like(weight))
-    np.testing.assert_array_equal(model.translate(picture), picture)
+    assert 0 < float(tf.reduce_max(tf.abs(model.translate(picture) - picture))) < 0.05
 
 
 def test_it_brings_back_edges():
