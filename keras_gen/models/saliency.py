@@ -167,7 +167,7 @@ def _map(logits: tf.Tensor) -> tf.Tensor:
 PRESETS: dict[str, tuple[Config, RunConfig]] = {
     "demo": (
         Config(filters=16),
-        RunConfig(epochs=6, batch_size=4, learning_rate=1e-3, preview_every=200, checkpoint_every=1000),
+        RunConfig(epochs=10, batch_size=4, learning_rate=1e-3, preview_every=200, checkpoint_every=1000),
     ),
     "tiny": (
         Config(image_size=32, filters=4, levels=3),
