@@ -38,9 +38,9 @@ class Flags:
     """Weights of the KL penalty [1]."""
     weights_l1: tuple[float, ...] = (3e-4,)
     """Weights of the L1 penalty [1]."""
-    narrow: tuple[int, ...] = (16, 24, 32, 48, 64)
+    narrow: tuple[int, ...] = (32, 48, 64, 96)
     """Units of the undercomplete codes [count]."""
-    steps: int = 3000
+    steps: int = 1500
     """Steps of Adam [steps]."""
     batch_size: int = 128
     """Examples in a step [images]."""
