@@ -4,6 +4,7 @@ import _thread
 import json
 import re
 import shutil
+import signal
 import socket
 import threading
 import urllib.error
@@ -135,10 +136,14 @@ def test_the_app_serves_until_it_is_interrupted(model, packages, capsys):
             _thread.interrupt_main()
 
     visitor = threading.Thread(target=visit)
-    visitor.start()
-    code = main([str(model), "--port", str(port)])
-    ended.set()
-    visitor.join()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # processes of pytest-xdist ignore Ctrl-C
+    try:
+        visitor.start()
+        code = main([str(model), "--port", str(port)])
+    finally:
+        signal.signal(signal.SIGINT, before)
+        ended.set()
+        visitor.join()
     assert code == 0
     assert json.loads(told[0])["size"] == SIZE
     assert f"http://127.0.0.1:{port}/" in capsys.readouterr().out
