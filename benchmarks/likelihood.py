@@ -22,14 +22,14 @@ from keras_gen.engine.config import read_config
 COMMON = ["--preset", "paper", "--binarise", "sample", "--preview-every", "46800", "--checkpoint-every", "4680"]
 VAE = [*COMMON, "--batch-size", "128", "--steps-per-epoch", "4680", "--steps-per-execution", "52"]
 VAE += ["--learning-rate", "2e-3", "--warm-up", "23400"]
+SHORT = [*COMMON, "--batch-size", "64", "--steps-per-epoch", "4685", "--steps-per-execution", "20"]
+SHORT += ["--learning-rate", "1e-3", "--epochs", "10"]
 RUNS = {
     "vae": [*VAE, "--epochs", "44"],
     "vae-long": [*VAE, "--epochs", "80"],
-    "iwae-50": [
-        *COMMON, "--batch-size", "64", "--steps-per-epoch", "4685", "--steps-per-execution", "20",
-        "--importance-samples", "50", "--learning-rate", "1e-3", "--epochs", "10",
-    ],
-}  # fmt: skip
+    "vae-short": SHORT,
+    "iwae-50": [*SHORT, "--importance-samples", "50"],
+}
 
 
 def main() -> None:
