@@ -6,6 +6,9 @@ run's folder, so that runs on the same data are judged by the same one; `--segme
 
 A run on single images is judged by the distances of its reconstructions; one of a family with a likelihood also by its
 active latent units, and with `--importance-samples` by the likelihood itself.
+
+A run that takes noise away is judged by the distances of what it cleans, beside those of the noisy images, for every
+kind of noise.
 """
 
 import sys
@@ -23,6 +26,7 @@ from keras_gen.data.compared import batches, find_compared
 from keras_gen.data.facades import CLASSES, PALETTE
 from keras_gen.data.folders import listed, shown
 from keras_gen.data.image_sets import ImagesConfig, ImagesData
+from keras_gen.data.noisy import NoisyConfig, NoisyData
 from keras_gen.data.pairs import PairsConfig, PairsData
 from keras_gen.engine.cli import app, parse
 from keras_gen.engine.config import read_config
@@ -30,12 +34,14 @@ from keras_gen.engine.model import GenerativeModel
 from keras_gen.errors import UserError
 from keras_gen.files import require_writable, write_json
 from keras_gen.flags import non_negative, positive
+from keras_gen.metrics.denoising import Denoising
 from keras_gen.metrics.fcn_score import FCNScore
 from keras_gen.metrics.labels import LabelMaps, label_maps
 from keras_gen.metrics.log_likelihood import LogLikelihood
 from keras_gen.metrics.reconstruction import Reconstruction, measures
 from keras_gen.metrics.segmenter import open_segmenter
 from keras_gen.ops.divergences import active_units
+from keras_gen.ops.noise import NOISES
 
 EXAMPLE = "python -m apps.evaluate savedmodels/pix2pix/RUN --checkpoint best"
 RESULT_FILE = "evaluation.json"
@@ -161,7 +167,10 @@ def _run(flags: Flags, file: Path, reconstruction: Reconstruction) -> tuple[dict
     content = read_config(flags.run)
     family, kind = models.family(content["family"]), content["data_kind"]
     pairs = kind == PairsConfig.__name__
-    if not pairs and not (kind == ImagesConfig.__name__ and hasattr(family, "reconstruct")):
+    judges = {PairsConfig.__name__: _pairs, NoisyConfig.__name__: _noisy}
+    if hasattr(family, "reconstruct"):
+        judges[ImagesConfig.__name__] = _images
+    if kind not in judges:
         raise UserError(f"{flags.run} is a run of {family.family}; accepted are those that draw from pairs or images.")
     if not hasattr(family, "log_weights"):
         _leave_out(flags, f"a run of {family.family}", "importance_samples")
@@ -173,7 +182,7 @@ def _run(flags: Flags, file: Path, reconstruction: Reconstruction) -> tuple[dict
     require_writable(file, "--json")
     size, channels = model.config.image_size, data.target_channels if pairs else data.channels
     reconstruction.expect(size, size, channels, f"what {flags.run} draws")
-    figures, lines = (_pairs if pairs else _images)(flags, data, model, reconstruction)
+    figures, lines = judges[kind](flags, data, model, reconstruction)
 
     count, what = min(flags.limit or data.val_size, data.val_size), "pairs" if pairs else "images"
     result = {
@@ -208,6 +217,26 @@ def _pairs(
         return {"fcn_score": {"left_out": labels}}, ["", f"FCN score left out: {labels}."]
     figures = score.result()
     return {"fcn_score": figures}, ["", *score.lines(figures)]
+
+
+def _noisy(
+    flags: Flags, data: NoisyData, model: GenerativeModel, reconstruction: Reconstruction
+) -> tuple[dict[str, Any], list[str]]:
+    """Compare what is made of the noise that a run was trained on; figures and lines of every kind of noise."""
+    low, high = data.strength
+    about = (
+        f"on each image of a strength of its own between {low:g} and {high:g}, alike at every evaluation, cut off at "
+        f"black and white; the run was trained on {data.noise}"
+    )
+    denoising = Denoising(reconstruction, about)
+    for noise in dict.fromkeys((data.noise, *(noise for noise in NOISES if noise != "mixed"))):
+        for noisy, clean in data.with_noise(noise).validation(_SMALL_BATCH, limit=flags.limit or None):
+            cleaned = model.denoise(noisy)
+            denoising.update(noise, noisy, cleaned, clean)
+            if noise == data.noise:
+                reconstruction.update(cleaned, clean)
+    figures = denoising.result()
+    return {"denoising": figures}, ["", *denoising.lines(figures)]
 
 
 def _images(

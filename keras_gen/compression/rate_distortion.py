@@ -105,7 +105,7 @@ def _point(
     for _, pairs in groupby(zip(drawn, pictures, strict=True), lambda pair: pair[1].shape):
         images, references = (to_float(np.stack(side)) for side in zip(*pairs, strict=True))
         comparison.update(images, references)
-    means = {name: float(np.mean(values)) for name, values in comparison.values().items()}
+    means = comparison.means()
     pixels = sum(picture.shape[0] * picture.shape[1] for picture in pictures)
     whole, head = sum(map(len, contents)), sum(map(headers, contents))
     return Point(setting, 8 * whole / pixels, 8 * (whole - head) / pixels, means["psnr"], means.get("ssim"))

@@ -5,7 +5,10 @@ validation example of its number alone: every validation is of the same pictures
 is cut off, as in the file of a picture.
 """
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import tensorflow as tf
@@ -42,10 +45,26 @@ class NoisyData(ImagesData):
 
     _config: NoisyConfig
 
+    @property
+    def noise(self) -> Noise:
+        """Kind of the noise."""
+        return self._config.noise
+
+    @property
+    def strength(self) -> tuple[float, float]:
+        """Its lowest and highest strength."""
+        return self._config.strength
+
+    def with_noise(self, noise: Noise) -> NoisyData:
+        """The same images with another kind of noise of the same strengths."""
+        other = copy.copy(self)
+        other._config = replace(self._config, noise=noise)
+        return other
+
     def describe(self) -> str:
         """As that of the images, and what noise there is."""
-        low, high = self._config.strength
-        return f"{super().describe()}\nnoise: {self._config.noise}, strength {low:g} to {high:g}"
+        low, high = self.strength
+        return f"{super().describe()}\nnoise: {self.noise}, strength {low:g} to {high:g}"
 
     def _finish(self, image: tf.Tensor, label: tf.Tensor, keys: tf.Tensor, mirror: bool) -> tuple[tf.Tensor, tf.Tensor]:
         clean, _ = super()._finish(image, label, keys, mirror)

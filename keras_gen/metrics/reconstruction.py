@@ -125,6 +125,11 @@ def _lpips(file: Path) -> Measure:
     return Measure("LPIPS", protocol, distance, more_is_better=False, smallest=lpips.SMALLEST[backbone])
 
 
+def title(name: str) -> str:
+    """How one of `NAMES` is called on the screen, with its unit."""
+    return _MEASURES[name].title if name in _MEASURES else "LPIPS"
+
+
 class Reconstruction:
     """The distances of images from their references."""
 
@@ -135,6 +140,10 @@ class Reconstruction:
         """
         self._measures, self._as_fits = dict(measures), as_fits
         self._values: dict[str, list[np.ndarray]] = {name: [] for name in measures}
+
+    def another(self) -> Reconstruction:
+        """An empty one of the same measures."""
+        return Reconstruction(self._measures, as_fits=self._as_fits)
 
     def expect(self, height: int, width: int, channels: int, name: str) -> None:
         """Make sure before the first batch that every measure takes such images.
@@ -162,6 +171,10 @@ class Reconstruction:
         """measure -> its value for every image, in order."""
         return {name: np.concatenate(values).tolist() for name, values in self._values.items()}
 
+    def means(self) -> dict[str, float]:
+        """measure -> mean over the images."""
+        return {name: float(np.mean(values)) for name, values in self.values().items()}
+
     def result(self, names: Sequence[str] = ()) -> dict[str, Any]:
         """measure -> mean, sd and protocol, as plain values.
 
@@ -180,12 +193,11 @@ class Reconstruction:
     @staticmethod
     def lines(result: dict[str, Any]) -> list[str]:
         """A table of `result` for the screen, and the protocols."""
-        titles = {name: _MEASURES[name].title if name in _MEASURES else "LPIPS" for name in result}
         worst = any("worst" in figures for figures in result.values())
         return [
             f"{'reconstruction':<24}{'mean':>12}{'sd':>12}{'   worst' * worst}",
             *(
-                f"{titles[name]:<24}{figures['mean']:12.4f}{figures['sd']:12.4f}"
+                f"{title(name):<24}{figures['mean']:12.4f}{figures['sd']:12.4f}"
                 + "   " * worst
                 + ", ".join(f"{image} ({value:.4g})" for image, value in figures.get("worst", {}).items())
                 for name, figures in result.items()
@@ -194,6 +206,6 @@ class Reconstruction:
             *(
                 line
                 for name, figures in result.items()
-                for line in textwrap.wrap(f"{titles[name]}: {figures['protocol']}", 100, subsequent_indent="    ")
+                for line in textwrap.wrap(f"{title(name)}: {figures['protocol']}", 100, subsequent_indent="    ")
             ),
         ]

@@ -92,7 +92,7 @@ class DenoisingAutoencoder(GenerativeModel):
     family = "denoising_autoencoder"
     Config = Config
     monitor = "mse"
-    commands = ("denoise RUN FOLDER --out cleaned", "export RUN --variants float32,dynamic8")
+    commands = ("denoise RUN FOLDER --out cleaned", "evaluate RUN", "export RUN --variants float32,dynamic8")
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)

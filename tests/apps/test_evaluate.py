@@ -17,12 +17,15 @@ from apps import evaluate
 from keras_gen import models
 from keras_gen.data.facades import CLASSES, PALETTE, draw_pair
 from keras_gen.data.image_sets import ImagesConfig, open_images
+from keras_gen.data.noisy import NoisyConfig, open_noisy
 from keras_gen.data.pairs import PairsConfig
 from keras_gen.data.sequences import SequencesConfig
 from keras_gen.engine.checkpoints import Checkpoints, Progress
 from keras_gen.engine.config import Setup
 from keras_gen.models.autoencoder import Autoencoder
 from keras_gen.models.autoencoder import Config as AutoencoderConfig
+from keras_gen.models.denoising_autoencoder import Config as DenoisingConfig
+from keras_gen.models.denoising_autoencoder import DenoisingAutoencoder
 from keras_gen.models.pix2pix import PRESETS, Pix2Pix
 from keras_gen.models.recurrent_autoencoder import Config as RecurrentConfig
 from keras_gen.models.vae import VAE
@@ -293,14 +296,14 @@ def test_nothing_to_evaluate_is_said(flags, capsys):
     assert "RUN is missing" in capsys.readouterr().err
 
 
-def make_image_run(folder, family, config, zero=True):
-    """A run folder on the scans of digits, with weights of 0 or of the first step."""
+def make_image_run(folder, family, config, data=None, zero=True):
+    """A run folder, on the scans of digits if on no other data, with weights of 0 or of the first step."""
     keras.utils.set_random_seed(0)
     model = family(config)
     for network in model.networks.values() if zero else ():
         network.set_weights([np.zeros_like(weights) for weights in network.get_weights()])
     assert Checkpoints(folder / "checkpoints", model.state(), keep=1).save(Progress(3))
-    setup = Setup(family.family, "tiny", config, ImagesConfig(), dataclasses.replace(RUN, out=folder))
+    setup = Setup(family.family, "tiny", config, data or ImagesConfig(), dataclasses.replace(RUN, out=folder))
     (folder / "config.json").write_text(setup.to_json())
     return folder
 
@@ -349,6 +352,39 @@ def test_an_autoencoder_is_judged_by_its_reconstructions(tmp_path, capsys):
     assert set(figures(folder)) == {"run", "checkpoint", "data", "validation_images", "reconstruction"}
     assert evaluate.main([str(folder), "--importance-samples", "3"]) == 2
     assert "--importance-samples does not go with a run of autoencoder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("noise", ["mixed", "dropout"])
+def test_a_denoiser_is_judged_beside_its_noisy_input_for_every_noise(noise, tmp_path, capsys):
+    """Weights of 0 change nothing: what it gives is the noisy image."""
+    data = NoisyConfig(noise=noise, image_size=12, strength=(0.2, 0.4))
+    config = DenoisingConfig(filters=2, levels=1, image_size=12, channels=1)
+    folder = make_image_run(tmp_path / "run", DenoisingAutoencoder, config, data)
+    assert evaluate.main([str(folder), "--metrics", "psnr,ssim", "--limit", "60"]) == 0
+    found = figures(folder)
+    means = found["denoising"]["means"]
+    assert list(means) == list(dict.fromkeys([noise, "gaussian", "dropout", "salt-and-pepper", "poisson"]))
+    for kind, row in means.items():
+        assert row["cleaned"] == pytest.approx(row["noisy"], rel=1e-5)
+        noisy, clean = next(iter(open_noisy(dataclasses.replace(data, noise=kind), 5).validation(60)))
+        assert row["noisy"]["psnr"] == pytest.approx(np.mean(reconstruction.psnr(noisy, clean)), rel=1e-4)
+        assert row["noisy"]["ssim"] == pytest.approx(np.mean(reconstruction.ssim(noisy, clean)), rel=1e-4)
+    assert found["reconstruction"]["psnr"]["mean"] == pytest.approx(means[noise]["cleaned"]["psnr"])
+    said = capsys.readouterr().out
+    assert f"the run was trained on {noise}" in " ".join(said.split())
+    assert re.search(r"^salt-and-pepper +\d+\.\d{4} +\d+\.\d{4} +0\.\d{4} +0\.\d{4}$", said, re.MULTILINE)
+
+
+def test_cleaned_images_are_told_from_noisy_ones(tmp_path):
+    """Noise of strength 0 is none, and an untrained network spoils it."""
+    config = DenoisingConfig(filters=2, levels=1, image_size=8, channels=1)
+    data = NoisyConfig(noise="gaussian", strength=(0.0, 0.0))
+    folder = make_image_run(tmp_path / "run", DenoisingAutoencoder, config, data, zero=False)
+    assert evaluate.main([str(folder), "--limit", "20"]) == 0
+    row = figures(folder)["denoising"]["means"]["gaussian"]
+    assert row["noisy"]["psnr"] == 120
+    assert row["cleaned"]["psnr"] < 60
+    assert row["noisy"]["l1"] == 0 < row["cleaned"]["l1"]
 
 
 @pytest.mark.parametrize(
