@@ -53,9 +53,12 @@ class Side:
         return tf.cast(tf.round(resized), self.dtype)  # a mean of values in range: no clipping needed
 
     def to_float(self, image: tf.Tensor) -> tf.Tensor:
-        """To float32 in [-1, 1]; ids to `labels` channels, 1 for the pixel's own and -1 for the others."""
+        """To float32 in [-1, 1], where what is stored as floats lies already; ids to `labels` channels, 1 for the
+        pixel's own and -1 for the others."""
         if self.labels:
             return tf.one_hot(tf.cast(image[..., 0], tf.int32), self.labels, 1.0, -1.0)
+        if self.dtype == np.float32:
+            return image
         return tf.cast(image, tf.float32) / (np.iinfo(self.dtype).max / 2) - 1.0
 
 

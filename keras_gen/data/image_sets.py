@@ -17,8 +17,9 @@ from keras_gen.data import images
 from keras_gen.data.array_files import Arrays
 from keras_gen.data.decoding import Side, Survey, passed_once
 from keras_gen.data.folders import listed, shown
-from keras_gen.data.image_sources import ACCEPTED, Drawn, Encoded, Source, Split, find_set
+from keras_gen.data.image_sources import ACCEPTED, Drawn, Encoded, Sampled, Source, Split, find_set
 from keras_gen.data.pipeline import coin, ordered_batches, training_stream, uniforms
+from keras_gen.data.points import POINT_SETS, Mixture
 from keras_gen.data.shapes import SIZE, Shapes
 from keras_gen.errors import UserError
 
@@ -33,7 +34,8 @@ class ImagesConfig:
 
     data: str = "digits"
     """SPEC of the images: digits, shapes or facades (built in), a folder of images or of one subfolder per class,
-    idx files as MNIST's, a .npz or .npy file, tfds:NAME[:SPLIT]."""
+    idx files as MNIST's, a .npz or .npy file, tfds:NAME[:SPLIT]; or of points of the plane: ring, grid, swiss-roll
+    (built in)."""
     image_size: int = 0
     """Side of the square images [pixels]; others are resized; 0: the data's own, if all are square and equal."""
     channels: int = 0
@@ -75,6 +77,13 @@ class ImagesConfig:
             raise UserError(f"--cache-gib got {self.cache_gib}; accepted are 0 and greater numbers.")
         if self.max_pixels < 1:
             raise UserError(f"--max-pixels got {self.max_pixels}; accepted are numbers from 1 on.")
+        if self.data in POINT_SETS:
+            for name in ("image_size", "channels", "mirror", "binarise"):
+                if (given := getattr(self, name)) != getattr(ImagesConfig, name):
+                    raise UserError(
+                        f"--{name.replace('_', '-')}{'' if given is True else f' {given}'} does not go with --data "
+                        f"{self.data}, which are points and no pictures: leave it out."
+                    )
 
     @property
     def most_bytes(self) -> int:
@@ -93,6 +102,7 @@ class ImagesData:
       train_labels: int32 (train_size,), -1 where there are none.
       skipped: why images were left out under `skip_bad`, a sentence for each.
       shapes: the grid of factors that `--data shapes` is drawn from; None for all other data.
+      mixture: what the points of `--data ring` and `grid` are drawn from; None for all other data.
     """
 
     def __init__(self, config: ImagesConfig, seed: int, split: Split) -> None:
@@ -101,6 +111,8 @@ class ImagesData:
         self._broken = [name for source in sources for name in getattr(source, "broken", ())]
         self.classes, self.class_count = split.classes, len(split.classes)
         self.shapes: Shapes | None = next((s.shapes for s in sources if isinstance(s, Drawn)), None)
+        density = split.train.density if isinstance(split.train, Sampled) else None
+        self.mixture: Mixture | None = density if isinstance(density, Mixture) else None
         self.skipped: list[str] = []
 
         parts = ((split.train, split.train_indices), (split.validation, split.validation_indices))
@@ -113,13 +125,14 @@ class ImagesData:
         pixel = self.channels * self._side.dtype.itemsize
         self._bytes = pixel * self.image_size**2 * sum(len(good) for good, _ in probed)
         # What is drawn costs no memory; arrays that were read are held in any case.
-        self._cached = self.shapes is None and self._bytes <= config.most_bytes
+        self._drawn_anew = any(isinstance(source, Drawn | Sampled) for source in sources)
+        self._cached = not self._drawn_anew and self._bytes <= config.most_bytes
         if isinstance(split.train, Arrays) and not self._cached:
             raise UserError(
                 f"--data {shown(config.data)} takes {self._bytes / 2**30:.2f} GiB at {self.image_size}x"
                 f"{self.image_size}, and --cache-gib {config.cache_gib:g} accepts no more than that in memory."
             )
-        self._vectorised = self._cached or self.shapes is not None
+        self._vectorised = self._cached or self._drawn_anew
         self._train, self.train_labels = self._table(split.train, probed[0][0])
         self._validation, held_labels = self._table(split.validation, probed[1][0])
         self.train_size, self.val_size = len(self.train_labels), len(held_labels)
@@ -143,7 +156,7 @@ class ImagesData:
             f"{self.train_size} training and {self.val_size} validation images from {shown(self._config.data)} "
             f"({self._rule})",
             f"{self.image_size}x{self.image_size}, {self.channels} channel{'s' * (self.channels > 1)}, {labels}, "
-            f"{'drawn at each access' if self.shapes else held}",
+            f"{'drawn at each access' if self._drawn_anew else held}",
         ]
         for left_out, why in ((self._broken, "as links that lead nowhere"), (self.skipped, "as unreadable")):
             if left_out:
@@ -192,6 +205,8 @@ class ImagesData:
                 form = source.form
             elif isinstance(source, Drawn):
                 form = (SIZE, SIZE, 1, 8)
+            elif isinstance(source, Sampled):
+                form = (1, 1, 2, 32)
             else:
                 channels = 1 if source.images.shape[3] == 1 else 3
                 form = (*source.images.shape[1:3], channels, 8 * source.images.dtype.itemsize)
@@ -224,13 +239,15 @@ class ImagesData:
     def _follow(self, forms: np.ndarray) -> Side:
         """How to store the images: by the flag, else by the richest that the data holds."""
         channels, bits = forms[:, 2:].max(axis=0, initial=1)
-        dtype = np.dtype(np.uint16 if bits == 16 else np.uint8)
+        dtype = np.dtype({16: np.uint16, 32: np.float32}.get(int(bits), np.uint8))
         return Side(self._config.channels or int(channels), dtype, max_pixels=self._config.max_pixels)
 
     def _table(self, source: Source, indices: np.ndarray) -> tuple[_Load, np.ndarray]:
         """A function from numbers to stored images, labels and the keys, and the labels; checks every file."""
         if isinstance(source, Drawn):
             return self._drawn(source, indices), source.labels[indices]
+        if isinstance(source, Sampled):
+            return self._sampled(source), source.labels
         if isinstance(source, Arrays):
             return self._held(self._resized(source.images, indices), source.labels[indices])
         return self._decoded(source, indices)
@@ -241,6 +258,16 @@ class ImagesData:
 
         def load(numbers: tf.Tensor, keys: tf.Tensor) -> tuple[tf.Tensor, ...]:
             return self._of_grid(source.shapes, tf.gather(chosen, numbers)), tf.gather(labels, numbers), keys
+
+        return load
+
+    def _sampled(self, source: Sampled) -> _Load:
+        with tf.device("CPU:0"):
+            labels = tf.constant(source.labels)
+
+        def load(numbers: tf.Tensor, keys: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            chosen = tf.gather(labels, numbers)
+            return source.density.draw(keys, chosen), chosen, keys
 
         return load
 

@@ -14,13 +14,14 @@ from keras_gen.data.array_files import ArrayParts, Arrays, holds_idx, read_idx, 
 from keras_gen.data.facades import facades_folder
 from keras_gen.data.folders import HELD, IMAGE_SUFFIXES, every_last, list_images, listing, shown, walk
 from keras_gen.data.images import read_image
+from keras_gen.data.points import POINT_SETS, TRAIN, VALIDATION, Mixture, SwissRoll
 from keras_gen.data.records import Records
 from keras_gen.data.shapes import CLASSES, COUNT, Shapes
 from keras_gen.errors import UserError
 
 ACCEPTED = (
-    "'digits', 'shapes', 'facades', a folder of images or of one subfolder of images per class, a folder of idx files "
-    "or one of them, a .npz or .npy file and 'tfds:NAME[:SPLIT]'"
+    "'digits', 'shapes', 'facades', 'ring', 'grid', 'swiss-roll', a folder of images or of one subfolder of images per "
+    "class, a folder of idx files or one of them, a .npz or .npy file and 'tfds:NAME[:SPLIT]'"
 )
 FACADES_SIZE = 128  # pixels
 SHAPES_HELD = 4096  # of the grid of shapes; a tenth would be 74,000
@@ -54,7 +55,15 @@ class Drawn:
     labels: np.ndarray
 
 
-Source = Arrays | Encoded | Drawn
+@dataclass(frozen=True, eq=False)
+class Sampled:
+    """Points that are drawn from a density, anew at each access, and their labels."""
+
+    density: Mixture | SwissRoll
+    labels: np.ndarray
+
+
+Source = Arrays | Encoded | Drawn | Sampled
 
 
 @dataclass(frozen=True)
@@ -96,6 +105,8 @@ def find_set(
         return _array_split(_digits(), val_every, spec)
     if spec == "shapes":
         return _grid()
+    if spec in POINT_SETS:
+        return _points(POINT_SETS[spec])
     if spec == "facades":
         return _array_split(_facades(image_size or FACADES_SIZE), val_every, spec)
     if spec.startswith("tfds:"):
@@ -153,6 +164,11 @@ def _grid() -> Split:
     held, train = np.split(np.random.default_rng(0).permutation(COUNT), [SHAPES_HELD])
     rule = f"{SHAPES_HELD:,} drawn at random, the same ones always, are held back for validation"
     return Split(shapes, np.sort(train), shapes, held, CLASSES, rule)
+
+
+def _points(density: Mixture | SwissRoll) -> Split:
+    train, held = (Sampled(density, density.labels(count)) for count in (TRAIN, VALIDATION))
+    return _whole(train, held, density.classes, "others in every epoch; those of validation are always the same ones")
 
 
 def _facades(size: int) -> ArrayParts:

@@ -210,7 +210,7 @@ def test_parts_are_folders(tmp_path, parts):
 
 
 def test_folders_that_do_not_fit_are_refused(tmp_path, labelled):
-    refused("--data got nowhere, which does not exist; accepted are 'digits', 'shapes', 'facades', a folder", "nowhere")
+    refused("--data got nowhere, which does not exist; accepted are 'digits', 'shapes', 'facades', 'ring', ", "nowhere")
     (tmp_path / "empty").mkdir()
     refused(r"empty holds no images \(.png .*, nor folders of them; accepted are 'digits'", tmp_path / "empty")
     (tmp_path / "text.txt").write_text("x")
