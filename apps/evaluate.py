@@ -5,13 +5,15 @@ label maps. That needs a segmenter trained on the real pairs: it is trained at t
 run's folder, so that runs on the same data are judged by the same one; `--segmenter FILE` keeps it elsewhere.
 
 A run on single images is judged by the distances of its reconstructions; one of a family with a likelihood also by its
-active latent units, and with `--importance-samples` by the likelihood itself.
+active latent units, and with `--importance-samples` by the likelihood itself. Where the factors of its images are known
+(`--data shapes`), `--metrics mig,factor_vae_score` says how well latent units stand for them.
 
 A run that takes noise away is judged by the distances of what it cleans, beside those of the noisy images, for every
 kind of noise.
 """
 
 import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -28,6 +30,7 @@ from keras_gen.data.folders import listed, shown
 from keras_gen.data.image_sets import ImagesConfig, ImagesData
 from keras_gen.data.noisy import NoisyConfig, NoisyData
 from keras_gen.data.pairs import PairsConfig, PairsData
+from keras_gen.data.shapes import LEVELS
 from keras_gen.engine.cli import app, parse
 from keras_gen.engine.config import read_config
 from keras_gen.engine.model import GenerativeModel
@@ -35,10 +38,11 @@ from keras_gen.errors import UserError
 from keras_gen.files import require_writable, write_json
 from keras_gen.flags import non_negative, positive
 from keras_gen.metrics.denoising import Denoising
+from keras_gen.metrics.disentanglement import SCORES, factor_vae_score, mutual_information_gap, of_factors
 from keras_gen.metrics.fcn_score import FCNScore
 from keras_gen.metrics.labels import LabelMaps, label_maps
 from keras_gen.metrics.log_likelihood import LogLikelihood
-from keras_gen.metrics.reconstruction import Reconstruction, measures
+from keras_gen.metrics.reconstruction import NAMES, Reconstruction, measures
 from keras_gen.metrics.segmenter import open_segmenter
 from keras_gen.ops.divergences import active_units
 from keras_gen.ops.noise import NOISES
@@ -88,13 +92,15 @@ class Flags:
     limit: int = 0
     """Validation examples of RUN to evaluate on, the first so many; 0: all [examples]."""
     seed: int = 0
-    """Seed of the segmenter (weights, order and augmentation) and of the importance samples [integer]."""
+    """Seed of the segmenter (weights, order and augmentation), of the importance samples and of the factors for mig
+    and factor_vae_score [integer]."""
     importance_samples: int = 0
     """Of a RUN with a likelihood: latent samples by which to estimate it for each image; 0: not [samples]; 5000 in
     Burda et al. 2016."""
     metrics: str = "l1,psnr,ssim"
-    """Distances: l1, psnr, ssim, ms_ssim and lpips; of maps of saliency kl, cc, sim and nss; comma-separated. ssim
-    takes sides from 11 pixels on, without this flag it is left out below; ms_ssim takes them from 161 on."""
+    """Distances: l1, psnr, ssim, ms_ssim and lpips; of maps of saliency kl, cc, sim and nss; of latent units of a RUN
+    on shapes mig and factor_vae_score; comma-separated. ssim takes sides from 11 pixels on, without this flag it is
+    left out below; ms_ssim takes them from 161 on."""
     weights: Path | None = None
     """For lpips: .npz file of its weights, of AlexNet or SqueezeNet."""
     json: Path | None = None
@@ -104,13 +110,28 @@ class Flags:
 
     def __post_init__(self) -> None:
         non_negative(self, "limit", "seed", "importance_samples")
+        for name in self.names or ("nothing",):
+            if name not in (*NAMES, *SCORES):
+                raise UserError(f"--metrics got {name}; accepted are {', '.join((*NAMES, *SCORES))}, comma-separated.")
         if self.run:
             _leave_out(self.folder, "a RUN", "images", "reference", "skip_bad")
             return
         if not (self.folder.images and self.folder.reference):
             raise UserError("RUN is missing; accepted are the folder of a run, or --images FOLDER --reference FOLDER.")
+        if self.scores:
+            raise UserError(f"--metrics {self.scores[0]} does not go with --images: leave one of them out.")
         _leave_out(self, "--images", "data", "checkpoint", "limit", "seed", "importance_samples")
         _leave_out(self.pair, "--images", "fcn_score", "segmenter", "segmenter_epochs")
+
+    @property
+    def names(self) -> list[str]:
+        """The words of `metrics`."""
+        return [name.strip() for name in self.metrics.split(",") if name.strip()]
+
+    @property
+    def scores(self) -> list[str]:
+        """Those of them that are no distances."""
+        return [name for name in self.names if name in SCORES]
 
 
 def _leave_out(flags: Any, beside: str, *names: str) -> None:
@@ -124,8 +145,8 @@ def _leave_out(flags: Any, beside: str, *names: str) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     """Compare, write and print the figures."""
     flags = parse(Flags, argv, example=EXAMPLE)
-    names = [name.strip() for name in flags.metrics.split(",") if name.strip()]
-    reconstruction = Reconstruction(measures(names, flags.weights), as_fits=flags.metrics == Flags.metrics)
+    distances = measures([name for name in flags.names if name in NAMES], flags.weights)
+    reconstruction = Reconstruction(distances, as_fits=flags.metrics == Flags.metrics)
     file = flags.json or (flags.run / RESULT_FILE if flags.run else None)
     result, lines = (_run if flags.run else _folders)(flags, file, reconstruction)
     print(*lines, sep="\n")
@@ -182,6 +203,7 @@ def _run(flags: Flags, file: Path, reconstruction: Reconstruction) -> tuple[dict
     require_writable(file, "--json")
     size, channels = model.config.image_size, data.target_channels if pairs else data.channels
     reconstruction.expect(size, size, channels, f"what {flags.run} draws")
+    disentangled, more_lines = _disentanglement(flags, data, model)
     figures, lines = judges[kind](flags, data, model, reconstruction)
 
     count, what = min(flags.limit or data.val_size, data.val_size), "pairs" if pairs else "images"
@@ -192,9 +214,10 @@ def _run(flags: Flags, file: Path, reconstruction: Reconstruction) -> tuple[dict
         f"validation_{what}": count,
         "reconstruction": reconstruction.result(),
         **figures,
+        **disentangled,
     }
     title = f"{flags.run}, {flags.checkpoint} checkpoint (step {step}), {count} validation {what}"
-    return result, [title, "", *reconstruction.lines(result["reconstruction"]), *lines]
+    return result, [title, "", *reconstruction.lines(result["reconstruction"]), *lines, *more_lines]
 
 
 def _pairs(
@@ -265,6 +288,41 @@ def _images(
         figures["log_likelihood"] = likelihood.result()
         lines += ["", *likelihood.lines(figures["log_likelihood"])]
     return figures, lines
+
+
+def _disentanglement(flags: Flags, data: Any, model: GenerativeModel) -> tuple[dict[str, Any], list[str]]:
+    """Figures and lines of how well latent units stand for the factors of the images, if they are asked for.
+
+    Raises:
+        UserError: if the images have no known factors, or the model no latent vectors, or for the mutual information
+            gap no posteriors of them.
+    """
+    if not flags.scores:
+        return {}, []
+    asked, space = f"--metrics {flags.scores[0]}", model.latent_space()
+    if space is None or getattr(data, "shapes", None) is None:
+        raise UserError(
+            f"{asked} needs latent vectors of images whose factors are known; accepted are runs of autoencoder, vae "
+            "and their kin on --data shapes."
+        )
+    if "mig" in flags.scores and not hasattr(model, "log_weights"):
+        raise UserError(
+            f"--metrics mig needs posteriors of latent vectors, and {flags.run} is a run of {model.family}; accepted "
+            "are those of vae and its kin."
+        )
+    levels, found = tuple(LEVELS.values()), {}
+    for name in flags.scores:
+        if name == "mig":
+            value, protocol = mutual_information_gap(of_factors(model.encode, data.draw), levels, seed=flags.seed)
+        else:
+            value, protocol = factor_vae_score(of_factors(space.encode, data.draw), levels, seed=flags.seed)
+        found[name] = {"score": value, "protocol": protocol}
+    lines = [
+        line
+        for name, score in found.items()
+        for line in (f"{SCORES[name]:<24}{score['score']:12.4f}", *textwrap.wrap(score["protocol"], 100), "")
+    ]
+    return {"disentanglement": found}, ["", *lines[:-1]]
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_gen.data.image_sets import ImagesConfig, ImagesData, open_images
 from keras_gen.data.shapes import LEVELS
@@ -20,7 +19,7 @@ from keras_gen.engine.cli import app, parse
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.engine.schedules import ConstantThenLinear
 from keras_gen.flags import positive
-from keras_gen.metrics.disentanglement import Encode, factor_vae_score, mutual_information_gap
+from keras_gen.metrics.disentanglement import factor_vae_score, mutual_information_gap, of_factors
 from keras_gen.models import beta_tcvae, factor_vae, vae
 from keras_gen.networks.autoencoders import Architecture
 
@@ -98,21 +97,11 @@ def _train(model: GenerativeModel, data: ImagesData, flags: Flags) -> tuple[dict
     model.compile(model.make_optimizers(rate), steps_per_execution=20)
     model.fit(data.train(flags.batch_size), steps_per_epoch=flags.steps, epochs=1, verbose=0)
     held = model.evaluate(data.validation(_ENCODED), return_dict=True, verbose=0)
-    encode, levels = _encoder_of(model, data), tuple(LEVELS.values())
-    (mig, about_mig), (score, about_score) = mutual_information_gap(encode, levels), factor_vae_score(encode, levels)
+    encode, levels = of_factors(model.encode, data.draw), tuple(LEVELS.values())
+    mig, about_mig = mutual_information_gap(encode, levels)
+    score, about_score = factor_vae_score(lambda factors: encode(factors)[0], levels)
     found = {"MIG": mig, "FactorVAE score": score, "reconstruction": held["reconstruction"], "kl": held["kl"]}
     return found, [f"MIG: {about_mig}", f"FactorVAE score: {about_score}"]
-
-
-def _encoder_of(model: GenerativeModel, data: ImagesData) -> Encode:
-    encode = tf.function(model.encode)
-
-    def of_factors(factors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        parts = [encode(data.draw(factors[n : n + _ENCODED])) for n in range(0, len(factors), _ENCODED)]
-        mean, log_variance = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return mean, log_variance
-
-    return of_factors
 
 
 def _table(results: dict[str, list[dict[str, float]]]) -> Iterator[str]:

@@ -10,22 +10,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
-Encode = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""Classes of factors, int (n, factors) -> mean and log variance of the posteriors of their images, (n, latent) each."""
+Means = Callable[[np.ndarray], np.ndarray]
+"""Classes of factors, int (n, factors) -> latent vectors of their images, the mean where they are distributed, (n,
+latent)."""
+Posteriors = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""The same -> mean and log variance of their posteriors, (n, latent) each."""
 
+SCORES = {"mig": "MIG", "factor_vae_score": "FactorVAE score"}
+"""Names of the scores and what they are called on the screen."""
 _CHUNK = 2**23  # densities held at a time: 64 MB
+_ENCODED = 500  # images encoded at a time
+
+
+def of_factors(encode: Callable[[tf.Tensor, tf.Tensor], Any], draw: Callable[[np.ndarray], tf.Tensor]) -> Any:
+    """`Means` or `Posteriors` of an encoder.
+
+    Args:
+        encode: (images, int32 labels (n,)) -> latent vectors (n, latent), or their means and log variances.
+        draw: classes of factors, int (n, factors) -> images, whose labels are the classes of the first factor.
+    """
+    encode = tf.function(encode, reduce_retracing=True)
+
+    def encoded(factors: np.ndarray) -> Any:
+        chunks = (factors[start : start + _ENCODED] for start in range(0, len(factors), _ENCODED))
+        parts = [encode(draw(chunk), tf.constant(chunk[:, 0], tf.int32)) for chunk in chunks]
+        return tf.nest.map_structure(lambda *arrays: np.concatenate(arrays), *parts)
+
+    return encoded
 
 
 def mutual_information_gap(
-    encode: Encode, levels: Sequence[int], *, images: int = 10_000, samples: int = 2_000, seed: int = 0
+    encode: Posteriors, levels: Sequence[int], *, images: int = 10_000, samples: int = 2_000, seed: int = 0
 ) -> tuple[float, str]:
     """The mutual information gap, and its protocol.
 
     Args:
-        encode: see `Encode`.
+        encode: see `Posteriors`.
         levels: how many classes each factor has.
         images: drawn with all factors at random, whose posteriors make up q(z).
         samples: of latent vectors, over which the logarithms are averaged; at most `images`.
@@ -74,7 +99,7 @@ def mutual_information(
 
 
 def factor_vae_score(
-    encode: Encode,
+    encode: Means,
     levels: Sequence[int],
     *,
     votes: int = 800,
@@ -86,7 +111,7 @@ def factor_vae_score(
     """The FactorVAE score on votes that the majority was not learnt from, and its protocol; chance is 1 / factors.
 
     Args:
-        encode: see `Encode`; only the means count.
+        encode: see `Means`.
         levels: how many classes each factor has.
         votes: groups of images that the majority is learnt from, and as many to score it.
         group: images in which one factor is the same.
@@ -99,17 +124,17 @@ def factor_vae_score(
     def draw(count: int) -> np.ndarray:
         return np.stack([rng.integers(0, classes, count) for classes in levels], axis=-1)
 
-    variance = np.var(encode(draw(images))[0], axis=0)
+    variance = np.var(encode(draw(images)), axis=0)
     active = np.flatnonzero(variance >= least_variance)
     fixed = rng.integers(0, len(levels), 2 * votes)
     factors = draw(2 * votes * group).reshape(2 * votes, group, -1)
     rows = np.arange(2 * votes)
     factors[rows, :, fixed] = factors[rows, :1, fixed]
-    means = encode(factors.reshape(-1, len(levels)))[0].reshape(2 * votes, group, -1)
+    means = encode(factors.reshape(-1, len(levels))).reshape(2 * votes, group, -1)
     protocol = (
-        f"{votes} votes to learn the majority and {votes} to score it, {group} images each, means of the posteriors, "
-        f"divided by their deviation over {images} images; {len(active)} units of {len(variance)} with a variance of "
-        f"{least_variance:g} or more; chance {1 / len(levels):.3f}, seed {seed} (Kim, Mnih 2018)"
+        f"{votes} votes to learn the majority and {votes} to score it, {group} images each, latent vectors or means "
+        f"of posteriors, divided by their deviation over {images} images; {len(active)} units of {len(variance)} "
+        f"with a variance of {least_variance:g} or more; chance {1 / len(levels):.3f}, seed {seed} (Kim, Mnih 2018)"
     )
     if not len(active):
         return 0.0, protocol

@@ -96,11 +96,8 @@ def measures(names: Sequence[str], weights: Path | None = None) -> dict[str, Mea
         weights: file of `networks.lpips.load_lpips`, for lpips.
 
     Raises:
-        UserError: for another name or none, lpips without weights or weights without lpips, or weights that are none.
+        UserError: for lpips without weights or weights without lpips, or weights that are none.
     """
-    for name in names or ("nothing",):
-        if name not in NAMES:
-            raise UserError(f"--metrics got {name}; accepted are {', '.join(NAMES)}, comma-separated.")
     if ("lpips" in names) != (weights is not None):
         given = (
             "--metrics lpips needs --weights FILE" if weights is None else f"--weights {weights} needs --metrics lpips"
@@ -192,7 +189,9 @@ class Reconstruction:
 
     @staticmethod
     def lines(result: dict[str, Any]) -> list[str]:
-        """A table of `result` for the screen, and the protocols."""
+        """A table of `result` for the screen, and the protocols; nothing without measures."""
+        if not result:
+            return []
         worst = any("worst" in figures for figures in result.values())
         return [
             f"{'reconstruction':<24}{'mean':>12}{'sd':>12}{'   worst' * worst}",

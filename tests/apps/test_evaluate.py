@@ -269,9 +269,10 @@ def test_files_that_cannot_be_compared_are_left_out_on_demand(spoilt, capsys, tm
     [
         (
             ["--metrics", "fid"],
-            "--metrics got fid; accepted are l1, psnr, ssim, ms_ssim, kl, cc, sim, nss, lpips,",
+            "--metrics got fid; accepted are l1, psnr, ssim, ms_ssim, kl, cc, sim, nss, lpips, mig, factor_vae_score,",
         ),
         (["--metrics", ","], "--metrics got nothing"),
+        (["--metrics", "psnr,mig"], "--metrics mig does not go with --images"),
         (["--metrics", "ms_ssim"], "--metrics ms_ssim takes sides of 161 pixels and more, and .*a.png is 30x40"),
         (["--metrics", "lpips"], "--metrics lpips needs --weights FILE"),
         (["--weights", "w.npz"], "--weights w.npz needs --metrics lpips"),
@@ -385,6 +386,41 @@ def test_cleaned_images_are_told_from_noisy_ones(tmp_path):
     assert row["noisy"]["psnr"] == 120
     assert row["cleaned"]["psnr"] < 60
     assert row["noisy"]["l1"] == 0 < row["cleaned"]["l1"]
+
+
+@pytest.fixture(scope="module")
+def shapes_run(tmp_path_factory):
+    config = VAEConfig(architecture="dense", hidden=(4,), image_size=8, latent=3)
+    data = ImagesConfig(data="shapes", image_size=8)
+    return make_image_run(tmp_path_factory.mktemp("shapes") / "run", VAE, config, data, zero=False)
+
+
+def test_latent_units_are_compared_with_known_factors(shapes_run, capsys):
+    """An untrained model knows nearly nothing, and 0.2 is chance."""
+    assert evaluate.main([str(shapes_run), "--metrics", "factor_vae_score,mig", "--limit", "50", "--seed", "2"]) == 0
+    found = figures(shapes_run)["disentanglement"]
+    assert list(found) == ["factor_vae_score", "mig"]
+    assert 0 < found["mig"]["score"] < 0.1 < found["factor_vae_score"]["score"] < 0.7
+    assert all("seed 2" in score["protocol"] for score in found.values())
+    said = capsys.readouterr().out
+    assert re.search(r"^FactorVAE score +0\.\d{4}$", said, re.MULTILINE)
+    assert "reconstruction" not in said
+    assert "800 votes to learn the majority" in said
+
+
+def test_scores_that_a_run_cannot_have_are_refused(vae_run, run, tmp_path, capsys):
+    config = AutoencoderConfig(architecture="dense", hidden=(4,), image_size=8, latent=3)
+    data = ImagesConfig(data="shapes", image_size=8)
+    autoencoder = make_image_run(tmp_path / "autoencoder", Autoencoder, config, data)
+    for folder, said in (
+        (vae_run, "--metrics mig needs latent vectors of images whose factors are known; accepted are runs of "),
+        (run, "--metrics mig needs latent vectors of images whose factors are known; accepted are runs of "),
+        (autoencoder, "--metrics mig needs posteriors of latent vectors, and .* is a run of autoencoder"),
+    ):
+        assert evaluate.main([str(folder), "--metrics", "psnr,mig"]) == 2
+        complaint = capsys.readouterr().err
+        assert re.search(said, complaint)
+        assert complaint.count("\n") == 1
 
 
 @pytest.mark.parametrize(

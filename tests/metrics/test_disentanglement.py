@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from keras_gen.metrics.disentanglement import factor_vae_score, mutual_information, mutual_information_gap
+from keras_gen.metrics.disentanglement import factor_vae_score, mutual_information, mutual_information_gap, of_factors
 
 LEVELS = (3, 6, 4)
 SHARP = np.log(1e-4)  # log variance of a code that is nearly certain
@@ -36,31 +37,34 @@ def mixed(factors):
     return mean, np.full(factors.shape, SHARP)
 
 
+def means(encode):
+    return lambda factors: encode(factors)[0]
+
+
 def test_a_unit_for_each_factor_is_perfect():
     """But for chance: the drawn factors know of each other about (levels - 1)^2 / 2 images = 0.001 nats."""
     assert mutual_information_gap(perfect, LEVELS)[0] == pytest.approx(1, abs=0.01)
-    assert factor_vae_score(perfect, LEVELS)[0] == 1
+    assert factor_vae_score(means(perfect), LEVELS)[0] == 1
 
 
 def test_codes_that_know_nothing_are_at_chance():
     """800 votes deviate by 0.017 from a third."""
     assert mutual_information_gap(idle, LEVELS)[0] == pytest.approx(0, abs=0.01)
-    assert factor_vae_score(idle, LEVELS)[0] == pytest.approx(1 / 3, abs=0.07)
+    assert factor_vae_score(means(idle), LEVELS)[0] == pytest.approx(1 / 3, abs=0.07)
 
 
 def test_a_factor_in_two_units_has_no_gap_and_still_tells_what_was_fixed():
     assert mutual_information_gap(doubled, LEVELS)[0] == pytest.approx(0, abs=0.01)
-    assert factor_vae_score(doubled, LEVELS)[0] == 1
+    assert factor_vae_score(means(doubled), LEVELS)[0] == 1
 
 
 def test_sums_of_factors_are_worse_than_factors_by_both():
     assert mutual_information_gap(mixed, LEVELS)[0] < 0.05
-    assert factor_vae_score(mixed, LEVELS)[0] < 0.6
+    assert factor_vae_score(means(mixed), LEVELS)[0] < 0.6
 
 
 def test_a_code_without_an_active_unit_scores_nothing():
-    flat = lambda factors: (np.zeros((len(factors), 2)), np.zeros((len(factors), 2)))  # noqa: E731
-    score, protocol = factor_vae_score(flat, LEVELS, votes=10)
+    score, protocol = factor_vae_score(lambda factors: np.zeros((len(factors), 2)), LEVELS, votes=10)
     assert score == 0
     assert "0 units of 2" in protocol
 
@@ -78,6 +82,20 @@ def test_mutual_information_of_normals_is_the_closed_form():
     assert found[0, 0] == pytest.approx(expected, abs=0.03)  # 0.007 is one deviation of 4,000 samples
 
 
+def test_an_encoder_gets_the_images_of_factors_and_their_labels():
+    """Here an image is its factors; the number of them is no multiple of what is encoded at a time."""
+    factors = np.random.default_rng(0).integers(0, 9, (1234, 3))
+
+    def posterior(images, labels):
+        return 2.0 * images, tf.stack([tf.cast(labels, tf.float32)] * 3, axis=1)
+
+    mean, log_variance = of_factors(posterior, lambda some: tf.constant(some, tf.float32))(factors)
+    np.testing.assert_array_equal(mean, 2 * factors)
+    np.testing.assert_array_equal(log_variance, np.repeat(factors[:, :1], 3, axis=1))
+    vectors = of_factors(lambda images, labels: images, lambda some: tf.constant(some, tf.float32))(factors)
+    np.testing.assert_array_equal(vectors, factors)
+
+
 def test_protocols_say_what_was_done():
     assert "10000 images" in mutual_information_gap(perfect, LEVELS, samples=10)[1]
-    assert "800 votes" in factor_vae_score(perfect, LEVELS)[1]
+    assert "800 votes" in factor_vae_score(means(perfect), LEVELS)[1]
