@@ -34,14 +34,31 @@ def ssim(image: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
     return tf.image.ssim(_levels(image), _levels(reference), **_SSIM)
 
 
-def ms_ssim(image: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
+def ms_ssim(image: tf.Tensor, reference: tf.Tensor, scales: int = len(_MS_SSIM_WEIGHTS)) -> tf.Tensor:
     """Multi-scale structural similarity (Wang, Simoncelli, Bovik 2003, equation 7): five scales, the window of `ssim`.
 
     Each scale is the mean of 2x2 pixels of the one before; an odd side is first continued by its last line.
     Both sides must have at least `MS_SSIM_SMALLEST` pixels, so that the window fits into the smallest scale. A negative
     mean of a scale counts as 0, because it is raised to a broken power.
+
+    Args:
+        image: (batch, h, w, channels) in [-1, 1].
+        reference: the same.
+        scales: of fewer than five, which smaller images allow (`scales_that_fit`), the weights are raised in proportion
+            to sum to 1 as those of five do; values of different numbers of scales do not compare.
     """
-    return tf.image.ssim_multiscale(_levels(image), _levels(reference), power_factors=_MS_SSIM_WEIGHTS, **_SSIM)
+    weights = _MS_SSIM_WEIGHTS
+    if scales < len(weights):
+        weights = tuple(weight / sum(weights[:scales]) for weight in weights[:scales])
+    return tf.image.ssim_multiscale(_levels(image), _levels(reference), power_factors=weights, **_SSIM)
+
+
+def scales_that_fit(height: int, width: int) -> int:
+    """The number of scales at which `ms_ssim` compares such images, at most five; 0 below 11 pixels."""
+    side, scales = min(height, width), 0
+    while side >= SSIM_SMALLEST and scales < len(_MS_SSIM_WEIGHTS):
+        side, scales = (side + 1) // 2, scales + 1
+    return scales
 
 
 def _levels(images: tf.Tensor) -> tf.Tensor:

@@ -115,3 +115,23 @@ def test_half_precision_is_computed_in_float32():
         found = np.asarray(distance(a, b))
         assert found.dtype == np.float32
         np.testing.assert_allclose(found, distance(a.astype(np.float32), b.astype(np.float32)), rtol=1e-5)
+
+
+def test_ms_ssim_of_fewer_scales_raises_their_weights_in_proportion():
+    """One scale is SSIM; two are contrast at the first and SSIM at the second, to powers as 0.0448 to 0.2856."""
+    a, b = images(0, (2, 24, 24, 1)), images(1, (2, 24, 24, 1)) * 0.5
+    b = 0.7 * a + 0.3 * b
+    np.testing.assert_allclose(reconstruction.ms_ssim(a, b, 1), reconstruction.ssim(a, b), rtol=1e-5)
+    halved = [sum(x[:, i::2, j::2] for i in (0, 1) for j in (0, 1)) / 4 for x in (a, b)]
+    first, second = terms(a, b)[1].mean((1, 2, 3)), np.prod(terms(*halved), axis=0).mean((1, 2, 3))
+    expected = first ** (0.0448 / 0.3304) * second ** (0.2856 / 0.3304)
+    np.testing.assert_allclose(reconstruction.ms_ssim(a, b, 2), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("side", "scales"), [(10, 0), (11, 1), (20, 1), (21, 2), (28, 2), (41, 3), (160, 4), (161, 5)])
+def test_scales_that_fit(side, scales):
+    assert reconstruction.scales_that_fit(side, 999) == scales
+    assert reconstruction.scales_that_fit(999, side) == scales
+    if scales:
+        blank = np.zeros((1, side, side, 1), np.float32)
+        np.testing.assert_allclose(reconstruction.ms_ssim(blank, blank, scales), [1], rtol=1e-6)
