@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import ndimage
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,6 +22,9 @@ _MOST_NAMED = 32  # bars that still have a name each
 _LONGEST = 24  # letters of a name
 _FEWEST_BARS = 8  # that share the width, so that a few are not wide
 _MOST_COLOURS = 20  # classes that a person still tells apart; more are shades of one scale
+_BLUES = ("#ffffff", "#c4dde6", "#6fb0c8", "#2a7f9e", "#134b63", "#082a3a")  # from no samples to many
+_CELLS, _BLUR = 400, 2.0  # of a density: along each axis, and the deviation of what a sample is spread over [cells]
+_LEVEL_PLACES = 97  # along each axis, at which levels are asked for
 
 
 def curves(
@@ -146,6 +150,86 @@ def points(
         plane.set(xticks=[], yticks=[])
     _name(plane, title, axes)
     return _pixels(figure)
+
+
+def plane(
+    samples: Mapping[str, np.ndarray], *, levels: Callable[[np.ndarray], Any] | None = None, title: str = ""
+) -> np.ndarray:
+    """Densities of samples of two numbers over [-1, 1]^2, beside each other on one logarithmic scale.
+
+    Samples are spread normally with a deviation of 0.01, and colours are the logarithm of 1 + 4 times their density: a
+    single stray one of thousands is still seen beside a mode that holds an eighth.
+
+    Args:
+        samples: title -> points (n, 2) or images of one pixel (n, 1, 1, 2), the second number upwards.
+        levels: of which to draw lines over each: images (m, 1, 1, 2), float32, to m numbers, as a discriminator gives.
+            The line of 0 is thick, those below are dashed.
+        title: of the whole.
+
+    Returns:
+        The picture, uint8 (height, width, 3).
+    """
+    from matplotlib.colors import LinearSegmentedColormap, Normalize
+
+    points = {name: np.asarray(drawn, np.float64).reshape(-1, 2) for name, drawn in samples.items()}
+    shades = {name: np.log1p(4.0 * _density(drawn)) for name, drawn in points.items()}
+    scale = Normalize(0.0, max(max(shade.max() for shade in shades.values()), 1e-6))
+    ramp = LinearSegmentedColormap.from_list("samples", _BLUES)
+    lines = None if levels is None else _levels(levels)
+
+    place = {"origin": "lower", "extent": (-1, 1, -1, 1), "interpolation": "bilinear"}
+    figure = _figure(4.2 * len(points), 4.5 if title else 4.25)
+    if title:
+        figure.suptitle(title, x=0.01, ha="left", fontsize=10, color=_TEXT, parse_math=False)
+    for axis, (name, drawn) in zip(figure.subplots(1, len(points), squeeze=False)[0], points.items(), strict=True):
+        axis.imshow(shades[name].T, cmap=ramp, norm=scale, **place)
+        if lines is not None:
+            _contour(axis, lines)
+        outside = np.count_nonzero(~(np.abs(drawn) <= 1).all(axis=1))
+        said = f"{_plain(name)}, {len(drawn):,}" + f", {outside:,} of them outside" * bool(outside)
+        _name(axis, said, ("", ""))
+        axis.set(xticks=(-1, 0, 1), yticks=(-1, 0, 1))
+        axis.spines[["top", "right"]].set(visible=True, color="#bbbbbb")
+    return _pixels(figure)
+
+
+def _density(points: np.ndarray) -> np.ndarray:
+    """Samples in [-1, 1]^2 per area as a share of all (n, 2), spread normally: (_CELLS, _CELLS), x first."""
+    counts, _, _ = np.histogram2d(*points.T, bins=_CELLS, range=((-1, 1), (-1, 1)))
+    counts = ndimage.gaussian_filter(counts, _BLUR, mode="constant")
+    return counts * (_CELLS / 2) ** 2 / max(len(points), 1)
+
+
+def _levels(function: Callable[[np.ndarray], Any]) -> np.ndarray:
+    """The function on a lattice over [-1, 1]^2, (places, places), y first as matplotlib takes it."""
+    along = np.linspace(-1, 1, _LEVEL_PLACES, dtype=np.float32)
+    lattice = np.stack(np.meshgrid(along, along), axis=-1)
+    return np.asarray(function(lattice.reshape(-1, 1, 1, 2)), np.float64).reshape(lattice.shape[:2])
+
+
+def _contour(axis: Axes, values: np.ndarray) -> None:
+    """Labelled lines; none where all is one level, or not finite."""
+    from matplotlib.ticker import MaxNLocator
+
+    values = np.ma.masked_invalid(values)
+    if not values.count():
+        return
+    lowest, highest = values.min(), values.max()
+    heights = [height for height in MaxNLocator(8).tick_values(lowest, highest) if lowest < height < highest]
+    if not heights:
+        return
+    along = np.linspace(-1, 1, _LEVEL_PLACES)
+    drawn = axis.contour(
+        along,
+        along,
+        values,
+        levels=heights,
+        colors=[_COLOURS[1]],
+        linewidths=[1.6 if height == 0 else 0.7 for height in heights],
+        linestyles=["dashed" if height < 0 else "solid" for height in heights],
+        alpha=0.85,
+    )
+    axis.clabel(drawn, fontsize=7, fmt="%g")
 
 
 def _name(plane: Axes, title: str, axes: tuple[str, str]) -> None:
