@@ -39,7 +39,7 @@ def diff_augment(images: tf.Tensor, uniforms: tf.Tensor, kinds: Collection[DiffA
     Args:
         images: of a static size.
         uniforms: (batch, DIFF_AUGMENT_UNIFORMS).
-        kinds: of the three, in the order above.
+        kinds: which of them, whatever their order here.
     """
     images = tf.cast(images, tf.float32)
     _, height, width, channels = images.shape
@@ -67,7 +67,7 @@ def adaptive_augment(
 
     Karras, Aittala, Hellsten, Laine, Lehtinen, Aila 2020 (arXiv 2006.06676), appendix B, without what small images do
     not need (scales of one axis, parts of a pixel, inversion, hue, filters of bands), and by bilinear sampling. Below
-    about 0.8 generated images do not show it (section 2.2). N is normal, held within 3:
+    about 0.8 generated images do not show it (section 2). N is normal, held within 3:
 
     - flip: left to right or not; quarter-turns: 0 to 3 to the left, 0 or 2 if the image is not square;
     - translation: by whole pixels up to an eighth of a side; scale: 2^(0.2 N); rotation: by any angle; what these need
@@ -81,7 +81,7 @@ def adaptive_augment(
         images: of a static size.
         uniforms: (batch, ADAPTIVE_UNIFORMS).
         probability: scalar.
-        kinds: of the eight, in the order above.
+        kinds: which of them, whatever their order here.
     """
     images = tf.cast(images, tf.float32)
     _, height, width, channels = images.shape
