@@ -30,7 +30,7 @@ from keras_gen.export.rewrite import STEPS, Step, rewritten
 from keras_gen.export.tflite import VARIANTS, TFLiteModel, Variant, write_tflite
 from keras_gen.flags import positive
 from keras_gen.models.pix2pix import Config, Pix2Pix
-from keras_gen.networks.unet import Norm
+from keras_gen.networks.normalisation import Norm
 
 EXAMPLE = "python -m benchmarks.edge --image-size 256 --threads 2"
 _STEPS_VARIANTS = tuple(variant for variant in VARIANTS if variant != "float16")  # it is computed as float32

@@ -33,7 +33,7 @@ class RunConfig:
     epochs: int = 200
     """Passes over the training pairs [epochs]; 200 in the pix2pix paper."""
     steps_per_epoch: int = 0
-    """Batches that count as one epoch [steps]; 0: as many full batches as the data hold."""
+    """Steps that count as one epoch [steps]; 0: as many as the data hold full batches for."""
     batch_size: int = 1
     """Examples per step over all replicas [examples]; 1 in the pix2pix paper."""
     learning_rate: float = 2e-4
@@ -49,7 +49,8 @@ class RunConfig:
     """Arithmetic of the layers; weights stay float32. Mixed is for GPUs with tensor cores; mixed_bfloat16 also for CPUs
     that compute in it (docs/performance.md)."""
     ema: float = 0.0
-    """Decay per step of the averaged copy of the weights that previews and exports then use [0, 1); 0: no copy."""
+    """Decay per step of the averaged copy of the weights that previews and exports then use [0, 1); 0: no copy. At
+    first the copy is younger: step t decays by at most (1 + t) / (10 + t)."""
     preview_every: int = 500
     """Steps between two sample sheets [steps]."""
     previews: int = 8

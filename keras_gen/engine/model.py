@@ -33,6 +33,8 @@ class GenerativeModel(keras.Model):
         commands: what a user does next with a run: apps and their arguments, with RUN for the folder.
         fewest: examples that a loss needs which couples those of a batch (a contrast, a density over the batch). Such
             a loss is computed within each replica's part of a batch, and within each part of `--accumulate`.
+        batches_per_step: batches of fresh examples that a step takes, one after the other in its batch (a property,
+            where the configuration says how many); `batches_of` takes them apart.
 
     and, in `__init__` after `super().__init__(config)`:
         self.add_network(name, network): each of its functional networks;
@@ -58,6 +60,7 @@ class GenerativeModel(keras.Model):
     monitor: ClassVar[str]
     commands: ClassVar[tuple[str, ...]] = ("export RUN --variants float32,dynamic8",)
     fewest: ClassVar[int] = 1
+    batches_per_step: int = 1
 
     def __init__(self, config: Any) -> None:
         super().__init__(name=self.family)
@@ -109,7 +112,8 @@ class GenerativeModel(keras.Model):
 
         Args:
             optimizers: player -> optimizer; under a float16 policy each is wrapped by dynamic loss scaling.
-            ema_decay: decay per step of the averaged copy of every network; 0 keeps none.
+            ema_decay: decay per step of the averaged copy of every network, min(ema_decay, (1 + t) / (10 + t)) after
+                t steps of its player; 0 keeps none.
             accumulate: equal parts in which a batch is worked off, for less memory and the same step.
             jit_compile: compile the step by XLA.
             run_eagerly: no graph, for debugging.
@@ -177,8 +181,17 @@ class GenerativeModel(keras.Model):
         if sums:
             self._update_running_state(sums)
         if self.ema_decay:
-            self._update_averages()
+            self._update_averages(set(gradients))
         return terms
+
+    def batches_of(self, batch: Any) -> list[Any]:
+        """The `batches_per_step` batches that a step got as one.
+
+        Each takes every n-th example, so that replicas, which get neighbouring ones, make the same of them as one
+        device would.
+        """
+        count = self.batches_per_step
+        return [tf.nest.map_structure(lambda x, i=i: x[i::count], batch) for i in range(count)]
 
     def _scale(self, player: str) -> tf.Tensor:
         return self.optimizers[player].scale_loss(tf.ones(()))
@@ -238,11 +251,19 @@ class GenerativeModel(keras.Model):
         for variable, value in self.running_state(sums):
             variable.assign(tf.where(finite, value, variable))
 
-    def _update_averages(self) -> None:
+    def _update_averages(self, moved: set[str]) -> None:
+        """Of the networks of the players that moved, and of those that belong to none."""
+        owners = {name: player for player, names in self.players.items() for name in names}
         for name, network in self.networks.items():
+            player = owners.get(name, min(moved))
+            if player not in moved:
+                continue
+            # A copy that kept much of the untrained weights would draw noise for thousands of steps.
+            steps = tf.cast(self.optimizers[player].iterations, tf.float32)
+            decay = tf.minimum(self.ema_decay, (1.0 + steps) / (10.0 + steps))
             for average, variable in zip(self.averages[name].variables, network.variables, strict=True):
                 if variable.trainable:
-                    average.assign(average + (1.0 - self.ema_decay) * (variable - average))
+                    average.assign(average + (1.0 - decay) * (variable - average))
                 elif not _is_random_state(variable):
                     average.assign(variable)  # running statistics: they are averages already
 

@@ -118,15 +118,15 @@ class Run:
 
     # -- training --------------------------------------------------------------------------------------------------
 
-    def steps_per_epoch(self, data: Data) -> int:
-        """Batches that count as one epoch: the flag, or as many full batches as the data hold."""
+    def steps_per_epoch(self, model: GenerativeModel, data: Data) -> int:
+        """Steps that count as one epoch: the flag, or as many as the data hold full batches for."""
         run = self.setup.run
         if run.batch_size > data.train_size:
             raise UserError(
                 f"--batch-size got {run.batch_size}, but there are {data.train_size} training examples; accepted is at "
                 "most that."
             )
-        return run.steps_per_epoch or data.train_size // run.batch_size
+        return run.steps_per_epoch or max(1, data.train_size // (run.batch_size * model.batches_per_step))
 
     def compile(self, model: GenerativeModel, data: Data) -> None:
         """Give the model its optimizers; the learning rate is constant at first and linear to 0 in the second half.
@@ -141,7 +141,7 @@ class Run:
                 f"--batch-size got {run.batch_size}; accepted are {model.fewest * parts} and more, as {model.family} "
                 f"compares the examples of a batch (of each of {parts} parts) with each other."
             )
-        total = run.epochs * self.steps_per_epoch(data)
+        total = run.epochs * self.steps_per_epoch(model, data)
         rate = ConstantThenLinear(run.learning_rate, turn=total // 2, total=total)
         model.compile(
             model.make_optimizers(rate),
@@ -161,7 +161,7 @@ class Run:
                 cannot be read any more; if that happens between steps, the message says what was kept.
         """
         run, logs = self.setup.run, self._write_to / "logs"
-        steps = self.steps_per_epoch(data)
+        steps = self.steps_per_epoch(model, data)
         batch = next(iter(data.validation(run.previews, limit=run.previews)))
         checkpoints = self._open(model)
         progress = self._restore(checkpoints)
@@ -183,11 +183,15 @@ class Run:
             try:
                 self._close_epoch(model, data, progress, steps, [log, saving], stop)
                 for epoch, until, first in _spans(done, steps, run.epochs):
-                    begin = first * run.batch_size
+                    begin = first * run.batch_size * model.batches_per_step
                     if first % steps:  # at the end of an epoch the restored means belong to what is over
                         model.keep_metrics_once()
                     model.fit(
-                        self._spread(lambda size, shard, begin=begin: data.train(size, start=begin, shard=shard)),
+                        self._spread(
+                            lambda size, shard, begin=begin: data.train(
+                                size * model.batches_per_step, start=begin, shard=shard
+                            )
+                        ),
                         validation_data=self._spread(lambda size, shard: data.validation(size, shard=shard)),
                         initial_epoch=epoch,
                         epochs=until,

@@ -27,3 +27,10 @@ class ConstantThenLinear(keras.optimizers.schedules.LearningRateSchedule):
     def get_config(self) -> dict[str, float]:
         """The arguments of the constructor."""
         return {"initial": self.initial, "turn": self.turn, "total": self.total}
+
+
+def scaled(rate: float | ConstantThenLinear, factor: float) -> float | ConstantThenLinear:
+    """A learning rate, or a schedule of one, times `factor` at every step."""
+    if isinstance(rate, ConstantThenLinear):
+        return ConstantThenLinear(rate.initial * factor, rate.turn, rate.total)
+    return rate * factor

@@ -25,8 +25,9 @@ from keras_gen.engine.model import GenerativeModel, Served
 from keras_gen.engine.optimizers import FusedAdam
 from keras_gen.errors import UserError
 from keras_gen.flags import Hidden, non_negative, positive
+from keras_gen.networks.normalisation import Norm
 from keras_gen.networks.patchgan import Patch, patchgan, smallest_image
-from keras_gen.networks.unet import Norm, levels_of, unet
+from keras_gen.networks.unet import levels_of, unet
 from keras_gen.ops import adversarial, reconstruction
 from keras_gen.ops.penalties import gradient_penalty
 
@@ -114,6 +115,7 @@ class Pix2Pix(GenerativeModel):
         self.generator = self.add_network("generator", self._unet(config.noise_at_test, products))
         self.add_player("generator", "generator")
         self.adversarial = config.gan_loss != "none"
+        self.kind = "wasserstein" if config.gan_loss == "wgangp" else config.gan_loss
         terms = ["generator_l1"]
         if self.adversarial:
             channels = (config.target_channels,)
@@ -177,9 +179,9 @@ class Pix2Pix(GenerativeModel):
         if self.adversarial:
             real_logits = self.judge(source, target, training=True)
             fake_logits = self.judge(source, fake, training=True)
-            terms["generator_gan"] = adversarial.generator_loss(config.gan_loss, fake_logits)
+            terms["generator_gan"] = adversarial.generator_loss(self.kind, fake_logits)
             losses["generator"] += terms["generator_gan"]
-            objective = adversarial.discriminator_loss(config.gan_loss, real_logits, fake_logits)
+            objective = adversarial.discriminator_loss(self.kind, real_logits, fake_logits)
             # The paper halves the discriminator's objective to slow it down; a critic is to be optimal instead.
             losses["discriminator"] = objective if config.gan_loss == "wgangp" else 0.5 * objective
             if config.gan_loss == "wgangp":

@@ -29,11 +29,10 @@ from keras_gen.flags import non_negative, positive
 from keras_gen.networks.autoencoders import Layout, decoder, encoder
 from keras_gen.ops import reconstruction
 from keras_gen.ops.divergences import kl_to_standard_normal, log_mean_exp, log_normal
-from keras_gen.ops.latents import latent_vectors
+from keras_gen.ops.latents import latent_vectors, vectors_of
 from keras_gen.ops.likelihoods import Likelihood, log_likelihood, parameters_per_channel, picture
 
 _SAMPLES = 32  # pictures from the prior on a sheet
-_NOISE_ROWS = 4096  # draws of noise that validation chooses from
 
 
 @dataclasses.dataclass(frozen=True)
@@ -225,7 +224,7 @@ class VAE(GenerativeModel):
         """
         images, labels = batch
         mean, log_variance = self.encode(images, labels)
-        z = mean + tf.exp(0.5 * log_variance) * self._noise_of(images)
+        z = mean + tf.exp(0.5 * log_variance) * vectors_of(images, self.config.latent)
         log_p = self._log_likelihood(self.inference("decoder"), z[None], images, labels, training=False)[0]
         kl = tf.reduce_sum(kl_to_standard_normal(mean, log_variance), axis=-1)
         return {
@@ -234,13 +233,6 @@ class VAE(GenerativeModel):
             "kl": kl,
             "psnr": reconstruction.psnr(self.decode(mean, labels), images),
         }
-
-    def _noise_of(self, images: tf.Tensor) -> tf.Tensor:
-        """Standard normal noise of each example, (batch, latent): a row of a fixed table, chosen by the pixels."""
-        table = tf.random.stateless_normal((_NOISE_ROWS, self.config.latent), (0, 1))
-        levels = tf.reshape(tf.cast(tf.round((images + 1.0) * 127.5), tf.int64), (tf.shape(images)[0], -1))
-        places = tf.range(1, tf.shape(levels)[1] + 1, dtype=tf.int64)
-        return tf.gather(table, tf.reduce_sum(levels * places, axis=-1) % _NOISE_ROWS)
 
     def generate(self, count: int, seed: int = 0) -> tf.Tensor:
         """Pictures of latent vectors from N(0, 1), the same for the same seed."""

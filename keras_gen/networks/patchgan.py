@@ -7,7 +7,8 @@ from typing import Literal
 import keras
 from keras import layers
 
-from keras_gen.networks.unet import Norm, gaussian, normalisation
+from keras_gen.networks.normalisation import Norm, normalisation
+from keras_gen.networks.unet import gaussian
 
 Patch = Literal[1, 16, 70, 286]
 _HALVINGS: dict[int, int] = {1: 0, 16: 1, 70: 3, 286: 5}  # blocks of stride 2; one of stride 1 follows

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import keras
 from keras import layers
 
 from keras_gen.layers.dropout import PermanentDropout
 from keras_gen.layers.products import ProductConv2D, ProductConv2DTranspose
+from keras_gen.networks.normalisation import Norm, normalisation
 
-Norm = Literal["instance", "batch"]
 _SMALL_MAP = 8  # side up to which a matrix product is faster at any batch, see docs/performance.md
-
-
-def normalisation(norm: Norm, name: str) -> keras.layers.Layer:
-    """Instance normalisation (per example and channel, with scale and offset), or batch normalisation.
-
-    Instance normalisation is group normalisation with one channel a group; at a batch of 1 it is what batch
-    normalisation by the batch's own statistics computes. epsilon is 1e-5, the value of the paper's code.
-    """
-    if norm == "instance":
-        return layers.GroupNormalization(groups=-1, epsilon=1e-5, name=name)
-    return layers.BatchNormalization(epsilon=1e-5, momentum=0.9, name=name)
 
 
 def gaussian() -> keras.initializers.Initializer:

@@ -1,7 +1,7 @@
 """Adversarial objectives as pure functions of logits.
 
-Each takes logits of any shape and returns the scalar mean over all of them, in float32. The names are those of
-`--gan-loss`.
+Each takes logits of any shape and returns the scalar mean over all of them, in float32. A logit is larger the more real
+an example seems; s is the logistic function.
 """
 
 from __future__ import annotations
@@ -10,43 +10,67 @@ from typing import Literal
 
 import tensorflow as tf
 
-Objective = Literal["nonsaturating", "lsgan", "wgangp"]
+Objective = Literal["nonsaturating", "minimax", "lsgan", "hinge", "wasserstein"]
 
 
-def discriminator_loss(objective: Objective, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
-    """What the discriminator (the critic, for `wgangp`) minimises.
+def discriminator_loss(
+    objective: Objective, real: tf.Tensor, fake: tf.Tensor, targets: tuple[float, float] = (1.0, 0.0)
+) -> tf.Tensor:
+    """What the discriminator (the critic, for `wasserstein`) minimises.
 
-    - nonsaturating: -E log s(real) - E log(1 - s(fake)), s the logistic function (Goodfellow et al. 2014, eq. 1);
-    - lsgan: E (real - 1)^2 + E fake^2, the 0-1 coding (Mao et al. 2017, eq. 9, without its factor 1/2);
-    - wgangp: E fake - E real (Gulrajani et al. 2017, eq. 3; the penalty is `ops.penalties.gradient_penalty`).
+    - nonsaturating, minimax: the cross-entropy -E log s(real) - E log(1 - s(fake)) (Goodfellow et al. 2014, eq. 1);
+    - lsgan: E (real - b)^2 + E (fake - a)^2 (Mao et al. 2017, eq. 2, without its factor 1/2);
+    - hinge: E max(0, 1 - real) + E max(0, 1 + fake) (Miyato et al. 2018, eq. 16);
+    - wasserstein: E fake - E real (Arjovsky et al. 2017, eq. 3).
 
     Args:
         objective: one of the names above.
         real: logits of real examples.
         fake: logits of generated examples.
+        targets: of real and of generated examples: the probabilities of the cross-entropy, of which the first below 1
+            is one-sided label smoothing (Salimans et al. 2016, section 3.4), and b and a of lsgan.
     """
     real, fake = tf.cast(real, tf.float32), tf.cast(fake, tf.float32)
-    if objective == "nonsaturating":
-        return tf.reduce_mean(tf.nn.softplus(-real)) + tf.reduce_mean(tf.nn.softplus(fake))
+    of_real, of_fake = targets
+    if objective in ("nonsaturating", "minimax"):
+        return _cross_entropy(real, of_real) + _cross_entropy(fake, of_fake)
     if objective == "lsgan":
-        return tf.reduce_mean(tf.square(real - 1.0)) + tf.reduce_mean(tf.square(fake))
-    if objective == "wgangp":
+        return tf.reduce_mean(tf.square(real - of_real)) + tf.reduce_mean(tf.square(fake - of_fake))
+    if objective == "hinge":
+        return tf.reduce_mean(tf.nn.relu(1.0 - real)) + tf.reduce_mean(tf.nn.relu(1.0 + fake))
+    if objective == "wasserstein":
         return tf.reduce_mean(fake) - tf.reduce_mean(real)
-    raise ValueError(f"objective got {objective!r}; accepted are nonsaturating, lsgan and wgangp.")
+    raise ValueError(_unknown(objective))
 
 
-def generator_loss(objective: Objective, fake: tf.Tensor) -> tf.Tensor:
+def generator_loss(objective: Objective, fake: tf.Tensor, target: float = 1.0) -> tf.Tensor:
     """What the generator minimises, given the logits of what it made.
 
     - nonsaturating: -E log s(fake) (Goodfellow et al. 2014, section 3);
-    - lsgan: E (fake - 1)^2 (Mao et al. 2017, eq. 9, without its factor 1/2);
-    - wgangp: -E fake.
+    - minimax: E log(1 - s(fake)) (there, eq. 1), whose gradient vanishes where the discriminator is sure;
+    - lsgan: E (fake - c)^2 (Mao et al. 2017, eq. 2, without its factor 1/2), c being `target`;
+    - hinge, wasserstein: -E fake.
     """
     fake = tf.cast(fake, tf.float32)
     if objective == "nonsaturating":
         return tf.reduce_mean(tf.nn.softplus(-fake))
+    if objective == "minimax":
+        return -tf.reduce_mean(tf.nn.softplus(fake))
     if objective == "lsgan":
-        return tf.reduce_mean(tf.square(fake - 1.0))
-    if objective == "wgangp":
+        return tf.reduce_mean(tf.square(fake - target))
+    if objective in ("hinge", "wasserstein"):
         return -tf.reduce_mean(fake)
-    raise ValueError(f"objective got {objective!r}; accepted are nonsaturating, lsgan and wgangp.")
+    raise ValueError(_unknown(objective))
+
+
+def middle(objective: Objective, targets: tuple[float, float] = (1.0, 0.0)) -> float:
+    """The logit at which an example counts as real as well as generated; a critic's scores have no such point: 0."""
+    return sum(targets) / 2.0 if objective == "lsgan" else 0.0
+
+
+def _cross_entropy(logits: tf.Tensor, probability: float) -> tf.Tensor:
+    return tf.reduce_mean(tf.nn.softplus(logits) - probability * logits)
+
+
+def _unknown(objective: str) -> str:
+    return f"objective got {objective!r}; accepted are nonsaturating, minimax, lsgan, hinge and wasserstein."

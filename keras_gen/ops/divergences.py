@@ -119,3 +119,29 @@ def permuted_units(z: tf.Tensor, keys: tf.Tensor) -> tf.Tensor:
     """
     order = tf.argsort(tf.transpose(keys), axis=1)
     return tf.transpose(tf.gather(tf.transpose(z), order, batch_dims=1))
+
+
+def energy_score(examples: tf.Tensor, samples: tf.Tensor) -> tf.Tensor:
+    """How badly samples of a distribution predict each example, (batch,): smaller is better.
+
+        E |Y - x|  -  1/2 E |Y - Y'|        Y, Y': independent samples
+
+    A proper scoring rule: its mean over examples is least for samples of the examples' own distribution; those that
+    all look alike lose by the second term what they win by the first (Gneiting and Raftery 2007, eq. 22). |.| is the
+    root of the mean square over the values of an example.
+
+    Args:
+        examples: (batch, ...).
+        samples: (n, ...), n > 1.
+    """
+    x, y = (tf.reshape(tf.cast(part, tf.float32), (tf.shape(part)[0], -1)) for part in (examples, samples))
+    count = tf.cast(tf.shape(y)[0], tf.float32)
+    between = tf.reduce_sum(_root_mean_squares(y, y)) / (count * (count - 1.0))
+    return tf.reduce_mean(_root_mean_squares(x, y), axis=1) - 0.5 * between
+
+
+def _root_mean_squares(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+    """Distances of each of (n, d) from each of (m, d): (n, m)."""
+    squares = tf.reduce_sum(tf.square(x), axis=1)[:, None] + tf.reduce_sum(tf.square(y), axis=1)[None]
+    squares -= 2.0 * tf.matmul(x, y, transpose_b=True)
+    return tf.sqrt(tf.maximum(squares, 0.0) / tf.cast(tf.shape(x)[1], tf.float32))

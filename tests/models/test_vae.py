@@ -12,6 +12,7 @@ from keras_gen.engine.latents import survey
 from keras_gen.errors import UserError
 from keras_gen.models.vae import VAE, Config
 from keras_gen.ops.divergences import kl_to_standard_normal, log_normal
+from keras_gen.ops.latents import vectors_of
 
 TINY = Config(image_size=9, channels=2, latent=3, hidden=(8, 6), filters=2)
 PLAYERS = {"vae": ("encoder", "decoder")}
@@ -102,7 +103,7 @@ def test_the_bound_of_many_samples_is_the_likelihood():
 def test_log_weights_are_the_bound_with_the_same_noise(model):
     """The mean of one sample's weight is the ELBO that validation reports; K samples are K independent columns."""
     images, labels = batch(0, 4)
-    noise = model._noise_of(images)
+    noise = vectors_of(images, TINY.latent)
     weights = model.log_weights(images, tf.stack([noise, 0.0 * noise, noise]))
     assert weights.shape == (3, 4)
     np.testing.assert_array_equal(weights[0], weights[2])

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_gen.networks.normalisation import normalisation
 from keras_gen.networks.patchgan import patchgan, receptive_field, smallest_image
-from keras_gen.networks.unet import levels_of, normalisation, unet
+from keras_gen.networks.unet import levels_of, unet
 
 
 @pytest.mark.parametrize("patch", [1, 16, 70])

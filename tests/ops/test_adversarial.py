@@ -37,18 +37,18 @@ def test_at_chance_each_objective_has_its_known_value():
     zero = tf.zeros((2, 3))
     assert float(discriminator_loss("nonsaturating", zero, zero)) == pytest.approx(2 * np.log(2))
     assert float(discriminator_loss("lsgan", zero + 0.5, zero + 0.5)) == pytest.approx(0.5)
-    assert float(discriminator_loss("wgangp", zero + 3, zero + 3)) == 0
+    assert float(discriminator_loss("wasserstein", zero + 3, zero + 3)) == 0
 
 
 def test_lsgan_and_wasserstein():
     real, fake = tf.constant([0.0, 2.0]), tf.constant([1.0, -3.0])
     assert float(discriminator_loss("lsgan", real, fake)) == pytest.approx(1 + 5)
     assert float(generator_loss("lsgan", fake)) == pytest.approx(8)
-    assert float(discriminator_loss("wgangp", real, fake)) == pytest.approx(-1 - 1)
-    assert float(generator_loss("wgangp", fake)) == pytest.approx(1)
+    assert float(discriminator_loss("wasserstein", real, fake)) == pytest.approx(-1 - 1)
+    assert float(generator_loss("wasserstein", fake)) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("function", [lambda: discriminator_loss("x", 0.0, 0.0), lambda: generator_loss("x", 0.0)])
 def test_an_unknown_objective_is_named(function):
-    with pytest.raises(ValueError, match="accepted are nonsaturating, lsgan and wgangp"):
+    with pytest.raises(ValueError, match="accepted are nonsaturating, minimax, lsgan, hinge and wasserstein"):
         function()

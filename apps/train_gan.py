@@ -1,0 +1,21 @@
+"""Train a generative adversarial network of dense layers on images, or on the points of a 2-d set."""
+
+import sys
+from collections.abc import Sequence
+
+from apps._train import train
+from keras_gen.data.image_sets import ImagesConfig
+from keras_gen.engine.cli import app
+from keras_gen.models.gan import GAN, PRESETS
+
+EXAMPLE = "python -m apps.train_gan --data folder_of_images --image-size 32"
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train, preview, checkpoint and export a GAN."""
+    train(GAN, PRESETS, ImagesConfig(), argv, example=EXAMPLE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

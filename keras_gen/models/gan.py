@@ -1,0 +1,295 @@
+"""GAN: a generator learns to draw by a discriminator that learns to tell what it draws from the data.
+
+    min_G max_D  E log D(x) + E log(1 - D(G(z))),    z ~ N(0, 1)
+
+The gradient of this objective vanishes for a generator whose pictures the discriminator is sure of, so that the paper
+trains it on -E log D(G(z)) instead ("nonsaturating", the default here; "minimax" is the objective above).
+
+Goodfellow et al.: Generative Adversarial Nets, NeurIPS 2014, arXiv 1406.2661.
+
+Departures from the paper: ReLU and leaky ReLU instead of maxout and dropout, Adam instead of SGD with momentum. In the
+last of the k discriminator steps both players move, on one forward pass (the paper's generator moves after it, on fresh
+noise): each sees the other as it was before.
+
+`GAN` is also what the other members of this family inherit from: they override its losses and networks by name, never
+its step.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar, Literal
+
+import keras
+import tensorflow as tf
+
+from keras_gen.engine.config import RunConfig
+from keras_gen.engine.model import GenerativeModel, Served, Values
+from keras_gen.engine.optimizers import FusedAdam
+from keras_gen.engine.schedules import scaled
+from keras_gen.errors import UserError
+from keras_gen.flags import non_negative, positive
+from keras_gen.networks import gan as networks
+from keras_gen.ops import adversarial
+from keras_gen.ops.divergences import energy_score
+from keras_gen.ops.latents import latent_vectors, seeded_vectors, vectors_of
+
+_SAMPLES = 64  # pictures of fixed noise that previews show and validation compares with
+
+
+@dataclasses.dataclass(frozen=True)
+class Adversarial(networks.Layout):
+    """The flags that all members share."""
+
+    n_critic: int = 1
+    """Steps of the discriminator for one of the generator, each on fresh images and fresh noise [steps]; k in
+    Goodfellow et al. 2014, 5 in WGAN. A step of the run has all of them, so it takes n_critic batches."""
+    discriminator_rate: float = 1.0
+    """The discriminator's learning rate, relative to --learning-rate of the generator [1] (two time scales: Heusel et
+    al. 2017)."""
+    beta_1: float = 0.5
+    """Decay of Adam's first moment [0, 1); 0.5 in DCGAN, 0 in WGAN-GP."""
+    beta_2: float = 0.999
+    """Decay of Adam's second moment [0, 1); 0.9 in WGAN-GP."""
+    label_smoothing: float = 0.0
+    """How far the discriminator's target for real images is below 1 [0, 0.5): one-sided label smoothing (Salimans et
+    al. 2016); 0.1 there."""
+    instance_noise: float = 0.0
+    """Deviation of normal noise that is added to all images the discriminator sees, at the beginning [of the range -1
+    to 1] (Sønderby et al. 2017); 0: none."""
+    instance_noise_steps: int = 10000
+    """Steps of the generator after which it is 0, falling linearly [steps]."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive(self, "n_critic", "discriminator_rate", "instance_noise_steps")
+        non_negative(self, "instance_noise")
+        for field in ("beta_1", "beta_2"):
+            if not 0 <= getattr(self, field) < 1:
+                flag = field.replace("_", "-")
+                raise UserError(f"--{flag} got {getattr(self, field)}; accepted is a decay from 0 to below 1.")
+        if not 0 <= self.label_smoothing < 0.5:
+            raise UserError(f"--label-smoothing got {self.label_smoothing}; accepted are 0 to below 0.5.")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Adversarial):
+    """What the model is."""
+
+    architecture: networks.Architecture = "mlp"
+    """mlp, as in the paper: dense layers alone; dcgan: Radford et al. 2016; resnet: blocks of Gulrajani et al. 2017."""
+    generator_norm: networks.AnyNorm = "none"
+    """Normalisation in the generator; mlp usually has none."""
+    discriminator_norm: networks.AnyNorm = "none"
+    """Normalisation in the discriminator."""
+    objective: Literal["nonsaturating", "minimax"] = "nonsaturating"
+    """What the generator minimises: -E log D, or E log(1 - D), which hardly moves while the discriminator is sure."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Judged:
+    """Images that the discriminator was shown, and what it says of them.
+
+    Attributes:
+        images: (batch, S, S, channels) in [-1, 1], without the noise and the transformations that it was shown.
+        labels: int32 (batch,), -1 where there are none: of generated ones those that were asked for.
+        said: the outputs of the discriminator by their heads; "logit" is (batch, 1).
+        vectors: what generated ones were drawn from, (batch, units); None of real ones.
+    """
+
+    images: tf.Tensor
+    labels: tf.Tensor
+    said: Values
+    vectors: tf.Tensor | None = None
+
+    @property
+    def logit(self) -> tf.Tensor:
+        """(batch, 1), larger the more real an image seems."""
+        return self.said["logit"]
+
+
+class GAN(GenerativeModel):
+    """A generative adversarial network as a `GenerativeModel`.
+
+    Players: "generator" and "discriminator". A batch is (image, label), float32 NHWC in [-1, 1] and int32.
+
+    A variant sets `objective` and overrides what its paper changes:
+        generator_loss, discriminator_loss: losses and further terms, which its `__init__` declares by `log_terms`;
+        build_generator, build_discriminator: the networks;
+        vectors, judge: where labels enter;
+        draw_noise: the distribution of the noise;
+        make_optimizers.
+    """
+
+    family = "gan"
+    Config: ClassVar[type] = Config
+    monitor = "energy_score"
+    commands = ("generate RUN --seeds 0-63 --sheet --out drawn", *GenerativeModel.commands)
+
+    def __init__(self, config: Adversarial) -> None:
+        super().__init__(config)
+        self.batches_per_step = config.n_critic
+        self.generator = self.add_network("generator", self.build_generator())
+        self.discriminator = self.add_network("discriminator", self.build_discriminator())
+        self.add_player("generator", "generator")
+        self.add_player("discriminator", "discriminator")
+        self.noise = keras.random.SeedGenerator(name="noise")
+        self.log_terms(
+            train=[
+                *("generator_loss", "discriminator_loss"),
+                *("real_logit", "fake_logit", "real_accuracy", "fake_accuracy"),
+            ],
+            test=["energy_score"],
+        )
+
+    # -- what a variant may change ---------------------------------------------------------------------------------
+
+    @property
+    def objective(self) -> adversarial.Objective:
+        """The adversarial objective by its name in `ops.adversarial`."""
+        return self.config.objective
+
+    @property
+    def targets(self) -> tuple[float, float]:
+        """What the discriminator is to say of real and of generated images."""
+        return 1.0 - self.config.label_smoothing, 0.0
+
+    def build_generator(self) -> keras.Model:
+        """(batch, units) -> (batch, S, S, channels) in [-1, 1]."""
+        return networks.generator(self.config)
+
+    def build_discriminator(self) -> keras.Model:
+        """(batch, S, S, channels) -> "logit", (batch, 1), and what else its heads say."""
+        return networks.discriminator(self.config)
+
+    def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
+        """Adam for each player."""
+        config = self.config
+        rates = {"generator": learning_rate, "discriminator": scaled(learning_rate, config.discriminator_rate)}
+        return {
+            player: FusedAdam(rate, beta_1=config.beta_1, beta_2=config.beta_2, name=f"adam_{player}")
+            for player, rate in rates.items()
+        }
+
+    def draw_noise(self, count: tf.Tensor) -> tf.Tensor:
+        """Noise of a training step, (count, latent), from N(0, 1)."""
+        return keras.random.normal((count, self.config.latent), seed=self.noise)
+
+    def vectors(self, noise: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        """What the generator takes, of noise and the labels asked for: the noise alone."""
+        return noise
+
+    def judge(self, images: tf.Tensor, labels: tf.Tensor, training: bool = True) -> Values:
+        """What the discriminator says of images (batch, S, S, channels) and their labels, by head."""
+        return self.discriminator(images, training=training)
+
+    def discriminator_loss(self, real: Judged, fake: Judged) -> tuple[tf.Tensor, Values]:
+        """What the discriminator minimises, and further terms to log."""
+        return adversarial.discriminator_loss(self.objective, real.logit, fake.logit, self.targets), {}
+
+    def generator_loss(self, real: Judged, fake: Judged) -> tuple[tf.Tensor, Values]:
+        """What the generator minimises, and further terms to log."""
+        return adversarial.generator_loss(self.objective, fake.logit), {}
+
+    # -- the step --------------------------------------------------------------------------------------------------
+
+    def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Values:
+        """n_critic steps of the discriminator, and one of the generator on the last one's forward pass."""
+        *earlier, last = self.batches_of(batch)
+        for part in earlier:
+            self.minimise(self._of_discriminator, part)
+        return self.report(self.minimise(self._of_both, last))
+
+    def _of_discriminator(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[Values, Values]:
+        real, fake = self._play(batch)
+        loss, _ = self.discriminator_loss(real, fake)
+        return {"discriminator": loss}, {}
+
+    def _of_both(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[Values, Values]:
+        real, fake = self._play(batch)
+        middle = adversarial.middle(self.objective, self.targets)
+        terms = {
+            "real_logit": tf.reduce_mean(real.logit),
+            "fake_logit": tf.reduce_mean(fake.logit),
+            "real_accuracy": tf.reduce_mean(tf.cast(real.logit > middle, tf.float32)),
+            "fake_accuracy": tf.reduce_mean(tf.cast(fake.logit < middle, tf.float32)),
+        }
+        losses = {}
+        for player, loss in (("discriminator", self.discriminator_loss), ("generator", self.generator_loss)):
+            losses[player], own = loss(real, fake)
+            terms |= own | {f"{player}_loss": losses[player]}
+        return losses, terms
+
+    def _play(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[Judged, Judged]:
+        """Real images of a batch, and as many generated ones of the same labels, judged."""
+        images, labels = batch
+        vectors = self.vectors(self.draw_noise(tf.shape(images)[0]), labels)
+        drawn = self.generator(vectors, training=True)
+        real = Judged(images, labels, self.judge(self._shown(images), labels))
+        return real, Judged(drawn, labels, self.judge(self._shown(drawn), labels), vectors)
+
+    def _shown(self, images: tf.Tensor) -> tf.Tensor:
+        """Images as the discriminator sees them in training."""
+        config = self.config
+        if not config.instance_noise:
+            return images
+        done = tf.cast(self.optimizers["generator"].iterations, tf.float32)
+        deviation = config.instance_noise * tf.maximum(0.0, 1.0 - done / config.instance_noise_steps)
+        return images + deviation * keras.random.normal(tf.shape(images), seed=self.noise)
+
+    # -- drawing ---------------------------------------------------------------------------------------------------
+
+    def draw(self, vectors: tf.Tensor) -> tf.Tensor:
+        """The pictures of vectors, as the exports draw them: (batch, S, S, channels) in [-1, 1], float32."""
+        return self.inference("generator")(vectors, training=False)
+
+    def generate(self, count: int, seed: int = 0, **chosen: Any) -> tf.Tensor:
+        """Pictures of noise from N(0, 1), the same for the same seed.
+
+        Args:
+            count: of pictures.
+            seed: of the noise.
+            chosen: `truncation`, see `ops.latents.truncated`.
+        """
+        return self.draw(
+            self.vectors(latent_vectors(count, self.config.latent, seed, **chosen), self._no_labels(count))
+        )
+
+    def fixed(self, count: int = _SAMPLES) -> tf.Tensor:
+        """What the generator takes for the seeds 0, 1, ... of `apps.generate`: (count, units)."""
+        return self.vectors(seeded_vectors(tf.range(count), self.config.latent), self._no_labels(count))
+
+    @staticmethod
+    def _no_labels(count: int) -> tf.Tensor:
+        return tf.fill((count,), -1)
+
+    def validate(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Values:
+        """The energy score of 64 pictures, always of the same noise, at each validation image, (batch,)."""
+        return {"energy_score": energy_score(batch[0], self.draw(self.fixed()))}
+
+    def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, Any]:
+        """Pictures of the seeds 0 to 63, so that a step's sheet shows what became of each of the sheet before."""
+        return {"samples": {"images": self.draw(self.fixed())}}
+
+    def served_source(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        """Vectors to prove the exports on, as many as there are images."""
+        images, labels = batch
+        return self.vectors(vectors_of(images, self.config.latent), labels)
+
+    def serving(self) -> dict[str, Served]:
+        """The generator, of averaged weights if the run has them."""
+        network = self.for_serving("generator", self.build_generator)
+        about = f"latents: (batch, {network.input_shape[-1]}) float32 from N(0, 1); images: {self.config.image_text}"
+        return {"generator": Served(network, "latents", "images", about)}
+
+
+PRESETS: dict[str, tuple[Config, RunConfig]] = {
+    "demo": (
+        Config(),
+        RunConfig(epochs=60, batch_size=64, ema=0.999, preview_every=500, checkpoint_every=2000),
+    ),
+    "tiny": (
+        Config(latent=4, hidden=(8,)),
+        RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
+    ),
+}

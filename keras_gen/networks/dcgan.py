@@ -1,0 +1,65 @@
+"""The generator and the discriminator of DCGAN.
+
+Radford, Metz, Chintala: Unsupervised Representation Learning with Deep Convolutional GANs, ICLR 2016, arXiv 1511.06434.
+Its five recommendations: strided and transposed convolutions instead of pooling; batch normalisation in both networks,
+but for the generator's output and the discriminator's input; no hidden dense layers; ReLU in the generator and tanh at
+its output; leaky ReLU of slope 0.2 in the discriminator. Weights begin as N(0, 0.02).
+
+Convolutions are 4x4, which a stride of 2 covers evenly, where the authors' code has 5x5.
+"""
+
+from __future__ import annotations
+
+import keras
+from keras import layers
+
+from keras_gen.networks.normalisation import AnyNorm, Wrap, as_it_is, normalisation
+from keras_gen.networks.unet import gaussian
+
+
+def dcgan_generator(
+    x: keras.KerasTensor, image_size: int, channels: int, *, doublings: int, filters: int, norm: AnyNorm
+) -> keras.KerasTensor:
+    """Latent vectors (batch, units) -> images (batch, S, S, channels), linear.
+
+    Args:
+        x: the latent vectors.
+        image_size: side S [pixels], a multiple of 2**doublings.
+        channels: of the images.
+        doublings: transposed convolutions.
+        filters: channels of the last map before the image; twice as many in each map before.
+        norm: after all convolutions but the last.
+    """
+    side = image_size // 2**doublings
+    x = layers.Dense(
+        side * side * filters * 2 ** (doublings - 1), use_bias=norm == "none", kernel_initializer=gaussian()
+    )(x)
+    x = layers.Reshape((side, side, -1))(x)
+    x = layers.ReLU()(normalisation(norm)(x))
+    for level in reversed(range(doublings - 1)):
+        x = layers.Conv2DTranspose(
+            filters * 2**level, 4, 2, "same", use_bias=norm == "none", kernel_initializer=gaussian()
+        )(x)
+        x = layers.ReLU()(normalisation(norm)(x))
+    return layers.Conv2DTranspose(channels, 4, 2, "same", kernel_initializer=gaussian())(x)
+
+
+def dcgan_features(
+    x: keras.KerasTensor, *, halvings: int, filters: int, norm: AnyNorm, wrap: Wrap = as_it_is
+) -> keras.KerasTensor:
+    """Images (batch, S, S, channels) -> features (batch, s * s * channels of the last map), s = S / 2**halvings.
+
+    Args:
+        x: the images.
+        halvings: convolutions of stride 2.
+        filters: channels of the first map; twice as many in each one after.
+        norm: after all convolutions but the first.
+        wrap: what each layer with weights is wrapped in.
+    """
+    for level in range(halvings):
+        own = norm if level else "none"
+        convolution = layers.Conv2D(
+            filters * 2**level, 4, 2, "same", use_bias=own == "none", kernel_initializer=gaussian()
+        )
+        x = layers.LeakyReLU(0.2)(normalisation(own)(wrap(convolution)(x)))
+    return layers.Flatten()(x)

@@ -1,0 +1,127 @@
+"""Generators and discriminators of images by their architecture: fully connected, DCGAN, residual."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Literal
+
+import keras
+from keras import layers
+
+from keras_gen.errors import UserError
+from keras_gen.flags import Hidden, positive
+from keras_gen.networks.dcgan import dcgan_features, dcgan_generator
+from keras_gen.networks.mlp import mlp_features, mlp_generator
+from keras_gen.networks.normalisation import AnyNorm, Wrap, as_it_is
+from keras_gen.networks.resnet_gan import resnet_features, resnet_generator
+
+Architecture = Literal["mlp", "dcgan", "resnet"]
+_FIRST_MAP = range(4, 8)  # sides of the smallest map [pixels]
+
+
+def doublings_of(image_size: int) -> int:
+    """Times that a map of 4 to 7 pixels is doubled to reach a side; 0 if that cannot be."""
+    found = [n for n in range(1, 12) if image_size % 2**n == 0 and image_size // 2**n in _FIRST_MAP]
+    return found[0] if found else 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """Form of a generator and of its discriminator: what a family's `Config` inherits to have them as flags."""
+
+    architecture: Architecture = "dcgan"
+    """mlp: dense layers alone; dcgan: Radford et al. 2016; resnet: the residual blocks of Gulrajani et al. 2017."""
+    latent: int = 100
+    """Numbers from N(0, 1) that a picture is drawn from [count]; 100 in DCGAN, 128 in WGAN-GP."""
+    hidden: tuple[int, ...] = (256, 512)
+    """Of mlp: units of the generator's layers; those of the discriminator are the same the other way round [units]."""
+    filters: int = 64
+    """Of dcgan: channels of the discriminator's first map, doubled with every halving, and the same the other way round
+    in the generator (128 in the paper); of resnet: of all maps (128 in the paper) [channels]."""
+    generator_norm: AnyNorm = "batch"
+    """Normalisation in the generator; mlp usually has none."""
+    discriminator_norm: AnyNorm = "batch"
+    """Normalisation in the discriminator; a critic with a penalty on the gradient of each example has no batch norm."""
+    image_size: Hidden[int] = 28
+    channels: Hidden[int] = 1
+
+    def __post_init__(self) -> None:
+        positive(self, "latent", "filters", "image_size", "channels")
+        if self.architecture == "mlp" and (not self.hidden or min(self.hidden) < 1):
+            raise UserError(f"--hidden got {self.hidden}; accepted are one or more numbers greater than 0.")
+        if self.architecture != "mlp" and not doublings_of(self.image_size):
+            raise UserError(
+                f"--image-size got {self.image_size}; --architecture {self.architecture} can make 4, 5, 6 or 7 times a "
+                "power of 2 (8, 16, 28, 32, 64 ...), and --architecture mlp any size."
+            )
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of an image."""
+        return self.image_size, self.image_size, self.channels
+
+    @property
+    def image_text(self) -> str:
+        """Shape and range of the images, for the documents of an export."""
+        return f"(batch, {self.image_size}, {self.image_size}, {self.channels}) float32 in [-1, 1]"
+
+
+def generator(layout: Layout, units: int | None = None, *, name: str = "generator") -> keras.Model:
+    """A functional generator: (batch, units) -> (batch, S, S, channels) in [-1, 1].
+
+    Args:
+        layout: its form.
+        units: of the input; None: the latent ones alone.
+        name: of the network.
+    """
+    latents = keras.Input((units or layout.latent,), name="latents")
+    if layout.architecture == "mlp":
+        x = mlp_generator(latents, layout.shape, layout.hidden, layout.generator_norm)
+    else:
+        build = dcgan_generator if layout.architecture == "dcgan" else resnet_generator
+        x = build(
+            latents,
+            layout.image_size,
+            layout.channels,
+            doublings=doublings_of(layout.image_size),
+            filters=layout.filters,
+            norm=layout.generator_norm,
+        )
+    x = layers.Activation("tanh", dtype="float32", name="images")(x)
+    return keras.Model(latents, x, name=name)
+
+
+def discriminator(
+    layout: Layout,
+    heads: Mapping[str, int] | None = None,
+    *,
+    channels: int | None = None,
+    wrap: Wrap = as_it_is,
+    name: str = "discriminator",
+) -> keras.Model:
+    """A functional discriminator: (batch, S, S, channels) -> a dictionary of what its heads say, linear float32.
+
+    Args:
+        layout: its form, which mirrors that of the generator.
+        heads: name -> units; None: "logit" with one. "features" is what all heads stand on, (batch, n).
+        channels: of the input; None: those of the images.
+        wrap: what each layer of weights is wrapped in.
+        name: of the network.
+    """
+    images = keras.Input((*layout.shape[:2], channels or layout.channels), name="images")
+    if layout.architecture == "mlp":
+        x = mlp_features(images, layout.hidden, layout.discriminator_norm, wrap)
+    else:
+        forms = {"filters": layout.filters, "norm": layout.discriminator_norm, "wrap": wrap}
+        halvings = doublings_of(layout.image_size)
+        if layout.architecture == "dcgan":
+            x = dcgan_features(images, halvings=halvings, **forms)
+        else:
+            x = resnet_features(images, halvings=max(1, halvings - 1), **forms)
+    said = {"features": layers.Activation("linear", dtype="float32", name="features")(x)}
+    for head, units in (heads or {"logit": 1}).items():
+        # dtype: the losses are computed in float32 whatever the layers are in.
+        y = wrap(layers.Dense(units, name=f"{head}_units"))(x)
+        said[head] = layers.Activation("linear", dtype="float32", name=head)(y)
+    return keras.Model(images, said, name=name)

@@ -1,0 +1,46 @@
+"""Fully connected generator and discriminator, for images of any size and for points of a plane (images of 1x1)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+from keras_gen.networks.normalisation import AnyNorm, Wrap, as_it_is, normalisation
+
+
+def mlp_generator(
+    x: keras.KerasTensor, shape: tuple[int, int, int], hidden: Sequence[int], norm: AnyNorm
+) -> keras.KerasTensor:
+    """Dense layers with ReLU: latent vectors (batch, units) -> images (batch, *shape), linear.
+
+    Args:
+        x: the latent vectors.
+        shape: of an image.
+        hidden: units of the layers between.
+        norm: after each of them.
+    """
+    for units in hidden:
+        x = layers.Dense(units, kernel_initializer="he_normal")(x)
+        x = layers.ReLU()(normalisation(norm)(x))
+    return layers.Reshape(shape)(layers.Dense(math.prod(shape))(x))
+
+
+def mlp_features(
+    x: keras.KerasTensor, hidden: Sequence[int], norm: AnyNorm, wrap: Wrap = as_it_is
+) -> keras.KerasTensor:
+    """Dense layers with leaky ReLU of slope 0.2: images -> features (batch, units of the last layer).
+
+    Args:
+        x: the images.
+        hidden: units of the layers, of a generator of mirrored form: the last come first.
+        norm: after all but the first.
+        wrap: what each layer with weights is wrapped in.
+    """
+    x = layers.Flatten()(x)
+    for number, units in enumerate(reversed(hidden)):
+        x = wrap(layers.Dense(units, kernel_initializer="he_normal"))(x)
+        x = layers.LeakyReLU(0.2)(normalisation(norm if number else "none")(x))
+    return x

@@ -1,0 +1,58 @@
+"""The residual generator and critic of WGAN-GP for images of 32x32, for other sizes with fewer or more blocks.
+
+Gulrajani et al.: Improved Training of Wasserstein GANs, NeurIPS 2017, arXiv 1704.00028, appendix F: blocks of two 3x3
+convolutions of 128 channels before which stand normalisation and ReLU; up by nearest neighbours before the first
+convolution, down by mean pooling after the second; the shortcut is a 1x1 convolution where size or channels change. The
+critic ends in ReLU and a mean over all places.
+"""
+
+from __future__ import annotations
+
+import keras
+from keras import layers
+
+from keras_gen.networks.normalisation import AnyNorm, Wrap, as_it_is, normalisation
+
+
+def resnet_generator(
+    x: keras.KerasTensor, image_size: int, channels: int, *, doublings: int, filters: int, norm: AnyNorm
+) -> keras.KerasTensor:
+    """Latent vectors (batch, units) -> images (batch, S, S, channels), linear; arguments as of `dcgan_generator`, but
+    that all maps have `filters` channels."""
+    side = image_size // 2**doublings
+    x = layers.Dense(side * side * filters)(x)
+    x = layers.Reshape((side, side, filters))(x)
+    for _ in range(doublings):
+        y = layers.UpSampling2D()(layers.ReLU()(normalisation(norm)(x)))
+        y = _convolution(filters)(y)
+        y = _convolution(filters)(layers.ReLU()(normalisation(norm)(y)))
+        # A 1x1 convolution of a map that was enlarged is the enlarged map of the convolution, at a quarter of the cost.
+        x = layers.Add()([layers.UpSampling2D()(_convolution(filters, 1)(x)), y])
+    x = layers.ReLU()(normalisation(norm)(x))
+    return _convolution(channels)(x)
+
+
+def resnet_features(
+    x: keras.KerasTensor, *, halvings: int, filters: int, norm: AnyNorm, wrap: Wrap = as_it_is
+) -> keras.KerasTensor:
+    """Images -> features (batch, filters): blocks that halve, then two that do not; arguments as of `dcgan_features`.
+
+    In the published critic of 32x32 two blocks halve, and the maps end at 8x8.
+    """
+    # The first block acts on the image itself: no activation before it, and the shortcut is pooled first.
+    y = wrap(_convolution(filters))(x)
+    y = layers.AveragePooling2D()(wrap(_convolution(filters))(layers.ReLU()(y)))
+    x = layers.Add()([wrap(_convolution(filters, 1))(layers.AveragePooling2D()(x)), y])
+    for _ in range(halvings - 1):
+        y = wrap(_convolution(filters))(layers.ReLU()(normalisation(norm)(x)))
+        y = layers.AveragePooling2D()(wrap(_convolution(filters))(layers.ReLU()(normalisation(norm)(y))))
+        x = layers.Add()([layers.AveragePooling2D()(wrap(_convolution(filters, 1))(x)), y])
+    for _ in range(2):
+        y = wrap(_convolution(filters))(layers.ReLU()(normalisation(norm)(x)))
+        y = wrap(_convolution(filters))(layers.ReLU()(normalisation(norm)(y)))
+        x = layers.Add()([x, y])
+    return layers.GlobalAveragePooling2D()(layers.ReLU()(normalisation(norm)(x)))
+
+
+def _convolution(filters: int, kernel: int = 3) -> keras.layers.Layer:
+    return layers.Conv2D(filters, kernel, padding="same", kernel_initializer="he_normal")
