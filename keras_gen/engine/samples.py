@@ -63,6 +63,8 @@ def sheet(columns: Mapping[str, np.ndarray], smallest: int = 128) -> np.ndarray:
     side = max(max(images.shape[1:3]) for images in drawn.values())
     cell = side * max(1, round(smallest / side))
     blocks = max(2, round((1.5 * count / len(drawn)) ** 0.5)) if count >= 5 else 1
+    if blocks > 3:  # rather a little narrower or wider than with places left over
+        blocks = min(range(blocks - 2, blocks + 3), key=lambda wide: (-count % wide, abs(wide - blocks)))
     rows = -(-count // blocks)
     blocks = -(-count // rows)
     step = cell + _GAP
