@@ -183,6 +183,9 @@ class GAN(GenerativeModel):
         """What the discriminator says of images (batch, S, S, channels) and their labels, by head."""
         return self.discriminator(images, training=training)
 
+    def before_discriminator(self) -> None:
+        """What is done before each step of the discriminator."""
+
     def discriminator_loss(self, real: Judged, fake: Judged) -> tuple[tf.Tensor, Values]:
         """What the discriminator minimises, and further terms to log."""
         return adversarial.discriminator_loss(self.objective, real.logit, fake.logit, self.targets), {}
@@ -197,7 +200,9 @@ class GAN(GenerativeModel):
         """n_critic steps of the discriminator, and one of the generator on the last one's forward pass."""
         *earlier, last = self.batches_of(batch)
         for part in earlier:
+            self.before_discriminator()
             self.minimise(self._of_discriminator, part)
+        self.before_discriminator()
         return self.report(self.minimise(self._of_both, last))
 
     def _of_discriminator(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[Values, Values]:
