@@ -1,8 +1,9 @@
-"""Compress pictures by a trained autoencoder or VAE: each becomes a .kgz file that apps.decompress draws again.
+"""Compress pictures by a trained autoencoder, VAE or VQ-VAE: each becomes a .kgz file that apps.decompress draws again.
 
-The latent vector of a picture is rounded and entropy-coded; docs/compression.md has the format. The first time the
-statistics of the run's training images are written to RUN/codec-....npz; decompressing needs the run folder with them.
---curve also compares the run with JPEG and WebP on these pictures: rate_distortion.html, .png and .json in --out.
+The latent vector of a picture is rounded, and the numbers, or the map of codes of a VQ-VAE, are entropy-coded;
+docs/compression.md has the format. The first time the statistics of the run's training images are written to
+RUN/codec-....npz; decompressing needs the run folder with them. --curve also compares the run with JPEG and WebP on
+these pictures: rate_distortion.html, .png and .json in --out.
 """
 
 import sys
@@ -17,8 +18,9 @@ import tyro
 from apps._data import reopen
 from keras_gen import models
 from keras_gen.compression.container import SUFFIX
-from keras_gen.compression.latents import CELLS_PER_LEVEL, LARGEST_STEP, open_codec
+from keras_gen.compression.latents import CELLS_PER_LEVEL, LARGEST_STEP
 from keras_gen.compression.rate_distortion import STEM, curves, ranges, table, verdicts, write_report
+from keras_gen.compression.run import open_codec
 from keras_gen.data.images import to_float
 from keras_gen.data.inputs import OfModel, find_images, readable, unique_stems
 from keras_gen.engine.cli import app, parse
@@ -32,7 +34,7 @@ EXAMPLE = "python -m apps.compress savedmodels/vae/RUN my_pictures --out small"
 @dataclass(frozen=True)
 class Flags:
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """Folder of the run, of an autoencoder or a VAE."""
+    """Folder of the run, of an autoencoder, a VAE or a VQ-VAE."""
     inputs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="INPUT...")]
     """Image files, and folders of which every image is taken."""
     out: Path
@@ -40,7 +42,7 @@ class Flags:
     step: float = 0.0
     """Quantisation step: smaller is a better picture and a larger file [levels of 255 by which a picture changes per
     step, root mean square; multiples of 0.25]; 0: rounding adds at most a tenth to the run's own
-    squared error."""
+    squared error. Codes of a VQ-VAE are not rounded."""
     resize: bool = False
     """Take pictures of other sizes than the run's, resized; they are drawn at their own size again."""
     curve: bool = False
@@ -69,6 +71,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     flags = parse(Flags, argv, example=EXAMPLE)
     model, _ = models.load(flags.run, flags.checkpoint)
     codec = open_codec(flags.run, model, lambda count: _training(flags, count))
+    if flags.step and len(codec.steps) == 1:
+        raise UserError(f"--step got {flags.step:g}, and the codes of {flags.run} are not rounded: leave it out.")
     if flags.curve and codec.channels == 4:
         raise UserError("--curve compares with JPEG, which has no transparency; accepted are runs of 1 or 3 channels.")
     files = find_images(flags.inputs)
@@ -87,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         write(place, contents)
         total, pixels = total + len(contents), pixels + picture.shape[0] * picture.shape[1]
     print(
-        f"{len(files)} picture{'s' * (len(files) > 1)} written to {flags.out} with step {step / CELLS_PER_LEVEL:g}: "
+        f"{len(files)} picture{'s' * (len(files) > 1)} written to {flags.out} with {codec.described(step)}: "
         f"{total} bytes, {total / len(files):.1f} each, {8 * total / pixels:.3f} bits per pixel."
     )
     if flags.curve:

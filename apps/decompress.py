@@ -13,7 +13,7 @@ import tyro
 
 from keras_gen import models
 from keras_gen.compression.container import SUFFIX
-from keras_gen.compression.latents import open_codec
+from keras_gen.compression.run import open_codec
 from keras_gen.data.folders import shown
 from keras_gen.data.images import read_contents, to_uint8
 from keras_gen.data.inputs import find_files, unique_stems

@@ -3,10 +3,10 @@
     bytes     what
     3         "KGZ"
     1         version of the format, 1
-    4         fingerprint of what decodes it (`latents.LatentCodec.fingerprint`)
+    4         fingerprint of what decodes it (`codec.Codec.fingerprint`)
     varint    height of the picture [pixels]
     varint    width of the picture [pixels]
-    varint    quantisation step [quarters of a level, at least 1]
+    varint    quantisation step [quarters of a level, at least 1; 1 of codes]
     varint    number of symbols
     the rest  the symbols by asymmetric numeral systems (Duda 2013, arXiv 1311.2540): the words of 32 bits, low byte
               first, of the stack of `constriction.stream.stack.AnsCoder`, without the zero bytes at their end

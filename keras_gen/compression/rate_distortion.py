@@ -22,8 +22,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
+from keras_gen.compression.codec import Codec
 from keras_gen.compression.container import read_header
-from keras_gen.compression.latents import CELLS_PER_LEVEL, LARGEST_STEP, LatentCodec
 from keras_gen.data.images import decode_image, to_float, to_uint8
 from keras_gen.engine.inference import resized
 from keras_gen.engine.samples import png_bytes, sheet
@@ -33,8 +33,6 @@ from keras_gen.ops.reconstruction import SSIM_SMALLEST
 
 STEM = "rate_distortion"
 """Of the files that `write_report` writes: .json, .png, .html."""
-STEPS = tuple(sorted({round(2 ** (i / 2)) for i in range(2 * (LARGEST_STEP * CELLS_PER_LEVEL).bit_length() - 1)}))
-"""Quantisation steps of a curve [cells]: factors of the square root of 2."""
 QUALITIES = (1, 3, 5, 7, 10, 15, 20, 30, 40, 50, 60, 70, 80, 90, 95)
 _TITLES = {"psnr": "PSNR [dB]", "ssim": "SSIM"}
 _COLOURS = {"run": "#b3261e", "JPEG": "#3b6ea5", "WebP": "#3a7d44"}
@@ -48,7 +46,7 @@ class Point:
     """One setting of a codec, over all pictures.
 
     Attributes:
-        setting: quantisation step [levels] or quality.
+        setting: of the codec (`Codec.setting_title`) or quality.
         bits_per_pixel: of whole files.
         without_headers: the same of what follows the headers.
         psnr: mean over pictures [dB].
@@ -62,7 +60,7 @@ class Point:
     ssim: float | None
 
 
-def curves(codec: LatentCodec, pictures: Sequence[np.ndarray]) -> dict[str, list[Point]]:
+def curves(codec: Codec, pictures: Sequence[np.ndarray]) -> dict[str, list[Point]]:
     """Points of "run", "JPEG" and "WebP" over their settings.
 
     Args:
@@ -80,13 +78,13 @@ def curves(codec: LatentCodec, pictures: Sequence[np.ndarray]) -> dict[str, list
         contents = [_encoded(picture, form, quality) for picture in pictures]
         return contents, [decode_image(content, form, codec.channels) for content in contents]
 
-    found = {"run": [_point(step / CELLS_PER_LEVEL, *of_run(step), pictures, _run_headers) for step in STEPS]}
+    found = {"run": [_point(codec.setting(step), *of_run(step), pictures, _run_headers) for step in codec.steps]}
     for form, headers in (("JPEG", _jpeg_headers), ("WebP", lambda content: _WEBP_HEADERS)):
         found[form] = [_point(quality, *of_pillow(form, quality), pictures, headers) for quality in QUALITIES]
     return found
 
 
-def _drawn(codec: LatentCodec, contents: Sequence[bytes]) -> list[np.ndarray]:
+def _drawn(codec: Codec, contents: Sequence[bytes]) -> list[np.ndarray]:
     """The pictures of a run's files, uint8."""
     headers, symbols = zip(*(codec.read(content, "") for content in contents), strict=True)
     images = codec.draw(np.stack(symbols), headers[0].step)
@@ -166,9 +164,7 @@ def ranges(found: dict[str, list[Point]]) -> list[str]:
     return sentences
 
 
-def write_report(
-    found: dict[str, list[Point]], codec: LatentCodec, pictures: Sequence[np.ndarray], folder: Path
-) -> None:
+def write_report(found: dict[str, list[Point]], codec: Codec, pictures: Sequence[np.ndarray], folder: Path) -> None:
     """Write the figures, the plot and a page with both to `folder`: STEM.json, .png and .html.
 
     Args:
@@ -184,7 +180,8 @@ def write_report(
     facts = {"pictures": len(pictures), "pixels": pixels, "lossless_png_bits_per_pixel": lossless}
     write_json(folder / f"{STEM}.json", {**facts, "verdicts": said, "points": points})
     write(folder / f"{STEM}.png", _plot(found, lossless))
-    write(folder / f"{STEM}.html", _page(found, said, len(pictures), lossless, _examples(codec, pictures)))
+    page = _page(found, codec.setting_title, said, len(pictures), lossless, _examples(codec, pictures))
+    write(folder / f"{STEM}.html", page)
 
 
 def table(points: Iterable[Point]) -> list[str]:
@@ -229,15 +226,15 @@ def _plot(found: dict[str, list[Point]], lossless: float) -> bytes:
     return buffer.getvalue()
 
 
-def _examples(codec: LatentCodec, pictures: Sequence[np.ndarray]) -> np.ndarray:
+def _examples(codec: Codec, pictures: Sequence[np.ndarray]) -> np.ndarray:
     """A sheet of originals, of the run's files at three steps, and of the smallest files of JPEG and WebP."""
     step = codec.default_step
     shown = [picture for picture in pictures if picture.shape == pictures[0].shape][:_EXAMPLES]
     columns = {"original": shown}
-    for cells in sorted({min(step * factor, STEPS[-1]) for factor in (1, 2, 4)}):
+    for cells in sorted({min(step * factor, codec.steps[-1]) for factor in (1, 2, 4)}):
         contents = [codec.compress(to_float(picture), cells) for picture in shown]
         size = np.mean([len(content) for content in contents])
-        columns[f"step {cells / CELLS_PER_LEVEL:g}: {size:.0f} B"] = _drawn(codec, contents)
+        columns[f"{codec.described(cells)}: {size:.0f} B"] = _drawn(codec, contents)
     for form in ("WebP", "JPEG"):
         contents = [_encoded(picture, form, QUALITIES[0]) for picture in shown]
         size = np.mean([len(content) for content in contents])
@@ -246,7 +243,12 @@ def _examples(codec: LatentCodec, pictures: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _page(
-    found: dict[str, list[Point]], said: dict[str, list[str]], count: int, lossless: float, examples: np.ndarray
+    found: dict[str, list[Point]],
+    setting: str,
+    said: dict[str, list[str]],
+    count: int,
+    lossless: float,
+    examples: np.ndarray,
 ) -> str:
     def embedded(png: bytes) -> str:
         return f"<img alt='' src='data:image/png;base64,{base64.b64encode(png).decode()}'>"
@@ -261,7 +263,7 @@ def _page(
         parts.append(f"<h3>{title.capitalize()}</h3>{listed(sentences)}")
     parts += ["<h2>Pictures</h2>", embedded(png_bytes(examples)), "<h2>Figures</h2><div class=tables>"]
     for name, points in found.items():
-        what = "quantisation step [levels]" if name == "run" else "quality"
+        what = setting if name == "run" else "quality"
         parts.append(f"<div><h3>{name}, by {what}</h3><pre>{html.escape(chr(10).join(table(points)))}</pre></div>")
     return _SKELETON.replace("BODY", "\n".join([*parts, "</div>"]))
 

@@ -90,7 +90,12 @@ class VQVAE(GenerativeModel):
     family = "vq_vae"
     Config = Config
     monitor = "mse"
-    commands = ("generate RUN --out drawn", "evaluate RUN", *GenerativeModel.commands)
+    commands = (
+        "generate RUN --out drawn",
+        "compress RUN FOLDER --out small",
+        "evaluate RUN",
+        *GenerativeModel.commands,
+    )
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)

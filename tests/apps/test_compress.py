@@ -1,6 +1,7 @@
 """`apps.compress` and `apps.decompress` as a user meets them, on untrained models of 12x12 grey digits."""
 
 import json
+import re
 import shutil
 
 import keras
@@ -17,13 +18,16 @@ from keras_gen.engine.config import CONFIG_FILE, RunConfig, Setup
 from keras_gen.engine.run import remove_run
 
 SIZE = 12
+DENSE = {"architecture": "dense", "hidden": (8,), "latent": 3}
+CODES = {"codes": 8, "code_size": 4, "filters": 4, "residual_filters": 2, "prior_filters": 4, "prior_layers": 1}
 
 
 def make_run(folder, family, seed=0):
     """A run folder as its app writes it, of a model that was never trained."""
     keras.utils.set_random_seed(seed)
     kind = models.family(family)
-    config = kind.Config(architecture="dense", hidden=(8,), latent=3, image_size=SIZE, channels=1)
+    form = CODES if family == "vq_vae" else DENSE
+    config = kind.Config(**form, image_size=SIZE, channels=1)
     folder.mkdir(parents=True)
     data = ImagesConfig(data="digits", image_size=SIZE)
     (folder / CONFIG_FILE).write_text(Setup(family, "tiny", config, data, RunConfig(out=folder)).to_json())
@@ -91,6 +95,27 @@ def test_pictures_come_back_from_small_files(run, pictures, tmp_path, capsys):
         picture = to_float(np.asarray(Image.open(pictures / f"{number}.png")))[np.newaxis, ..., np.newaxis]
         ideal = served["decoder"].network(served["encoder"].network(picture))[0, ..., 0].numpy()
         assert np.abs(drawn / 127.5 - 1 - ideal).mean() < 0.02
+
+
+def test_a_vq_vae_keeps_the_codes_of_a_picture(pictures, tmp_path, capsys):
+    """So that the drawn picture is its reconstruction; 36 codes of 8 are 14 bytes, and 16 are header and checksum."""
+    run, small = make_run(tmp_path / "run", "vq_vae"), tmp_path / "small"
+    assert app(compress, run, pictures, "--out", small, "--curve") == 0
+    sizes = [file.stat().st_size for file in small.glob("*.kgz")]
+    assert max(sizes) <= 16 + 14 + 2
+    assert f"with 36 codes out of 8: {sum(sizes)} bytes" in capsys.readouterr().out
+    (point,) = json.loads((small / "rate_distortion.json").read_text())["points"]["run"]
+    assert point["bits_per_pixel"] == pytest.approx(8 * sum(sizes) / (3 * SIZE**2))
+    assert "run, by number of codes" in (small / "rate_distortion.html").read_text()
+
+    assert app(decompress, run, small, "--out", tmp_path / "drawn") == 0
+    model, _ = models.load(run)
+    for number in range(3):
+        drawn = to_float(np.asarray(Image.open(tmp_path / "drawn" / f"{number}.png")))
+        picture = to_float(np.asarray(Image.open(pictures / f"{number}.png")))[np.newaxis, ..., np.newaxis]
+        np.testing.assert_allclose(drawn, model.reconstruct(picture)[0, ..., 0], atol=1.01 / 255)
+    said = refused(capsys, tmp_path / "again", compress, run, pictures, "--step", 2)
+    assert re.search(r"--step got 2, and the codes of .* are not rounded: leave it out\.", said)
 
 
 def test_a_larger_step_takes_fewer_bytes(one_run, pictures, tmp_path):
@@ -161,7 +186,7 @@ def test_another_run_does_not_read_them(one_run, pictures, tmp_path, capsys):
 
 def test_a_run_without_latents_is_refused(label_run, pictures, tmp_path, capsys):
     said = refused(capsys, tmp_path / "small", compress, label_run, pictures)
-    assert "is a run of pix2pix, which turns no single image into a latent vector and back" in said
+    assert "is a run of pix2pix, which turns no single image into a latent vector or a map of codes and back" in said
 
 
 @pytest.mark.parametrize(

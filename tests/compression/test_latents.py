@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_gen.compression.latents import CELLS_PER_LEVEL, LatentCodec, Statistics, fitted
+from keras_gen.compression.latents import CELLS_PER_LEVEL, LatentCodec, Statistics
 from keras_gen.errors import UserError
 
 SIZE, UNITS, LEVELS = 8, 4, 127.5
@@ -44,7 +44,7 @@ def codec(world, mixing):
     directions, bias, training, _, _ = world
     networks = linear(mixing @ directions.T, directions @ np.linalg.inv(mixing), bias)
     batches = (training[i : i + 1000] for i in range(0, len(training), 1000))
-    return LatentCodec(*networks, fitted(*networks, batches))
+    return LatentCodec(*networks, Statistics.fitted(*networks, batches))
 
 
 @pytest.mark.parametrize("mixed", [False, True])
@@ -76,7 +76,7 @@ def test_a_latent_that_draws_nothing_costs_nothing(world):
     encoder, decoder = linear(directions.T, directions, bias)
     up = decoder.layers[1]
     up.set_weights([up.get_weights()[0] * np.array([[1], [1], [1], [0]]), bias])
-    found = LatentCodec(encoder, decoder, fitted(encoder, decoder, [training]))
+    found = LatentCodec(encoder, decoder, Statistics.fitted(encoder, decoder, [training]))
     lengths = sorted(len(f) for f in found.entropy_model(CELLS_PER_LEVEL).frequencies)
     assert lengths[0] == 1
     assert lengths[1] > 5
@@ -96,7 +96,7 @@ def test_the_default_step_adds_up_to_a_tenth_to_the_error_of_the_model(world):
     directions, bias, training, _, _ = world
     training = training + np.random.default_rng(1).normal(0, 8 / LEVELS, training.shape).astype(np.float32)
     networks = linear(directions.T, directions, bias)
-    found = LatentCodec(*networks, fitted(*networks, [training]))
+    found = LatentCodec(*networks, Statistics.fitted(*networks, [training]))
     own = np.square(LEVELS * (networks[1](networks[0](training)).numpy() - training)).mean()
     symbols = found.symbols(found.cells(list(training[:4000])), found.default_step)
     whole = np.square(LEVELS * (found.draw(symbols, found.default_step) - training[:4000])).mean()
@@ -109,13 +109,13 @@ def test_the_file_of_another_model_is_refused(world):
     with pytest.raises(UserError, match=f"compressed by model {theirs.fingerprint.hex()}.*{ours.fingerprint.hex()}"):
         ours.read(theirs.compress(others[0], 4), "a")
     networks = linear(directions.T, directions, bias)
-    counted_elsewhere = LatentCodec(*networks, fitted(*networks, [training[:1000]]))
+    counted_elsewhere = LatentCodec(*networks, Statistics.fitted(*networks, [training[:1000]]))
     assert counted_elsewhere.fingerprint != ours.fingerprint
 
 
 def test_statistics_come_back_from_their_file(world, tmp_path):
     networks = linear(world[0].T, world[0], world[1])
-    statistics = fitted(*networks, [world[2]])
+    statistics = Statistics.fitted(*networks, [world[2]])
     path = tmp_path / "codec.npz"
     path.write_bytes(statistics.to_bytes())
     again = LatentCodec(*networks, Statistics.read(path))
