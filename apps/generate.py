@@ -4,6 +4,8 @@ Each seed has a picture of its own, the same from the run and from its exports. 
 which one is drawn; without it each seed is drawn as every class.
 """
 
+import inspect
+import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -41,6 +43,9 @@ class Flags:
     """Seeds, a picture for each: numbers and ranges, comma-separated, such as 0-63 or 4,8-11."""
     label: int | None = None
     """Class to draw, from 0 on in the order of the data's names; default: every class, where there are any."""
+    truncation: float = math.inf
+    """Keep the numbers that a picture is drawn from within this many deviations, for fewer kinds of pictures of which
+    more are good (Brock et al. 2019); below 2 it shows; inf: all."""
     sheet: bool = False
     """Write all on one sheet too, sheet.png, with a column for each class."""
     overwrite: bool = False
@@ -53,6 +58,8 @@ class Flags:
 def main(argv: Sequence[str] | None = None) -> None:
     """Open the model, look for free places, draw and write one picture after the other."""
     flags = parse(Flags, argv, example=EXAMPLE)
+    if not flags.truncation > 0:
+        raise UserError(f"--truncation got {flags.truncation}; accepted are numbers greater than 0.")
     seeds = _numbers(flags.seeds)
     draw, class_count = _open(flags)
     if flags.label is not None:
@@ -90,8 +97,17 @@ def _open(flags: Flags) -> tuple[Draw, int]:
             raise UserError(f"{path} is a run of {family}, which draws nothing new; accepted are families that sample.")
         model, _ = models.load(path, flags.checkpoint)
         count = getattr(model.config, "class_count", 0)
-        chosen = (lambda label: {"label": label}) if count else (lambda label: {})
-        return lambda seed, label: np.asarray(model.generate(1, seed=seed, **chosen(label))[0]), count
+        settings = {}
+        if math.isfinite(flags.truncation):
+            if "truncation" not in inspect.signature(model.generate).parameters:
+                raise UserError(f"--truncation got {flags.truncation}, and {path} draws from no normal numbers.")
+            settings["truncation"] = flags.truncation
+
+        def draw_by_run(seed: int, label: int | None) -> np.ndarray:
+            chosen = {"label": label} if count else {}
+            return np.asarray(model.generate(1, seed=seed, **chosen, **settings)[0])
+
+        return draw_by_run, count
     if flags.checkpoint != "newest":
         raise UserError(f"--checkpoint {flags.checkpoint} needs a run folder as MODEL, and {path} is none.")
     network, metadata = load_export(path, vectors=True), read_metadata(path)
@@ -100,7 +116,7 @@ def _open(flags: Flags) -> tuple[Draw, int]:
 
     def draw(seed: int, label: int | None) -> np.ndarray:
         chosen = np.arange(count) == label  # no numbers where there are no classes
-        return network(np.concatenate([latent_vectors(1, units, seed)[0], chosen])[None])[0]
+        return network(np.concatenate([latent_vectors(1, units, seed, flags.truncation)[0], chosen])[None])[0]
 
     return draw, count
 

@@ -24,11 +24,16 @@ VAE = [*COMMON, "--batch-size", "128", "--steps-per-epoch", "4680", "--steps-per
 VAE += ["--learning-rate", "2e-3", "--warm-up", "23400"]
 SHORT = [*COMMON, "--batch-size", "64", "--steps-per-epoch", "4685", "--steps-per-execution", "20"]
 SHORT += ["--learning-rate", "1e-3", "--epochs", "10"]
+# From the weights of "vae-hour", as the experiment of the paper's section 5 that goes on with the other objective.
+AFTER = [*COMMON, "--batch-size", "64", "--steps-per-epoch", "4685", "--steps-per-execution", "20"]
+AFTER += ["--learning-rate", "5e-4", "--epochs", "8"]
 RUNS = {
     "vae": [*VAE, "--epochs", "44"],
-    "vae-long": [*VAE, "--epochs", "80"],
+    "vae-hour": [*VAE, "--epochs", "130"],
     "vae-short": SHORT,
     "iwae-50": [*SHORT, "--importance-samples", "50"],
+    "vae-hour-on": AFTER,
+    "iwae-50-on": [*AFTER, "--importance-samples", "50"],
 }
 
 
@@ -45,6 +50,8 @@ def main() -> None:
     for name in flags.only.split(","):
         run = flags.out / f"{name}-{flags.seed}"
         command = [*RUNS[name], "--data", flags.data, "--seed", str(flags.seed), "--out", str(run)]
+        if name.endswith("-on"):
+            command += ["--start-from", str(flags.out / f"vae-hour-{flags.seed}")]
         print(f"\npython -m apps.train_vae {' '.join(command)}", flush=True)
         if not (run / "report.json").exists() and train_vae.main([*command, "--resume", str(run)]):
             raise SystemExit(1)

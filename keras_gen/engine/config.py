@@ -64,6 +64,9 @@ class RunConfig:
     resume: Path | None = None
     """Run folder to go on with; needs no other flag, and one that is given must agree with its config.json. With --out
     of the same folder, a run that is not there yet is begun: one command for every time."""
+    start_from: Path | None = None
+    """Run folder of the same family and networks whose weights to begin with instead of random ones; optimizers, steps
+    and averages begin anew."""
     overwrite: bool = False
     """Delete the run that --out already holds."""
     distribute: Literal["none", "mirrored", "multiworker"] = "none"

@@ -33,6 +33,7 @@ class GenerativeModel(keras.Model):
         commands: what a user does next with a run: apps and their arguments, with RUN for the folder.
         fewest: examples that a loss needs which couples those of a batch (a contrast, a density over the batch). Such
             a loss is computed within each replica's part of a batch, and within each part of `--accumulate`.
+        fewest_previews: examples that `preview` needs to say something, where a few do not.
         batches_per_step: batches of fresh examples that a step takes, one after the other in its batch (a property,
             where the configuration says how many); `batches_of` takes them apart.
 
@@ -60,6 +61,7 @@ class GenerativeModel(keras.Model):
     monitor: ClassVar[str]
     commands: ClassVar[tuple[str, ...]] = ("export RUN --variants float32,dynamic8",)
     fewest: ClassVar[int] = 1
+    fewest_previews: int = 1
     batches_per_step: int = 1
 
     def __init__(self, config: Any) -> None:

@@ -23,9 +23,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen.engine import callbacks as on
-from keras_gen.engine.checkpoints import Checkpoints, Progress, nearest_existing
+from keras_gen.engine.checkpoints import Checkpoints, Progress, nearest_existing, restore_networks
 from keras_gen.engine.cli import Stopped
-from keras_gen.engine.config import CONFIG_FILE, Setup
+from keras_gen.engine.config import CONFIG_FILE, Setup, read_config
 from keras_gen.engine.embedding import maps, write_projector
 from keras_gen.engine.exports import write_exports
 from keras_gen.engine.latents import how_many, survey, views
@@ -162,9 +162,10 @@ class Run:
         """
         run, logs = self.setup.run, self._write_to / "logs"
         steps = self.steps_per_epoch(model, data)
-        batch = next(iter(data.validation(run.previews, limit=run.previews)))
+        previews = max(run.previews, model.fewest_previews)
+        batch = next(iter(data.validation(previews, limit=previews)))
         checkpoints = self._open(model)
-        progress = self._restore(checkpoints)
+        progress = self._restore(checkpoints, model)
         done, start = progress.step, time.perf_counter()
         writer = tf.summary.create_file_writer(str(logs))
         log = on.TensorBoardLog(progress, writer, self.setup)
@@ -316,8 +317,11 @@ class Run:
             raise UserError(f"--out {self.folder} cannot be written: {error.strerror or error}.") from None
         return checkpoints
 
-    def _restore(self, checkpoints: Checkpoints) -> Progress:
-        if not self.setup.run.resume:
+    def _restore(self, checkpoints: Checkpoints, model: GenerativeModel) -> Progress:
+        run = self.setup.run
+        if not run.resume:
+            if run.start_from is not None:
+                self._start_from(run.start_from, model)
             return Progress()
         progress, damaged = checkpoints.restore(self.folder / "checkpoints")
         self.say(*damaged, f"Resuming {self.folder} after step {progress.step}.")
@@ -325,6 +329,24 @@ class Run:
             checkpoints.forget_what_follows(progress.step)
             cut(self.folder / "logs", progress.logs)
         return progress
+
+    def _start_from(self, folder: Path, model: GenerativeModel) -> None:
+        """Give the model, and its averaged copies, the weights of another run's newest checkpoint.
+
+        Raises:
+            UserError: if there is none, or it is of another family or of other networks.
+        """
+        family = read_config(folder)["family"]
+        if family != model.family:
+            raise UserError(f"--start-from got {folder}, a run of {family}; accepted is a run of {model.family}.")
+        weights = {name: variable for name, variable in model.state().items() if name.startswith("network/")}
+        try:
+            steps = restore_networks(folder, weights)
+        except UserError as error:
+            raise UserError(f"--start-from got {folder}: {error}") from None
+        for name, average in model.averages.items():
+            average.set_weights(model.networks[name].get_weights())
+        self.say(f"Beginning with the weights of {folder} after its step {steps}.")
 
     def _spread(self, batches: Callable[[int, tuple[int, int]], tf.data.Dataset]) -> Any:
         """Share what `batches(size over all workers, (worker, workers))` gives among the replicas."""

@@ -16,6 +16,7 @@ maps, one channel for each class; ReLU units, Adam.
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import keras
@@ -74,12 +75,13 @@ class CVAE(vae.VAE):
         shape = tf.concat([tf.shape(inputs)[:3], [self.config.class_count]], axis=0)
         return tf.concat([inputs, tf.broadcast_to(2.0 * chosen[:, None, None] - 1.0, shape)], axis=-1)
 
-    def generate(self, count: int, seed: int = 0, label: int | None = None) -> tf.Tensor:
+    def generate(self, count: int, seed: int = 0, truncation: float = math.inf, label: int | None = None) -> tf.Tensor:
         """Pictures of latent vectors from N(0, 1), the same for the same seed.
 
         Args:
             count: of pictures.
             seed: of the latent vectors.
+            truncation: of the latent vectors, see `ops.latents.truncated`.
             label: class of all; None: the classes in turn.
 
         Raises:
@@ -89,7 +91,7 @@ class CVAE(vae.VAE):
         if label is not None:
             require_class(label, self.config.class_count)
             labels = tf.fill((count,), label)
-        return self.decode(latent_vectors(count, self.config.latent, seed), labels)
+        return self.decode(latent_vectors(count, self.config.latent, seed, truncation), labels)
 
     def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, Any]:
         """original | reconstruction, and a column for each class, in whose rows the latent vector is the same."""

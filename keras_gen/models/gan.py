@@ -18,23 +18,30 @@ its step.
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any, ClassVar, Literal
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_gen.engine.config import RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, Values
 from keras_gen.engine.optimizers import FusedAdam
+from keras_gen.engine.plots import plane
 from keras_gen.engine.schedules import scaled
 from keras_gen.errors import UserError
 from keras_gen.flags import non_negative, positive
 from keras_gen.networks import gan as networks
 from keras_gen.ops import adversarial
+from keras_gen.ops import augmentation as augment
 from keras_gen.ops.divergences import energy_score
 from keras_gen.ops.latents import latent_vectors, seeded_vectors, vectors_of
+from keras_gen.ops.penalties import geometric_penalty
 
 _SAMPLES = 64  # pictures of fixed noise that previews show and validation compares with
+_POINTS = 2500  # where an image is a point of a plane, which says nothing alone
+_DIRECTIONS = 2  # in which the geometric penalty looks from each latent vector
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,11 +66,32 @@ class Adversarial(networks.Layout):
     to 1] (Sønderby et al. 2017); 0: none."""
     instance_noise_steps: int = 10000
     """Steps of the generator after which it is 0, falling linearly [steps]."""
+    augment: Literal["none", "diffaugment", "ada"] = "none"
+    """What all images undergo that the discriminator sees, for a few thousand training images or fewer: diffaugment, at
+    each (Zhao et al. 2020), or ada, as often as keeps the discriminator from overfitting (Karras et al. 2020)."""
+    augmentations: tuple[augment.Kind, ...] = ()
+    """Which of them; none: all of diffaugment (colour, translation, cutout); of ada translation, scale, brightness,
+    contrast and saturation, which leave digits and letters what they are (flip, quarter-turns, rotation are more)."""
+    ada_target: float = 0.6
+    """Share by which the discriminator is to call more real images real than not [0, 1]; 0.6 in the paper."""
+    ada_span: int = 500000
+    """Real images in which the probability of ada goes from 0 to 1 at the fastest [images]; 500,000 in the paper."""
+    geometric_weight: float = 0.0
+    """Weight of the penalty on pictures that change more along one latent direction than along another [1]: two more
+    passes through the generator."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         positive(self, "n_critic", "discriminator_rate", "instance_noise_steps")
-        non_negative(self, "instance_noise")
+        non_negative(self, "instance_noise", "geometric_weight")
+        positive(self, "ada_span")
+        if not 0 <= self.ada_target <= 1:
+            raise UserError(f"--ada-target got {self.ada_target}; accepted are 0 to 1.")
+        if wrong := set(self.augmentations) - set(augment.KINDS.get(self.augment, ())):
+            raise UserError(
+                f"--augmentations got {', '.join(sorted(wrong))} with --augment {self.augment}; accepted are "
+                f"{', '.join(augment.KINDS.get(self.augment, ())) or 'none'}."
+            )
         for field in ("beta_1", "beta_2"):
             if not 0 <= getattr(self, field) < 1:
                 flag = field.replace("_", "-")
@@ -126,6 +154,16 @@ class GAN(GenerativeModel):
     monitor = "energy_score"
     commands = ("generate RUN --seeds 0-63 --sheet --out drawn", *GenerativeModel.commands)
 
+    @property
+    def fewest_previews(self) -> int:
+        """As many real examples as there are pictures of fixed noise."""
+        return _POINTS if self.of_points else _SAMPLES
+
+    @property
+    def of_points(self) -> bool:
+        """Whether the images are points of a plane."""
+        return self.config.shape == (1, 1, 2)
+
     def __init__(self, config: Adversarial) -> None:
         super().__init__(config)
         self.batches_per_step = config.n_critic
@@ -141,6 +179,11 @@ class GAN(GenerativeModel):
             ],
             test=["energy_score"],
         )
+        if config.augment == "ada":
+            self.augmentation = self.add_weight(shape=(), initializer="zeros", trainable=False, name="augmentation")
+            self.log_terms(train=["augmentation"])
+        if config.geometric_weight:
+            self.log_terms(train=["geometric_penalty"])
 
     # -- what a variant may change ---------------------------------------------------------------------------------
 
@@ -205,12 +248,12 @@ class GAN(GenerativeModel):
         self.before_discriminator()
         return self.report(self.minimise(self._of_both, last))
 
-    def _of_discriminator(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[Values, Values]:
+    def _of_discriminator(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[Values, Values, Values]:
         real, fake = self._play(batch)
         loss, _ = self.discriminator_loss(real, fake)
-        return {"discriminator": loss}, {}
+        return {"discriminator": loss}, {}, self.sums(real, fake)
 
-    def _of_both(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[Values, Values]:
+    def _of_both(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[Values, Values, Values]:
         real, fake = self._play(batch)
         middle = adversarial.middle(self.objective, self.targets)
         terms = {
@@ -223,7 +266,12 @@ class GAN(GenerativeModel):
         for player, loss in (("discriminator", self.discriminator_loss), ("generator", self.generator_loss)):
             losses[player], own = loss(real, fake)
             terms |= own | {f"{player}_loss": losses[player]}
-        return losses, terms
+        if self.config.geometric_weight:
+            terms["geometric_penalty"] = self._unevenness(fake)
+            losses["generator"] += self.config.geometric_weight * terms["geometric_penalty"]
+        if self.config.augment == "ada":
+            terms["augmentation"] = tf.convert_to_tensor(self.augmentation)
+        return losses, terms, self.sums(real, fake)
 
     def _play(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[Judged, Judged]:
         """Real images of a batch, and as many generated ones of the same labels, judged."""
@@ -235,12 +283,43 @@ class GAN(GenerativeModel):
 
     def _shown(self, images: tf.Tensor) -> tf.Tensor:
         """Images as the discriminator sees them in training."""
-        config = self.config
-        if not config.instance_noise:
-            return images
-        done = tf.cast(self.optimizers["generator"].iterations, tf.float32)
-        deviation = config.instance_noise * tf.maximum(0.0, 1.0 - done / config.instance_noise_steps)
-        return images + deviation * keras.random.normal(tf.shape(images), seed=self.noise)
+        config, count = self.config, tf.shape(images)[0]
+        if config.augment == "diffaugment":
+            draws = keras.random.uniform((count, augment.DIFF_AUGMENT_UNIFORMS), seed=self.noise)
+            images = augment.diff_augment(images, draws, config.augmentations or augment.DIFF_AUGMENT)
+        elif config.augment == "ada":
+            draws = keras.random.uniform((count, augment.ADAPTIVE_UNIFORMS), seed=self.noise)
+            kinds = config.augmentations or augment.UPRIGHT
+            images = augment.adaptive_augment(images, draws, tf.convert_to_tensor(self.augmentation), kinds)
+        if config.instance_noise:
+            done = tf.cast(self.optimizers["generator"].iterations, tf.float32)
+            deviation = config.instance_noise * tf.maximum(0.0, 1.0 - done / config.instance_noise_steps)
+            images += deviation * keras.random.normal(tf.shape(images), seed=self.noise)
+        return images
+
+    def _unevenness(self, fake: Judged) -> tf.Tensor:
+        """The geometric penalty over the noise alone: labels and codes stay as they are."""
+        units = self.config.latent
+        noise, rest = fake.vectors[:, :units], fake.vectors[:, units:]
+        directions = keras.random.normal((_DIRECTIONS, tf.shape(noise)[0], units), seed=self.noise)
+        return geometric_penalty(
+            lambda z: self.generator(tf.concat([z, rest], axis=1), training=True), noise, fake.images, directions
+        )
+
+    def sums(self, real: Judged, fake: Judged) -> Values:
+        """What `running_state` needs, added up over the examples."""
+        if self.config.augment != "ada":
+            return {}
+        return {"signs": tf.reduce_sum(tf.sign(real.logit)), "images": tf.cast(tf.size(real.logit), tf.float32)}
+
+    def running_state(self, sums: Values) -> list[tuple[keras.Variable, tf.Tensor]]:
+        """The probability of adaptive augmentation, by the signs of the logits of real images."""
+        if self.config.augment != "ada":
+            return []
+        mean, config = sums["signs"] / sums["images"], self.config
+        probability = tf.convert_to_tensor(self.augmentation)
+        following = augment.adapted_probability(probability, mean, sums["images"], config.ada_target, config.ada_span)
+        return [(self.augmentation, following)]
 
     # -- drawing ---------------------------------------------------------------------------------------------------
 
@@ -248,24 +327,23 @@ class GAN(GenerativeModel):
         """The pictures of vectors, as the exports draw them: (batch, S, S, channels) in [-1, 1], float32."""
         return self.inference("generator")(vectors, training=False)
 
-    def generate(self, count: int, seed: int = 0, **chosen: Any) -> tf.Tensor:
+    def generate(self, count: int, seed: int = 0, truncation: float = math.inf) -> tf.Tensor:
         """Pictures of noise from N(0, 1), the same for the same seed.
 
         Args:
             count: of pictures.
             seed: of the noise.
-            chosen: `truncation`, see `ops.latents.truncated`.
+            truncation: of the noise, see `ops.latents.truncated`.
         """
-        return self.draw(
-            self.vectors(latent_vectors(count, self.config.latent, seed, **chosen), self._no_labels(count))
-        )
+        noise = latent_vectors(count, self.config.latent, seed, truncation)
+        return self.draw(self.vectors(noise, self._labels(count)))
 
     def fixed(self, count: int = _SAMPLES) -> tf.Tensor:
         """What the generator takes for the seeds 0, 1, ... of `apps.generate`: (count, units)."""
-        return self.vectors(seeded_vectors(tf.range(count), self.config.latent), self._no_labels(count))
+        return self.vectors(seeded_vectors(tf.range(count), self.config.latent), self._labels(count))
 
-    @staticmethod
-    def _no_labels(count: int) -> tf.Tensor:
+    def _labels(self, count: int) -> tf.Tensor:
+        """Of so many pictures to draw where nobody asked for a class: none."""
         return tf.fill((count,), -1)
 
     def validate(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Values:
@@ -273,8 +351,25 @@ class GAN(GenerativeModel):
         return {"energy_score": energy_score(batch[0], self.draw(self.fixed()))}
 
     def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, Any]:
-        """Pictures of the seeds 0 to 63, so that a step's sheet shows what became of each of the sheet before."""
-        return {"samples": {"images": self.draw(self.fixed())}}
+        """Pictures of the seeds 0 to 63, so that a step's sheet shows what became of each of the sheet before, and how
+        the discriminator's logits are spread. Points: their density beside the data's, with lines of equal logits.
+        """
+        images, labels = batch
+        drawn = self.draw(self.fixed(self.fewest_previews))
+        said = {"real": self._logits(images, labels), "fake": self._logits(drawn, self._labels(len(drawn)))}
+        shown = {f"logits/{name}": np.ravel(logits) for name, logits in said.items()}
+        if not self.of_points:
+            return {"samples": {"images": drawn}, **shown}
+
+        def levels(points: np.ndarray) -> tf.Tensor:
+            return self._logits(tf.convert_to_tensor(points), self._labels(len(points)))
+
+        return {"samples": plane({"real": images, "generated": drawn}, levels=levels), **shown}
+
+    def _logits(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        """(batch,), with 0 for what counts as real as well as generated."""
+        logits = self.judge(images, labels, training=False)["logit"][:, 0]
+        return logits - adversarial.middle(self.objective, self.targets)
 
     def served_source(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
         """Vectors to prove the exports on, as many as there are images."""
@@ -292,6 +387,19 @@ PRESETS: dict[str, tuple[Config, RunConfig]] = {
     "demo": (
         Config(),
         RunConfig(epochs=60, batch_size=64, ema=0.999, preview_every=500, checkpoint_every=2000),
+    ),
+    # For --data ring, grid and swiss-roll.
+    "points": (
+        Config(latent=8, hidden=(128, 128, 128)),
+        RunConfig(
+            epochs=10,
+            steps_per_epoch=1000,
+            batch_size=256,
+            learning_rate=1e-3,
+            steps_per_execution=50,
+            preview_every=500,
+            checkpoint_every=5000,
+        ),
     ),
     "tiny": (
         Config(latent=4, hidden=(8,)),

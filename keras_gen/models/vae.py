@@ -15,6 +15,7 @@ Departures from the papers: ReLU units, Adam instead of Adagrad.
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any, ClassVar
 
 import keras
@@ -234,9 +235,9 @@ class VAE(GenerativeModel):
             "psnr": reconstruction.psnr(self.decode(mean, labels), images),
         }
 
-    def generate(self, count: int, seed: int = 0) -> tf.Tensor:
-        """Pictures of latent vectors from N(0, 1), the same for the same seed."""
-        return self.decode(latent_vectors(count, self.config.latent, seed))
+    def generate(self, count: int, seed: int = 0, truncation: float = math.inf) -> tf.Tensor:
+        """Pictures of latent vectors from N(0, 1), the same for the same seed; see `ops.latents.truncated`."""
+        return self.decode(latent_vectors(count, self.config.latent, seed, truncation))
 
     def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, Any]:
         """original | reconstruction, and samples from the prior."""

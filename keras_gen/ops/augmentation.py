@@ -23,6 +23,11 @@ DIFF_AUGMENT_UNIFORMS = 7
 
 Adaptive = Literal["flip", "quarter-turns", "translation", "scale", "rotation", "brightness", "contrast", "saturation"]
 ADAPTIVE: tuple[Adaptive, ...] = get_args(Adaptive)
+UPRIGHT: tuple[Adaptive, ...] = ("translation", "scale", "brightness", "contrast", "saturation")
+"""Those that leave digits and letters what they are."""
+Kind = DiffAugment | Adaptive
+KINDS: dict[str, tuple[Kind, ...]] = {"diffaugment": DIFF_AUGMENT, "ada": ADAPTIVE}
+"""By the names of `--augment`."""
 ADAPTIVE_UNIFORMS = 17
 """Uniform numbers that `adaptive_augment` takes for an image."""
 

@@ -509,3 +509,22 @@ def test_an_out_without_permission_is_refused(pairs, tmp_path, capsys):
     locked.mkdir(mode=0o500)
     assert train(pairs, locked / "run") == 2
     assert "there is no permission to write" in capsys.readouterr().err
+
+
+def test_a_run_starts_from_the_weights_of_another(run, pairs, tmp_path, capsys):
+    """A step of rate 1e-12 leaves them as they are; the averaged copies begin as the weights do."""
+    flags = ("--epochs", "1", "--steps-per-epoch", "1", "--learning-rate", "1e-12", "--ema", "0.5")
+    assert train(pairs, tmp_path / "next", *flags, "--start-from", str(run)) == 0
+    assert f"Beginning with the weights of {run} after its step 6." in capsys.readouterr().out
+    before, after = weights(run), weights(tmp_path / "next")
+    for name, value in after.items():
+        source = name.replace("average/", "network/")
+        if "seed_generator" not in name and value.dtype == np.float32:
+            np.testing.assert_allclose(value, before[source], atol=1e-6, err_msg=name)
+
+
+def test_other_networks_cannot_be_started_from(run, pairs, tmp_path, capsys):
+    assert train(pairs, tmp_path / "next", "--filters", "6", "--start-from", str(run)) == 2
+    assert f"--start-from got {run}: the checkpoint" in capsys.readouterr().err
+    assert train(pairs, tmp_path / "last", "--start-from", str(tmp_path)) == 2
+    assert "is not a run folder" in capsys.readouterr().err

@@ -1,0 +1,21 @@
+"""Train a generative adversarial network of convolutions (DCGAN) on images."""
+
+import sys
+from collections.abc import Sequence
+
+from apps._train import train
+from keras_gen.data.image_sets import ImagesConfig
+from keras_gen.engine.cli import app
+from keras_gen.models.dcgan import DCGAN, PRESETS
+
+EXAMPLE = "python -m apps.train_dcgan --data folder_of_images --image-size 64"
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train, preview, checkpoint and export a DCGAN."""
+    train(DCGAN, PRESETS, ImagesConfig(), argv, example=EXAMPLE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,48 @@
+"""DCGAN: a GAN of convolutions that trains without tricks.
+
+The objective is that of Goodfellow et al. 2014; what is new are the networks (`networks.dcgan`, with the paper's five
+recommendations), weights from N(0, 0.02) and Adam with a learning rate of 2e-4 and beta1 0.5.
+
+Radford, Metz, Chintala: Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks,
+ICLR 2016, arXiv 1511.06434.
+
+Departures from the paper: noise from N(0, 1) instead of a uniform distribution; any side of 4 to 7 times a power of 2;
+otherwise those of `models.gan`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from keras_gen.engine.config import RunConfig
+from keras_gen.models import gan
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(gan.Adversarial):
+    """What the model is."""
+
+
+class DCGAN(gan.GAN):
+    """A deep convolutional GAN: `GAN` on the nonsaturating objective."""
+
+    family = "dcgan"
+    Config = Config
+    objective = "nonsaturating"
+
+
+PRESETS: dict[str, tuple[Config, RunConfig]] = {
+    "demo": (
+        Config(latent=64, filters=32),
+        RunConfig(epochs=100, batch_size=64, ema=0.99, preview_every=500, checkpoint_every=2000),
+    ),
+    # Paper, section 4: batches of 128, five passes over LSUN's three million pictures.
+    "paper": (
+        Config(filters=128),
+        RunConfig(epochs=25, batch_size=128, preview_every=500, checkpoint_every=2000),
+    ),
+    "tiny": (
+        Config(latent=4, filters=2),
+        RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
+    ),
+}
