@@ -472,8 +472,8 @@ class Served:
         source: name of the input in the signature.
         output: name of the output.
         about: one sentence for the report: what goes in, what comes out, in which range.
-        of_images: makes the network's input of images (or of sequences), where it takes something else; it is proved
-            on that.
+        of_source: makes the network's input of what the first served network takes, where the two differ: of images,
+            for a decoder, or of latent vectors, for a classifier of what is drawn; it is proved on that.
         chooses: whether it chooses the nearest of several codes; where two are equally near, rounding decides.
         labels: label ids that the last of the source's channels or numbers stand for, one for each.
     """
@@ -482,7 +482,7 @@ class Served:
     source: str
     output: str
     about: str
-    of_images: keras.Model | None = None
+    of_source: keras.Model | None = None
     chooses: bool = False
     labels: int = 0
 

@@ -106,10 +106,11 @@ def export(
             require_variant(item.network, variant)
     report: dict[str, Any] = {}
     pictures = {} if pictures is None else pictures
+    subject = len(next(iter(served.values())).network.output_shape)  # axes of what the run is about: images, sequences
     for number, (name, item) in enumerate(served.items()):
         network = item.network
-        of_images = item.of_images or (lambda sources: sources)
-        proof = np.asarray(of_images(images))
+        of_source = item.of_source or (lambda sources: sources)
+        proof = np.asarray(of_source(images))
         pixels = _is_image(network.input_shape) and _is_image(network.output_shape)
         io: Io = plan.io if pixels else "float"
         weights = f"{_digest(network):08x}"
@@ -158,7 +159,7 @@ def export(
                 else {}
             )
             shown["network"] = expected[:_SHOWN]
-            if len(sized.output_shape) == np.ndim(images):  # it draws what the run is about
+            if len(sized.output_shape) == subject:
                 pictures[f"{name} {width}x{height}" if _is_image(sized.output_shape) else name] = shown
             for variant in plan.variants:
                 metadata = replace(own, size=(height, width), variant=variant, io=io, batch=plan.batch)
@@ -171,7 +172,7 @@ def export(
                     variant=variant,
                     io=io,
                     batch=plan.batch,
-                    calibration=None if calibration is None else _calibration(calibration, of_images, sized, origin),
+                    calibration=None if calibration is None else _calibration(calibration, of_source, sized, origin),
                     metadata=metadata,
                 )
                 files[file.name] = {"metadata": metadata.as_dict(), "megabytes": _megabytes(file)}
@@ -320,9 +321,9 @@ def _unit(values: np.ndarray) -> float:
     return max(float(np.ptp(values)) / 2, float(np.abs(values).max()) / 100) or 1.0
 
 
-def _calibration(images: np.ndarray, of_images: Callable, network: keras.Model, origin: Origin) -> np.ndarray:
+def _calibration(images: np.ndarray, of_source: Callable, network: keras.Model, origin: Origin) -> np.ndarray:
     """Real training inputs of `network`, of any size."""
-    inputs = np.asarray(of_images(images))
+    inputs = np.asarray(of_source(images))
     return _resized(inputs, network, origin) if _is_image(network.input_shape) else inputs
 
 

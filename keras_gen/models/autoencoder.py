@@ -134,7 +134,7 @@ class Autoencoder(GenerativeModel):
         return {
             self.family: Served(whole, "images", "reconstruction", f"images: {image}; reconstruction: the same"),
             "encoder": Served(down, "images", "latents", f"images: {image}; latents: {latent}"),
-            "decoder": Served(up, "latents", "images", f"latents: {latent}; images: {image}", of_images=down),
+            "decoder": Served(up, "latents", "images", f"latents: {latent}; images: {image}", of_source=down),
         }
 
 

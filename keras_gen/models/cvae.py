@@ -26,10 +26,10 @@ from keras import ops
 from keras_gen.engine.config import RunConfig
 from keras_gen.engine.latents import LatentSpace
 from keras_gen.engine.model import GenerativeModel, Served
-from keras_gen.errors import UserError
-from keras_gen.flags import Hidden, require_class
+from keras_gen.flags import Hidden, require_class, require_labels
 from keras_gen.models import vae
 from keras_gen.networks.autoencoders import decoder, encoder
+from keras_gen.ops.conditioning import conditioned
 from keras_gen.ops.latents import latent_vectors
 
 _ROWS = 4  # latent vectors on the sheet of classes
@@ -43,11 +43,7 @@ class Config(vae.Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.class_count < 1:
-            raise UserError(
-                "--data has images without labels, and a conditional VAE needs classes to draw; accepted are digits, "
-                "shapes, a folder of one subfolder per class, and arrays or tfds:NAME with labels."
-            )
+        require_labels(self.class_count, "a conditional VAE")
 
 
 class CVAE(vae.VAE):
@@ -69,11 +65,7 @@ class CVAE(vae.VAE):
 
     def conditioned(self, inputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         """Images and a map for each class, 1 for their own and -1 for others; latent vectors and 1 or 0."""
-        inputs, chosen = tf.convert_to_tensor(inputs), tf.one_hot(labels, self.config.class_count)
-        if inputs.shape.rank == 2:
-            return tf.concat([inputs, chosen], axis=-1)
-        shape = tf.concat([tf.shape(inputs)[:3], [self.config.class_count]], axis=0)
-        return tf.concat([inputs, tf.broadcast_to(2.0 * chosen[:, None, None] - 1.0, shape)], axis=-1)
+        return conditioned(inputs, labels, self.config.class_count)
 
     def generate(self, count: int, seed: int = 0, truncation: float = math.inf, label: int | None = None) -> tf.Tensor:
         """Pictures of latent vectors from N(0, 1), the same for the same seed.

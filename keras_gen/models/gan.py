@@ -144,7 +144,7 @@ class GAN(GenerativeModel):
     A variant sets `objective` and overrides what its paper changes:
         generator_loss, discriminator_loss: losses and further terms, which its `__init__` declares by `log_terms`;
         build_generator, build_discriminator: the networks;
-        vectors, judge: where labels enter;
+        asked, vectors, judge: where labels enter;
         draw_noise: the distribution of the noise;
         make_optimizers.
     """
@@ -218,6 +218,10 @@ class GAN(GenerativeModel):
         """Noise of a training step, (count, latent), from N(0, 1)."""
         return keras.random.normal((count, self.config.latent), seed=self.noise)
 
+    def asked(self, labels: tf.Tensor) -> tf.Tensor:
+        """The labels that a step asks the generator for, of those of its real images: the same."""
+        return labels
+
     def vectors(self, noise: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         """What the generator takes, of noise and the labels asked for: the noise alone."""
         return noise
@@ -274,12 +278,13 @@ class GAN(GenerativeModel):
         return losses, terms, self.sums(real, fake)
 
     def _play(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[Judged, Judged]:
-        """Real images of a batch, and as many generated ones of the same labels, judged."""
+        """Real images of a batch, and as many generated ones, judged."""
         images, labels = batch
-        vectors = self.vectors(self.draw_noise(tf.shape(images)[0]), labels)
+        asked = self.asked(labels)
+        vectors = self.vectors(self.draw_noise(tf.shape(images)[0]), asked)
         drawn = self.generator(vectors, training=True)
         real = Judged(images, labels, self.judge(self._shown(images), labels))
-        return real, Judged(drawn, labels, self.judge(self._shown(drawn), labels), vectors)
+        return real, Judged(drawn, asked, self.judge(self._shown(drawn), asked), vectors)
 
     def _shown(self, images: tf.Tensor) -> tf.Tensor:
         """Images as the discriminator sees them in training."""

@@ -151,7 +151,7 @@ class RecurrentAutoencoder(GenerativeModel):
         return {
             "recurrent_autoencoder": Served(whole, "sequences", "reconstruction", f"{taken}; reconstruction: {steps}"),
             "encoder": Served(down, "sequences", "latents", f"{taken}; latents: {latent}"),
-            "decoder": Served(up, "latents", "sequences", f"latents: {latent}; sequences: {steps}", of_images=down),
+            "decoder": Served(up, "latents", "sequences", f"latents: {latent}; sequences: {steps}", of_source=down),
         }
 
 

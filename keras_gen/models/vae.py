@@ -272,7 +272,7 @@ class VAE(GenerativeModel):
         return {
             self.family: Served(whole, "images", "reconstruction", f"images: {image}; reconstruction: the same"),
             "encoder": Served(encode, "images", "latents", f"images: {image}; latents: {latent}, the mean"),
-            "decoder": Served(decode, "latents", "images", f"latents: {latent}; images: {image}", of_images=codes),
+            "decoder": Served(decode, "latents", "images", f"latents: {latent}; images: {image}", of_source=codes),
         }
 
     def _codes(self, encode: keras.Model) -> keras.Model:

@@ -218,8 +218,8 @@ class VQVAE(GenerativeModel):
                 whole, "images", "reconstruction", f"images: {image}; reconstruction: the same", chooses=True
             ),
             "encoder": Served(encode, "images", "indices", f"images: {image}; indices: {index}", chooses=True),
-            "decoder": Served(decode, "indices", "images", f"indices: {index}; images: {image}", of_images=encode),
-            "prior": Served(step, "indices", "logits", f"indices: {index}; logits: {logits}", of_images=encode),
+            "decoder": Served(decode, "indices", "images", f"indices: {index}; images: {image}", of_source=encode),
+            "prior": Served(step, "indices", "logits", f"indices: {index}; logits: {logits}", of_source=encode),
         }
 
 

@@ -57,7 +57,7 @@ def test_maps_of_indices_go_in_and_come_out(images, tmp_path):
     table = keras.Model(chosen, keras.layers.Embedding(9, 2)(chosen))
     items = {
         "encoder": Served(indices, "images", "indices", "about", chooses=True),
-        "decoder": Served(table, "indices", "images", "about", of_images=indices),
+        "decoder": Served(table, "indices", "images", "about", of_source=indices),
     }
     report = export(items, tmp_path, images, plan=Plan(runs=1))
     for name, file in (("encoder", "model.tflite"), ("decoder", "decoder.tflite")):

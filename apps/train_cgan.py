@@ -1,0 +1,21 @@
+"""Train a conditional GAN, which draws the class asked for, on labelled images."""
+
+import sys
+from collections.abc import Sequence
+
+from apps._train import train
+from keras_gen.data.image_sets import ImagesConfig
+from keras_gen.engine.cli import app
+from keras_gen.models.cgan import CGAN, PRESETS
+
+EXAMPLE = "python -m apps.train_cgan --data folder_of_classes --image-size 32"
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train, preview, checkpoint and export a conditional GAN."""
+    train(CGAN, PRESETS, ImagesConfig(), argv, example=EXAMPLE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,21 @@
+"""Train an InfoGAN, which finds categories and continuous codes of its own, on images without labels."""
+
+import sys
+from collections.abc import Sequence
+
+from apps._train import train
+from keras_gen.data.image_sets import ImagesConfig
+from keras_gen.engine.cli import app
+from keras_gen.models.infogan import PRESETS, InfoGAN
+
+EXAMPLE = "python -m apps.train_infogan --data folder_of_images --image-size 32"
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train, preview, checkpoint and export an InfoGAN."""
+    train(InfoGAN, PRESETS, ImagesConfig(), argv, example=EXAMPLE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

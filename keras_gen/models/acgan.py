@@ -1,0 +1,120 @@
+"""Auxiliary-classifier GAN: the discriminator is not told the class but says it, and both players gain if it is right.
+
+    L_S = E log P(real|x) + E log P(fake|G(z, c))            L_C = E log P(c|x) + E log P(c|G(z, c))
+
+The discriminator maximises L_S + L_C, the generator L_C - L_S.
+
+Odena, Olah, Shlens: Conditional Image Synthesis with Auxiliary Classifier GANs, ICML 2017, arXiv 1610.09585, equations
+2 and 3.
+
+Departures from the paper: the generator minimises the nonsaturating loss instead of L_S; no dropout in the
+discriminator, and no batch normalisation, whose statistics of real and of generated images differ, so that the exported
+classifier would not be the one that was trained; otherwise those of `models.gan`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+from keras_gen.engine.config import RunConfig
+from keras_gen.engine.model import Served, Values
+from keras_gen.flags import non_negative
+from keras_gen.models.cgan import Conditional, Labelled
+from keras_gen.models.gan import Judged
+from keras_gen.networks import gan as networks
+from keras_gen.networks.normalisation import AnyNorm
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Labelled):
+    """What the model is."""
+
+    discriminator_norm: AnyNorm = "none"
+    """Normalisation in the discriminator, which is the classifier too."""
+    class_weight: float = 1.0
+    """Weight of the classes in the loss of either player [1]; 1 in the paper."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        non_negative(self, "class_weight")
+
+
+class ACGAN(Conditional):
+    """An auxiliary-classifier GAN: a GAN whose discriminator has a head for the class."""
+
+    family = "acgan"
+    Config = Config
+    objective = "nonsaturating"
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.log_terms(
+            train=["real_class_loss", "real_class_accuracy", "fake_class_loss", "fake_class_accuracy"],
+            test=["class_accuracy"],
+        )
+
+    def build_discriminator(self) -> keras.Model:
+        """(batch, S, S, channels) -> "logit", (batch, 1), and "classes", a logit for each."""
+        return networks.discriminator(self.config, {"logit": 1, "classes": self.config.class_count})
+
+    def discriminator_loss(self, real: Judged, fake: Judged) -> tuple[tf.Tensor, Values]:
+        """-(L_S + L_C)."""
+        loss, terms = super().discriminator_loss(real, fake)
+        of_real, of_fake = _class_loss(real), _class_loss(fake)
+        terms |= {"real_class_loss": of_real, "real_class_accuracy": tf.reduce_mean(_right(real))}
+        return loss + self.config.class_weight * (of_real + of_fake), terms
+
+    def generator_loss(self, real: Judged, fake: Judged) -> tuple[tf.Tensor, Values]:
+        """-L_C of what it made, and the adversarial loss."""
+        loss, terms = super().generator_loss(real, fake)
+        of_fake = _class_loss(fake)
+        terms |= {"fake_class_loss": of_fake, "fake_class_accuracy": tf.reduce_mean(_right(fake))}
+        return loss + self.config.class_weight * of_fake, terms
+
+    def validate(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Values:
+        """As of the GAN, and whether the class of an image is the one that the classifier reads."""
+        images, labels = batch
+        said = self.inference("discriminator")(images, training=False)
+        return super().validate(batch) | {"class_accuracy": _right(Judged(images, labels, said))}
+
+    def serving(self) -> dict[str, Served]:
+        """The generator, and the classifier: image -> probability of each class."""
+        served = super().serving()
+        network = self.for_serving("discriminator", self.build_discriminator)
+        probabilities = layers.Softmax(name="probabilities")(network.output["classes"])
+        about = f"images: {self.config.image_text}; probabilities: (batch, {self.config.class_count}) float32"
+        classifier = keras.Model(network.input, probabilities, name="classifier")
+        return served | {
+            "classifier": Served(classifier, "images", "probabilities", about, of_source=served["generator"].network)
+        }
+
+
+def _class_loss(judged: Judged) -> tf.Tensor:
+    """-E log P(c|x)."""
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(judged.labels, judged.said["classes"]))
+
+
+def _right(judged: Judged) -> tf.Tensor:
+    """1.0 for each image whose class was read, else 0.0, (batch,)."""
+    return tf.cast(tf.argmax(judged.said["classes"], axis=-1, output_type=tf.int32) == judged.labels, tf.float32)
+
+
+PRESETS: dict[str, tuple[Config, RunConfig]] = {
+    "demo": (
+        Config(latent=64, filters=32),
+        RunConfig(epochs=100, batch_size=64, ema=0.99, preview_every=500, checkpoint_every=2000),
+    ),
+    # Paper, appendix A: noise of 110 numbers with the class, batches of 100; its networks of 32x32 are wider.
+    "paper": (
+        Config(latent=100, filters=96),
+        RunConfig(epochs=100, batch_size=100, ema=0.999, preview_every=3000, checkpoint_every=10000),
+    ),
+    "tiny": (
+        Config(latent=4, filters=2),
+        RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
+    ),
+}

@@ -1,0 +1,145 @@
+"""Conditional GAN: generator and discriminator are told the class, so that the class asked for is drawn.
+
+    min_G max_D  E log D(x|y) + E log(1 - D(G(z|y)|y))
+
+The class joins the noise as a one-hot vector and the image as constant maps, one channel for each class. With
+`--projection` the discriminator sees the image alone and compares what it found with the class at its end:
+logit = psi(phi(x)) + v_y phi(x), a bilinear form, as the logarithm of p(y|x) / q(y|x) would be.
+
+Mirza, Osindero: Conditional Generative Adversarial Nets, 2014, arXiv 1411.1784; projection: Miyato, Koyama: cGANs with
+Projection Discriminator, ICLR 2018, arXiv 1802.05637, equation 11.
+
+Departures from the papers: convolutions instead of maxout, unless `--architecture mlp`; a map is -1 where the class is
+another one; each class has an offset beside v_y; the projection comes without spectral normalisation and conditional
+batch normalisation; otherwise those of `models.gan`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any, Literal
+
+import keras
+import tensorflow as tf
+
+from keras_gen.engine.config import RunConfig
+from keras_gen.engine.model import GenerativeModel, Served, Values
+from keras_gen.flags import Hidden, require_class, require_labels
+from keras_gen.models.gan import GAN, Adversarial
+from keras_gen.networks import gan as networks
+from keras_gen.ops.conditioning import conditioned
+from keras_gen.ops.latents import latent_vectors
+
+_ROWS = 8  # noise vectors on the sheet of classes
+
+
+@dataclasses.dataclass(frozen=True)
+class Labelled(Adversarial):
+    """The flags of the members that learn from labels."""
+
+    class_count: Hidden[int] = 10
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_labels(self.class_count, "a GAN of classes")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Labelled):
+    """What the model is."""
+
+    objective: Literal["nonsaturating", "minimax", "hinge"] = "nonsaturating"
+    """What the players minimise; hinge in Miyato and Koyama 2018."""
+    projection: bool = False
+    """The discriminator compares its features with the class at its end (Miyato and Koyama 2018), instead of seeing the
+    class beside the image."""
+
+
+class Conditional(GAN):
+    """A GAN whose generator is told which of `config.class_count` classes to draw."""
+
+    commands = ("generate RUN --seeds 0-15 --label 0 --sheet --out drawn", *GenerativeModel.commands)
+
+    def build_generator(self) -> keras.Model:
+        """(batch, latent + classes) -> (batch, S, S, channels) in [-1, 1]."""
+        return networks.generator(self.config, self.config.latent + self.config.class_count)
+
+    def vectors(self, noise: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        """The noise, then 1 for the class and 0 for others."""
+        return conditioned(noise, labels, self.config.class_count)
+
+    def _labels(self, count: int) -> tf.Tensor:
+        """The classes in turn."""
+        return tf.range(count) % self.config.class_count
+
+    def generate(self, count: int, seed: int = 0, truncation: float = math.inf, label: int | None = None) -> tf.Tensor:
+        """Pictures of noise from N(0, 1), the same for the same seed.
+
+        Args:
+            count: of pictures.
+            seed: of the noise.
+            truncation: of the noise, see `ops.latents.truncated`.
+            label: class of all; None: the classes in turn.
+
+        Raises:
+            UserError: if there is no such class.
+        """
+        labels = self._labels(count)
+        if label is not None:
+            require_class(label, self.config.class_count)
+            labels = tf.fill((count,), label)
+        return self.draw(self.vectors(latent_vectors(count, self.config.latent, seed, truncation), labels))
+
+    def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, Any]:
+        """As of the GAN, and a column for each class, in whose rows the noise is the same."""
+        if self.of_points:
+            return super().preview(batch)
+        noise = latent_vectors(_ROWS, self.config.latent, seed=0)
+        classes = range(self.config.class_count)
+        drawn = {str(label): self.draw(self.vectors(noise, tf.fill((_ROWS,), label))) for label in classes}
+        return super().preview(batch) | {"classes": drawn}
+
+    def serving(self) -> dict[str, Served]:
+        """As of the GAN; what the generator takes ends with the class."""
+        served, count = super().serving()["generator"], self.config.class_count
+        units = f"the last {count} numbers one for each class, 1 for the one to draw and 0 for others"
+        return {"generator": dataclasses.replace(served, about=f"{served.about}; {units}", labels=count)}
+
+
+class CGAN(Conditional):
+    """A conditional GAN: a GAN both of whose networks are told the class."""
+
+    family = "cgan"
+    Config = Config
+
+    def build_discriminator(self) -> keras.Model:
+        """Of images and the maps of their classes; with projection of images, and for each class what it adds."""
+        config = self.config
+        if config.projection:
+            return networks.discriminator(config, {"logit": 1, "classes": config.class_count})
+        return networks.discriminator(config, channels=config.channels + config.class_count)
+
+    def judge(self, images: tf.Tensor, labels: tf.Tensor, training: bool = True) -> Values:
+        """What the discriminator says of images of these classes."""
+        if not self.config.projection:
+            return super().judge(conditioned(images, labels, self.config.class_count), labels, training)
+        said = super().judge(images, labels, training)
+        return said | {"logit": said["logit"] + tf.gather(said["classes"], labels[:, None], batch_dims=1)}
+
+
+PRESETS: dict[str, tuple[Config, RunConfig]] = {
+    "demo": (
+        Config(latent=64, filters=32),
+        RunConfig(epochs=100, batch_size=64, ema=0.99, preview_every=500, checkpoint_every=2000),
+    ),
+    # Mirza and Osindero 2014, section 4.1: dense layers, 100 numbers of noise, batches of 100.
+    "paper": (
+        Config(architecture="mlp", hidden=(1200,), generator_norm="none", discriminator_norm="none"),
+        RunConfig(epochs=100, batch_size=100, ema=0.999, preview_every=3000, checkpoint_every=10000),
+    ),
+    "tiny": (
+        Config(latent=4, filters=2),
+        RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
+    ),
+}

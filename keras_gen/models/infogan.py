@@ -1,0 +1,197 @@
+"""InfoGAN: some of the numbers that a picture is drawn from are codes, which have to be readable from the picture.
+
+    min_{G, Q} max_D  V(D, G) - lambda L_I(G, Q)
+    L_I = H(c) + E log Q(c|G(z, c))  <=  I(c; G(z, c))
+
+The codes are a category and continuous numbers; without any label the category comes to mean the class of an image, the
+numbers slant or width. Q, the recogniser, is a head on the discriminator's features.
+
+Chen, Duan, Houthooft, Schulman, Sutskever, Abbeel: InfoGAN: Interpretable Representation Learning by Information
+Maximizing Generative Adversarial Nets, NeurIPS 2016, arXiv 1606.03657.
+
+Who moves what is as in the authors' code: the recogniser and all that it shares with the discriminator minimise the
+discriminator's loss minus lambda L_I of generated images, the generator its own minus lambda L_I. So the discriminator
+has features that serve both, and Q no optimizer of its own. Of a continuous code Q is normal with deviation 1.
+
+Departures from the paper: one category; continuous codes from N(0, 1), not uniform, so that they are among the numbers
+that a seed stands for; no batch normalisation in the discriminator and the recogniser, whose statistics of real and of
+generated images differ, while the recogniser is to read both; otherwise those of `models.gan`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+from keras_gen.engine.config import RunConfig
+from keras_gen.engine.model import Served, Values
+from keras_gen.engine.samples import grid
+from keras_gen.errors import UserError
+from keras_gen.flags import non_negative
+from keras_gen.models.cgan import Conditional
+from keras_gen.models.gan import Adversarial, Judged
+from keras_gen.networks import gan as networks
+from keras_gen.networks.normalisation import AnyNorm
+from keras_gen.ops.information import categorical_information, normal_information
+from keras_gen.ops.latents import latent_vectors
+
+_REACH, _POSITIONS = 2.0, 9  # of the traversals: how far from 0 they go (paper, figure 2), and pictures of each
+_MOST = 10  # categories on a traversal
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Adversarial):
+    """What the model is."""
+
+    latent: int = 64
+    """Numbers from N(0, 1) that a picture is drawn from, the continuous codes among them [count]; 62 and 2 codes in the
+    paper."""
+    categories: int = 10
+    """Values of the categorical code [count]; 10 in the paper."""
+    continuous: int = 2
+    """Continuous codes: the first so many of the latent numbers [count]; 2 in the paper."""
+    information_weight: float = 1.0
+    """lambda, weight of the bound of the mutual information of codes and pictures [1 / nat]; 1 in the paper."""
+    recogniser_units: int = 128
+    """Units of the recogniser's layer between the discriminator's features and the codes [units]; 128 in the paper."""
+    discriminator_norm: AnyNorm = "none"
+    """Normalisation in the discriminator, which is most of the recogniser too."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        non_negative(self, "information_weight")
+        if self.categories < 2:
+            raise UserError(f"--categories got {self.categories}; accepted are 2 and more.")
+        if not 0 <= self.continuous <= self.latent:
+            raise UserError(
+                f"--continuous got {self.continuous}; accepted are 0 to --latent {self.latent}, which they are part of."
+            )
+        if self.recogniser_units < 1:
+            raise UserError(f"--recogniser-units got {self.recogniser_units}; accepted are 1 and more.")
+
+    @property
+    def class_count(self) -> int:
+        """What can be asked for by `--label`: the categories."""
+        return self.categories
+
+
+class InfoGAN(Conditional):
+    """An InfoGAN: a GAN with codes, and a recogniser of them on the discriminator's features."""
+
+    family = "infogan"
+    Config = Config
+    objective = "nonsaturating"
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.log_terms(train=["information", "categorical_information", "continuous_information"])
+
+    def build_discriminator(self) -> keras.Model:
+        """(batch, S, S, channels) -> "logit", (batch, 1), and "codes", (batch, continuous + categories): the means of
+        the continuous ones, then a logit for each category."""
+        config = self.config
+        network = networks.discriminator(config)
+        x = layers.Dense(config.recogniser_units, kernel_initializer="he_normal")(network.output["features"])
+        x = layers.Dense(config.continuous + config.categories)(layers.LeakyReLU(0.2)(x))
+        codes = layers.Activation("linear", dtype="float32", name="codes")(x)
+        return keras.Model(network.input, network.output | {"codes": codes}, name="discriminator")
+
+    def asked(self, labels: tf.Tensor) -> tf.Tensor:
+        """Categories, each as often as any other; the labels are not looked at."""
+        return keras.random.randint(tf.shape(labels), 0, self.config.categories, seed=self.noise)
+
+    def information(self, fake: Judged) -> Values:
+        """The lower bound of the mutual information of generated images and their codes [nats], and its parts."""
+        count = self.config.continuous
+        means, logits = fake.said["codes"][:, :count], fake.said["codes"][:, count:]
+        categorical = categorical_information(logits, fake.labels)
+        continuous = normal_information(means, fake.vectors[:, :count])
+        return {
+            "information": categorical + continuous,
+            "categorical_information": categorical,
+            "continuous_information": continuous,
+        }
+
+    def discriminator_loss(self, real: Judged, fake: Judged) -> tuple[tf.Tensor, Values]:
+        """The adversarial loss minus lambda L_I, by which the recogniser learns."""
+        loss, terms = super().discriminator_loss(real, fake)
+        found = self.information(fake)
+        return loss - self.config.information_weight * found["information"], terms | found
+
+    def generator_loss(self, real: Judged, fake: Judged) -> tuple[tf.Tensor, Values]:
+        """The adversarial loss minus lambda L_I, by which pictures become readable."""
+        loss, terms = super().generator_loss(real, fake)
+        return loss - self.config.information_weight * self.information(fake)["information"], terms
+
+    def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, Any]:
+        """As of a GAN of classes, of which each is a category here, and what each continuous code does to them."""
+        config = self.config
+        if self.of_points:
+            return super().preview(batch)
+        shown = min(config.categories, _MOST)
+        noise = np.tile(latent_vectors(1, config.latent, seed=0), (shown, _POSITIONS, 1))
+        labels = np.repeat(np.arange(shown), _POSITIONS)
+        positions = np.linspace(-_REACH, _REACH, _POSITIONS)
+        traversals = {}
+        for code in range(config.continuous):
+            places = noise.copy()
+            places[:, :, code] = positions
+            drawn = self.draw(self.vectors(tf.reshape(places, (-1, config.latent)), tf.constant(labels)))
+            traversals[f"code_{code}"] = grid(
+                np.reshape(drawn, (shown, _POSITIONS, *config.shape)),
+                [f"category {label}" for label in range(shown)],
+                [f"{position:g}" for position in positions],
+                corner=f"continuous code {code}",
+            )
+        return super().preview(batch) | traversals
+
+    def serving(self) -> dict[str, Served]:
+        """The generator, and the recogniser: image -> the codes that it was drawn from, as the generator takes them."""
+        served, config = super().serving(), self.config
+        network = self.for_serving("discriminator", self.build_discriminator)
+        codes = _Codes(config.continuous, name="read")(network.output["codes"])
+        about = (
+            f"images: {config.image_text}; codes: (batch, {config.continuous + config.categories}) float32, the means "
+            f"of {config.continuous} continuous ones, then the probability of each of {config.categories} categories"
+        )
+        recogniser = keras.Model(network.input, codes, name="recogniser")
+        return served | {
+            "recogniser": Served(recogniser, "images", "codes", about, of_source=served["generator"].network)
+        }
+
+
+class _Codes(layers.Layer):
+    """Means and logits -> means and probabilities, (batch, continuous + categories)."""
+
+    def __init__(self, continuous: int, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.continuous = continuous
+
+    def call(self, codes: tf.Tensor) -> tf.Tensor:
+        means, logits = codes[:, : self.continuous], codes[:, self.continuous :]
+        return keras.ops.concatenate([means, keras.ops.softmax(logits)], axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"continuous": self.continuous}
+
+
+PRESETS: dict[str, tuple[Config, RunConfig]] = {
+    "demo": (
+        Config(filters=32),
+        RunConfig(epochs=100, batch_size=64, ema=0.99, preview_every=500, checkpoint_every=2000),
+    ),
+    # The authors' code for MNIST: 64 filters, batches of 128, learning rates of 1e-3 and 2e-4.
+    "paper": (
+        Config(filters=64, discriminator_rate=0.2),
+        RunConfig(epochs=50, batch_size=128, learning_rate=1e-3, ema=0.999, preview_every=1000, checkpoint_every=5000),
+    ),
+    "tiny": (
+        Config(latent=4, filters=2, recogniser_units=4),
+        RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
+    ),
+}

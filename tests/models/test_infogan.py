@@ -1,0 +1,112 @@
+"""InfoGAN: the common questions, where the codes are, and by whom the information is maximised."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conformance import Case, Conformance
+
+from keras_gen.errors import UserError
+from keras_gen.models.gan import Judged
+from keras_gen.models.infogan import Config, InfoGAN
+from keras_gen.ops import adversarial
+
+TINY = Config(image_size=8, channels=2, latent=3, filters=2, categories=4, continuous=2, recogniser_units=5)
+PLAYERS = {"generator": ("generator",), "discriminator": ("discriminator",)}
+
+
+def batch(seed, count):
+    rng = np.random.default_rng(seed)
+    images = rng.uniform(-1, 1, (count, 8, 8, 2)).astype(np.float32)
+    return tf.constant(images), tf.constant(rng.integers(0, 4, count), tf.int32)
+
+
+class Calm(InfoGAN):
+    """Without chance and batch normalisation: replicas have their own."""
+
+    family = "InfoGAN without noise"
+
+    def draw_noise(self, count):
+        return 0.0 * super().draw_noise(count) + 0.5
+
+    def asked(self, labels):
+        return labels
+
+
+class TestInfoGAN(Conformance):
+    case = Case(
+        InfoGAN,
+        TINY,
+        dataclasses.replace(TINY, generator_norm="none"),
+        batch,
+        lambda b: InfoGAN(TINY).fixed(len(b[0])),
+        PLAYERS,
+        calm_family=Calm,
+        reached=("discriminator",),
+    )
+
+
+@pytest.fixture
+def model():
+    keras.utils.set_random_seed(0)
+    return InfoGAN(TINY)
+
+
+def test_both_players_maximise_the_bound(model):
+    """Chen et al. 2016, equations 5 and 6, for a recogniser that is right about the category and blind to the rest."""
+    rng = np.random.default_rng(0)
+    labels, codes = rng.integers(0, 4, 6), rng.normal(size=(6, 2))
+    said = {"codes": np.concatenate([np.zeros((6, 2)), 50.0 * np.eye(4)[labels]], -1), "logit": rng.normal(size=(6, 1))}
+    said = {name: tf.constant(value, tf.float32) for name, value in said.items()}
+    vectors = tf.constant(np.concatenate([codes, rng.normal(size=(6, 1))], -1), tf.float32)
+    judged = Judged(tf.zeros((6, 8, 8, 2)), tf.constant(labels, tf.int32), said, vectors)
+    bound = np.log(4) + np.mean(np.sum(0.5 - 0.5 * codes**2, -1))
+    model.config = dataclasses.replace(TINY, information_weight=0.5)
+    loss, terms = model.discriminator_loss(judged, judged)
+    assert float(terms["information"]) == pytest.approx(bound, rel=1e-5)
+    assert float(terms["categorical_information"]) == pytest.approx(np.log(4), rel=1e-5)
+    own = float(adversarial.discriminator_loss("nonsaturating", judged.logit, judged.logit))
+    assert float(loss) == pytest.approx(own - 0.5 * bound, rel=1e-5)
+    own = float(adversarial.generator_loss("nonsaturating", judged.logit))
+    assert float(model.generator_loss(judged, judged)[0]) == pytest.approx(own - 0.5 * bound, rel=1e-5)
+
+
+def test_labels_are_not_looked_at(model):
+    asked = model.asked(tf.fill((4000,), -1)).numpy()
+    np.testing.assert_allclose(np.bincount(asked, minlength=4) / 4000, 0.25, atol=0.04)  # 5.8 deviations
+    images, labels = batch(0, 3)
+    np.testing.assert_array_equal(model.judge(images, labels)["logit"], model.judge(images, labels + 1)["logit"])
+
+
+def test_the_served_recogniser_reads_the_codes_in_the_order_of_the_generator(model):
+    """Means, then probabilities: what the generator's first and last numbers are."""
+    images, labels = batch(0, 5)
+    said = model.judge(images, labels, training=False)["codes"]
+    codes = model.serving()["recogniser"].network(images)
+    np.testing.assert_allclose(codes, np.concatenate([said[:, :2], tf.nn.softmax(said[:, 2:])], -1), atol=1e-6)
+    vectors = model.fixed(5)
+    assert vectors.shape[-1] == 3 + 4
+    np.testing.assert_array_equal(vectors[:, -4:], np.eye(4)[[0, 1, 2, 3, 0]])
+
+
+def test_a_traversal_has_a_row_of_pictures_for_each_category(model):
+    shown = model.preview(batch(0, 2))
+    assert {"code_0", "code_1"} <= set(shown)
+    assert shown["code_0"].dtype == np.uint8
+    assert not np.array_equal(shown["code_0"], shown["code_1"])
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"categories": 1}, "--categories got 1; accepted are 2 and more"),
+        ({"continuous": 4}, "--continuous got 4; accepted are 0 to --latent 3"),
+        ({"recogniser_units": 0}, "--recogniser-units got 0"),
+        ({"information_weight": -1.0}, "--information-weight got -1"),
+    ],
+)
+def test_fields_that_cannot_be(fields, said):
+    with pytest.raises(UserError, match=said):
+        dataclasses.replace(TINY, **fields)

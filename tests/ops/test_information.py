@@ -1,0 +1,33 @@
+"""Bounds of the mutual information, against what is known exactly."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_gen.ops.information import categorical_information, normal_information
+
+
+def test_with_the_true_posterior_the_bound_is_the_information():
+    """A code of four equally frequent values through a channel that may change it: I from the joint distribution."""
+    rng = np.random.default_rng(0)
+    channel = rng.dirichlet(np.ones(5), size=4)  # p(x|c), five pictures
+    joint = channel / 4
+    information = np.sum(joint * np.log(joint / (joint.sum(0) * joint.sum(1, keepdims=True))))
+    posterior = joint / joint.sum(0)
+    pairs = rng.multinomial(200_000, joint.ravel()).reshape(4, 5)
+    codes, pictures = (np.repeat(places, pairs.ravel()) for places in np.indices((4, 5)).reshape(2, -1))
+    found = float(categorical_information(tf.constant(np.log(posterior.T)[pictures], tf.float32), codes))
+    assert found == pytest.approx(information, abs=0.01)
+    wrong = float(categorical_information(tf.zeros((len(codes), 4)), codes))
+    assert wrong == pytest.approx(0.0, abs=1e-5)
+
+
+def test_a_normal_code_is_worth_half_a_nat_if_it_is_known_and_nothing_if_it_is_not():
+    """By the densities: entropy of N(0, 1), and log N(c; mean, 1)."""
+    rng = np.random.default_rng(0)
+    codes, means = rng.normal(size=(2, 50, 3))
+    entropy = 0.5 * np.log(2 * np.pi * np.e)
+    log_q = -0.5 * np.log(2 * np.pi) - 0.5 * (codes - means) ** 2
+    expected = np.mean(np.sum(entropy + log_q, -1))
+    assert float(normal_information(means, codes)) == pytest.approx(expected, rel=1e-5)
+    assert float(normal_information(codes, codes)) == pytest.approx(1.5)
