@@ -38,7 +38,7 @@ from keras_gen.models.gan import Adversarial, Judged
 from keras_gen.networks import gan as networks
 from keras_gen.networks.normalisation import AnyNorm
 from keras_gen.ops.information import categorical_information, normal_information
-from keras_gen.ops.latents import latent_vectors
+from keras_gen.ops.latents import latent_vectors, vectors_of
 
 _REACH, _POSITIONS = 2.0, 9  # of the traversals: how far from 0 they go (paper, figure 2), and pictures of each
 _MOST = 10  # categories on a traversal
@@ -149,6 +149,12 @@ class InfoGAN(Conditional):
                 corner=f"continuous code {code}",
             )
         return super().preview(batch) | traversals
+
+    def served_source(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        """As of the GAN, with a category that follows the pixels too, whatever the labels are."""
+        images, _ = batch
+        categories = tf.argmax(vectors_of(images, self.config.categories), axis=-1, output_type=tf.int32)
+        return super().served_source((images, categories))
 
     def serving(self) -> dict[str, Served]:
         """The generator, and the recogniser: image -> the codes that it was drawn from, as the generator takes them."""
