@@ -215,7 +215,8 @@ class Conformance:
                 assert difference < 1e-2 * np.linalg.norm(expected[name] - before[name]), (way, name)
             for term in set(log) - coupled:
                 if not (way == "replicas" and term.endswith("_gradient_norm")):  # the norm of half a batch is another
-                    np.testing.assert_allclose(its_log[term], log[term], rtol=1e-4, err_msg=f"{way}: {term}")
+                    # atol: a term near 0 may be the difference of numbers near 1.
+                    np.testing.assert_allclose(its_log[term], log[term], rtol=1e-4, atol=1e-6, err_msg=f"{way}: {term}")
 
     def test_an_overflow_on_one_replica_skips_the_step_on_all(self):
         """float16 under two replicas, and what is not finite in the second half of the batch alone."""
