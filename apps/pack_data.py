@@ -13,8 +13,7 @@ from typing import Annotated
 import tyro
 
 from keras_gen.data.packing import pack_pairs
-from keras_gen.data.pair_sources import find_pairs
-from keras_gen.data.pairs import PairsConfig, open_pairs
+from keras_gen.data.pairs import PairsConfig, open_pairs, split_of
 from keras_gen.engine.cli import app, parse
 
 EXAMPLE = "python -m apps.pack_data photos_and_maps --out packed --shards 8"
@@ -45,10 +44,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Pack the pairs of one SPEC."""
     flags = parse(Flags, argv, example=EXAMPLE)
     source = {name: getattr(flags, name) for name in ("val_every", "feature_a", "feature_b", "tfds_dir")}
+    config = PairsConfig(data=flags.spec, cache_gib=0.0, **source)
     # Opening reads and decodes every pair: what cannot be trained on is refused here, not on the other side.
-    open_pairs(PairsConfig(data=flags.spec, cache_gib=0.0, **source), flags.image_size, seed=0)
-    split = find_pairs(flags.spec, image_size=flags.image_size, **source)
-    manifest = pack_pairs(split, flags.out, flags.shards)
+    open_pairs(config, flags.image_size, seed=0)
+    manifest = pack_pairs(split_of(config, flags.image_size), flags.out, flags.shards)
     print(f"{manifest['train']} training and {manifest['val']} validation pairs written to {flags.out}")
     print(f"next: python -m apps.train_pix2pix --data {flags.out}")
 

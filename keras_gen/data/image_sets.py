@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from keras_gen.data import images
 from keras_gen.data.array_files import Arrays
+from keras_gen.data.config import FilesConfig
 from keras_gen.data.decoding import Side, Survey, passed_once
 from keras_gen.data.folders import listed, shown
 from keras_gen.data.image_sources import ACCEPTED, Drawn, Encoded, Sampled, Source, Split, find_set
@@ -29,8 +30,10 @@ _Load = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]
 
 
 @dataclass(frozen=True)
-class ImagesConfig:
+class ImagesConfig(FilesConfig):
     """Which images to read, and how."""
+
+    accepted = ACCEPTED
 
     data: str = "digits"
     """SPEC of the images: digits, shapes or facades (built in), a folder of images or of one subfolder per class,
@@ -44,39 +47,18 @@ class ImagesConfig:
     """For tfds: name of the image feature; empty: the one that the data set is about."""
     label_feature: str = ""
     """For tfds: name of the feature of classes; empty: the one that the data set is about, if any."""
-    tfds_dir: str = ""
-    """For tfds: folder of the prepared data sets; empty: tensorflow-datasets' own."""
-    val_every: int = 10
-    """Where the data has no validation part: of every so many images the last is held back [images]."""
-    skip_bad: bool = False
-    """Leave out files that cannot be decoded, and say how many, instead of refusing to start."""
-    verify: bool = True
-    """Decode every file before training, about 1 ms each; --no-verify reads headers only, of uncached files."""
     mirror: bool = False
     """Mirror training images left to right at random."""
     binarise: Literal["none", "threshold", "sample"] = "none"
     """Make pixels black or white: by a threshold in the middle, or white with the probability of their grey, drawn anew
     at each access in training and once and for all in validation (Burda et al. 2016)."""
-    cache_gib: float = 1.0
-    """Keep decoded images in memory if they fit else decode at each access [GiB]; arrays have to fit."""
-    max_pixels: int = images.MAX_PIXELS
-    """Refuse images that say they have more, a guard against decompression bombs [pixels]."""
-    check: bool = True
-    """Look at a sample of a folder first, as apps.check_data --quick does; --no-check: no."""
 
     def __post_init__(self) -> None:
-        if not self.data:
-            raise UserError(f"--data got nothing; accepted are {ACCEPTED}.")
+        super().__post_init__()
         if self.image_size < 0:
             raise UserError(f"--image-size got {self.image_size}; accepted are 0 (as the data) and greater numbers.")
         if self.channels not in (0, 1, 3, 4):
             raise UserError(f"--channels got {self.channels}; accepted are 0 (as the data), 1, 3, 4.")
-        if self.val_every < 2:
-            raise UserError(f"--val-every got {self.val_every}; accepted are numbers from 2 on.")
-        if not self.cache_gib >= 0:
-            raise UserError(f"--cache-gib got {self.cache_gib}; accepted are 0 and greater numbers.")
-        if self.max_pixels < 1:
-            raise UserError(f"--max-pixels got {self.max_pixels}; accepted are numbers from 1 on.")
         if self.data in POINT_SETS:
             for name in ("image_size", "channels", "mirror", "binarise"):
                 if (given := getattr(self, name)) != getattr(ImagesConfig, name):
@@ -84,11 +66,6 @@ class ImagesConfig:
                         f"--{name.replace('_', '-')}{'' if given is True else f' {given}'} does not go with --data "
                         f"{self.data}, which are points and no pictures: leave it out."
                     )
-
-    @property
-    def most_bytes(self) -> int:
-        """What arrays may take in memory; as much as there is for an infinite `cache_gib`."""
-        return int(min(self.cache_gib * 2**30, 2**62))
 
 
 class ImagesData:

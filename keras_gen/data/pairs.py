@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen.data import images
+from keras_gen.data.config import FilesConfig
 from keras_gen.data.decoding import Side, Survey, passed_once
 from keras_gen.data.folders import listed, shown
 from keras_gen.data.images import UnreadableImage
@@ -29,8 +30,10 @@ _Table = Callable[[tf.Tensor], tuple[tf.Tensor, ...]]
 
 
 @dataclass(frozen=True)
-class PairsConfig:
+class PairsConfig(FilesConfig):
     """Which pairs to read, and how."""
+
+    accepted = ACCEPTED
 
     data: str = "facades"
     """SPEC of the pairs: facades or shapes-saliency (built in), a folder of side-by-side images, a folder with A/ and
@@ -48,28 +51,13 @@ class PairsConfig:
     """For tfds: name of the image feature that is side A, segmentation_mask for example."""
     feature_b: str = ""
     """For tfds: name of the image feature that is side B, image for example."""
-    tfds_dir: str = ""
-    """For tfds: folder of the prepared data sets; empty: tensorflow-datasets' own."""
-    val_every: int = 10
-    """Where the data has no validation part: of every so many pairs the last is held back [pairs]."""
-    skip_bad: bool = False
-    """Leave out pairs whose files cannot be decoded, and say how many, instead of refusing to start."""
-    verify: bool = True
-    """Decode every pair before training, about 2 ms each; --no-verify reads headers only, of uncached pairs."""
     jitter: bool = True
     """Resize training pairs to 286/256 of the size and crop at random (paper, section 6.2); --no-jitter: no."""
     mirror: bool = True
     """Mirror training pairs left to right at random (paper, section 6.2); --no-mirror: no."""
-    cache_gib: float = 1.0
-    """Keep decoded pairs in memory if they fit else decode at each access [GiB]."""
-    max_pixels: int = images.MAX_PIXELS
-    """Refuse images that say they have more, a guard against decompression bombs [pixels]."""
-    check: bool = True
-    """Look at a sample of the pairs first, as apps.check_data --quick does; --no-check: no."""
 
     def __post_init__(self) -> None:
-        if not self.data:
-            raise UserError(f"--data got nothing; accepted are {ACCEPTED}.")
+        super().__post_init__()
         if self.direction not in ("AtoB", "BtoA"):
             raise UserError(f"--direction got {self.direction!r}; accepted are AtoB and BtoA.")
         if not 0 <= self.labels <= 65536 or self.labels == 1:
@@ -83,12 +71,6 @@ class PairsConfig:
                 f"--source-channels got {self.source_channels}, but --labels {self.labels} decides it: "
                 "leave one of them out."
             )
-        if self.val_every < 2:
-            raise UserError(f"--val-every got {self.val_every}; accepted are numbers from 2 on.")
-        if not self.cache_gib >= 0:
-            raise UserError(f"--cache-gib got {self.cache_gib}; accepted are 0 and greater numbers.")
-        if self.max_pixels < 1:
-            raise UserError(f"--max-pixels got {self.max_pixels}; accepted are numbers from 1 on.")
 
 
 class PairReader:
@@ -331,7 +313,12 @@ def open_pairs(config: PairsConfig, image_size: int, seed: int) -> PairsData:
 
     It makes tensors, so a MultiWorkerMirroredStrategy has to be made before.
     """
-    split = find_pairs(
+    return PairsData(config, image_size, seed, split_of(config, image_size))
+
+
+def split_of(config: PairsConfig, image_size: int) -> Split:
+    """Finds the training and validation pairs; errors and `image_size` as of `pair_sources.find_pairs`."""
+    return find_pairs(
         config.data,
         image_size=image_size,
         val_every=config.val_every,
@@ -339,4 +326,3 @@ def open_pairs(config: PairsConfig, image_size: int, seed: int) -> PairsData:
         feature_b=config.feature_b,
         tfds_dir=config.tfds_dir,
     )
-    return PairsData(config, image_size, seed, split)

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.data.config import CachedConfig
 from keras_gen.data.folders import every_last, shown
 from keras_gen.data.pipeline import ordered_batches, training_stream
 from keras_gen.data.sequence_files import ACCEPTED, NORMAL, Layout, Sequences, read_files
@@ -23,8 +24,10 @@ _TRAIN, _HELD, _TEST, _TEST_ANOMALOUS = range(4)  # parts of the waves
 
 
 @dataclass(frozen=True)
-class SequencesConfig:
+class SequencesConfig(CachedConfig):
     """Which sequences to read, and how."""
+
+    accepted = ACCEPTED
 
     data: str = "waves"
     """SPEC of the sequences: waves or waves:SEED (built in), a .csv file, a folder of them, a .npy or .npz file."""
@@ -44,13 +47,8 @@ class SequencesConfig:
     """Refuse files and arrays that take more memory [GiB]."""
 
     def __post_init__(self) -> None:
-        if not self.data:
-            raise UserError(f"--data got nothing; accepted are {ACCEPTED}.")
+        super().__post_init__()
         non_negative(self, "window")
-        if self.val_every < 2:
-            raise UserError(f"--val-every got {self.val_every}; accepted are numbers from 2 on.")
-        if not self.cache_gib >= 0:
-            raise UserError(f"--cache-gib got {self.cache_gib}; accepted are 0 and greater numbers.")
 
 
 class SequencesData:
@@ -225,7 +223,7 @@ def _layout(config: SequencesConfig, columns: tuple[str, ...]) -> Layout:
         config.label_column,
         config.missing == "interpolate",
         config.window,
-        int(min(config.cache_gib * 2**30, 2**62)),
+        config.most_bytes,
     )
 
 

@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from keras_gen.data import images
 from keras_gen.data.array_files import Arrays
+from keras_gen.data.config import DataConfig
 from keras_gen.data.folders import listed, shown
 from keras_gen.data.image_sources import Encoded, Source, find_set
 from keras_gen.data.pipeline import ordered_batches, training_stream, uniforms
@@ -27,8 +28,10 @@ from keras_gen.ops.resampling import enlarge, shrink
 
 
 @dataclass(frozen=True)
-class SuperresConfig:
+class SuperresConfig(DataConfig):
     """Which pictures to read, and how to make patches of them."""
+
+    accepted = "'facades', a folder of images of any sizes, and a .npz or .npy file"
 
     data: str = "facades"
     """SPEC of the pictures: facades (built in), a folder of images of any sizes, a .npz or .npy file."""
@@ -38,8 +41,6 @@ class SuperresConfig:
     """Side of the square patches of the sharp pictures [pixels]."""
     channels: Literal[1, 3] = 3
     """Channels: 1 grey, 3 RGB."""
-    val_every: int = 10
-    """Where the data has no validation part: of every so many images the last is held back [images]."""
     skip_bad: bool = False
     """Leave out files that cannot be decoded or are smaller than a patch, and say how many, instead of refusing."""
     mirror: bool = True
@@ -50,6 +51,7 @@ class SuperresConfig:
     """Refuse images that say they have more, a guard against decompression bombs [pixels]."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         positive(self, "patch_size", "memory_gib", "max_pixels")
         if self.scale not in (2, 3, 4):
             raise UserError(f"--scale got {self.scale}; accepted are 2, 3 and 4.")
@@ -57,8 +59,6 @@ class SuperresConfig:
             raise UserError(f"--patch-size got {self.patch_size}; accepted are multiples of --scale {self.scale}.")
         if self.channels not in (1, 3):
             raise UserError(f"--channels got {self.channels}; accepted are 1 (grey) and 3 (RGB).")
-        if self.val_every < 2:
-            raise UserError(f"--val-every got {self.val_every}; accepted are numbers from 2 on.")
 
 
 class _Pictures:

@@ -21,8 +21,7 @@ from keras_gen.data import images
 from keras_gen.data.decoding import Side
 from keras_gen.data.folders import HELD, IMAGE_SUFFIXES, shown, walk
 from keras_gen.data.images import ImageInfo, UnreadableImage
-from keras_gen.data.pair_sources import find_pairs
-from keras_gen.data.pairs import PairReader, PairsConfig
+from keras_gen.data.pairs import PairReader, PairsConfig, split_of
 from keras_gen.errors import UserError
 
 HASH_SIDE = 16  # of the grid of differences: 256 bits
@@ -56,20 +55,13 @@ class Facts(NamedTuple):
 
 
 class Pairs:
-    """The pairs of a SPEC as `find_pairs` finds them, training before validation."""
+    """The pairs of a SPEC as `open_pairs` finds them, training before validation."""
 
     sides: tuple[str, ...] = ("source", "target")
     labelled = False
 
     def __init__(self, config: PairsConfig, image_size: int) -> None:
-        split = find_pairs(
-            config.data,
-            image_size=image_size,
-            val_every=config.val_every,
-            feature_a=config.feature_a,
-            feature_b=config.feature_b,
-            tfds_dir=config.tfds_dir,
-        )
+        split = split_of(config, image_size)
         self.labels, self.rule = config.labels, split.rule
         self.channels = (config.source_channels, config.target_channels)
         self.parts = ["train"] * len(split.train_indices) + ["val"] * len(split.validation_indices)

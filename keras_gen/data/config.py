@@ -1,0 +1,70 @@
+"""What the configurations of all kinds of data have in common: fields, which are flags, and what they may be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from keras_gen.data.images import MAX_PIXELS
+from keras_gen.errors import UserError
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where examples are, and which are held back.
+
+    Attributes:
+      accepted: the forms of a SPEC, for messages.
+    """
+
+    accepted: ClassVar[str]
+
+    data: str
+    """SPEC of the examples."""
+    val_every: int = 10
+    """Where the data has no validation part: of every so many examples the last is held back [examples]."""
+
+    def __post_init__(self) -> None:
+        if not self.data:
+            raise UserError(f"--data got nothing; accepted are {self.accepted}.")
+        if self.val_every < 2:
+            raise UserError(f"--val-every got {self.val_every}; accepted are numbers from 2 on.")
+
+
+@dataclass(frozen=True)
+class CachedConfig(DataConfig):
+    """Of data that are held in memory, all or as far as they fit."""
+
+    cache_gib: float = 1.0
+    """Keep decoded images in memory if they fit else decode at each access [GiB]; arrays have to fit."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.cache_gib >= 0:
+            raise UserError(f"--cache-gib got {self.cache_gib}; accepted are 0 and greater numbers.")
+
+    @property
+    def most_bytes(self) -> int:
+        """What arrays may take in memory; as much as there is for an infinite `cache_gib`."""
+        return int(min(self.cache_gib * 2**30, 2**62))
+
+
+@dataclass(frozen=True)
+class FilesConfig(CachedConfig):
+    """Of files of images, each of which may be damaged."""
+
+    tfds_dir: str = ""
+    """For tfds: folder of the prepared data sets; empty: tensorflow-datasets' own."""
+    skip_bad: bool = False
+    """Leave out examples whose files cannot be decoded, and say how many, instead of refusing to start."""
+    verify: bool = True
+    """Decode every file before training, about 1 ms each; --no-verify reads headers only, of uncached files."""
+    max_pixels: int = MAX_PIXELS
+    """Refuse images that say they have more, a guard against decompression bombs [pixels]."""
+    check: bool = True
+    """Look at a sample of the files first, as apps.check_data --quick does; --no-check: no."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.max_pixels < 1:
+            raise UserError(f"--max-pixels got {self.max_pixels}; accepted are numbers from 1 on.")
