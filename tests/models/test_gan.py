@@ -1,10 +1,17 @@
-"""GAN: the common questions, and the gradients of its two objectives."""
+"""GAN: the common questions, the step of several batches, and what goes in front of the discriminator."""
 
+import dataclasses
+
+import keras
 import numpy as np
+import pytest
 import tensorflow as tf
-from conformance import Case, Conformance
+from conformance import Case, Conformance, sgd, step
 
+from keras_gen.engine.strategy import mirrored
+from keras_gen.errors import UserError
 from keras_gen.models.gan import GAN, Config
+from keras_gen.ops.latents import latent_vectors, seeded_vectors, truncated, vectors_of
 
 TINY = Config(image_size=8, channels=2, latent=3, hidden=(6, 5))
 PLAYERS = {"generator": ("generator",), "discriminator": ("discriminator",)}
@@ -14,6 +21,10 @@ def batch(seed, count):
     rng = np.random.default_rng(seed)
     images = rng.uniform(-1, 1, (count, 8, 8, 2)).astype(np.float32)
     return tf.constant(images), tf.constant(rng.integers(0, 4, count), tf.int32)
+
+
+def sources(family, config):
+    return lambda b: family(config).fixed(len(b[0]))
 
 
 class Calm(GAN):
@@ -26,13 +37,180 @@ class Calm(GAN):
 
 
 class TestGAN(Conformance):
+    case = Case(GAN, TINY, TINY, batch, sources(GAN, TINY), PLAYERS, calm_family=Calm, reached=("discriminator",))
+
+
+class TestGANWithEverything(Conformance):
+    """Two critic steps, convolutions, adaptive augmentation, noise on the images and the geometric penalty."""
+
+    config = dataclasses.replace(
+        TINY,
+        architecture="dcgan",
+        filters=3,
+        generator_norm="batch",
+        n_critic=2,
+        augment="ada",
+        instance_noise=0.1,
+        geometric_weight=0.1,
+        label_smoothing=0.1,
+        objective="minimax",
+    )
+    # Without what draws random numbers, and without batch normalisation, which sees half a batch on two replicas.
+    calm = dataclasses.replace(
+        config, generator_norm="layer", augment="none", instance_noise=0.0, geometric_weight=0.0, n_critic=1
+    )
     case = Case(
         GAN,
-        TINY,
-        TINY,
-        batch,
-        lambda b: GAN(TINY).fixed(len(b[0])),
+        config,
+        calm,
+        lambda seed, count: batch(seed, 2 * count),
+        sources(GAN, config),
         PLAYERS,
         calm_family=Calm,
         reached=("discriminator",),
     )
+
+
+def test_the_gradients_of_both_objectives_reach_the_picture():
+    """dL/dG(z) by the chain rule: that of the objective by the logit, which is -D or -(1 - D), times dlogit/dx."""
+    for objective, by_logit in (("nonsaturating", lambda d: d - 1), ("minimax", lambda d: -d)):
+        keras.utils.set_random_seed(1)
+        model = GAN(dataclasses.replace(TINY, objective=objective))
+        images, labels = batch(0, 4)
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(images)
+            logit = model.judge(images, labels)["logit"]
+            judged = dataclasses.make_dataclass("Judged", ["logit"])(logit)
+            loss, _ = model.generator_loss(judged, judged)
+        expected = by_logit(tf.sigmoid(logit))[:, :, None, None] / 4 * tape.gradient(logit, images)
+        np.testing.assert_allclose(tape.gradient(loss, images), expected, rtol=1e-4, atol=1e-9)
+
+
+def test_each_critic_step_sees_images_of_its_own():
+    """With n_critic 3, what the discriminator learns from is every third image, and the generator moves once."""
+    seen = []
+
+    class Watched(Calm):
+        family = "watched"
+
+        def judge(self, images, labels, training=True):
+            seen.append(np.asarray(images))
+            return super().judge(images, labels, training)
+
+    keras.utils.set_random_seed(0)
+    model = Watched(dataclasses.replace(TINY, n_critic=3))
+    model.compile(sgd(model))
+    images, labels = batch(0, 6)
+    model.train_step((images, labels))
+    real = seen[::2]
+    assert len(real) == 3
+    for number, shown in enumerate(real):
+        np.testing.assert_array_equal(shown, images[number::3])
+    counts = {player: int(optimizer.iterations) for player, optimizer in model.optimizers.items()}
+    assert counts == {"generator": 1, "discriminator": 3}
+
+
+def test_two_devices_take_the_critic_steps_of_one():
+    """As the conformance test of replicas, for several batches in a step."""
+
+    config = dataclasses.replace(TINY, n_critic=2)
+    data = tf.data.Dataset.from_tensor_slices(batch(0, 32)).batch(8)
+
+    def train(strategy):
+        with strategy.scope():
+            keras.utils.set_random_seed(3)
+            model = Calm(config)
+            model.compile(sgd(model, 0.1))
+        model.fit(data, epochs=1, shuffle=False, verbose=0)
+        return [v.numpy() for v in model.generator.variables + model.discriminator.variables]
+
+    for one, two in zip(train(tf.distribute.get_strategy()), train(mirrored()), strict=True):
+        np.testing.assert_allclose(two, one, atol=2e-6)
+
+
+@pytest.mark.parametrize(("bias", "expected"), [(9.0, 8 / 100), (-9.0, 0.0)])
+def test_augmentation_follows_the_overfitting(bias, expected):
+    """A discriminator that calls all real images real asks for more: by 4 images of a span of 100 at each step."""
+    keras.utils.set_random_seed(0)
+    model = GAN(dataclasses.replace(TINY, augment="ada", ada_span=100))
+    model.compile(sgd(model, 0.0))
+    head = model.discriminator.get_layer("logit_units")
+    head.kernel.assign(0 * head.kernel)
+    head.bias.assign([bias])
+    for seed in range(2):
+        log = step(model, batch(seed, 4))
+    assert log["augmentation"] == pytest.approx(expected / 2)  # as it was in this step
+    assert float(model.augmentation) == pytest.approx(expected)
+
+
+def test_instance_noise_ends():
+    keras.utils.set_random_seed(0)
+    model = GAN(dataclasses.replace(TINY, instance_noise=0.5, instance_noise_steps=2))
+    model.compile(sgd(model))
+    images = tf.zeros((64, 8, 8, 2))
+    deviations = []
+    for seed in range(3):
+        deviations.append(float(tf.math.reduce_std(model._shown(images))))
+        model.train_step(batch(seed, 2))
+    assert deviations == pytest.approx([0.5, 0.25, 0.0], abs=0.01)
+
+
+def test_a_seed_is_a_picture():
+    """Of `fixed`, of `generate` and of vectors made elsewhere."""
+    keras.utils.set_random_seed(0)
+    model = GAN(TINY)
+    fixed = model.draw(model.fixed(3))
+    for seed in range(3):
+        np.testing.assert_allclose(model.generate(1, seed=seed)[0], fixed[seed], atol=1e-6)
+    np.testing.assert_array_equal(seeded_vectors(tf.range(3), 5)[2], latent_vectors(1, 5, 2)[0])
+
+
+def test_truncation_keeps_the_quantiles():
+    """scipy's truncated normal at the same quantile; nothing is beyond the threshold; infinity changes nothing."""
+    from scipy.stats import norm, truncnorm
+
+    z = latent_vectors(500, 4, seed=0).numpy()
+    expected = truncnorm(-0.7, 0.7).ppf(norm.cdf(z))
+    np.testing.assert_allclose(truncated(z, 0.7), expected, atol=1e-4)
+    assert np.abs(truncated(z, 0.7)).max() <= 0.7
+    np.testing.assert_array_equal(latent_vectors(500, 4, seed=0, truncation=float("inf")), z)
+
+
+def test_equal_images_have_equal_vectors():
+    images, _ = batch(0, 6)
+    vectors = vectors_of(images, 4).numpy()
+    np.testing.assert_array_equal(vectors_of(images[2:3], 4)[0], vectors[2])
+    assert len(np.unique(vectors[:, 0])) == 6
+
+
+def test_points_are_shown_on_the_plane():
+    """Many of them, beside the data's, as one picture; and the logits of both."""
+    model = GAN(dataclasses.replace(TINY, image_size=1))
+    assert model.fewest_previews == 2500
+    rng = np.random.default_rng(0)
+    images = tf.constant(rng.uniform(-1, 1, (2500, 1, 1, 2)), tf.float32)
+    shown = model.preview((images, tf.fill((2500,), -1)))
+    assert shown["samples"].dtype == np.uint8
+    assert shown["samples"].shape[2] == 3
+    assert shown["logits/real"].shape == shown["logits/fake"].shape == (2500,)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"n_critic": 0}, "--n-critic got 0; accepted are numbers greater than 0."),
+        ({"latent": 0}, "--latent got 0; accepted are numbers greater than 0."),
+        ({"label_smoothing": 0.5}, "--label-smoothing got 0.5; accepted are 0 to below 0.5."),
+        ({"augment": "ada", "augmentations": ("cutout",)}, "--augmentations got cutout with --augment ada; accepted"),
+        ({"augmentations": ("flip",)}, "--augmentations got flip with --augment none; accepted are none."),
+        (
+            {"architecture": "dcgan", "image_size": 36},
+            "--image-size got 36; --architecture dcgan can make 4, 5, 6 or 7",
+        ),
+        ({"hidden": ()}, "--hidden got (); accepted are one or more numbers greater than 0."),
+    ],
+)
+def test_what_cannot_be_is_said(changes, sentence):
+    with pytest.raises(UserError) as error:
+        dataclasses.replace(TINY, **changes)
+    assert sentence in str(error.value)

@@ -8,6 +8,7 @@ from scipy import stats
 from keras_gen.ops.divergences import (
     active_units,
     decomposed_kl,
+    energy_score,
     kl_bernoulli,
     kl_bernoulli_slope,
     kl_to_standard_normal,
@@ -123,3 +124,25 @@ def test_permuted_units_keep_each_unit_and_lose_their_dependence():
     shuffled = permuted_units(tf.constant(z), tf.constant(rng.uniform(size=z.shape))).numpy()
     np.testing.assert_array_equal(np.sort(shuffled, axis=0), np.sort(z, axis=0))
     assert np.abs(np.corrcoef(shuffled.T) - np.eye(3)).max() < 5 / np.sqrt(2000)
+
+
+def test_the_energy_score_of_one_number():
+    """E|Y - x| - E|Y - Y'| / 2 over all pairs of different samples."""
+    samples, examples = np.array([0.0, 1.0, 4.0]), np.array([[1.0], [2.0]])
+    expected = np.abs(samples - examples).mean(1) - 0.5 * (1 + 4 + 3) / 3
+    found = energy_score(tf.constant(examples), tf.constant(samples[:, None]))
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_energy_score_is_least_for_samples_of_the_data(seed):
+    """Too narrow, too wide and shifted are worse; 2,000 of each, differences many times their standard error."""
+    rng = np.random.default_rng(seed)
+    data = rng.normal(size=(2000, 2, 2, 1)).astype(np.float32)
+
+    def score(samples):
+        return float(tf.reduce_mean(energy_score(data, tf.constant(samples.astype(np.float32)))))
+
+    own = score(rng.normal(size=data.shape))
+    for worse in (0.5 * data[::-1], 2.0 * data[::-1], data[::-1] + 0.7):
+        assert score(worse) > own + 0.02
