@@ -19,6 +19,7 @@ from tensorboard.plugins.hparams import api as hparams
 
 from keras_gen.engine.checkpoints import Checkpoints, Progress
 from keras_gen.engine.config import Setup
+from keras_gen.engine.health import TERMS
 from keras_gen.engine.logs import sizes
 from keras_gen.engine.samples import sheet, write_sheet
 from keras_gen.engine.strategy import any_worker, several_workers
@@ -29,7 +30,7 @@ _RATE_EVERY = 10  # steps between two readings of the clock and of the learning 
 
 
 class Bar(keras.callbacks.ProgbarLogger):
-    """Keras' progress bar with the losses alone: gradient norms go to TensorBoard. In a file, a line now and then."""
+    """Keras' progress bar with the losses alone, of all that TensorBoard gets. In a file, a line now and then."""
 
     def __init__(self, steps: int) -> None:
         """Args:
@@ -69,7 +70,8 @@ class Bar(keras.callbacks.ProgbarLogger):
 
 
 def _losses(logs: Mapping[str, Any] | None) -> dict[str, float]:
-    return {name: float(np.mean(v)) for name, v in (logs or {}).items() if not name.endswith("_gradient_norm")}
+    shown = ((name, v) for name, v in (logs or {}).items() if name not in TERMS and not name.endswith("_gradient_norm"))
+    return {name: float(np.mean(v)) for name, v in shown}
 
 
 class StepCallback(keras.callbacks.Callback):
@@ -251,7 +253,7 @@ class Preview(StepCallback):
         values = np.asarray(shown)
         if values.ndim == 3:
             tf.summary.image(title, values[None])
-            write_sheet(self._folder, title, self.progress.step, values)
+            write_sheet(self._folder, title, self.progress.step, values, self.progress.health.verdicts)
         elif values.ndim == 1:
             tf.summary.histogram(title, values)
         else:

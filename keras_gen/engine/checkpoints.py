@@ -18,6 +18,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from keras_gen.engine.health import Record
 from keras_gen.errors import UserError, complaint
 from keras_gen.files import remove, replacing, write_json
 
@@ -36,6 +37,7 @@ class Progress:
         best: the best validation value so far, None before the first.
         best_step: step of the best checkpoint.
         logs: name of each TensorBoard file -> its bytes so far.
+        health: what the health monitor remembers.
     """
 
     step: int = 0
@@ -44,6 +46,11 @@ class Progress:
     best: float | None = None
     best_step: int | None = None
     logs: dict[str, int] = dataclasses.field(default_factory=dict)
+    health: Record = dataclasses.field(default_factory=Record)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.health, dict):  # read from a checkpoint
+            self.health = Record(**self.health)
 
 
 class Damaged(Exception):

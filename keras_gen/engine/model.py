@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.engine.health import Health
 from keras_gen.engine.latents import LatentSpace
 from keras_gen.engine.strategy import several_workers
 
@@ -51,6 +52,7 @@ class GenerativeModel(keras.Model):
         make_optimizers(learning_rate): player -> optimizer.
         preview(batch): what to look at, by title.
         latent_space(): its `LatentSpace`, if its images have latent vectors; a run then shows what they mean.
+        health(): its `Health`, if its players train against each other; a run then watches over them.
         serving(): name -> `Served` network to export.
 
     The base owns the update, one mean per logged term, the EMA copies and `state()`.
@@ -452,6 +454,10 @@ class GenerativeModel(keras.Model):
 
         A family that has one trains on batches of (images, labels); its data have `classes`, the names of the labels.
         """
+        return None
+
+    def health(self) -> Health | None:
+        """What the health monitor looks at, None if there is no adversary; `health.TERMS` are then logged."""
         return None
 
     def serving(self) -> dict[str, Served]:

@@ -31,6 +31,7 @@ from keras_gen.engine.exports import write_exports
 from keras_gen.engine.latents import how_many, survey, views
 from keras_gen.engine.logs import cut
 from keras_gen.engine.model import GenerativeModel
+from keras_gen.engine.monitor import HealthMonitor
 from keras_gen.engine.schedules import ConstantThenLinear
 from keras_gen.engine.strategy import LOST, is_chief, prepare, several_workers
 from keras_gen.errors import UserError, from_system
@@ -180,7 +181,14 @@ class Run:
         )
         saving = on.Checkpointing(progress, checkpoints, run.checkpoint_every, model.monitor, writer, logs)
         stop, profile = on.StopOnRequest(progress, self._end), on.Profile(progress, logs, run.profile)
-        with self._in_order(checkpoints), contextlib.closing(writer), profile, stop:
+        monitor = self._monitor(model, data, batch, progress, writer)
+        with (
+            self._in_order(checkpoints),
+            contextlib.closing(writer),
+            profile,
+            stop,
+            monitor or contextlib.nullcontext(),
+        ):
             try:
                 self._close_epoch(model, data, progress, steps, [log, saving], stop)
                 for epoch, until, first in _spans(done, steps, run.epochs):
@@ -202,6 +210,7 @@ class Run:
                             profile,
                             on.Bar(steps - first % steps),
                             log,
+                            *([monitor] if monitor else []),
                             preview,
                             saving,
                             stop,
@@ -209,6 +218,8 @@ class Run:
                         shuffle=False,  # the order is the data layer's
                         verbose=1 if self.chief else 0,
                     )
+                if monitor:
+                    monitor.look()
                 preview.draw()
                 saving.save()
             except on.Interrupted as interrupt:
@@ -224,6 +235,8 @@ class Run:
             "seconds_in_this_process": round(time.perf_counter() - start, 1),
             "best": {"value": progress.best, "term": model.monitor, "step": progress.best_step},
         }
+        if monitor:
+            self.report["health"] = monitor.report()
 
     @contextlib.contextmanager
     def _after_the_bar(self) -> Iterator[None]:
@@ -260,6 +273,15 @@ class Run:
             raise UserError(
                 f"{sentence}; {self._kept(checkpoints)}, and {self._command('--resume')} goes on."
             ) from error
+
+    def _monitor(
+        self, model: GenerativeModel, data: Data, batch: Any, progress: Progress, writer: tf.summary.SummaryWriter
+    ) -> HealthMonitor | None:
+        health, run = model.health(), self.setup.run
+        if health is None:
+            return None
+        end = run.epochs * self.steps_per_epoch(model, data)
+        return HealthMonitor(progress, health, data, batch, writer, self.say, every=run.preview_every, end=end)
 
     def _views(
         self, model: GenerativeModel, data: Data, batch: Any, logs: Path

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -139,7 +140,9 @@ def png_bytes(picture: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def write_sheet(folder: Path, title: str, step: int, picture: np.ndarray) -> None:
+def write_sheet(
+    folder: Path, title: str, step: int, picture: np.ndarray, verdicts: Sequence[Sequence[Any]] = ()
+) -> None:
     """Write a picture of a step, and index.html, the page that leafs through all of them.
 
     Args:
@@ -147,21 +150,23 @@ def write_sheet(folder: Path, title: str, step: int, picture: np.ndarray) -> Non
         title: of the kind; "samples" lies in `folder` itself, every other in a folder of its own there.
         step: number of updates [steps].
         picture: uint8 (height, width, 3).
+        verdicts: [step, sentence] on the health of the run, each of which holds until the next.
     """
     place = folder if title == _MAIN else folder / title
     place.mkdir(parents=True, exist_ok=True)
     write(place / f"step-{step:07d}.png", png_bytes(picture))
-    write(folder / "index.html", _page(folder))
+    write(folder / "index.html", _page(folder, verdicts))
 
 
-def _page(folder: Path) -> str:
+def _page(folder: Path, verdicts: Sequence[Sequence[Any]]) -> str:
     kinds: dict[str, list[str]] = {_MAIN: []}
     for path in sorted(folder.rglob("step-*.png")):
         kind = path.parent.relative_to(folder).as_posix()
         kinds.setdefault(_MAIN if kind == "." else kind, []).append(path.relative_to(folder).as_posix())
     title = html.escape(f"{folder.resolve().parent.name}: samples over the steps")
     shown = json.dumps({kind: names for kind, names in kinds.items() if names})
-    return _PAGE.replace("TITLE", title).replace("KINDS", shown)
+    told = json.dumps(list(verdicts)).replace("<", "\\u003c")
+    return _PAGE.replace("TITLE", title).replace("KINDS", shown).replace("VERDICTS", told)
 
 
 _PAGE = """<!doctype html>
@@ -175,19 +180,23 @@ _PAGE = """<!doctype html>
  input { flex: 1 } button { font: inherit; padding: .1rem .8rem } output { min-width: 7rem; text-align: right }
  button { border: 1px solid #bbb; border-radius: 4px; background: #f6f6f6; color: inherit }
  button[aria-pressed=true] { background: #30343b; color: #fff }
+ #health { margin: 0 0 .5rem; color: #555 } #health:empty { display: none }
  img { max-width: 100%; height: auto; border: 1px solid #ddd }
 </style>
 <h1>TITLE</h1>
 <nav id="kinds"></nav>
 <div class="bar"><button id="play">play</button><input id="at" type="range" min="0" value="0" aria-label="step">
 <output id="step"></output></div>
+<p id="health"></p>
 <img id="sheet" alt="samples">
 <script>
- const kinds = KINDS, at = document.getElementById("at"), sheet = document.getElementById("sheet");
+ const kinds = KINDS, verdicts = VERDICTS, at = document.getElementById("at"), sheet = document.getElementById("sheet");
  const play = document.getElementById("play"), nav = document.getElementById("kinds");
  let names = [], timer = null;
- const show = () => { const name = names[at.value]; sheet.src = name;
-   document.getElementById("step").value = "step " + Number(name.match(/(\\d+)\\.png$/)[1]).toLocaleString("en"); };
+ const show = () => { const name = names[at.value], step = Number(name.match(/(\\d+)\\.png$/)[1]); sheet.src = name;
+   const held = verdicts.filter(verdict => verdict[0] <= step);
+   document.getElementById("step").value = "step " + step.toLocaleString("en");
+   document.getElementById("health").textContent = held.length ? "health: " + held[held.length - 1][1] : ""; };
  const stop = () => { clearInterval(timer); timer = null; play.textContent = "play"; };
  const choose = kind => { stop(); names = kinds[kind]; at.max = names.length - 1; at.value = names.length - 1;
    for (const button of nav.children) button.setAttribute("aria-pressed", button.textContent == kind);

@@ -26,6 +26,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen.engine.config import RunConfig
+from keras_gen.engine.health import TERMS, Health
 from keras_gen.engine.model import GenerativeModel, Served, Values
 from keras_gen.engine.optimizers import FusedAdam
 from keras_gen.engine.plots import plane
@@ -173,10 +174,7 @@ class GAN(GenerativeModel):
         self.add_player("discriminator", "discriminator")
         self.noise = keras.random.SeedGenerator(name="noise")
         self.log_terms(
-            train=[
-                *("generator_loss", "discriminator_loss"),
-                *("real_logit", "fake_logit", "real_accuracy", "fake_accuracy"),
-            ],
+            train=["generator_loss", "discriminator_loss", *TERMS],
             test=["energy_score"],
         )
         if config.augment == "ada":
@@ -259,13 +257,7 @@ class GAN(GenerativeModel):
 
     def _of_both(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[Values, Values, Values]:
         real, fake = self._play(batch)
-        middle = adversarial.middle(self.objective, self.targets)
-        terms = {
-            "real_logit": tf.reduce_mean(real.logit),
-            "fake_logit": tf.reduce_mean(fake.logit),
-            "real_accuracy": tf.reduce_mean(tf.cast(real.logit > middle, tf.float32)),
-            "fake_accuracy": tf.reduce_mean(tf.cast(fake.logit < middle, tf.float32)),
-        }
+        terms = adversarial.decisions(real.logit, fake.logit, adversarial.middle(self.objective, self.targets))
         losses = {}
         for player, loss in (("discriminator", self.discriminator_loss), ("generator", self.generator_loss)):
             losses[player], own = loss(real, fake)
@@ -375,6 +367,19 @@ class GAN(GenerativeModel):
         """(batch,), with 0 for what counts as real as well as generated."""
         logits = self.judge(images, labels, training=False)["logit"][:, 0]
         return logits - adversarial.middle(self.objective, self.targets)
+
+    def health(self) -> Health:
+        """Pictures of the labels of a batch, by the generator that is training."""
+
+        def draw(batch: tuple[tf.Tensor, tf.Tensor], noise: tf.Tensor) -> tf.Tensor:
+            return self.generator(self.vectors(noise, batch[1]), training=False)
+
+        return Health(
+            real=lambda batch: batch[0],
+            draw=draw,
+            latents=lambda count, seed: latent_vectors(count, self.config.latent, seed),
+            critic=self.objective == "wasserstein",
+        )
 
     def served_source(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
         """Vectors to prove the exports on, as many as there are images."""

@@ -21,6 +21,7 @@ import keras
 import tensorflow as tf
 
 from keras_gen.engine.config import RunConfig
+from keras_gen.engine.health import TERMS, Health
 from keras_gen.engine.model import GenerativeModel, Served
 from keras_gen.engine.optimizers import FusedAdam
 from keras_gen.errors import UserError
@@ -132,7 +133,7 @@ class Pix2Pix(GenerativeModel):
                 ),
             )
             self.add_player("discriminator", "discriminator")
-            terms += ["generator_gan", "discriminator_loss"]
+            terms += ["generator_gan", "discriminator_loss", *TERMS]
             if config.gan_loss == "wgangp":
                 self.mix = keras.random.SeedGenerator(name="mix")
                 terms += ["discriminator_penalty"]
@@ -179,6 +180,7 @@ class Pix2Pix(GenerativeModel):
         if self.adversarial:
             real_logits = self.judge(source, target, training=True)
             fake_logits = self.judge(source, fake, training=True)
+            terms |= adversarial.decisions(real_logits, fake_logits, adversarial.middle(self.kind))
             terms["generator_gan"] = adversarial.generator_loss(self.kind, fake_logits)
             losses["generator"] += terms["generator_gan"]
             objective = adversarial.discriminator_loss(self.kind, real_logits, fake_logits)
@@ -220,6 +222,16 @@ class Pix2Pix(GenerativeModel):
             }
             shown["discriminator_patches"] = maps
         return shown
+
+    def health(self) -> Health | None:
+        """Translations of a batch's sources beside its targets; there is no noise, or none that is chosen."""
+        if not self.adversarial:
+            return None
+        return Health(
+            real=lambda batch: batch[1],
+            draw=lambda batch, _: self.generator(batch[0], training=False),
+            critic=self.kind == "wasserstein",
+        )
 
     def serving(self) -> dict[str, Served]:
         """The generator without noise, in float32 whatever the precision of training was."""

@@ -68,6 +68,17 @@ def middle(objective: Objective, targets: tuple[float, float] = (1.0, 0.0)) -> f
     return sum(targets) / 2.0 if objective == "lsgan" else 0.0
 
 
+def decisions(real: tf.Tensor, fake: tf.Tensor, middle: float = 0.0) -> dict[str, tf.Tensor]:
+    """Means of the logits, and the shares of them on the right side of `middle`: the terms of a health monitor."""
+    real, fake = tf.cast(real, tf.float32), tf.cast(fake, tf.float32)
+    return {
+        "real_logit": tf.reduce_mean(real),
+        "fake_logit": tf.reduce_mean(fake),
+        "real_accuracy": tf.reduce_mean(tf.cast(real > middle, tf.float32)),
+        "fake_accuracy": tf.reduce_mean(tf.cast(fake < middle, tf.float32)),
+    }
+
+
 def _cross_entropy(logits: tf.Tensor, probability: float) -> tf.Tensor:
     return tf.reduce_mean(tf.nn.softplus(logits) - probability * logits)
 

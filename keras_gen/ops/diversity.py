@@ -89,7 +89,7 @@ class Reference:
         """Mean distance of the features of two pictures of the data."""
         self._radius = np.quantile(distances, _NEAR)
         self._near = float(np.mean(distances <= self._radius))
-        self._unlike = _unlike(images)
+        self._unlike = _unlike(images) or None
 
     def diversity(self, samples: tf.Tensor) -> Diversity:
         """How diverse `samples`, (n, h, w, channels) of the same shape, are; they should be as many as the data."""
@@ -108,8 +108,10 @@ class Reference:
 
 
 def _unlike(images: tf.Tensor) -> float | None:
-    """Mean of 1 - MS-SSIM of each picture and the next."""
+    """Mean of 1 - MS-SSIM of each picture and another, the same pairs for every set; data may be in order of class."""
     scales = scales_that_fit(*images.shape[1:3])
     if not scales:
         return None
-    return 1.0 - float(np.mean(ms_ssim(images, tf.roll(images, 1, axis=0), scales)))
+    order = np.random.default_rng(_SEED).permutation(len(images))
+    pairs = (tf.gather(images, order), tf.gather(images, np.roll(order, 1)))
+    return max(0.0, 1.0 - float(np.mean(ms_ssim(*pairs, scales))))
