@@ -12,6 +12,7 @@ _OF_FILES = (
     tf.errors.FailedPreconditionError,  # a folder where a file is expected, and the other way round
     tf.errors.DataLossError,
     tf.errors.ResourceExhaustedError,  # a full disk or memory
+    tf.errors.OutOfRangeError,  # a file that has grown to its quota
 )
 
 
@@ -40,6 +41,9 @@ def from_system(error: OSError | tf.errors.OpError) -> UserError | None:
 
 
 def complaint(error: tf.errors.OpError) -> str:
-    """What an operation itself says, without the trace before it and the names of nodes and functions around it."""
-    before_nodes = error.message.split("\n\t [[", 1)[0]
+    """What an operation itself says, without the trace before it and the names of nodes and functions around it.
+
+    Of log files it says first which one and why, then how many events they lost.
+    """
+    before_nodes = re.split(r"\n\t \[\[|\n\tFailed to flush", error.message, maxsplit=1)[0]
     return re.sub(r"\{\{.*?\}\} *", "", before_nodes).strip().rsplit("\n", 1)[-1]

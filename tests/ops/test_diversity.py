@@ -20,7 +20,7 @@ def pictures(seed, count, shape):
 def test_the_data_are_as_diverse_as_themselves_and_copies_are_not_at_all(shape):
     data = pictures(0, 40, shape)
     reference = Reference(data)
-    same, copies = reference.diversity(data[::-1]), reference.diversity(np.repeat(data[:1], 40, axis=0))
+    same, copies = reference.diversity(data), reference.diversity(np.repeat(data[:1], 40, axis=0))
     assert (same.distance, same.kinds) == pytest.approx((1.0, 1.0))
     assert copies.distance == 0.0
     assert copies.kinds == pytest.approx(0.1, abs=0.002)  # no fewer than the nearest tenth of the data's pairs tell
