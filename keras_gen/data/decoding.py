@@ -1,7 +1,8 @@
 """From encoded images to arrays of one size, many at a time, with every fault named: for pairs and single images."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from keras_gen.data import images
 from keras_gen.data.images import UnreadableImage
 from keras_gen.errors import UserError, complaint
 
+Encodings = Callable[[tf.Tensor], tuple[tf.Tensor, ...]]
+"""A graph function, int64 scalar index -> the encoded files of an example, string scalars."""
 _PASS_BATCH = 16  # examples handed from TensorFlow to Python at a time while all are checked
 
 
@@ -62,7 +65,82 @@ class Side:
         return tf.cast(image, tf.float32) / (np.iinfo(self.dtype).max / 2) - 1.0
 
 
-class Survey:
+def probed(
+    probe: Callable[..., np.ndarray], encoded: Encodings, indices: np.ndarray, skipped: list[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Reads all headers.
+
+    Args:
+      probe: (index, files of the example) -> int64 (4,).
+      encoded: see `Encodings`.
+      indices: of the examples.
+      skipped: gets a sentence for each that cannot be read.
+
+    Returns:
+      The indices that can be read, and (n, 4) of `probe` for them.
+
+    Raises:
+      UserError: the first fault of another kind.
+    """
+    survey = _Survey(probe, np.zeros(4, np.int64))
+
+    def load(index: tf.Tensor) -> tf.Tensor:
+        return tf.ensure_shape(tf.numpy_function(survey, [index, *encoded(index)], tf.int64), (4,))
+
+    headers = np.concatenate([batch for _, batch in _passed_once(load, indices)])
+    good = survey.good(indices, skipped)
+    return indices[good], headers[good]
+
+
+class Decoder:
+    """Examples by number, decoded and brought to one size: an image for each of their sides."""
+
+    def __init__(
+        self, decode: Callable[..., Sequence[np.ndarray]], encoded: Encodings, sides: Sequence[Side], size: int
+    ) -> None:
+        """Args:
+        decode: (index, files of the example) -> an array of each side, (height, width, channels) of its type.
+        encoded: see `Encodings`.
+        sides: how each is stored.
+        size: height and width of the images [pixels].
+        """
+        self._decode, self._encoded, self._sides, self._size = decode, encoded, sides, size
+
+    def load(self, index: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """One example, within a graph: (size, size, channels) of each side, as stored."""
+        return self._load(index, self._decode)
+
+    def load_all(self, indices: np.ndarray, skipped: list[str], *, keep: bool) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Decodes each of many examples once.
+
+        Args:
+          indices: of the examples.
+          skipped: gets a sentence for each that cannot be decoded.
+          keep: whether to hold what was decoded.
+
+        Returns:
+          The indices that can be decoded, and with `keep` the images of each side, (their number, size, size,
+          channels), as stored.
+
+        Raises:
+          UserError: the first fault of another kind.
+        """
+        survey = _Survey(self._decode, [np.zeros((1, 1, side.channels), side.dtype) for side in self._sides])
+        shape = (len(indices) if keep else 0, self._size, self._size)
+        stored = [np.empty((*shape, side.channels), side.dtype) for side in self._sides]
+        for start, batch in _passed_once(partial(self._load, decode=survey), indices):
+            for array, part in zip(stored, batch, strict=True) if keep else ():
+                array[start : start + len(part)] = part
+        good = survey.good(indices, skipped)
+        return indices[good], stored if good.all() or not keep else [array[good] for array in stored]
+
+    def _load(self, index: tf.Tensor, decode: Callable) -> tuple[tf.Tensor, ...]:
+        types = [side.dtype for side in self._sides]
+        arrays = tf.numpy_function(decode, [index, *self._encoded(index)], types, stateful=False)
+        return tuple(side.resize(image, self._size) for side, image in zip(self._sides, arrays, strict=True))
+
+
+class _Survey:
     """Wraps a function of (index, ...), so that one pass finds all bad examples instead of the first."""
 
     def __init__(self, function: Callable, stand_in: Any) -> None:
@@ -86,7 +164,7 @@ class Survey:
         return np.array([int(index) not in self._problems for index in indices], bool)
 
 
-def passed_once(load: Callable, indices: np.ndarray) -> Iterator[tuple[int, Any]]:
+def _passed_once(load: Callable, indices: np.ndarray) -> Iterator[tuple[int, Any]]:
     """(start, batch of numpy arrays) of `load` over `indices`, in parallel and in order."""
     numbers = tf.data.Dataset.from_tensor_slices(indices)
     start = 0

@@ -16,7 +16,7 @@ import tensorflow as tf
 from keras_gen.data import images
 from keras_gen.data.array_files import Arrays
 from keras_gen.data.config import FilesConfig
-from keras_gen.data.decoding import Side, Survey, passed_once
+from keras_gen.data.decoding import Decoder, Side, probed
 from keras_gen.data.folders import listed, shown
 from keras_gen.data.image_sources import ACCEPTED, Drawn, Encoded, Sampled, Source, Split, find_set
 from keras_gen.data.pipeline import coin, ordered_batches, training_stream, uniforms
@@ -93,14 +93,14 @@ class ImagesData:
         self.skipped: list[str] = []
 
         parts = ((split.train, split.train_indices), (split.validation, split.validation_indices))
-        probed = [self._probe(source, indices) for source, indices in parts]
-        forms = np.concatenate([forms for _, forms in probed])
+        found = [self._probe(source, indices) for source, indices in parts]
+        forms = np.concatenate([forms for _, forms in found])
         self.image_size = config.image_size or self._own_size(forms)
         self._side = self._follow(forms)
         self.channels = self._side.channels
 
         pixel = self.channels * self._side.dtype.itemsize
-        self._bytes = pixel * self.image_size**2 * sum(len(good) for good, _ in probed)
+        self._bytes = pixel * self.image_size**2 * sum(len(good) for good, _ in found)
         # What is drawn costs no memory; arrays that were read are held in any case.
         self._drawn_anew = any(isinstance(source, Drawn | Sampled) for source in sources)
         self._cached = not self._drawn_anew and self._bytes <= config.most_bytes
@@ -110,8 +110,8 @@ class ImagesData:
                 f"{self.image_size}, and --cache-gib {config.cache_gib:g} accepts no more than that in memory."
             )
         self._vectorised = self._cached or self._drawn_anew
-        self._train, self.train_labels = self._table(split.train, probed[0][0])
-        self._validation, held_labels = self._table(split.validation, probed[1][0])
+        self._train, self.train_labels = self._table(split.train, found[0][0])
+        self._validation, held_labels = self._table(split.validation, found[1][0])
         self.train_size, self.val_size = len(self.train_labels), len(held_labels)
         if self.skipped and not config.skip_bad:
             total = sum(len(indices) for _, indices in parts)
@@ -193,14 +193,7 @@ class ImagesData:
             info = images.probe(contents, source.names(index), self._config.max_pixels)
             return np.array([info.height, info.width, info.channels, info.bits])
 
-        survey = Survey(form_of, np.zeros(4, np.int64))
-
-        def probe(index: tf.Tensor) -> tf.Tensor:
-            return tf.ensure_shape(tf.numpy_function(survey, [index, source.encoded(index)], tf.int64), (4,))
-
-        forms = np.concatenate([batch for _, batch in passed_once(probe, indices)])
-        good = survey.good(indices, self.skipped)
-        return indices[good], forms[good]
+        return probed(form_of, lambda index: (source.encoded(index),), indices, self.skipped)
 
     def _own_size(self, forms: np.ndarray) -> int:
         sizes = {(int(height), int(width)) for height, width in forms[:, :2]}
@@ -282,28 +275,17 @@ class ImagesData:
         return lambda numbers, keys: (tf.gather(table, numbers), tf.gather(ids, numbers), keys), labels
 
     def _decoded(self, source: Encoded, indices: np.ndarray) -> tuple[_Load, np.ndarray]:
-        size, side = self.image_size, self._side
+        def decode(index: np.int64, contents: bytes) -> tuple[np.ndarray]:
+            return (self._side.decode(contents, source.names(index)),)
 
-        def decode(index: np.int64, contents: bytes) -> np.ndarray:
-            return side.decode(contents, source.names(index))
-
-        def load(index: tf.Tensor, decode: Callable = decode) -> tf.Tensor:
-            arguments = [index, source.encoded(index)]
-            return side.resize(tf.numpy_function(decode, arguments, side.dtype, stateful=False), size)
-
+        decoder = Decoder(decode, lambda index: (source.encoded(index),), (self._side,), self.image_size)
         if self._cached or self._config.verify:
-            survey = Survey(decode, np.zeros((1, 1, side.channels), side.dtype))
-            stored = np.empty((len(indices) if self._cached else 0, size, size, side.channels), side.dtype)
-            for start, batch in passed_once(partial(load, decode=survey), indices):
-                if self._cached:
-                    stored[start : start + len(batch)] = batch
-            good = survey.good(indices, self.skipped)
-            indices = indices[good]
+            indices, stored = decoder.load_all(indices, self.skipped, keep=self._cached)
             if self._cached:
-                return self._held(stored if good.all() else stored[good], source.labels[indices])
+                return self._held(*stored, source.labels[indices])
         labels = source.labels[indices]
         chosen, ids = tf.constant(indices), tf.constant(labels)
-        return lambda number, key: (load(chosen[number]), ids[number], key), labels
+        return lambda number, key: (*decoder.load(chosen[number]), ids[number], key), labels
 
     def _finish(self, image: tf.Tensor, label: tf.Tensor, keys: tf.Tensor, mirror: bool) -> tuple[tf.Tensor, tf.Tensor]:
         if mirror:

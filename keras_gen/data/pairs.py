@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from keras_gen.data import images
 from keras_gen.data.config import FilesConfig
-from keras_gen.data.decoding import Side, Survey, passed_once
+from keras_gen.data.decoding import Decoder, Side, probed
 from keras_gen.data.folders import listed, shown
 from keras_gen.data.images import UnreadableImage
 from keras_gen.data.pair_sources import ACCEPTED, Source, Split, find_pairs
@@ -162,17 +162,19 @@ class PairsData:
         self.skipped: list[str] = []
 
         parts = ((split.train, split.train_indices), (split.validation, split.validation_indices))
-        probed = [self._probe(source, indices) for source, indices in parts]
-        self._sides = self._follow(np.concatenate([headers for _, headers in probed]))
+        found = [
+            probed(PairReader(source, config).probe, source.encoded, indices, self.skipped) for source, indices in parts
+        ]
+        self._sides = self._follow(np.concatenate([headers for _, headers in found]))
         self.source_channels = self.labels or self._sides[0].channels
         self.target_channels = self._sides[1].channels
 
         pixel = sum(side.channels * side.dtype.itemsize for side in self._sides)
         areas = (self._load_size**2, image_size**2)
-        self._bytes = pixel * sum(len(headers) * area for (_, headers), area in zip(probed, areas, strict=True))
+        self._bytes = pixel * sum(len(headers) * area for (_, headers), area in zip(found, areas, strict=True))
         self._cached = self._bytes <= config.cache_gib * 2**30
-        self._train, self.train_size = self._table(split.train, probed[0][0], self._load_size)
-        self._validation, self.val_size = self._table(split.validation, probed[1][0], image_size)
+        self._train, self.train_size = self._table(split.train, found[0][0], self._load_size)
+        self._validation, self.val_size = self._table(split.validation, found[1][0], image_size)
         if self.skipped and not config.skip_bad:
             total = sum(len(indices) for _, indices in parts)
             raise UserError(
@@ -235,17 +237,6 @@ class PairsData:
             shard=shard,
         )
 
-    def _probe(self, source: Source, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Reads all headers: the indices that can be read, and (n, 4) of `PairReader.probe` for them."""
-        survey = Survey(PairReader(source, self._config).probe, np.zeros(4, np.int64))
-
-        def probe(index: tf.Tensor) -> tf.Tensor:
-            return tf.ensure_shape(tf.numpy_function(survey, [index, *source.encoded(index)], tf.int64), (4,))
-
-        headers = np.concatenate([batch for _, batch in passed_once(probe, indices)])
-        good = survey.good(indices, self.skipped)
-        return indices[good], headers[good]
-
     def _follow(self, headers: np.ndarray) -> tuple[Side, Side]:
         """How to store source and target: by the flags, else by the richest image that the data holds."""
         channels, bits = headers.max(axis=0, initial=1).reshape(2, 2).T
@@ -257,29 +248,16 @@ class PairsData:
 
     def _table(self, source: Source, indices: np.ndarray, size: int) -> tuple[_Table, int]:
         """A function from number to the stored pair of `size`, and how many there are; checks every pair."""
-        types = [side.dtype for side in self._sides]
         decode = partial(PairReader(source, self._config).decode, sides=self._sides)
-
-        def load(index: tf.Tensor, decode: Callable = decode) -> tuple[tf.Tensor, ...]:
-            pair = tf.numpy_function(decode, [index, *source.encoded(index)], types, stateful=False)
-            return tuple(side.resize(image, size) for side, image in zip(self._sides, pair, strict=True))
-
+        decoder = Decoder(decode, source.encoded, self._sides, size)
         if self._cached or self._config.verify:
-            survey = Survey(decode, [np.zeros((1, 1, side.channels), side.dtype) for side in self._sides])
-            rows = len(indices) if self._cached else 0
-            stored = [np.empty((rows, size, size, side.channels), side.dtype) for side in self._sides]
-            for start, batch in passed_once(partial(load, decode=survey), indices):
-                for array, part in zip(stored, batch, strict=True):
-                    if self._cached:
-                        array[start : start + len(part)] = part
-            good = survey.good(indices, self.skipped)
-            indices = indices[good]
+            indices, stored = decoder.load_all(indices, self.skipped, keep=self._cached)
             if self._cached:
                 with tf.device("CPU:0"):  # held outside the graph, which could not take more than 2 GB
-                    tables = [tf.constant(array if good.all() else array[good]) for array in stored]
+                    tables = list(map(tf.constant, stored))
                 return lambda number: tuple(table[number] for table in tables), len(indices)
         chosen = tf.constant(indices)
-        return lambda number: load(chosen[number]), len(indices)
+        return lambda number: decoder.load(chosen[number]), len(indices)
 
     def _augmented(self, index: tf.Tensor, key: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         draw = tf.random.stateless_uniform((3,), key)
