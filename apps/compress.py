@@ -106,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _training(flags: Flags, count: int) -> Iterator[np.ndarray]:
     """Batches of the run's training images, at most `count` in all."""
     data = reopen(flags.run, flags.data)
-    print(f"Counting the latents of {min(count, data.train_size)} training images of {flags.run}, once.", flush=True)
+    print(f"Counting what {min(count, data.train_size)} training images of {flags.run} become, once.", flush=True)
     batches = data.train(256, stop=min(count, data.train_size))
     return (batch[0].numpy() for batch in batches)
 

@@ -1,8 +1,7 @@
 """Pictures as maps of codes: the indices that a vector quantiser chooses, entropy-coded as they are.
 
 There is nothing to round: how good a picture is and how many numbers it takes was decided when the run was trained. How
-often each code occurs at each place is counted on training images; codes that were rare or never seen at a place are
-expected there as often as anywhere.
+often each code occurs at each place is counted on training images.
 """
 
 from __future__ import annotations
@@ -14,9 +13,8 @@ import keras
 import numpy as np
 
 from keras_gen.compression import codec
-from keras_gen.compression.container import EntropyModel
+from keras_gen.compression.container import EntropyModel, half_more
 
-_PRIOR_IMAGES = 100  # see `frequencies`
 _STEP = 1  # of the quantisation, in the header of a file
 
 
@@ -54,7 +52,7 @@ class CodeCodec(codec.Codec):
         super().__init__(encoder, decoder, statistics)
         self._map = encoder.output_shape[1:]
         self.units, self._codes = statistics.counts.shape
-        self._model = EntropyModel(frequencies(statistics.counts))
+        self._model = EntropyModel(half_more(statistics.counts))
 
     def cells(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
         """The indices, row by row."""
@@ -84,13 +82,3 @@ class CodeCodec(codec.Codec):
     def described(self, step: int) -> str:
         """Where the numbers are from."""
         return f"{self.units} codes out of {self._codes}"
-
-
-def frequencies(counts: np.ndarray) -> np.ndarray:
-    """How often each code is expected at each place: integers of at least 1, (places, codes), as `counts`.
-
-    What was counted at a place, and as much as of `_PRIOR_IMAGES` images more in which codes are distributed as over
-    all places (MacKay, Peto 1995, Natural Language Engineering 1: a Dirichlet prior about the shared distribution).
-    """
-    everywhere = 2 * counts.sum(axis=0) + 1  # half a count for each, as of latents: none is impossible
-    return counts * everywhere.sum() + _PRIOR_IMAGES * everywhere

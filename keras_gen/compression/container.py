@@ -87,6 +87,12 @@ class EntropyModel:
         return symbols, int(left[0]) if len(left) == 2 and left[1] == 1 else None
 
 
+def half_more(counts: np.ndarray) -> np.ndarray:
+    """Frequencies for `EntropyModel` by counts: half a count more of each symbol (Krichevsky, Trofimov 1981, IEEE
+    Transactions on Information Theory 27(2)), so that none is impossible."""
+    return 2 * counts + 1
+
+
 def pack(header: Header, symbols: np.ndarray, model: EntropyModel) -> bytes:
     """A file of symbols (header.symbols,)."""
     head = header.to_bytes()

@@ -26,7 +26,7 @@ import tensorflow as tf
 
 from keras_gen.compression import codec
 from keras_gen.compression.codec import function_of, in_batches
-from keras_gen.compression.container import EntropyModel
+from keras_gen.compression.container import EntropyModel, half_more
 
 CELLS_PER_LEVEL = 4
 """Cells in which training latents are counted, and of which steps are multiples [1/level]."""
@@ -131,7 +131,7 @@ class LatentCodec(codec.Codec):
             seen = np.bincount(symbols, counts).astype(np.int64)
             middle = np.unique(bins) * step - step // 2 + (step - 1) / 2
             mean = np.bincount(symbols, counts * cells) / np.maximum(seen, 1)
-            frequencies.append(2 * seen + 1)  # half a count for each (Krichevsky, Trofimov 1981): none is impossible
+            frequencies.append(half_more(seen))
             centres.append(np.where(seen, mean, middle))
         return EntropyModel(frequencies), centres
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 from PIL import Image
 
 from keras_gen.compression.codec import Codec
@@ -158,9 +159,8 @@ def ranges(found: dict[str, list[Point]]) -> list[str]:
         rates = [point.bits_per_pixel for point in points]
         best = [f"{title} {max(getattr(p, m) for p in points):.4g}" for m, title in _measured(found).items()]
         whose = "The run's" if name == "run" else f"{name}'s"
-        sentences.append(
-            f"{whose} files take {min(rates):.2f} to {max(rates):.2f} bits per pixel, at best {', '.join(best)}."
-        )
+        spread = " to ".join(dict.fromkeys(f"{rate:.2f}" for rate in (min(rates), max(rates))))
+        sentences.append(f"{whose} files take {spread} bits per pixel, at best {', '.join(best)}.")
     return sentences
 
 
@@ -212,13 +212,17 @@ def _plot(found: dict[str, list[Point]], lossless: float) -> bytes:
     figure = Figure(figsize=(5.5 * len(titles), 4.2), layout="constrained")
     for axes, (measure, title) in zip(np.ravel(figure.subplots(1, len(titles))), titles.items(), strict=True):
         for name, points in found.items():
-            for without, style in ((False, "o-"), (True, ":")):
+            for without, style in ((False, "o-"), (True, ":" if len(points) > 1 else "o")):
                 rates, values = _line(points, measure, without)
+                marks = {"markersize": 3, "fillstyle": "none" if without else "full"}
                 label = None if without else name
-                axes.plot(np.maximum(rates, 1e-3), values, style, color=_COLOURS[name], label=label, markersize=3)
+                axes.plot(np.maximum(rates, 1e-3), values, style, color=_COLOURS[name], label=label, **marks)
         axes.axvline(lossless, color="0.6", linewidth=0.8, label="PNG, lossless")
         axes.plot([], [], ":", color="0.3", label="without headers")
         axes.set(xscale="log", xlabel="bits per pixel", ylabel=title)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.grid(alpha=0.25)
     figure.axes[0].legend(frameon=False, fontsize=9, loc="upper left")
     buffer = io.BytesIO()

@@ -34,6 +34,7 @@ def test_who_gives_more_is_read_from_the_lines_through_the_points(run, jpeg, sai
 def test_ranges_are_those_of_the_points():
     found = {name: line((1, 10), (2, 20.5)) for name in ("run", "JPEG", "WebP")}
     assert ranges(found)[1] == "JPEG's files take 1.00 to 2.00 bits per pixel, at best PSNR [dB] 20.5."
+    assert ranges({"run": line((1, 10))}) == ["The run's files take 1.00 bits per pixel, at best PSNR [dB] 10."]
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (28, 40), (64, 64, 3)])
