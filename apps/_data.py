@@ -14,6 +14,7 @@ from keras_gen.data.facades import CLASSES
 from keras_gen.data.image_sets import ImagesConfig, open_images
 from keras_gen.data.noisy import NoisyConfig, open_noisy
 from keras_gen.data.pairs import PairsConfig, PairsData, open_pairs
+from keras_gen.data.semi_supervised import SemiSupervisedConfig, open_semi_supervised
 from keras_gen.data.sequence_files import Sequences
 from keras_gen.data.sequences import SequencesConfig, open_sequences, read_sequences
 from keras_gen.data.superres import SuperresConfig, open_superres
@@ -60,6 +61,11 @@ _KINDS = (
         NoisyConfig,
         lambda data, model: quick_check_images(data),
         lambda data, model, seed: open_noisy(data, seed),
+    ),
+    Kind(
+        SemiSupervisedConfig,
+        lambda data, model: quick_check_images(data),
+        lambda data, model, seed: open_semi_supervised(data, seed),
     ),
     Kind(
         SuperresConfig,

@@ -8,6 +8,8 @@ A run on single images is judged by the distances of its reconstructions; one of
 active latent units, and with `--importance-samples` by the likelihood itself. Where the factors of its images are known
 (`--data shapes`), `--metrics mig,factor_vae_score` says how well latent units stand for them.
 
+A run that classifies is judged by its errors.
+
 A run that takes noise away is judged by the distances of what it cleans, beside those of the noisy images, for every
 kind of noise.
 """
@@ -19,6 +21,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import tensorflow as tf
 import tyro
 
@@ -30,6 +33,7 @@ from keras_gen.data.folders import listed, shown
 from keras_gen.data.image_sets import ImagesConfig, ImagesData
 from keras_gen.data.noisy import NoisyConfig, NoisyData
 from keras_gen.data.pairs import PairsConfig, PairsData
+from keras_gen.data.semi_supervised import SemiSupervisedData
 from keras_gen.data.shapes import LEVELS
 from keras_gen.engine.cli import app, parse
 from keras_gen.engine.config import read_config
@@ -191,6 +195,8 @@ def _run(flags: Flags, file: Path, reconstruction: Reconstruction) -> tuple[dict
     judges = {PairsConfig.__name__: _pairs, NoisyConfig.__name__: _noisy}
     if hasattr(family, "reconstruct"):
         judges[ImagesConfig.__name__] = _images
+    if hasattr(family, "classify"):
+        return _classifier(flags, file)
     if kind not in judges:
         raise UserError(f"{flags.run} is a run of {family.family}; accepted are those that draw from pairs or images.")
     if not hasattr(family, "log_weights"):
@@ -260,6 +266,31 @@ def _noisy(
                 reconstruction.update(cleaned, clean)
     figures = denoising.result()
     return {"denoising": figures}, ["", *denoising.lines(figures)]
+
+
+def _classifier(flags: Flags, file: Path) -> tuple[dict[str, Any], list[str]]:
+    """Figures and lines of a run that classifies: how many validation images it gets wrong."""
+    _leave_out(flags, "a run that classifies", "importance_samples", "metrics", "weights")
+    _leave_out(flags.pair, "a run that classifies", "fcn_score", "segmenter", "segmenter_epochs")
+    data: SemiSupervisedData = reopen(flags.run, flags.data, seed=read_config(flags.run)["run"]["seed"])
+    model, step = models.load(flags.run, flags.checkpoint)
+    require_writable(file, "--json")
+    wrong = [
+        np.asarray(tf.argmax(model.classify(images), axis=-1, output_type=tf.int32) != labels)
+        for images, labels in data.validation(_SMALL_BATCH, limit=flags.limit or None)
+    ]
+    wrong = np.concatenate(wrong)
+    count, errors = len(wrong), int(wrong.sum())
+    protocol = data.describe().splitlines()
+    result = {
+        "run": str(flags.run),
+        "checkpoint": {"which": flags.checkpoint, "step": step},
+        "data": protocol,
+        "validation_images": count,
+        "errors": errors,
+    }
+    title = f"{flags.run}, {flags.checkpoint} checkpoint (step {step})"
+    return result, [title, "", f"errors: {errors} of {count} validation images ({errors / count:.2%})", *protocol]
 
 
 def _images(

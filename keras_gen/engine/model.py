@@ -488,7 +488,7 @@ class Served:
     source: str
     output: str
     about: str
-    of_source: keras.Model | None = None
+    of_source: Callable[[Any], Any] | None = None
     chooses: bool = False
     labels: int = 0
 

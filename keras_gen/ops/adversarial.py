@@ -63,6 +63,19 @@ def generator_loss(objective: Objective, fake: tf.Tensor, target: float = 1.0) -
     raise ValueError(_unknown(objective))
 
 
+def feature_matching(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+    """||E real - E fake||_2^2, what a generator may minimise instead (Salimans et al. 2016, section 3.1).
+
+    It compares means over the batch, so it couples the examples.
+
+    Args:
+        real: features of real examples, (batch, ...).
+        fake: features of generated ones of the same form.
+    """
+    real, fake = tf.cast(real, tf.float32), tf.cast(fake, tf.float32)
+    return tf.reduce_sum(tf.square(tf.reduce_mean(real, axis=0) - tf.reduce_mean(fake, axis=0)))
+
+
 def middle(objective: Objective, targets: tuple[float, float] = (1.0, 0.0)) -> float:
     """The logit at which an example counts as real as well as generated; a critic's scores have no such point: 0."""
     return sum(targets) / 2.0 if objective == "lsgan" else 0.0

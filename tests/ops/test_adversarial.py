@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gen.ops.adversarial import discriminator_loss, generator_loss
+from keras_gen.ops.adversarial import discriminator_loss, feature_matching, generator_loss
 
 LOGITS = np.linspace(-4, 4, 9, dtype=np.float32)
 
@@ -52,3 +52,11 @@ def test_lsgan_and_wasserstein():
 def test_an_unknown_objective_is_named(function):
     with pytest.raises(ValueError, match="accepted are nonsaturating, minimax, lsgan, hinge and wasserstein"):
         function()
+
+
+def test_feature_matching_is_the_squared_distance_of_means():
+    rng = np.random.default_rng(2)
+    real, fake = rng.normal(size=(2, 6, 3, 4)).astype(np.float32)
+    expected = np.sum((real.mean(axis=0) - fake.mean(axis=0)) ** 2)
+    assert float(feature_matching(real, fake)) == pytest.approx(expected, rel=1e-5)
+    assert float(feature_matching(tf.constant(real, tf.bfloat16), real)) < 1e-4

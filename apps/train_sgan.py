@@ -1,0 +1,21 @@
+"""Train a classifier of few labelled images, and many unlabelled ones, as the discriminator of a GAN."""
+
+import sys
+from collections.abc import Sequence
+
+from apps._train import train
+from keras_gen.data.semi_supervised import SemiSupervisedConfig
+from keras_gen.engine.cli import app
+from keras_gen.models.sgan import PRESETS, SGAN
+
+EXAMPLE = "python -m apps.train_sgan --data folder_of_classes --image-size 32 --labels-per-class 25"
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train, preview, checkpoint and export a semi-supervised GAN."""
+    train(SGAN, PRESETS, SemiSupervisedConfig(), argv, example=EXAMPLE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""Images of which few have a label: what semi-supervised families train on.
+
+Of every class some training images, chosen by the seed, keep their label; all training images are seen without theirs.
+As 100 labelled images among 60,000 would hardly ever be met, they are a stream of their own, with an order of its own,
+and each example of a batch is one of either: (seed, position) says which, as of any other data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import tensorflow as tf
+
+from keras_gen.data.folders import shown
+from keras_gen.data.image_sets import ImagesConfig, ImagesData, split_of
+from keras_gen.data.image_sources import Split
+from keras_gen.data.pipeline import training_stream
+from keras_gen.data.points import POINT_SETS
+from keras_gen.errors import UserError
+from keras_gen.flags import positive
+
+
+@dataclass(frozen=True)
+class SemiSupervisedConfig(ImagesConfig):
+    """Which images to read, how, and how many of them have labels."""
+
+    labels_per_class: int = 10
+    """Training images of each class whose label is known, chosen by --seed [images]; 10 of MNIST's 6,000 in Salimans et
+    al. 2016. Validation images all have theirs."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive(self, "labels_per_class")
+        if self.data in POINT_SETS:
+            raise UserError(
+                f"--data {self.data} has other points at each access, so that none can be labelled for good; accepted "
+                "are images of classes."
+            )
+
+
+class SemiSupervisedData(ImagesData):
+    """As `ImagesData`; a training batch is (image, label, unlabelled image), a validation batch (image, label).
+
+    Attributes:
+      labelled: numbers of the training images whose labels are known, those of a class together.
+      label_count: number of the classes.
+    """
+
+    _config: SemiSupervisedConfig
+
+    def __init__(self, config: SemiSupervisedConfig, seed: int, split: Split) -> None:
+        super().__init__(config, seed, split)
+        if not self.classes:
+            raise UserError(
+                f"--data {shown(config.data)} has images without labels, and a classifier needs classes; accepted are "
+                "digits, shapes, a folder of one subfolder per class, and arrays or tfds:NAME with labels."
+            )
+        self.label_count = self.class_count
+        self.labelled = self._choose(config.labels_per_class)
+
+    def _choose(self, count: int) -> np.ndarray:
+        """`count` training images of each class; for a larger count those of a smaller one are among them."""
+        chosen = []
+        for label, name in enumerate(self.classes):
+            own = np.flatnonzero(self.train_labels == label)
+            if len(own) < count:
+                raise UserError(
+                    f"--labels-per-class got {count}, but there are {len(own)} training images of class {shown(name)}; "
+                    "accepted is at most that."
+                )
+            chosen.append(np.random.default_rng((self._seed, label)).permutation(own)[:count])
+        return np.concatenate(chosen)
+
+    def describe(self) -> str:
+        """As that of the images, and how many labels are known."""
+        return (
+            f"{super().describe()}\nlabels known of {len(self.labelled)} training images, "
+            f"{self._config.labels_per_class} of each class, chosen by the seed"
+        )
+
+    def train(
+        self, batch_size: int, *, start: int = 0, stop: int | None = None, shard: tuple[int, int] = (0, 1)
+    ) -> tf.data.Dataset:
+        """Labelled and unlabelled images in random order, for ever or up to position `stop`.
+
+        Both streams are those of `pipeline.training_stream`: an epoch has every training image once among the
+        unlabelled ones (those whose label is known, too), and the labelled ones as often as they go into it.
+
+        Returns:
+          (image, label, unlabelled image) batches: float32 in [-1, 1], (batch, size, size, channels), int32 (batch,),
+          and float32 as the first.
+        """
+        with tf.device("CPU:0"):
+            numbers = tf.constant(self.labelled)
+        place = {"start": start, "stop": stop, "shard": shard}
+        labelled = training_stream(
+            lambda places, keys: self._train(tf.gather(numbers, places), keys),
+            partial(self._finish, mirror=self._config.mirror),
+            len(self.labelled),
+            batch_size,
+            seed=self._seed,
+            vectorised=self._vectorised,
+            **place,
+        )
+        both = tf.data.Dataset.zip(labelled, super().train(batch_size, **place))
+        return both.map(lambda known, other: (*known, other[0]))
+
+
+def open_semi_supervised(config: SemiSupervisedConfig, seed: int) -> SemiSupervisedData:
+    """Finds, checks and decodes the images: see `image_sets.open_images`; the labels are chosen by `seed` too."""
+    return SemiSupervisedData(config, seed, split_of(config))

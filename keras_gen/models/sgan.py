@@ -1,0 +1,237 @@
+"""SGAN: a classifier that learns from few labels, and from telling many unlabelled images from generated ones.
+
+The discriminator has a logit l_k for each of K classes. That an image is generated is a class more, of logit 0, so that
+with Z(x) = sum_k exp l_k(x) the probability of being real is D(x) = Z / (Z + 1), the logistic function of log Z:
+
+    discriminator:  min  -E_labelled log p(y|x)  -  w (E_unlabelled log D(x) + E_z log(1 - D(G(z))))
+    generator:      min  ||E f(x) - E f(G(z))||^2,   f the features of the discriminator's last layer but one
+
+Whatever must be known of images to tell real ones from generated ones, all of them teach, labelled or not. The
+classifier is what is wanted in the end; a generator that draws too well leaves it nothing to learn, and one that only
+matches the mean features classifies best.
+
+Salimans et al.: Improved Techniques for Training GANs, NeurIPS 2016, arXiv 1606.03498, sections 3.1 and 5. Odena:
+Semi-Supervised Learning with Generative Adversarial Networks, 2016, arXiv 1606.01583 (`--objective nonsaturating`).
+
+Departures from the papers: the noise in the discriminator is that of the authors' program, where images are from 0 to
+1; weight normalisation starts from the initial kernels, not from a batch of data; ReLU and N(0, 1) in the generator
+where the program has softplus and uniform noise; both players move on one forward pass.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import partial
+from typing import Any, Literal
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+from keras_gen.engine.config import RunConfig
+from keras_gen.engine.model import Served, Values
+from keras_gen.errors import UserError
+from keras_gen.flags import Hidden, non_negative
+from keras_gen.layers.weight import WeightNormalization
+from keras_gen.models.gan import GAN, Adversarial, Judged
+from keras_gen.networks import gan as networks
+from keras_gen.ops import adversarial
+from keras_gen.ops.latents import vectors_of
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Adversarial):
+    """What the model is."""
+
+    architecture: networks.Architecture = "mlp"
+    """mlp: dense layers alone, as the papers have for MNIST; dcgan: Radford et al. 2016; resnet: blocks of Gulrajani et
+    al. 2017."""
+    hidden: tuple[int, ...] = (500, 500)
+    """Of mlp: units of the generator's layers [units]; 500, 500 in Salimans et al."""
+    discriminator_hidden: tuple[int, ...] = (1000, 500, 250, 250, 250)
+    """Of mlp: units of the discriminator's layers [units]; 1000, 500, 250, 250, 250 in Salimans et al."""
+    discriminator_norm: networks.AnyNorm = "none"
+    """Normalisation in the discriminator of dcgan and resnet, beside that of the weights, which all have."""
+    input_noise: float = 0.6
+    """Of mlp: deviation of normal noise on the images in the discriminator, training alone [of the range -1 to 1]; 0.3
+    of the range 0 to 1 in Salimans et al."""
+    unit_noise: float = 0.5
+    """Of mlp: deviation of normal noise on the outputs of its layers [1]; 0.5 in Salimans et al."""
+    objective: Literal["feature_matching", "nonsaturating"] = "feature_matching"
+    """What the generator minimises: the distance of mean features (Salimans et al.), or -E log D (Odena)."""
+    unsupervised_weight: float = 0.5
+    """Weight of telling real from generated beside the classification [1]; 0.5 in the program of Salimans et al."""
+    label_count: Hidden[int] = 10
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        non_negative(self, "input_noise", "unit_noise", "unsupervised_weight")
+        if self.architecture == "mlp" and min(self.discriminator_hidden, default=0) < 1:
+            raise UserError(
+                f"--discriminator-hidden got {self.discriminator_hidden}; accepted are one or more numbers greater "
+                "than 0."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Partly(Judged):
+    """Unlabelled real images.
+
+    Attributes:
+        labelled: as many others whose labels are known.
+    """
+
+    labelled: Judged | None = None
+
+
+class SGAN(GAN):
+    """A semi-supervised GAN: its discriminator is a classifier.
+
+    A training batch is (image, label, unlabelled image), float32 NHWC in [-1, 1] and int32;
+    a validation batch is (image, label).
+    """
+
+    family = "sgan"
+    Config = Config
+    monitor = "error"
+    fewest = 2  # the mean features of one image are its own, and to match them is to copy it
+    commands = ("evaluate RUN", *GAN.commands)
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.log_terms(train=["supervised_loss", "unsupervised_loss", "labelled_error"], test=["error"])
+
+    @property
+    def objective(self) -> adversarial.Objective:
+        """Of the discriminator, for both kinds of generator."""
+        return "nonsaturating"
+
+    def build_discriminator(self) -> keras.Model:
+        """(batch, S, S, channels) -> "classes", (batch, K), their logits, and "features"."""
+        config = self.config
+        if config.architecture == "mlp":
+            return _discriminator(config)
+        return networks.discriminator(config, {"classes": config.label_count}, wrap=WeightNormalization)
+
+    def judge(self, images: tf.Tensor, labels: tf.Tensor, training: bool = True) -> Values:
+        """The logits of the classes, and log Z, that of being real at all."""
+        said = super().judge(images, labels, training)
+        return said | {"logit": tf.reduce_logsumexp(said["classes"], axis=-1, keepdims=True)}
+
+    def _play(self, batch: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tuple[_Partly, Judged]:
+        """Unlabelled images with the labelled ones of the batch beside, and as many generated ones, judged."""
+        images, labels, unlabelled = batch
+        count = tf.shape(images)[0]
+        drawn = self.generator(self.draw_noise(count), training=True)
+        unknown = tf.fill((count,), -1)
+        # In one call, as each normalises the weights anew.
+        said = self.judge(self._shown(tf.concat([images, unlabelled], axis=0)), tf.concat([labels, unknown], axis=0))
+        labelled = Judged(images, labels, {name: value[:count] for name, value in said.items()})
+        real = _Partly(unlabelled, unknown, {name: value[count:] for name, value in said.items()}, labelled=labelled)
+        return real, Judged(drawn, unknown, self.judge(self._shown(drawn), unknown))
+
+    def discriminator_loss(self, real: _Partly, fake: Judged) -> tuple[tf.Tensor, Values]:
+        """The cross-entropy of the labelled images, and that of real and generated ones."""
+        classes, labels = real.labelled.said["classes"], real.labelled.labels
+        supervised = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, classes))
+        unsupervised, _ = super().discriminator_loss(real, fake)
+        terms = {
+            "supervised_loss": supervised,
+            "unsupervised_loss": unsupervised,
+            "labelled_error": tf.reduce_mean(_errors(classes, labels)),
+        }
+        return supervised + self.config.unsupervised_weight * unsupervised, terms
+
+    def generator_loss(self, real: _Partly, fake: Judged) -> tuple[tf.Tensor, Values]:
+        """The distance of the mean features, or the cross-entropy."""
+        if self.config.objective == "feature_matching":
+            return adversarial.feature_matching(real.said["features"], fake.said["features"]), {}
+        return super().generator_loss(real, fake)
+
+    def classify(self, images: tf.Tensor) -> tf.Tensor:
+        """The logits of the classes, (batch, K), by averaged weights if there are any."""
+        return self.inference("discriminator")(images, training=False)["classes"]
+
+    def validate(self, batch: tuple[tf.Tensor, ...]) -> Values:
+        """Whether the class of each image is another than its label, 1 or 0, and the GAN's terms."""
+        images, labels = batch[:2]
+        return super().validate((images, labels)) | {"error": _errors(self.classify(images), labels)}
+
+    def preview(self, batch: tuple[tf.Tensor, ...]) -> dict[str, Any]:
+        """As of the GAN."""
+        return super().preview(batch[:2])
+
+    def served_source(self, batch: tuple[tf.Tensor, ...]) -> tf.Tensor:
+        """The images."""
+        return batch[0]
+
+    def serving(self) -> dict[str, Served]:
+        """The classifier, and the generator, of averaged weights if the run has them."""
+        discriminator = self.for_serving("discriminator", self.build_discriminator)
+        probabilities = layers.Softmax(dtype="float32", name="probabilities")(discriminator.output["classes"])
+        network = keras.Model(discriminator.input, probabilities, name="classifier")
+        about = (
+            f"images: {self.config.image_text}; probabilities: (batch, {self.config.label_count}) float32, those of "
+            "the classes of an image that is real"
+        )
+        generator = super().serving()["generator"]
+        vectors = partial(vectors_of, units=self.config.latent)
+        return {
+            "classifier": Served(network, "images", "probabilities", about),
+            "generator": dataclasses.replace(generator, of_source=vectors),
+        }
+
+
+def _errors(classes: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """1 where the largest logit is not that of the label, else 0: (batch,) float32."""
+    return tf.cast(tf.argmax(classes, axis=-1, output_type=tf.int32) != labels, tf.float32)
+
+
+def _discriminator(config: Config) -> keras.Model:
+    """Dense layers with ReLU, weight normalisation and noise; only the last one learns how large its outputs are.
+
+    Noise of a fixed deviation would be overcome by larger outputs.
+    """
+    images = keras.Input(config.shape, name="images")
+    x = layers.GaussianNoise(config.input_noise)(layers.Flatten()(images))
+    for units in config.discriminator_hidden:
+        dense = layers.Dense(units, kernel_initializer="he_normal")
+        features = layers.ReLU()(WeightNormalization(dense, learn_scale=False)(x))
+        x = layers.GaussianNoise(config.unit_noise)(features)
+    x = WeightNormalization(layers.Dense(config.label_count, name="classes_units"))(x)
+    said = {"features": features, "classes": x}
+    said = {name: layers.Activation("linear", dtype="float32", name=name)(y) for name, y in said.items()}
+    return keras.Model(images, said, name="discriminator")
+
+
+PRESETS: dict[str, tuple[Config, RunConfig]] = {
+    "demo": (
+        Config(latent=32, hidden=(256, 256), discriminator_hidden=(256, 128, 128)),
+        RunConfig(
+            epochs=150,
+            batch_size=50,
+            learning_rate=1e-3,
+            ema=0.999,
+            steps_per_execution=16,
+            preview_every=800,
+            checkpoint_every=2400,
+        ),
+    ),
+    # Salimans et al., program for MNIST: 300 epochs of 600 steps, the last 100 with a falling rate; here half of them.
+    "paper": (
+        Config(),
+        RunConfig(
+            epochs=300,
+            batch_size=100,
+            learning_rate=3e-3,
+            ema=0.9999,
+            steps_per_execution=50,
+            preview_every=6000,
+            checkpoint_every=6000,
+        ),
+    ),
+    "tiny": (
+        Config(latent=4, hidden=(8,), discriminator_hidden=(12, 8)),
+        RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
+    ),
+}

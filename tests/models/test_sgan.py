@@ -1,0 +1,127 @@
+"""SGAN: the common questions, and the K + 1 classes of which one is to be generated."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conformance import Case, Conformance
+
+from keras_gen.errors import UserError
+from keras_gen.export.exporter import export
+from keras_gen.models.sgan import SGAN, Config
+
+TINY = Config(
+    image_size=8, channels=2, latent=3, hidden=(6, 5), discriminator_hidden=(9, 8), label_count=4, generator_norm="none"
+)
+STILL = dataclasses.replace(TINY, input_noise=0.0, unit_noise=0.0)
+PLAYERS = {"generator": ("generator",), "discriminator": ("discriminator",)}
+
+
+def batch(seed, count):
+    rng = np.random.default_rng(seed)
+    images, unlabelled = rng.uniform(-1, 1, (2, count, 8, 8, 2)).astype(np.float32)
+    return tf.constant(images), tf.constant(rng.integers(0, 4, count), tf.int32), tf.constant(unlabelled)
+
+
+class Calm(SGAN):
+    """Without its noise: replicas draw their own, so that two of them take another step than one device."""
+
+    family = "SGAN without noise"
+
+    def draw_noise(self, count):
+        return 0.0 * super().draw_noise(count) + 0.5
+
+
+class TestSGAN(Conformance):
+    """The calm generator does not match means, which are others in each part of a batch."""
+
+    case = Case(
+        SGAN,
+        TINY,
+        dataclasses.replace(STILL, objective="nonsaturating"),
+        batch,
+        lambda b: b[0],
+        PLAYERS,
+        calm_family=Calm,
+        reached=("discriminator",),
+    )
+
+    def test_exports_draw_what_the_preview_draws(self, trained, tmp_path):
+        """The classifier says what the model says by its averaged weights, the generator draws the samples."""
+        model, _ = trained
+        images, *_ = examples = batch(5, 3)
+        classifier, generator = model.serving().values()
+        probabilities = tf.nn.softmax(model.classify(images))
+        np.testing.assert_allclose(classifier.network(images, training=False), probabilities, atol=1e-6)
+        drawn = model.preview(examples)["samples"]["images"]
+        np.testing.assert_allclose(generator.network(model.fixed(), training=False), drawn, atol=1e-5)
+        for item in export(model.serving(), tmp_path, np.asarray(images)).values():
+            for figures in item["files"].values():
+                assert figures["max_abs_difference"] < 1e-4
+
+
+@pytest.fixture
+def model():
+    keras.utils.set_random_seed(0)
+    return SGAN(STILL)
+
+
+def softmax(logits):
+    return np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+
+
+@pytest.mark.parametrize("architecture", ["mlp", "dcgan"])
+def test_being_generated_is_a_class_of_logit_0(architecture):
+    """D = Z / (Z + 1) is what a softmax over K + 1 classes leaves of the last (Salimans et al. 2016, section 5)."""
+    model = SGAN(dataclasses.replace(STILL, architecture=architecture, filters=4))
+    images, labels, _ = batch(0, 6)
+    said = model.judge(images, labels, training=False)
+    with_generated = np.concatenate([said["classes"], np.zeros((6, 1))], axis=1)
+    np.testing.assert_allclose(tf.sigmoid(said["logit"][:, 0]), 1 - softmax(with_generated)[:, -1], rtol=1e-5)
+    np.testing.assert_allclose(tf.nn.softmax(said["classes"]), softmax(with_generated[:, :-1]), rtol=1e-5)
+
+
+def test_the_losses_are_those_of_the_k_plus_1_classes(model):
+    """-log p(y | x, real) of the labelled, -log p(real) of the unlabelled and -log p(generated) of the generated."""
+    images, labels, unlabelled = batch(1, 5)
+    real, fake = model._play((images, labels, unlabelled))
+    loss, terms = model.discriminator_loss(real, fake)
+    known, of_real, of_fake = (
+        softmax(np.concatenate([model.discriminator(x)["classes"], np.zeros((5, 1))], axis=1))
+        for x in (images, unlabelled, fake.images)
+    )
+    supervised = -np.mean(np.log(known[np.arange(5), labels] / (1 - known[:, -1])))
+    unsupervised = -np.mean(np.log(1 - of_real[:, -1])) - np.mean(np.log(of_fake[:, -1]))
+    assert float(terms["supervised_loss"]) == pytest.approx(supervised, rel=1e-4)
+    assert float(terms["unsupervised_loss"]) == pytest.approx(unsupervised, rel=1e-4)
+    assert float(loss) == pytest.approx(supervised + 0.5 * unsupervised, rel=1e-4)
+    wrong = known[:, :-1].argmax(axis=1) != labels
+    assert float(terms["labelled_error"]) == pytest.approx(np.mean(wrong))
+
+
+def test_a_generator_of_the_right_mean_features_is_content(model):
+    """Also if it draws other images: here the real ones in another order."""
+    images, labels, unlabelled = batch(2, 4)
+    real, _ = model._play((images, labels, unlabelled))
+    shuffled = tf.reverse(unlabelled, [0])
+    fake = dataclasses.replace(real, images=shuffled, said=model.judge(shuffled, labels))
+    assert float(model.generator_loss(real, fake)[0]) == pytest.approx(0, abs=1e-9)
+    moved = dataclasses.replace(fake, said={"features": fake.said["features"] + [[1.0] + 7 * [0.0]]})
+    assert float(model.generator_loss(real, moved)[0]) == pytest.approx(1, rel=1e-4)
+
+
+def test_noise_is_for_training_alone():
+    keras.utils.set_random_seed(0)
+    model, (images, labels, _) = SGAN(TINY), batch(3, 4)
+    first, second = (model.judge(images, labels)["logit"].numpy() for _ in range(2))
+    assert not np.allclose(first, second)
+    np.testing.assert_array_equal(model.classify(images), model.classify(images))
+
+
+def test_fields_that_cannot_be():
+    with pytest.raises(UserError, match=r"--discriminator-hidden got \(8, 0\)"):
+        Config(discriminator_hidden=(8, 0))
+    with pytest.raises(UserError, match="--unit-noise got -1"):
+        Config(unit_noise=-1.0)
