@@ -29,7 +29,8 @@ class Case:
         family: the class.
         config: tiny; the networks may be random in training (dropout).
         calm: the same without any chance in the step, for the comparison of replicas.
-        batch: (seed, number of examples) -> a batch as its data layer gives it.
+        batch: (seed, number of examples) -> a batch as its data layer gives it; where a step takes several, that many
+            examples for each.
         source: what the served network takes, from a batch.
         players: whom each player is to move, by the paper.
         still: ends of the paths of variables whose gradient is 0 by construction, such as a Wasserstein critic's last
@@ -193,7 +194,7 @@ class Conformance:
         batches = [self.case.batch(seed, count) for seed in range(8)]
         dataset = tf.data.Dataset.from_tensor_slices(
             tf.nest.map_structure(lambda *parts: np.concatenate(parts), *batches)
-        ).batch(count)
+        ).batch(len(tf.nest.flatten(batches[0])[0]))
 
         def train(strategy, accumulate):
             with strategy.scope():
@@ -219,7 +220,10 @@ class Conformance:
                     np.testing.assert_allclose(its_log[term], log[term], rtol=1e-4, atol=1e-6, err_msg=f"{way}: {term}")
 
     def test_an_overflow_on_one_replica_skips_the_step_on_all(self):
-        """float16 under two replicas, and what is not finite in the second half of the batch alone."""
+        """float16 under two replicas, and what is not finite in the second half of the batch alone.
+
+        Of several batches that a step takes, each has it.
+        """
         count = 2 * self.case.family.fewest
         keras.config.set_dtype_policy("mixed_float16")
         try:
@@ -227,11 +231,12 @@ class Conformance:
                 keras.utils.set_random_seed(4)
                 model = (self.case.calm_family or self.case.family)(self.case.calm)
                 model.compile(sgd(model))
+            several = model.batches_per_step
 
             def spoiled(seed):
                 def spoil(x):
                     x = np.array(x)
-                    x[-1] = self.case.spoil if x.dtype.kind == "f" else x[-1]
+                    x[-several:] = self.case.spoil if x.dtype.kind == "f" else x[-several:]
                     return x
 
                 return tf.nest.map_structure(spoil, self.case.batch(seed, count))
@@ -244,7 +249,7 @@ class Conformance:
             for optimizer in model.optimizers.values():
                 optimizer.dynamic_scale.assign(64.0)  # small enough for the good batches
             reached = self.case.players if self.case.reached is None else self.case.reached
-            halved = {player: 32.0 if player in reached else 64.0 for player in model.players}
+            halved = {player: 64.0 / 2**several if player in reached else 64.0 for player in model.players}
             _, before = fit(self.case.batch(0, count))
             untouched = {name for player in set(model.players) - set(reached) for name in model.players[player]}
             scales, after = fit(spoiled(1))

@@ -29,8 +29,14 @@ class ConstantThenLinear(keras.optimizers.schedules.LearningRateSchedule):
         return {"initial": self.initial, "turn": self.turn, "total": self.total}
 
 
-def scaled(rate: float | ConstantThenLinear, factor: float) -> float | ConstantThenLinear:
-    """A learning rate, or a schedule of one, times `factor` at every step."""
+def scaled(rate: float | ConstantThenLinear, factor: float, steps: int = 1) -> float | ConstantThenLinear:
+    """A learning rate, or a schedule of one, times `factor` at every step.
+
+    Args:
+        rate: of a player that takes one step with each of the run.
+        factor: of the rate.
+        steps: that this player takes with each of the run; its schedule ends with the run all the same.
+    """
     if isinstance(rate, ConstantThenLinear):
-        return ConstantThenLinear(rate.initial * factor, rate.turn, rate.total)
+        return ConstantThenLinear(rate.initial * factor, rate.turn * steps, rate.total * steps)
     return rate * factor

@@ -81,6 +81,11 @@ class Adversarial(networks.Layout):
     """Weight of the penalty on pictures that change more along one latent direction than along another [1]: two more
     passes through the generator."""
 
+    @property
+    def has_targets(self) -> bool:
+        """Whether the objective tells the discriminator what to say of real images, so that it can be smoothed."""
+        return True
+
     def __post_init__(self) -> None:
         super().__post_init__()
         positive(self, "n_critic", "discriminator_rate", "instance_noise_steps")
@@ -99,6 +104,11 @@ class Adversarial(networks.Layout):
                 raise UserError(f"--{flag} got {getattr(self, field)}; accepted is a decay from 0 to below 1.")
         if not 0 <= self.label_smoothing < 0.5:
             raise UserError(f"--label-smoothing got {self.label_smoothing}; accepted are 0 to below 0.5.")
+        if self.label_smoothing and not self.has_targets:
+            raise UserError(
+                f"--label-smoothing got {self.label_smoothing}; accepted is 0 where the objective has no target for "
+                "what the discriminator says."
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -206,10 +216,17 @@ class GAN(GenerativeModel):
     def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
         """Adam for each player."""
         config = self.config
-        rates = {"generator": learning_rate, "discriminator": scaled(learning_rate, config.discriminator_rate)}
         return {
             player: FusedAdam(rate, beta_1=config.beta_1, beta_2=config.beta_2, name=f"adam_{player}")
-            for player, rate in rates.items()
+            for player, rate in self.rates(learning_rate).items()
+        }
+
+    def rates(self, learning_rate: Any) -> dict[str, Any]:
+        """The learning rate of each player, of the run's: the discriminator's schedule is as long in its own steps."""
+        config = self.config
+        return {
+            "generator": learning_rate,
+            "discriminator": scaled(learning_rate, config.discriminator_rate, steps=config.n_critic),
         }
 
     def draw_noise(self, count: tf.Tensor) -> tf.Tensor:

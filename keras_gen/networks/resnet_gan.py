@@ -41,12 +41,12 @@ def resnet_features(
     """
     # The first block acts on the image itself: no activation before it, and the shortcut is pooled first.
     y = wrap(_convolution(filters))(x)
-    y = layers.AveragePooling2D()(wrap(_convolution(filters))(layers.ReLU()(y)))
-    x = layers.Add()([wrap(_convolution(filters, 1))(layers.AveragePooling2D()(x)), y])
+    y = layers.AveragePooling2D(2)(wrap(_convolution(filters))(layers.ReLU()(y)))
+    x = layers.Add()([wrap(_convolution(filters, 1))(layers.AveragePooling2D(2)(x)), y])
     for _ in range(halvings - 1):
         y = wrap(_convolution(filters))(layers.ReLU()(normalisation(norm)(x)))
-        y = layers.AveragePooling2D()(wrap(_convolution(filters))(layers.ReLU()(normalisation(norm)(y))))
-        x = layers.Add()([layers.AveragePooling2D()(wrap(_convolution(filters, 1))(x)), y])
+        y = layers.AveragePooling2D(2)(wrap(_convolution(filters))(layers.ReLU()(normalisation(norm)(y))))
+        x = layers.Add()([layers.AveragePooling2D(2)(wrap(_convolution(filters, 1))(x)), y])
     for _ in range(2):
         y = wrap(_convolution(filters))(layers.ReLU()(normalisation(norm)(x)))
         y = wrap(_convolution(filters))(layers.ReLU()(normalisation(norm)(y)))

@@ -1,0 +1,21 @@
+"""Train an LSGAN, a generative adversarial network of least squares, on images."""
+
+import sys
+from collections.abc import Sequence
+
+from apps._train import train
+from keras_gen.data.image_sets import ImagesConfig
+from keras_gen.engine.cli import app
+from keras_gen.models.lsgan import LSGAN, PRESETS
+
+EXAMPLE = "python -m apps.train_lsgan --data folder_of_images --image-size 32"
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train, preview, checkpoint and export an LSGAN."""
+    train(LSGAN, PRESETS, ImagesConfig(), argv, example=EXAMPLE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,21 @@
+"""Train a WGAN, a generative adversarial network whose critic estimates a Wasserstein distance, on images."""
+
+import sys
+from collections.abc import Sequence
+
+from apps._train import train
+from keras_gen.data.image_sets import ImagesConfig
+from keras_gen.engine.cli import app
+from keras_gen.models.wgan import PRESETS, WGAN
+
+EXAMPLE = "python -m apps.train_wgan --data folder_of_images --image-size 32"
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train, preview, checkpoint and export a WGAN."""
+    train(WGAN, PRESETS, ImagesConfig(), argv, example=EXAMPLE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""LSGAN: least squares instead of a cross-entropy, so that also pictures on the right side of a decision pay for how far.
+
+    discriminator:  min  E (D(x) - b)^2 + E (D(G(z)) - a)^2
+    generator:      min  E (D(G(z)) - c)^2
+
+The cross-entropy hardly moves a generated picture that the discriminator takes for real, however far from the data it
+is; a square does. With b - c = 1 and b - a = 2 the generator minimises the Pearson chi^2 divergence between the
+mixture's double and what it draws (section 3.3), as by --a -1 --b 1 --c 0; the default has the code 0 and 1 of section
+3.4, by which the generator asks for what is said of real images.
+
+Mao, Li, Xie, Lau, Wang, Smolley: Least Squares Generative Adversarial Networks, ICCV 2017, arXiv 1611.04076.
+
+Departures from the paper: its factor 1/2 of both losses is left out, to which Adam is indifferent; both players move
+on one forward pass.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import tensorflow as tf
+
+from keras_gen.engine.config import RunConfig
+from keras_gen.engine.model import Values
+from keras_gen.errors import UserError
+from keras_gen.models.gan import GAN, Adversarial, Judged
+from keras_gen.ops import adversarial
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Adversarial):
+    """What the model is."""
+
+    a: float = 0.0
+    """What the discriminator is to say of generated images [1]."""
+    b: float = 1.0
+    """What it is to say of real images [1]; --label-smoothing takes from it."""
+    c: float = 1.0
+    """What the generator wants it to say of generated images [1]."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.b - self.label_smoothing <= self.a:
+            raise UserError(
+                f"--b got {self.b}, with --label-smoothing {self.label_smoothing}; accepted are numbers that are "
+                f"greater by it than --a {self.a}."
+            )
+        if self.c <= self.a:
+            raise UserError(f"--c got {self.c}; accepted are numbers greater than --a {self.a}.")
+
+
+class LSGAN(GAN):
+    """A GAN of least squares."""
+
+    family = "lsgan"
+    Config = Config
+    objective: adversarial.Objective = "lsgan"
+
+    @property
+    def targets(self) -> tuple[float, float]:
+        """b and a."""
+        return self.config.b - self.config.label_smoothing, self.config.a
+
+    def generator_loss(self, real: Judged, fake: Judged) -> tuple[tf.Tensor, Values]:
+        """The squared distance from c (paper, eq. 2)."""
+        return adversarial.generator_loss(self.objective, fake.logit, self.config.c), {}
+
+
+PRESETS: dict[str, tuple[Config, RunConfig]] = {
+    "demo": (
+        Config(latent=32, filters=32),
+        RunConfig(
+            epochs=10,
+            steps_per_epoch=400,
+            batch_size=64,
+            learning_rate=5e-4,
+            ema=0.999,
+            steps_per_execution=10,
+            preview_every=400,
+            checkpoint_every=2000,
+        ),
+    ),
+    # Paper, section 4.1: LSUN at 112x112, batches of 64, Adam at 1e-3 with beta_1 = 0.5.
+    "paper": (
+        Config(latent=1024),
+        RunConfig(
+            epochs=100,
+            steps_per_epoch=1000,
+            batch_size=64,
+            learning_rate=1e-3,
+            preview_every=1000,
+            checkpoint_every=5000,
+        ),
+    ),
+    "tiny": (
+        Config(architecture="mlp", latent=4, hidden=(8,), generator_norm="none", discriminator_norm="none"),
+        RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
+    ),
+}

@@ -1,0 +1,95 @@
+"""SNGAN: a discriminator whose every layer is divided by its largest singular value, which makes it 1-Lipschitz.
+
+A network of such layers, with activations that are 1-Lipschitz too, cannot say of two images more different things than
+their distance allows. It needs no second derivative, and one iteration of the power method for each layer and step.
+
+    discriminator:  min  E max(0, 1 - D(x)) + E max(0, 1 + D(G(z)))
+    generator:      min  -E D(G(z))
+
+Miyato, Kataoka, Koyama, Yoshida: Spectral Normalization for Generative Adversarial Networks, ICLR 2018, arXiv
+1802.05957.
+
+Departures from the paper: a convolution's kernel is normalised as a matrix, as there, and its 4x4 kernels of stride 2
+are those of DCGAN; in the last of the n_critic steps both players move, on one forward pass.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import keras
+
+from keras_gen.engine.config import RunConfig
+from keras_gen.layers.spectral import SpectralNormalization, power_iteration
+from keras_gen.models.gan import GAN, Adversarial
+from keras_gen.networks import gan as networks
+from keras_gen.ops.adversarial import Objective
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Adversarial):
+    """What the model is."""
+
+    n_critic: int = 5
+    """Steps of the discriminator for one of the generator, each on fresh images and fresh noise [steps]; 5 in the
+    paper. A step of the run has all of them, so it takes n_critic batches."""
+    beta_1: float = 0.0
+    """Decay of Adam's first moment [0, 1); 0 in the paper."""
+    beta_2: float = 0.9
+    """Decay of Adam's second moment [0, 1); 0.9 in the paper."""
+    discriminator_norm: networks.AnyNorm = "none"
+    """Normalisation in the discriminator beside the spectral one; none, as others take the bound back."""
+
+    @property
+    def has_targets(self) -> bool:
+        """The hinge has none."""
+        return False
+
+
+class SNGAN(GAN):
+    """A GAN whose discriminator is spectrally normalised, with the hinge objective."""
+
+    family = "sngan"
+    Config = Config
+    objective: Objective = "hinge"
+
+    def build_discriminator(self) -> keras.Model:
+        """The discriminator of all members, each of its layers spectrally normalised, that of the logit too."""
+        return networks.discriminator(self.config, wrap=SpectralNormalization)
+
+    def before_discriminator(self) -> None:
+        """One power iteration for all its layers (paper, algorithm 1)."""
+        power_iteration(self.discriminator)
+
+
+PRESETS: dict[str, tuple[Config, RunConfig]] = {
+    "demo": (
+        Config(latent=32, filters=32, n_critic=1),
+        RunConfig(
+            epochs=10,
+            steps_per_epoch=400,
+            batch_size=64,
+            learning_rate=5e-4,
+            ema=0.999,
+            steps_per_execution=10,
+            preview_every=400,
+            checkpoint_every=2000,
+        ),
+    ),
+    # Paper, section 4.1 and appendix: CIFAR-10 at 32x32 with residual networks, 100,000 steps of the generator.
+    "paper": (
+        Config(architecture="resnet", latent=128, filters=128),
+        RunConfig(
+            epochs=100,
+            steps_per_epoch=1000,
+            batch_size=64,
+            learning_rate=2e-4,
+            preview_every=1000,
+            checkpoint_every=5000,
+        ),
+    ),
+    "tiny": (
+        Config(architecture="mlp", latent=4, hidden=(8,), generator_norm="none", n_critic=2),
+        RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
+    ),
+}

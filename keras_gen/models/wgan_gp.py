@@ -1,0 +1,147 @@
+"""WGAN-GP: a critic whose gradient is held at length 1, so that what it says is a distance.
+
+    critic:     min  E f(G(z)) - E f(x) + 10 E (||grad f(x^)||_2 - 1)^2,    x^ on a line between x and G(z)
+    generator:  min  -E f(G(z))
+
+The difference of its means is an estimate of the Wasserstein distance if f is 1-Lipschitz (Arjovsky et al. 2017). The
+optimal f has gradients of length 1 almost everywhere on the straight lines between what is real and what is drawn, and
+the penalty asks for that, at one point of each, uniformly chosen. So no weight is clipped, and f uses what it has.
+
+Gulrajani, Ahmed, Arjovsky, Dumoulin, Courville: Improved Training of Wasserstein GANs, NeurIPS 2017, arXiv 1704.00028.
+
+Two other penalties on the discriminator's gradient, of papers that keep the cross-entropy of GAN ("nonsaturating"),
+take one step of the discriminator for one of the generator (`--n-critic 1`), and have a weight of 10 as well:
+
+    dragan      E (||grad D|| - 1)^2 around real images     Kodali et al. 2017, arXiv 1705.07215
+    r1          E ||grad D||^2 / 2 at real images           Mescheder et al. 2018, arXiv 1801.04406; gamma is the weight
+
+Departures from the paper: in the last of the n_critic steps both players move, on one forward pass (the paper's
+generator moves after it, on fresh noise).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal
+
+import keras
+import tensorflow as tf
+
+from keras_gen.engine.config import RunConfig
+from keras_gen.engine.model import Values
+from keras_gen.errors import UserError
+from keras_gen.flags import non_negative
+from keras_gen.models.gan import GAN, Adversarial, Judged
+from keras_gen.networks import gan as networks
+from keras_gen.ops import penalties
+from keras_gen.ops.adversarial import Objective
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Adversarial):
+    """What the model is."""
+
+    n_critic: int = 5
+    """Steps of the critic for one of the generator, each on fresh images and fresh noise [steps]; 5 in the paper, 1 in
+    those of dragan and r1. A step of the run has all of them, so it takes n_critic batches."""
+    beta_1: float = 0.0
+    """Decay of Adam's first moment [0, 1); 0 in the paper."""
+    beta_2: float = 0.9
+    """Decay of Adam's second moment [0, 1); 0.9 in the paper."""
+    discriminator_norm: networks.AnyNorm = "layer"
+    """Normalisation in the critic: layer, instance or none; batch would make the gradient of an example depend on the
+    others, so it is refused."""
+    penalty: Literal["gradient", "dragan", "r1"] = "gradient"
+    """What holds the gradient: gradient, on lines between real and generated images, with the Wasserstein objective;
+    dragan, around real images, or r1, at them, with the cross-entropy."""
+    penalty_weight: float = 10.0
+    """Weight of the penalty [1]; 10 in all three papers."""
+
+    @property
+    def has_targets(self) -> bool:
+        """Only the cross-entropy has."""
+        return self.penalty != "gradient"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        non_negative(self, "penalty_weight")
+        if self.discriminator_norm == "batch":
+            raise UserError(
+                "--discriminator-norm got batch, by which the gradient of an example depends on the others of the "
+                "batch; accepted are layer, instance and none."
+            )
+
+
+class WGANGP(GAN):
+    """A GAN with a penalty on the critic's gradient: WGAN-GP, or one regularised by DRAGAN or R1."""
+
+    family = "wgan_gp"
+    Config = Config
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.log_terms(train=["gradient_penalty"])
+        if self.objective == "wasserstein":
+            self.log_terms(train=["wasserstein_estimate"])
+
+    @property
+    def objective(self) -> Objective:
+        """That of the penalty's paper."""
+        return "wasserstein" if self.config.penalty == "gradient" else "nonsaturating"
+
+    def discriminator_loss(self, real: Judged, fake: Judged) -> tuple[tf.Tensor, Values]:
+        """The objective and the penalty on the gradient (paper, eq. 3), each as a term."""
+        loss, terms = super().discriminator_loss(real, fake)
+        if self.objective == "wasserstein":
+            terms["wasserstein_estimate"] = -loss
+        terms["gradient_penalty"] = self._penalty(real, fake)
+        return loss + self.config.penalty_weight * terms["gradient_penalty"], terms
+
+    def draw_uniform(self, shape: Any) -> tf.Tensor:
+        """Uniform numbers in [0, 1) that choose where the gradient is looked at."""
+        return keras.random.uniform(shape, seed=self.noise)
+
+    def _penalty(self, real: Judged, fake: Judged) -> tf.Tensor:
+        def critic(images: tf.Tensor) -> tf.Tensor:
+            return self.judge(self._shown(images), real.labels)["logit"]
+
+        if self.config.penalty == "r1":
+            return penalties.r1_penalty(critic, real.images)
+        mix = self.draw_uniform((tf.shape(real.images)[0], 1, 1, 1))
+        if self.config.penalty == "dragan":
+            noise = self.draw_uniform(tf.shape(real.images))
+            return penalties.dragan_penalty(critic, real.images, noise, mix)
+        return penalties.gradient_penalty(critic, real.images, fake.images, mix)
+
+
+PRESETS: dict[str, tuple[Config, RunConfig]] = {
+    "demo": (
+        Config(latent=32, filters=32),
+        RunConfig(
+            epochs=10,
+            steps_per_epoch=400,
+            batch_size=64,
+            learning_rate=5e-4,
+            ema=0.999,
+            steps_per_execution=10,
+            preview_every=400,
+            checkpoint_every=2000,
+        ),
+    ),
+    # Paper, section 5.3 and appendix F: CIFAR-10 at 32x32, 100,000 steps of the generator.
+    "paper": (
+        Config(architecture="resnet", latent=128, filters=128, discriminator_norm="none"),
+        RunConfig(
+            epochs=100,
+            steps_per_epoch=1000,
+            batch_size=64,
+            learning_rate=2e-4,
+            preview_every=1000,
+            checkpoint_every=5000,
+        ),
+    ),
+    "tiny": (
+        Config(architecture="mlp", latent=4, hidden=(8,), generator_norm="none", n_critic=2),
+        RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
+    ),
+}
