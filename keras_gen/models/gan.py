@@ -246,7 +246,8 @@ class GAN(GenerativeModel):
         return self.discriminator(images, training=training)
 
     def before_discriminator(self) -> None:
-        """What is done before each step of the discriminator."""
+        """What is done before each step of the discriminator: nothing."""
+        return
 
     def discriminator_loss(self, real: Judged, fake: Judged) -> tuple[tf.Tensor, Values]:
         """What the discriminator minimises, and further terms to log."""

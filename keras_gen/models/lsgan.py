@@ -1,4 +1,4 @@
-"""LSGAN: least squares instead of a cross-entropy, so that also pictures on the right side of a decision pay for how far.
+"""LSGAN: least squares instead of a cross-entropy, so that pictures on the right side of a decision pay for how far.
 
     discriminator:  min  E (D(x) - b)^2 + E (D(G(z)) - a)^2
     generator:      min  E (D(G(z)) - c)^2

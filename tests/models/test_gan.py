@@ -57,9 +57,7 @@ class TestGANWithEverything(Conformance):
         objective="minimax",
     )
     # Without what draws random numbers, and without batch normalisation, which sees half a batch on two replicas.
-    calm = dataclasses.replace(
-        config, generator_norm="layer", augment="none", instance_noise=0.0, geometric_weight=0.0, n_critic=1
-    )
+    calm = dataclasses.replace(config, generator_norm="layer", augment="none", instance_noise=0.0, geometric_weight=0.0)
     case = Case(
         GAN,
         config,

@@ -1,0 +1,82 @@
+"""LSGAN: the common questions, and its coding."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conformance import Case, Conformance
+
+from keras_gen.errors import UserError
+from keras_gen.models.lsgan import LSGAN, Config
+
+TINY = Config(
+    architecture="dcgan",
+    image_size=8,
+    channels=2,
+    latent=3,
+    filters=3,
+    generator_norm="layer",
+    discriminator_norm="layer",
+)
+PLAYERS = {"generator": ("generator",), "discriminator": ("discriminator",)}
+
+
+def batch(seed, count):
+    """As many examples as each of a step's batches needs."""
+    rng = np.random.default_rng(seed)
+    images = rng.uniform(-1, 1, (TINY.n_critic * count, 8, 8, 2)).astype(np.float32)
+    return tf.constant(images), tf.fill((len(images),), -1)
+
+
+class Calm(LSGAN):
+    """Without its noise: replicas draw their own, so that two of them take another step than one device."""
+
+    family = "LSGAN without noise"
+
+    def draw_noise(self, count):
+        return 0.0 * super().draw_noise(count) + 0.5
+
+
+class TestLSGAN(Conformance):
+    case = Case(
+        LSGAN,
+        TINY,
+        TINY,
+        batch,
+        lambda b: LSGAN(TINY).fixed(len(b[0])),
+        PLAYERS,
+        still=(),
+        calm_family=Calm,
+        reached=("discriminator",),
+    )
+
+
+@pytest.mark.parametrize("coding", [(0.0, 1.0, 1.0), (-1.0, 1.0, 0.0)])
+def test_the_coding(coding):
+    """Squared distances from b, a and c, and accuracies by the middle of a and b."""
+    a, b, c = coding
+    keras.utils.set_random_seed(0)
+    model = Calm(dataclasses.replace(TINY, a=a, b=b, c=c, label_smoothing=0.2))
+    images, labels = batch(0, 4)
+    losses, terms, _ = model._of_both((images, labels))
+    real = model.judge(images, labels)["logit"].numpy()
+    fake = model.judge(model.generator(model.draw_noise(4), training=True), labels)["logit"].numpy()
+    expected = np.square(real - (b - 0.2)).mean() + np.square(fake - a).mean()
+    assert float(losses["discriminator"]) == pytest.approx(expected, rel=1e-4)
+    assert float(losses["generator"]) == pytest.approx(np.square(fake - c).mean(), rel=1e-4)
+    assert float(terms["real_accuracy"]) == np.mean(real > (a + b - 0.2) / 2)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"a": 1.0}, "--b got 1.0, with --label-smoothing 0.0; accepted are numbers that are greater"),
+        ({"b": 3.0, "a": 2.0, "c": 1.0}, "--c got 1.0; accepted are numbers greater than --a 2.0."),
+    ],
+)
+def test_a_coding_that_says_nothing(fields, sentence):
+    with pytest.raises(UserError) as error:
+        Config(**fields)
+    assert sentence in str(error.value)
