@@ -79,6 +79,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         flags.out.mkdir(parents=True, exist_ok=True)
         for (seed, label), place in zip(stems, places, strict=False):
             picture = draw(seed, label)
+            if picture.shape[-1] == 2:
+                raise UserError(
+                    f"{flags.model} draws points of the plane and no pictures; samples/ of its run has them."
+                )
             levels = to_uint8(picture)
             write(place, png_bytes(levels[..., 0] if levels.shape[-1] == 1 else levels))
             drawn.setdefault("drawn" if label is None else f"class {label}", []).append(picture)

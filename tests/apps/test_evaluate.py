@@ -13,15 +13,17 @@ from PIL import Image
 from scipy import ndimage
 from sklearn.datasets import load_digits
 
-from apps import evaluate
+from apps import evaluate, generate, train_gan
 from keras_gen import models
 from keras_gen.data.facades import CLASSES, PALETTE, draw_pair
 from keras_gen.data.image_sets import ImagesConfig, open_images
 from keras_gen.data.noisy import NoisyConfig, open_noisy
 from keras_gen.data.pairs import PairsConfig
+from keras_gen.data.points import RING
 from keras_gen.data.sequences import SequencesConfig
 from keras_gen.engine.checkpoints import Checkpoints, Progress
 from keras_gen.engine.config import Setup
+from keras_gen.metrics.modes import Modes
 from keras_gen.models.autoencoder import Autoencoder
 from keras_gen.models.autoencoder import Config as AutoencoderConfig
 from keras_gen.models.denoising_autoencoder import Config as DenoisingConfig
@@ -453,3 +455,24 @@ def test_help_fits_a_screen_and_begins_with_an_example(capsys):
     assert "python -m apps.evaluate" in lines[0]
     assert len(lines) <= 40
     assert max(map(len, lines)) <= 80
+
+
+def test_a_gan_on_points_is_judged_by_its_modes(tmp_path, capsys):
+    """An untrained one: what it prints is what its drawings say; and points are no pictures to generate."""
+    run = tmp_path / "ring"
+    flags = ["--preset", "tiny", "--data", "ring", "--epochs", "1", "--steps-per-epoch", "1", "--out", str(run)]
+    assert train_gan.main(flags) == 0
+    capsys.readouterr()
+    assert evaluate.main([str(run), "--limit", "100"]) == 0
+    printed = capsys.readouterr().out
+    result = json.loads((run / "evaluation.json").read_text())
+    model, _ = models.load(run)
+    modes = Modes(RING.centres, RING.deviation)
+    modes.update(model.draw(model.fixed(2500)))
+    assert result["modes"] == modes.result()
+    assert f"{result['modes']['found']} of 8" in printed
+    assert result["validation_images"] == 100
+    assert f"{result['energy_score']:.4f}" in printed
+    assert evaluate.main([str(run), "--metrics", "psnr"]) == 2
+    assert generate.main([str(run), "--out", str(tmp_path / "drawn")]) == 2
+    assert "draws points" in capsys.readouterr().err
