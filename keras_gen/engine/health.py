@@ -54,7 +54,7 @@ LESS_DISTANCE = 0.5
 LESS_KINDS = 0.25
 """Effective number of modes below which they have collapsed, as a share of the data's. Good runs on small images have
 0.4 and more: samples are a little smoother than the data, so more pairs of them are near."""
-GROWTH = 1.1
+GROWTH = 1.25
 """Factor by which samples that surpass all before in diversity are still getting there, and have not collapsed."""
 DEAF = 0.1
 """Change of a sample by other noise, as a share of the distance of two samples, below which noise hardly matters."""
@@ -248,8 +248,8 @@ def judge(record: Record, look: Look, critic: bool) -> str:
     """The verdict at `record.step`, which `record` then remembers.
 
     What is wrong is told from step `WARM_UP` on, when it has been so for `HOLD` steps; what is seen in samples, weights
-    or swings, also at `LOOKS` looks. Several things that are wrong are joined by semicolons, the first ones those
-    that cause others.
+    or swings, also at `LOOKS` looks. Of several things that are wrong, the first are those that cause others, and what
+    to try is told for the first.
     """
     record.look, record.looked = look, record.step
     if record.series:
@@ -265,9 +265,12 @@ def judge(record: Record, look: Look, critic: bool) -> str:
         ):
             _note(record, name, holds(RELIEF if name in record.alarmed else 1.0))
     record.best = max(record.best, diversity(look) or 0.0)
-    record.alarmed = [name for name in _SENTENCES if _lasts(record, name)]
-    found = "; ".join(_SENTENCES[name](record, record.wrong[name][0]) for name in record.alarmed)
-    verdict = found or (HEALTHY if record.step >= WARM_UP else TOO_EARLY)
+    record.alarmed = [name for name in _TOLD if _lasts(record, name)]
+    if record.alarmed:
+        (first, advice), *others = (_TOLD[name](record, record.wrong[name][0]) for name in record.alarmed)
+        verdict = "; also ".join([f"{first}: try {advice}", *(other for other, _ in others)])
+    else:
+        verdict = HEALTHY if record.step >= WARM_UP else TOO_EARLY
     if not record.verdicts or record.verdicts[-1][1] != verdict:
         record.verdicts.append([record.step, verdict])
     return verdict
@@ -297,57 +300,58 @@ def _lasts(record: Record, name: str) -> bool:
     return looks >= LOOKS and record.step - since + 1 >= HOLD
 
 
-def _discriminator_won(record: Record, since: int) -> str:
+def _discriminator_won(record: Record, since: int) -> tuple[str, str]:
     right = (
         f"{100 * float(smoothed(record.values(f'{kind}_accuracy'))[-1]):.0f} % of {images}"
         for kind, images in (("real", "real"), ("fake", "generated images"))
     )
     return (
-        f"the discriminator has won since step {since}, right on {' and '.join(right)}: try a slower or smaller one, "
-        "noise on its images or a penalty on its gradient"
+        f"the discriminator has won since step {since}, right on {' and '.join(right)}",
+        "a slower or smaller one, noise on its images or a penalty on its gradient",
     )
 
 
-def _generator_won(record: Record, since: int) -> str:
+def _generator_won(record: Record, since: int) -> tuple[str, str]:
     return (
-        f"the generator has won since step {since}, the discriminator takes what it draws for more real than the data: "
-        "try more steps or a higher learning rate for the discriminator"
+        f"the generator has won since step {since}, the discriminator takes what it draws for more real than the data",
+        "more steps or a higher learning rate for the discriminator",
     )
 
 
-def _stalled(record: Record, since: int) -> str:
+def _stalled(record: Record, since: int) -> tuple[str, str]:
     player = stalled(record.look, RELIEF)
     return (
         f"the {player} has not learnt since step {since}, a step changes its weights by "
-        f"{record.look.update_ratio[player]:.0e} of their size: try another objective or a higher learning rate"
+        f"{record.look.update_ratio[player]:.0e} of their size",
+        "another objective or a higher learning rate",
     )
 
 
-def _noise(record: Record, since: int) -> str:
-    share = record.look.noise / record.look.distance if record.look.distance else 0.0
+def _noise(record: Record, since: int) -> tuple[str, str]:
     return (
-        f"the output hardly depends on the noise since step {since}, other noise changes it by {100 * share:.1f} % of "
-        "what two samples differ: try a weaker loss beside the adversarial one, or a larger latent"
+        f"the output hardly depends on the noise since step {since}, other noise changes it by "
+        f"{100 * record.look.noise:.1g} % of what two images of the data differ",
+        "a weaker loss beside the adversarial one, or a larger latent",
     )
 
 
-def _collapse(record: Record, since: int) -> str:
+def _collapse(record: Record, since: int) -> tuple[str, str]:
     look = record.look
     less = 1.0 / max(min(value for value in (look.distance, look.kinds, look.structure) if value is not None), 1e-3)
     return (
-        f"mode collapse since step {since}, samples are {less:.{1 if less < 10 else 0}f}x less diverse than the data: "
-        "try a penalty on the gradient, larger batches or a lower learning rate"
+        f"mode collapse since step {since}, samples are {less:.{1 if less < 10 else 0}f}x less diverse than the data",
+        "a penalty on the gradient, larger batches or a lower learning rate",
     )
 
 
-def _oscillating(record: Record, since: int) -> str:
+def _oscillating(record: Record, since: int) -> tuple[str, str]:
     return (
-        f"oscillating since step {since}, the players take turns in winning: try a lower learning rate, beta_1 of 0 or "
-        "a penalty on the gradient"
+        f"oscillating since step {since}, the players take turns in winning",
+        "a lower learning rate, beta_1 of 0 or a penalty on the gradient",
     )
 
 
-_SENTENCES: dict[str, Callable[[Record, int], str]] = {
+_TOLD: dict[str, Callable[[Record, int], tuple[str, str]]] = {
     "stalled": _stalled,
     "discriminator won": _discriminator_won,
     "generator won": _generator_won,

@@ -29,6 +29,7 @@ import tensorflow as tf
 from keras import layers
 
 from keras_gen.engine.config import RunConfig
+from keras_gen.engine.health import Health
 from keras_gen.engine.model import Served, Values
 from keras_gen.engine.samples import grid
 from keras_gen.errors import UserError
@@ -149,6 +150,15 @@ class InfoGAN(Conditional):
                 corner=f"continuous code {code}",
             )
         return super().preview(batch) | traversals
+
+    def health(self) -> Health:
+        """As of a GAN, but of each category in turn, as the data's labels are not looked at."""
+        labelled = super().health()
+
+        def draw(batch: tuple[tf.Tensor, tf.Tensor], noise: tf.Tensor) -> tf.Tensor:
+            return labelled.draw((batch[0], self._labels(len(noise))), noise)
+
+        return dataclasses.replace(labelled, draw=draw)
 
     def served_source(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
         """As of the GAN, with a category that follows the pixels too, whatever the labels are."""

@@ -75,6 +75,8 @@ def test_report_json_has_the_parity_of_both_exports(run):
     assert set(files) == {"saved_model", "model.tflite"}
     assert all(0 <= figures["max_abs_difference"] < 1e-4 for figures in files.values())
     assert report["training"]["steps"] == 6
+    assert report["health"]["verdict"] == "too early to say, before step 1000"
+    assert report["health"]["step"] == 6
 
 
 def test_both_exports_draw_the_same(run):
