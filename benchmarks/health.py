@@ -1,0 +1,170 @@
+"""How often the health monitor is wrong: runs of all adversarial families that do well, and runs made to fail.
+
+    python -m benchmarks.health --kind good
+    python -m benchmarks.health --kind failing
+
+Each row is a run of its own, `python -m apps.train_...` with the flags that the table shows and those of `_COMMON`, on
+built-in data. Whether it does well is measured without the monitor, at its end: of points by the modes that samples
+find; of pictures by the energy score of 256 of them at the validation images, as a share of that of as many real ones
+(1 is as good as the data, 1 + 1/k what k equally distant modes of many get); of translations by their L1, as a share of
+that of the mean target. A look that says anything but "healthy" is an alarm, and in a run that does well a false one,
+also if it was of a trouble that passed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import tensorflow as tf
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from apps._data import reopen
+from keras_gen import models
+from keras_gen.data.points import POINT_SETS, Mixture
+from keras_gen.engine.cli import app, parse
+from keras_gen.engine.health import HEALTHY, WARM_UP
+from keras_gen.flags import positive
+from keras_gen.metrics.modes import SAMPLES, Modes
+from keras_gen.ops.divergences import energy_score
+
+EXAMPLE = "python -m benchmarks.health --kind good"
+_COMMON = "--epochs 1 --preview-every 250 --checkpoint-every 100000 --steps-per-execution 10"
+_MLP = "--architecture mlp --hidden 128 256 --latent 32 --generator-norm none --discriminator-norm none"
+_SMALL = "--filters 16 --latent 32"
+_POINTS = "--architecture mlp --hidden 128 128 128 --latent 8 --generator-norm none --discriminator-norm none"
+_POINTS += " --batch-size 256 --preset demo"
+_FAIR = 1.15  # share up to which pictures are good: about seven modes
+_BLANK = 0.9  # of translations
+
+GOOD = (
+    "gan --data ring --preset points",
+    "gan --data grid --preset points",
+    "gan --data swiss-roll --preset points",
+    f"wgan_gp --data ring {_POINTS} --learning-rate 3e-4",
+    f"wgan_gp --data swiss-roll {_POINTS} --learning-rate 3e-4",
+    f"lsgan --data ring {_POINTS} --learning-rate 1e-3",
+    "gan --data digits",
+    "gan --data digits --seed 1",
+    "gan --data digits --objective minimax",
+    "gan --data digits --instance-noise 0.1 --label-smoothing 0.1",
+    f"gan --data digits {_MLP} --augment ada",
+    f"dcgan --data digits {_SMALL}",
+    f"dcgan --data digits {_SMALL} --augment diffaugment",
+    f"dcgan --data digits {_SMALL} --geometric-weight 0.1",
+    f"dcgan --data shapes --image-size 32 {_SMALL}",
+    f"lsgan --data digits {_SMALL}",
+    f"wgan --data digits {_SMALL}",
+    f"wgan_gp --data digits {_SMALL}",
+    f"wgan_gp --data digits {_SMALL} --penalty dragan",
+    f"wgan_gp --data digits {_SMALL} --penalty r1",
+    f"sngan --data digits {_SMALL}",
+    f"sngan --data shapes --image-size 32 {_SMALL}",
+    f"cgan --data digits {_SMALL}",
+    f"cgan --data digits {_SMALL} --projection",
+    f"acgan --data digits {_SMALL}",
+    f"infogan --data digits {_SMALL}",
+    "sgan --data digits --labels-per-class 10",
+    "pix2pix --data facades --image-size 32 --filters 16 --discriminator-filters 16 --patch 16",
+    "pix2pix --data facades --image-size 32 --filters 16 --discriminator-filters 16 --patch 16 --gan-loss lsgan",
+    "pix2pix --data facades --image-size 32 --filters 16 --discriminator-filters 16 --patch 16 --gan-loss wgangp",
+)
+
+FAILING = {
+    "gan --data digits --objective minimax --discriminator-rate 30": "the discriminator has won",
+    f"dcgan --data digits {_SMALL} --discriminator-rate 50": "the discriminator has won",
+    f"gan --data digits {_MLP} --discriminator-rate 0.01": "the generator has won",
+    f"gan --data digits {_MLP} --discriminator-rate 1e-7": "has not learnt",
+    f"gan --data ring {_POINTS} --learning-rate 1e-3 --discriminator-rate 0.1": "mode collapse",
+    f"gan --data grid {_POINTS} --learning-rate 2e-3 --discriminator-rate 0.1": "mode collapse",
+    f"gan --data ring {_POINTS} --learning-rate 5e-3 --beta-1 0.9": "oscillating",
+    f"wgan_gp --data ring {_POINTS} --learning-rate 1e-3 --beta-1 0.5 --beta-2 0.999": "oscillating",
+    "gan --data digits --learning-rate 1e30": "not finite",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Flags:
+    kind: Literal["good", "failing"] = "good"
+    """Which runs."""
+    only: str = ""
+    """Words of the rows to run; empty: all."""
+    steps: int = 4000
+    """Steps of each [steps]."""
+
+    def __post_init__(self) -> None:
+        positive(self, "steps")
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train one run after the other, and print the table."""
+    flags = parse(Flags, argv, example=EXAMPLE)
+    good = flags.kind == "good"
+    print(
+        "| run | measured | looks | alarms | last verdict |" if good else "| run | made for | found at step | verdict |"
+    )
+    print("|---|---|---:|---:|---|" if good else "|---|---|---:|---|", flush=True)
+    runs = looks = alarms = ended = 0
+    for command in GOOD if good else FAILING:
+        if flags.only not in command:
+            continue
+        with tempfile.TemporaryDirectory() as scratch:
+            told = verdicts_of(command, Path(scratch) / "run", flags.steps)
+            if not good:
+                made_for = FAILING[command]
+                found = next((step for step, verdict in told if made_for in verdict), "never")
+                shown = next((verdict for step, verdict in told if step == found), told[-1][1])
+                print(f"| {command} | {made_for} | {found} | {shown} |", flush=True)
+                continue
+            measured, well = quality(Path(scratch) / "run")
+            wrong = sum(verdict != HEALTHY for _, verdict in told)
+            print(f"| {command} | {measured}{'' if well else ', not good'} | {len(told)} | {wrong} | {told[-1][1]} |")
+            if well:
+                runs, looks, alarms = runs + 1, looks + len(told), alarms + wrong
+                ended += told[-1][1] != HEALTHY
+    if good:
+        print(f"\n{runs} runs that do well: {alarms} of {looks} looks are alarms, and {ended} last verdicts")
+
+
+def verdicts_of(command: str, folder: Path, steps: int) -> list[tuple[int, str]]:
+    """Train as the command says; step and verdict of each look after the warm-up, and of the last one."""
+    family, *words = command.split()
+    train = importlib.import_module(f"apps.train_{family}").main
+    # Flags of the command come last, and win.
+    train([*f"{_COMMON} --steps-per-epoch {steps} --out {folder}".split(), *words])
+    events = EventAccumulator(str(folder / "logs"), size_guidance={"tensors": 0}).Reload()
+    told = [(event.step, tf.make_ndarray(event.tensor_proto).item().decode()) for event in events.Tensors("health")]
+    return [(step, verdict) for step, verdict in told if step >= WARM_UP] or told[-1:]
+
+
+def quality(folder: Path) -> tuple[str, bool]:
+    """How good the pictures of a finished run are: the figure, and whether that is well."""
+    model, _ = models.load(folder)
+    data = reopen(folder)
+    batch = next(iter(data.validation(256, limit=256)))
+    if model.family == "pix2pix":
+        source, target = batch
+        blank = np.abs(target - np.mean(target, axis=0)).mean()
+        share = float(np.abs(model.translate(source) - target).mean() / blank)
+        return f"L1 {share:.2f} of the mean's", share < _BLANK
+    points = POINT_SETS.get(json.loads((folder / "config.json").read_text())["data"]["data"])
+    if isinstance(points, Mixture):
+        modes = Modes(points.centres, points.deviation)
+        modes.update(model.generate(SAMPLES))
+        found = modes.result()
+        return f"{found['found']} of {found['of']} modes", found["found"] >= 0.8 * found["of"]
+    (real, *_), (held, *_) = next(iter(data.train(256))), batch
+    share = float(np.mean(energy_score(held, model.generate(256))) / np.mean(energy_score(held, real)))
+    return f"energy score {share:.2f} of real ones'", share < _FAIR
+
+
+if __name__ == "__main__":
+    sys.exit(main())
