@@ -16,6 +16,7 @@ import pytest
 import tensorflow as tf
 
 from keras_gen.engine.checkpoints import Checkpoints, Progress
+from keras_gen.engine.health import TERMS
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.engine.strategy import mirrored
 from keras_gen.export.exporter import export
@@ -87,6 +88,7 @@ class Conformance:
     def test_every_term_is_logged_and_finite(self, trained):
         model, logs = trained
         names = {metric.name for metric in model.metrics}
+        assert model.health() is None or set(TERMS) <= names
         for log in logs:
             assert set(log) == names
             assert all(np.isfinite(list(log.values())))

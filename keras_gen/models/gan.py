@@ -205,6 +205,16 @@ class GAN(GenerativeModel):
         """What the discriminator is to say of real and of generated images."""
         return 1.0 - self.config.label_smoothing, 0.0
 
+    @property
+    def critic(self) -> bool:
+        """Whether the discriminator scores and decides nothing, so that it is meant to be ahead."""
+        return self.objective == "wasserstein"
+
+    @property
+    def middle(self) -> float:
+        """The logit at which an example counts as real as well as generated."""
+        return adversarial.middle(self.objective, self.targets)
+
     def build_generator(self) -> keras.Model:
         """(batch, units) -> (batch, S, S, channels) in [-1, 1]."""
         return networks.generator(self.config)
@@ -275,7 +285,7 @@ class GAN(GenerativeModel):
 
     def _of_both(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[Values, Values, Values]:
         real, fake = self._play(batch)
-        terms = adversarial.decisions(real.logit, fake.logit, adversarial.middle(self.objective, self.targets))
+        terms = adversarial.decisions(real.logit, fake.logit, self.middle)
         losses = {}
         for player, loss in (("discriminator", self.discriminator_loss), ("generator", self.generator_loss)):
             losses[player], own = loss(real, fake)
@@ -384,7 +394,7 @@ class GAN(GenerativeModel):
     def _logits(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         """(batch,), with 0 for what counts as real as well as generated."""
         logits = self.judge(images, labels, training=False)["logit"][:, 0]
-        return logits - adversarial.middle(self.objective, self.targets)
+        return logits - self.middle
 
     def health(self) -> Health:
         """Pictures of the labels of a batch, by the generator that is training."""
@@ -396,7 +406,7 @@ class GAN(GenerativeModel):
             real=lambda batch: batch[0],
             draw=draw,
             latents=lambda count, seed: latent_vectors(count, self.config.latent, seed),
-            critic=self.objective == "wasserstein",
+            critic=self.critic,
         )
 
     def served_source(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
@@ -414,7 +424,14 @@ class GAN(GenerativeModel):
 PRESETS: dict[str, tuple[Config, RunConfig]] = {
     "demo": (
         Config(),
-        RunConfig(epochs=60, batch_size=64, ema=0.999, preview_every=500, checkpoint_every=2000),
+        RunConfig(
+            epochs=400,
+            batch_size=64,
+            ema=0.999,
+            steps_per_execution=25,
+            preview_every=1000,
+            checkpoint_every=5000,
+        ),
     ),
     # For --data ring, grid and swiss-roll.
     "points": (

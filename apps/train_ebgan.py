@@ -1,0 +1,21 @@
+"""Train an energy-based GAN (EBGAN), whose discriminator is an autoencoder, on images."""
+
+import sys
+from collections.abc import Sequence
+
+from apps._train import train
+from keras_gen.data.image_sets import ImagesConfig
+from keras_gen.engine.cli import app
+from keras_gen.models.ebgan import EBGAN, PRESETS
+
+EXAMPLE = "python -m apps.train_ebgan --data folder_of_images --image-size 64"
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train, preview, checkpoint and export an EBGAN."""
+    train(EBGAN, PRESETS, ImagesConfig(), argv, example=EXAMPLE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

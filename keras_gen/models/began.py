@@ -1,0 +1,142 @@
+"""BEGAN: an autoencoder as discriminator, and a weight that holds the errors of real and generated images in balance.
+
+    discriminator:  min  L(x) - k L(G(z)),    L(x) = mean of |Dec(Enc(x)) - x|
+    generator:      min  L(G(z))
+    k <- clip(k + lambda (gamma L(x) - L(G(z))), 0, 1)
+
+gamma is the ratio of the errors that is aimed at: less gives sharper pictures of fewer kinds. How far training has come
+is measured by M = L(x) + |gamma L(x) - L(G(z))|.
+
+Berthelot, Schumm, Metz: BEGAN: Boundary Equilibrium Generative Adversarial Networks, 2017, arXiv 1703.10717.
+
+Departures from the paper: noise from N(0, 1) instead of a uniform distribution; the networks are those of the other
+members of this family, without the paper's skip connections. Logits are errors with the other sign; in balance
+generated images have the smaller error, so a logit decides nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import keras
+import tensorflow as tf
+
+from keras_gen.engine.config import RunConfig
+from keras_gen.engine.model import Values
+from keras_gen.errors import UserError
+from keras_gen.flags import positive
+from keras_gen.models.gan import GAN, Adversarial, Judged
+from keras_gen.networks import gan as networks
+from keras_gen.networks.energy import autoencoder
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Adversarial):
+    """What the model is."""
+
+    discriminator_norm: networks.AnyNorm = "none"
+    """Normalisation in the encoder; the paper has none in either network."""
+    generator_norm: networks.AnyNorm = "none"
+    """Normalisation in generator and decoder."""
+    code: int = 32
+    """Numbers in the middle of the discriminator [count]; 64 in the paper."""
+    gamma: float = 0.5
+    """Ratio of the error of generated images to that of real ones that is aimed at (0, 1]; 0.3 to 0.7 in the paper."""
+    lambda_k: float = 0.001
+    """How fast k follows [1]; 0.001 in the paper."""
+
+    @property
+    def has_targets(self) -> bool:
+        """Errors have none."""
+        return False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive(self, "code", "lambda_k")
+        if not 0 < self.gamma <= 1:
+            raise UserError(f"--gamma got {self.gamma}; accepted are numbers above 0 up to 1.")
+
+
+class BEGAN(GAN):
+    """A boundary equilibrium GAN."""
+
+    family = "began"
+    Config = Config
+    critic = True
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.k = self.add_weight(shape=(), initializer="zeros", trainable=False, name="k")
+        self.log_terms(train=["real_error", "fake_error", "k", "convergence"])
+
+    @property
+    def middle(self) -> float:
+        """None in truth: see the module's text."""
+        return 0.0
+
+    def build_discriminator(self) -> keras.Model:
+        """images -> "reconstruction", "code"."""
+        return autoencoder(self.config, self.config.code)
+
+    def judge(self, images: tf.Tensor, labels: tf.Tensor, training: bool = True) -> Values:
+        """Minus the error of reconstruction as "logit"."""
+        said = self.discriminator(images, training=training)
+        error = tf.reduce_mean(tf.abs(said["reconstruction"] - tf.cast(images, tf.float32)), axis=(1, 2, 3))
+        return {"logit": -error[:, None]}
+
+    def discriminator_loss(self, real: Judged, fake: Judged) -> tuple[tf.Tensor, Values]:
+        """The paper's section 3.4, and its measure of convergence M (section 3.4.1)."""
+        real_error, fake_error = -tf.reduce_mean(real.logit), -tf.reduce_mean(fake.logit)
+        k = tf.convert_to_tensor(self.k)
+        terms = {
+            "real_error": real_error,
+            "fake_error": fake_error,
+            "k": k,
+            "convergence": real_error + tf.abs(self.config.gamma * real_error - fake_error),
+        }
+        return real_error - k * fake_error, terms
+
+    def generator_loss(self, real: Judged, fake: Judged) -> tuple[tf.Tensor, Values]:
+        """The error of generated images."""
+        return -tf.reduce_mean(fake.logit), {}
+
+    def sums(self, real: Judged, fake: Judged) -> Values:
+        """The errors of the batch, for k."""
+        own = {
+            "real_errors": -tf.reduce_sum(real.logit),
+            "fake_errors": -tf.reduce_sum(fake.logit),
+            "count": tf.cast(tf.size(real.logit), tf.float32),
+        }
+        return super().sums(real, fake) | own
+
+    def running_state(self, sums: Values) -> list[tuple[keras.Variable, tf.Tensor]]:
+        """k after the step."""
+        balance = (self.config.gamma * sums["real_errors"] - sums["fake_errors"]) / sums["count"]
+        k = tf.clip_by_value(tf.convert_to_tensor(self.k) + self.config.lambda_k * balance, 0.0, 1.0)
+        return [*super().running_state(sums), (self.k, k)]
+
+
+PRESETS: dict[str, tuple[Config, RunConfig]] = {
+    "demo": (
+        Config(latent=32, filters=32, lambda_k=0.005),
+        RunConfig(
+            epochs=10,
+            steps_per_epoch=400,
+            batch_size=64,
+            learning_rate=5e-4,
+            ema=0.999,
+            steps_per_execution=10,
+            preview_every=400,
+            checkpoint_every=2000,
+        ),
+    ),
+    # Paper, section 4.1: Adam at 1e-4, batches of 16.
+    "paper": (
+        Config(latent=64, code=64, filters=128),
+        RunConfig(epochs=100, batch_size=16, learning_rate=1e-4, preview_every=1000, checkpoint_every=5000),
+    ),
+    "tiny": (
+        Config(architecture="mlp", latent=4, hidden=(8,), code=3),
+        RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
+    ),
+}

@@ -1,0 +1,113 @@
+"""EBGAN: a discriminator that gives energies, low where the data are, as the error of an autoencoder.
+
+    discriminator:  min  E D(x) + E max(0, m - D(G(z))),    D(x) = mean square of Dec(Enc(x)) - x
+    generator:      min  E D(G(z)) + w PT(Enc(G(z)))
+
+What is generated has to have an energy of at least the margin m, and no more is asked of it. The pulling-away term PT
+keeps the codes of a batch's generated images from all pointing one way.
+
+Zhao, Mathieu, LeCun: Energy-based Generative Adversarial Networks, ICLR 2017, arXiv 1609.03126.
+
+Departures from the paper: the energy is the mean square over pixels in [-1, 1] instead of the Euclidean norm, so that
+the margin does not depend on the size; otherwise those of `models.gan`. Logits are energies with the other sign.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import keras
+import tensorflow as tf
+
+from keras_gen.engine.config import RunConfig
+from keras_gen.engine.model import Values
+from keras_gen.flags import non_negative, positive
+from keras_gen.models.gan import GAN, Adversarial, Judged
+from keras_gen.networks.energy import autoencoder
+from keras_gen.ops.penalties import pulling_away
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Adversarial):
+    """What the model is."""
+
+    code: int = 32
+    """Numbers in the middle of the discriminator [count]."""
+    margin: float = 0.5
+    """Energy that generated images are to have at least [mean square of values from -1 to 1]."""
+    pulling_away: float = 0.1
+    """Weight of the pulling-away term [1]; 0.1 in the paper, 0: without."""
+
+    @property
+    def has_targets(self) -> bool:
+        """Energies have a margin instead."""
+        return False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive(self, "code", "margin")
+        non_negative(self, "pulling_away")
+
+
+class EBGAN(GAN):
+    """An energy-based GAN, whose discriminator is an autoencoder."""
+
+    family = "ebgan"
+    Config = Config
+    fewest = 2
+    critic = False
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.log_terms(train=["real_energy", "fake_energy", "pulling_away"])
+
+    @property
+    def middle(self) -> float:
+        """Half the margin, as minus an energy."""
+        return -0.5 * self.config.margin
+
+    def build_discriminator(self) -> keras.Model:
+        """images -> "reconstruction", "code"."""
+        return autoencoder(self.config, self.config.code)
+
+    def judge(self, images: tf.Tensor, labels: tf.Tensor, training: bool = True) -> Values:
+        """Minus the energy as "logit", and the code."""
+        said = self.discriminator(images, training=training)
+        energy = tf.reduce_mean(tf.square(said["reconstruction"] - tf.cast(images, tf.float32)), axis=(1, 2, 3))
+        return {"logit": -energy[:, None], "code": said["code"]}
+
+    def discriminator_loss(self, real: Judged, fake: Judged) -> tuple[tf.Tensor, Values]:
+        """Energy of real images, and what the energy of generated ones lacks to the margin (paper, eq. 1)."""
+        energies = {"real_energy": -tf.reduce_mean(real.logit), "fake_energy": -tf.reduce_mean(fake.logit)}
+        return energies["real_energy"] + tf.reduce_mean(tf.nn.relu(self.config.margin + fake.logit)), energies
+
+    def generator_loss(self, real: Judged, fake: Judged) -> tuple[tf.Tensor, Values]:
+        """Energy of generated images (paper, eq. 2), and the pulling-away term (eq. 7)."""
+        term = pulling_away(fake.said["code"])
+        return -tf.reduce_mean(fake.logit) + self.config.pulling_away * term, {"pulling_away": term}
+
+
+PRESETS: dict[str, tuple[Config, RunConfig]] = {
+    "demo": (
+        Config(latent=32, filters=32),
+        RunConfig(
+            epochs=10,
+            steps_per_epoch=400,
+            batch_size=64,
+            learning_rate=5e-4,
+            ema=0.999,
+            steps_per_execution=10,
+            preview_every=400,
+            checkpoint_every=2000,
+        ),
+    ),
+    # Paper, section 4.1 and appendix: batches of 128, DCGAN's Adam.
+    "paper": (
+        Config(),
+        RunConfig(epochs=25, batch_size=128, learning_rate=1e-3, preview_every=500, checkpoint_every=2000),
+    ),
+    "tiny": (
+        Config(architecture="mlp", latent=4, hidden=(8,), code=3, generator_norm="none", discriminator_norm="none"),
+        RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
+    ),
+}
