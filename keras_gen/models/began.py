@@ -117,8 +117,9 @@ class BEGAN(GAN):
 
 
 PRESETS: dict[str, tuple[Config, RunConfig]] = {
+    # Of 1,617 small digits: a balance that leaves all kinds of them, reached within 4,000 steps.
     "demo": (
-        Config(latent=32, filters=32, lambda_k=0.005),
+        Config(latent=16, code=16, filters=32, gamma=0.9, lambda_k=0.02),
         RunConfig(
             epochs=10,
             steps_per_epoch=400,
