@@ -352,8 +352,8 @@ def _oscillating(record: Record, since: int) -> tuple[str, str]:
 
 
 _TOLD: dict[str, Callable[[Record, int], tuple[str, str]]] = {
-    "stalled": _stalled,
     "discriminator won": _discriminator_won,
+    "stalled": _stalled,
     "generator won": _generator_won,
     "noise": _noise,
     "collapse": _collapse,

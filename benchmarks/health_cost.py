@@ -1,0 +1,121 @@
+"""What the health monitor costs: blocks of steps with it and without, in turn, on one model.
+
+    python -m benchmarks.health_cost
+
+A block is as many steps as lie between two previews, with one look, the log of TensorBoard and no sheets. Two figures:
+the medians of processor time of the blocks beside each other, and the time that passed within the monitor's own calls,
+as a share of the block, which other programs on the machine disturb less.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_gen.data.image_sets import ImagesConfig, open_images
+from keras_gen.data.pairs import PairsConfig, open_pairs
+from keras_gen.engine.callbacks import Counter, TensorBoardLog
+from keras_gen.engine.checkpoints import Progress
+from keras_gen.engine.cli import app, parse
+from keras_gen.engine.config import RunConfig, Setup
+from keras_gen.engine.model import GenerativeModel
+from keras_gen.engine.monitor import HealthMonitor
+from keras_gen.flags import hidden_fields, positive
+from keras_gen.models import dcgan, gan, pix2pix, wgan_gp
+
+EXAMPLE = "python -m benchmarks.health_cost --blocks 6"
+_DEMO = pix2pix.PRESETS["demo"]
+_CASES: dict[str, tuple[type[GenerativeModel], Any, RunConfig, Any]] = {
+    "gan, ring, preset points": (gan.GAN, *gan.PRESETS["points"], ImagesConfig(data="ring")),
+    "gan, 8x8, preset demo": (gan.GAN, *gan.PRESETS["demo"], ImagesConfig()),
+    "dcgan, 8x8, preset demo": (dcgan.DCGAN, *dcgan.PRESETS["demo"], ImagesConfig()),
+    "wgan_gp, 8x8, preset demo": (wgan_gp.WGANGP, *wgan_gp.PRESETS["demo"], ImagesConfig()),
+    "dcgan, 32x32, preset demo": (dcgan.DCGAN, *dcgan.PRESETS["demo"], ImagesConfig(data="shapes", image_size=32)),
+    "pix2pix, 128x128, preset demo": (pix2pix.Pix2Pix, *_DEMO, PairsConfig()),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Flags:
+    blocks: int = 6
+    """Blocks with the monitor, and as many without [blocks]."""
+    only: str = ""
+    """Words of the cases to measure; empty: all."""
+
+    def __post_init__(self) -> None:
+        positive(self, "blocks")
+
+
+class Clocked(HealthMonitor):
+    """Adds up the time that passes within its calls."""
+
+    seconds = 0.0
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        begun = time.perf_counter()
+        super().on_train_batch_begin(batch, logs)
+        self.seconds += time.perf_counter() - begun
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        begun = time.perf_counter()
+        super().on_train_batch_end(batch, logs)
+        self.seconds += time.perf_counter() - begun
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure one case after the other, and print the table."""
+    flags = parse(Flags, argv, example=EXAMPLE)
+    print("| model | steps between looks | s a block | CPU s with | CPU s without | ratio | share of its own calls |")
+    print("|---|---:|---:|---:|---:|---:|---:|", flush=True)
+    for name, (family, config, run, kind) in _CASES.items():
+        if flags.only in name:
+            print(f"| {name} | {' | '.join(_cost(family, config, run, kind, flags.blocks))} |", flush=True)
+
+
+def _cost(family: type[GenerativeModel], config: Any, run: RunConfig, kind: Any, blocks: int) -> list[str]:
+    if isinstance(kind, PairsConfig):
+        data = open_pairs(kind, config.image_size, run.seed)
+    else:
+        data = open_images(kind, run.seed)
+    config = dataclasses.replace(config, **{name: getattr(data, name) for name in hidden_fields(type(config))})
+    keras.utils.set_random_seed(run.seed)
+    model = family(config)
+    model.compile(
+        model.make_optimizers(run.learning_rate), ema_decay=run.ema, steps_per_execution=run.steps_per_execution
+    )
+    every, size = run.preview_every, run.batch_size * model.batches_per_step
+    progress, batches = Progress(), data.train(size)
+    taken: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
+    with tempfile.TemporaryDirectory() as scratch:
+        writer = tf.summary.create_file_writer(scratch)
+        log = TensorBoardLog(progress, writer, Setup(family.family, "demo", config, kind, run))
+        example = next(iter(data.validation(run.previews, limit=run.previews)))
+        monitor = Clocked(
+            progress, model.health(), data, example, writer, lambda line: None, every=every, end=sys.maxsize
+        )
+        for number in range(2 * blocks + 2):
+            watched = number % 2 == 1
+            callbacks = [Counter(progress), log, *([monitor] if watched else [])]
+            wall, processor = time.perf_counter(), time.process_time()
+            model.fit(batches, steps_per_epoch=every, verbose=0, shuffle=False, callbacks=callbacks)
+            if number >= 2:
+                taken[watched].append((time.perf_counter() - wall, time.process_time() - processor))
+            else:
+                monitor.seconds = 0.0  # the first of each compile
+        writer.close()
+    (wall, with_it), (_, without) = (np.median(taken[watched], axis=0) for watched in (True, False))
+    own = monitor.seconds / sum(seconds for seconds, _ in taken[True])
+    return [f"{every}", f"{wall:.1f}", f"{with_it:.2f}", f"{without:.2f}", f"{with_it / without:.3f}", f"{own:.2%}"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
