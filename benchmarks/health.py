@@ -68,6 +68,8 @@ GOOD = (
     f"wgan_gp --data digits {_SMALL} --penalty r1",
     f"sngan --data digits {_SMALL}",
     f"sngan --data shapes --image-size 32 {_SMALL}",
+    "ebgan --data digits",
+    "began --data digits",
     f"cgan --data digits {_SMALL}",
     f"cgan --data digits {_SMALL} --projection",
     f"acgan --data digits {_SMALL}",

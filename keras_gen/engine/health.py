@@ -77,12 +77,15 @@ class Health:
             long, and looks calm when they are not), of the same sources or labels as the batch's.
         latents: (count, seed) -> what `draw` takes; None for a family without noise, whose `draw` gets None.
         critic: whether the discriminator only scores, and decides nothing, so that it is meant to be ahead.
+        offset: whether the players are to meet where generated images score higher than real ones (BEGAN), so that the
+            sign of the gap does not tell who is ahead.
     """
 
     real: Callable[[Any], Any]
     draw: Callable[[Any, Any], Any]
     latents: Callable[[int, int], Any] | None = None
     critic: bool = False
+    offset: bool = False
 
 
 @dataclasses.dataclass
@@ -244,24 +247,24 @@ TOO_EARLY = f"too early to say, before step {WARM_UP}"
 HEALTHY = "healthy"
 
 
-def judge(record: Record, look: Look, critic: bool) -> str:
+def judge(record: Record, look: Look, *, critic: bool = False, offset: bool = False) -> str:
     """The verdict at `record.step`, which `record` then remembers.
 
     What is wrong is told from step `WARM_UP` on, when it has been so for `HOLD` steps; what is seen in samples, weights
     or swings, also at `LOOKS` looks. Of several things that are wrong, the first are those that cause others, and what
-    to try is told for the first.
+    to try is told for the first. `critic` and `offset` are those of `Health`.
     """
     record.look, record.looked = look, record.step
     if record.series:
         won = discriminator_won(*(record.values(term) for term in TERMS[2:]), record.gap)
         _note_series(record, "discriminator won", won & (not critic))
-        _note_series(record, "generator won", generator_won(record.gap, record.widest))
+        _note_series(record, "generator won", generator_won(record.gap, record.widest) & (not offset))
     if record.step >= WARM_UP:
         for name, holds in (
             ("stalled", lambda relief: stalled(look, relief) is not None),
             ("noise", lambda relief: deaf_to_noise(look, relief)),
             ("collapse", lambda relief: collapsed(look, record.best, relief)),
-            ("oscillating", lambda relief: swings(record, critic) * relief >= TURNS),
+            ("oscillating", lambda relief: swings(record, critic) * relief >= TURNS and not offset),
         ):
             _note(record, name, holds(RELIEF if name in record.alarmed else 1.0))
     record.best = max(record.best, diversity(look) or 0.0)

@@ -114,7 +114,7 @@ class HealthMonitor(StepCallback):
         if record.looked == step:
             return
         look = self._measure(step)
-        verdict = judge(record, look, self._health.critic)
+        verdict = judge(record, look, critic=self._health.critic, offset=self._health.offset)
         with self._writer.as_default(step=step):
             tf.summary.text("health", verdict)
             for name in ("distance", "kinds", "structure", "noise"):

@@ -22,6 +22,7 @@ import keras
 import tensorflow as tf
 
 from keras_gen.engine.config import RunConfig
+from keras_gen.engine.health import Health
 from keras_gen.engine.model import Values
 from keras_gen.errors import UserError
 from keras_gen.flags import positive
@@ -83,6 +84,10 @@ class BEGAN(GAN):
         said = self.discriminator(images, training=training)
         error = tf.reduce_mean(tf.abs(said["reconstruction"] - tf.cast(images, tf.float32)), axis=(1, 2, 3))
         return {"logit": -error[:, None]}
+
+    def health(self) -> Health:
+        """As of a GAN; in balance the error of generated images is gamma times that of real ones."""
+        return dataclasses.replace(super().health(), offset=True)
 
     def discriminator_loss(self, real: Judged, fake: Judged) -> tuple[tf.Tensor, Values]:
         """The paper's section 3.4, and its measure of convergence M (section 3.4.1)."""

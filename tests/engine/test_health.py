@@ -38,13 +38,13 @@ def steps(count, real=1.0, fake=-1.0, real_right=0.8, fake_right=0.8):
     }
 
 
-def watched(*logs, every=250, looks=GOOD, critic=False):
+def watched(*logs, every=250, looks=GOOD, **kind):
     """A record after logs in that order, and the verdicts of its looks by step."""
     record, told = Record(), {}
     together = {term: np.concatenate([log[term] for log in logs]) for term in TERMS}
     for end in range(every, len(together[TERMS[0]]) + 1, every):
         record.add({term: values[end - every : end] for term, values in together.items()}, end)
-        told[end] = judge(record, looks(end) if callable(looks) else looks, critic)
+        told[end] = judge(record, looks(end) if callable(looks) else looks, **kind)
     return record, told
 
 
@@ -131,6 +131,8 @@ def test_generated_images_that_seem_more_real_than_real_ones():
     assert told[1500] == HEALTHY
     assert re.match("the generator has won since step 1[45]", told[3000])
     assert "the generator has won" in watched(steps(1500), steps(1500, 0.5, 1.5), critic=True)[1][3000]
+    _, told = watched(steps(1500), steps(1500, 0.5, 1.5), critic=True, offset=True)
+    assert told[3000] == HEALTHY  # where the two are to meet
 
 
 # -- oscillation ---------------------------------------------------------------------------------------------------
@@ -270,7 +272,7 @@ def test_a_resumed_run_gets_the_verdicts_of_one_that_was_not_stopped(stop):
         for step in range(start, end + 1):
             record.add({term: values[step - 1 : step] for term, values in logs.items()}, step)
             if step % 250 == 0:
-                judge(record, looks[step], False)
+                judge(record, looks[step])
         return record
 
     whole = go_on(Record(), 1, 4000)
@@ -299,7 +301,7 @@ def test_what_is_remembered_stays_small():
 def test_a_run_of_a_version_without_the_monitor_goes_on():
     progress = Progress(step=5003, epochs=2, drawn=5000)
     progress.health.add(steps(600, real_right=1.0, fake_right=1.0), 5603)
-    assert judge(progress.health, GOOD, False).startswith("the discriminator has won since step 5001")
+    assert judge(progress.health, GOOD).startswith("the discriminator has won since step 5001")
 
 
 def test_last_run():
