@@ -16,12 +16,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
+from tensorboard.plugins.image import metadata as image_metadata
 
 from keras_gen.engine.checkpoints import Checkpoints, Progress
 from keras_gen.engine.config import Setup
 from keras_gen.engine.health import TERMS
 from keras_gen.engine.logs import sizes
-from keras_gen.engine.samples import sheet, write_sheet
+from keras_gen.engine.samples import sheet, write_film, write_sheet
 from keras_gen.engine.strategy import any_worker, several_workers
 
 _WARM = 2  # steps of a process that compile and fill caches: they are not profiled
@@ -245,6 +246,8 @@ class Preview(StepCallback):
                 shown = {**shown, **self._views(last)}
             for title, value in shown.items():
                 self._show(title, value)
+            if last:
+                self._show_film()
         self.progress.drawn = step
 
     def _show(self, title: str, shown: Any) -> None:
@@ -258,6 +261,15 @@ class Preview(StepCallback):
             tf.summary.histogram(title, values)
         else:
             tf.summary.scalar(title, values)
+
+    def _show_film(self) -> None:
+        """The film of the sheets; TensorBoard hands a browser any file that it can show, also one that moves."""
+        if film := write_film(self._folder, self.progress.health.verdicts):
+            content, size = film
+            metadata = image_metadata.create_summary_metadata(
+                display_name=None, description="Sheets of the whole run.", converted_to_tensor=False
+            )
+            tf.summary.write("film", [*(str(side).encode() for side in size), content], metadata=metadata)
 
 
 def _age(step: int) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from keras_gen.engine.latents import Codes, LatentSpace, spherical, straight
-from keras_gen.engine.samples import grid, png_bytes, to_rgb
+from keras_gen.engine.samples import gif_bytes, grid, png_bytes, to_rgb
 from keras_gen.errors import UserError
 from keras_gen.files import write
 
@@ -99,9 +98,7 @@ def _gif(frames: np.ndarray) -> bytes:
     shown = [frame.resize((frame.width * factor, frame.height * factor), Image.Resampling.NEAREST) for frame in shown]
     times = [_FRAME_MS * (_REST if number % _FRAMES in (0, _FRAMES - 1) else 1) for number in range(len(shown))]
     shown, times = shown + shown[-2:0:-1], times + times[-2:0:-1]
-    buffer = io.BytesIO()
-    shown[0].save(buffer, "GIF", save_all=True, append_images=shown[1:], duration=times, loop=0)
-    return buffer.getvalue()
+    return gif_bytes(shown, times)
 
 
 def attribute(codes: Codes, classes: Sequence[str], add: str, subtract: str = "") -> np.ndarray:

@@ -18,6 +18,9 @@ from keras_gen.files import write
 _GAP, _HEAD = 4, 18  # pixels between cells, and above them for the titles
 _THIN, _LINE = 2, 14  # pixels between the cells of a table, and of a line of its titles
 _MAIN = "samples"  # the kind of sheet that lies in the folder itself
+_FILM = "film.gif"
+_FRAMES, _FILM_SIDE = 60, 640  # of a film: frames at the most, and pixels of its longer side
+_FRAME_MS, _END_MS = 150, 2000  # time of a frame, and of the last one
 
 
 def to_rgb(images: np.ndarray) -> np.ndarray:
@@ -140,6 +143,13 @@ def png_bytes(picture: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
+def gif_bytes(frames: Sequence[Image.Image], milliseconds: Sequence[int]) -> bytes:
+    """Frames of one size, each with its time, as the bytes of an animated GIF that begins again at its end."""
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=list(milliseconds), loop=0)
+    return buffer.getvalue()
+
+
 def write_sheet(
     folder: Path, title: str, step: int, picture: np.ndarray, verdicts: Sequence[Sequence[Any]] = ()
 ) -> None:
@@ -158,6 +168,39 @@ def write_sheet(
     write(folder / "index.html", _page(folder, verdicts))
 
 
+def write_film(folder: Path, verdicts: Sequence[Sequence[Any]] = ()) -> tuple[bytes, tuple[int, int]] | None:
+    """film.gif, the sheets of "samples" one after the other with their steps, and a link to it on index.html.
+
+    Of many sheets it has some, evenly chosen, with the first and the last.
+
+    Args:
+        folder: of the pictures, samples/ of a run.
+        verdicts: as of `write_sheet`.
+
+    Returns:
+        The file and its (width, height); None where there is only one sheet.
+    """
+    sheets = sorted(folder.glob("step-*.png"))
+    if len(sheets) < 2:
+        return None
+    chosen = np.unique(np.linspace(0, len(sheets) - 1, _FRAMES).round().astype(int))
+    frames, size = [], None
+    for path in (sheets[number] for number in chosen):
+        with Image.open(path) as picture:
+            shown = picture.convert("RGB")
+        shown.thumbnail((_FILM_SIDE, _FILM_SIDE), Image.Resampling.LANCZOS)
+        size = size or shown.size
+        frame = Image.new("RGB", (size[0], size[1] + _HEAD), "white")
+        frame.paste(shown, (0, _HEAD))
+        caption = f"step {int(path.stem.removeprefix('step-')):,}"
+        ImageDraw.Draw(frame).text((_GAP, 2), caption, fill=(60, 60, 60), font=ImageFont.load_default(12))
+        frames.append(frame)
+    film = gif_bytes(frames, [_FRAME_MS] * (len(frames) - 1) + [_END_MS])
+    write(folder / _FILM, film)
+    write(folder / "index.html", _page(folder, verdicts))
+    return film, frames[0].size
+
+
 def _page(folder: Path, verdicts: Sequence[Sequence[Any]]) -> str:
     kinds: dict[str, list[str]] = {_MAIN: []}
     for path in sorted(folder.rglob("step-*.png")):
@@ -166,7 +209,9 @@ def _page(folder: Path, verdicts: Sequence[Sequence[Any]]) -> str:
     title = html.escape(f"{folder.resolve().parent.name}: samples over the steps")
     shown = json.dumps({kind: names for kind, names in kinds.items() if names})
     told = json.dumps(list(verdicts)).replace("<", "\\u003c")
-    return _PAGE.replace("TITLE", title).replace("KINDS", shown).replace("VERDICTS", told)
+    film = f'<a href="{_FILM}">film</a>' if (folder / _FILM).exists() else ""
+    page = _PAGE.replace("TITLE", title).replace("KINDS", shown).replace("VERDICTS", told)
+    return page.replace("FILM", film)
 
 
 _PAGE = """<!doctype html>
@@ -186,7 +231,7 @@ _PAGE = """<!doctype html>
 <h1>TITLE</h1>
 <nav id="kinds"></nav>
 <div class="bar"><button id="play">play</button><input id="at" type="range" min="0" value="0" aria-label="step">
-<output id="step"></output></div>
+<output id="step"></output>FILM</div>
 <p id="health"></p>
 <img id="sheet" alt="samples">
 <script>

@@ -76,3 +76,31 @@ def test_views_come_at_the_first_preview_at_every_quarter_more_and_at_the_last(t
     assert sorted(path.name for path in (tmp_path / "samples").glob("*.png"))[-1] == "step-0001000.png"
     events = EventAccumulator(str(tmp_path / "logs"), size_guidance={"tensors": 0}).Reload()
     assert [event.step for event in events.Tensors("units/seen")] == steps
+
+
+def test_the_last_preview_ends_with_a_film_of_all_sheets(tmp_path):
+    """In the folder, on its page and in TensorBoard: one frame for each sheet, in the order of the steps."""
+    progress = Progress()
+    writer = tf.summary.create_file_writer(str(tmp_path / "logs"))
+    preview = Preview(progress, None, tmp_path / "samples", writer, every=10, end=30)
+    model = Showing(None)
+    preview.set_model(model)
+    greys = {10: 40, 20: 120, 30: 200}
+    for progress.step, grey in greys.items():
+        preview._batch = np.full((1, 8, 8, 1), grey / 127.5 - 1, np.float32)
+        preview.draw()
+        assert (tmp_path / "samples" / "film.gif").exists() == (progress.step == 30)
+    writer.close()
+
+    content = (tmp_path / "samples" / "film.gif").read_bytes()
+    with Image.open(tmp_path / "samples" / "film.gif") as film:
+        assert film.n_frames == 3
+        for number, grey in enumerate(greys.values()):
+            film.seek(number)
+            middle = np.asarray(film.convert("L"))[film.height // 2, film.width // 2]
+            assert abs(int(middle) - grey) <= 2
+    assert 'href="film.gif"' in (tmp_path / "samples" / "index.html").read_text()
+    events = EventAccumulator(str(tmp_path / "logs"), size_guidance={"tensors": 0}).Reload()
+    assert events.SummaryMetadata("film").plugin_data.plugin_name == "images"
+    *_, shown = tf.make_ndarray(events.Tensors("film")[0].tensor_proto)
+    assert shown == content

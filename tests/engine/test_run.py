@@ -125,7 +125,8 @@ def test_a_stop_comes_after_the_call(pairs, tmp_path):
 
 def test_samples_are_sheets_with_a_page(run):
     sheets = [f"step-000000{step}.png" for step in (2, 4, 6)]
-    assert sorted(p.name for p in (run / "samples").iterdir()) == ["discriminator_patches", "index.html", *sheets]
+    others = ["discriminator_patches", "film.gif", "index.html"]
+    assert sorted(p.name for p in (run / "samples").iterdir()) == [*others, *sheets]
     assert sorted(path.name for path in (run / "samples" / "discriminator_patches").iterdir()) == sheets
     page = (run / "samples" / "index.html").read_text()
     assert all(f'"{name}"' in page and f'"discriminator_patches/{name}"' in page for name in sheets)
