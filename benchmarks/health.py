@@ -21,7 +21,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import tensorflow as tf
@@ -32,6 +32,7 @@ from keras_gen import models
 from keras_gen.data.points import POINT_SETS, Mixture
 from keras_gen.engine.cli import app, parse
 from keras_gen.engine.health import HEALTHY, WARM_UP
+from keras_gen.engine.model import GenerativeModel
 from keras_gen.flags import positive
 from keras_gen.metrics.modes import SAMPLES, Modes
 from keras_gen.ops.divergences import energy_score
@@ -120,14 +121,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         if flags.only not in command:
             continue
         with tempfile.TemporaryDirectory() as scratch:
-            told = verdicts_of(command, Path(scratch) / "run", flags.steps)
+            folder = Path(scratch) / "run"
+            train(command, f"{_COMMON} --steps-per-epoch {flags.steps}", folder)
+            told = verdicts(folder)
             if not good:
                 made_for = FAILING[command]
                 found = next((step for step, verdict in told if made_for in verdict), "never")
                 shown = next((verdict for step, verdict in told if step == found), told[-1][1])
                 print(f"| {command} | {made_for} | {found} | {shown} |", flush=True)
                 continue
-            measured, well = quality(Path(scratch) / "run")
+            measured, well = quality(folder)
             wrong = sum(verdict != HEALTHY for _, verdict in told)
             print(f"| {command} | {measured}{'' if well else ', not good'} | {len(told)} | {wrong} | {told[-1][1]} |")
             if well:
@@ -137,15 +140,26 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"\n{runs} runs that do well: {alarms} of {looks} looks are alarms, and {ended} last verdicts")
 
 
-def verdicts_of(command: str, folder: Path, steps: int) -> list[tuple[int, str]]:
-    """Train as the command says; step and verdict of each look after the warm-up, and of the last one."""
+def train(command: str, common: str, folder: Path) -> None:
+    """Train as `command`, a family and its flags, and flags that all runs share say, its screen going to stderr."""
     family, *words = command.split()
-    train = importlib.import_module(f"apps.train_{family}").main
+    main = importlib.import_module(f"apps.train_{family}").main
     with contextlib.redirect_stdout(sys.stderr):
-        train([*f"{_COMMON} --steps-per-epoch {steps} --out {folder}".split(), *words])
+        main([*f"{common} --out {folder}".split(), *words])
+
+
+def verdicts(folder: Path) -> list[tuple[int, str]]:
+    """Step and verdict of each look at a run after the warm-up, and of the last one."""
     events = EventAccumulator(str(folder / "logs"), size_guidance={"tensors": 0}).Reload()
     told = [(event.step, tf.make_ndarray(event.tensor_proto).item().decode()) for event in events.Tensors("health")]
     return [(step, verdict) for step, verdict in told if step >= WARM_UP] or told[-1:]
+
+
+def modes_of(model: GenerativeModel, points: Mixture) -> dict[str, Any]:
+    """Which modes of a mixture `SAMPLES` samples of a model find."""
+    modes = Modes(points.centres, points.deviation)
+    modes.update(model.generate(SAMPLES))
+    return modes.result()
 
 
 def quality(folder: Path) -> tuple[str, bool]:
@@ -160,9 +174,7 @@ def quality(folder: Path) -> tuple[str, bool]:
         return f"L1 {share:.2f} of the mean's", share < _BLANK
     points = POINT_SETS.get(json.loads((folder / "config.json").read_text())["data"]["data"])
     if isinstance(points, Mixture):
-        modes = Modes(points.centres, points.deviation)
-        modes.update(model.generate(SAMPLES))
-        found = modes.result()
+        found = modes_of(model, points)
         return f"{found['found']} of {found['of']} modes", found["found"] >= 0.8 * found["of"]
     (real, *_), (held, *_) = next(iter(data.train(256))), batch
     share = float(np.mean(energy_score(held, model.generate(256))) / np.mean(energy_score(held, real)))

@@ -1,0 +1,85 @@
+"""How many modes of a ring of eight and of a grid of twenty-five do GANs find, and what does the monitor say of it?
+
+    python -m benchmarks.modes --seeds 0 1 2 3 4
+
+The setting of Srivastava et al. 2017 (VEEGAN, arXiv 1705.07761, section 4.1): 2,500 samples, of high quality within
+three deviations of a mode, which is found if one of them is. The plain GAN has the networks and rates of Metz et al.
+2017 (arXiv 1611.02163, appendix A) without their unrolling: two hidden layers of 128 and 256 numbers of noise, and a
+discriminator that learns ten times as slowly as the generator. Each row is `python -m apps.train_...` with the flags
+that it shows, once for each seed; the verdicts are the last ones of the health monitor.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.health import modes_of, train, verdicts
+from keras_gen import models
+from keras_gen.data.points import POINT_SETS
+from keras_gen.engine.cli import app, parse
+from keras_gen.flags import positive
+
+EXAMPLE = "python -m benchmarks.modes --seeds 0 1 2 3 4"
+_COMMON = "--preset demo --architecture mlp --generator-norm none --discriminator-norm none --batch-size 256 --epochs 1"
+_COMMON += " --steps-per-execution 50 --preview-every 1000 --checkpoint-every 100000"
+RUNS = {
+    "gan": "gan --hidden 128 128 --latent 256 --learning-rate 1e-3 --discriminator-rate 0.1 --ema 0",
+    "wgan_gp": "wgan_gp --hidden 128 128 128 --latent 8 --learning-rate 3e-4 --ema 0.999",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Flags:
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    """Seeds of weights, noise and order; one run of each row with each [integers]."""
+    sets: tuple[str, ...] = ("ring", "grid")
+    """Built-in mixtures."""
+    runs: tuple[str, ...] = tuple(RUNS)
+    """Rows, by their names."""
+    steps: int = 10000
+    """Steps of the generator in each run [steps]."""
+
+    def __post_init__(self) -> None:
+        positive(self, "steps")
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train one run after the other, and print the table row by row."""
+    flags = parse(Flags, argv, example=EXAMPLE)
+    print("| run | set | modes found | high quality | KL from uniform, nats | s a run | last verdicts |")
+    print("|---|---|---:|---:|---:|---:|---|", flush=True)
+    for name in flags.runs:
+        for points in flags.sets:
+            found, seconds, told = [], [], []
+            for seed in flags.seeds:
+                with tempfile.TemporaryDirectory() as scratch:
+                    folder, start = Path(scratch) / "run", time.perf_counter()
+                    common = f"{_COMMON} --steps-per-epoch {flags.steps} --data {points} --seed {seed}"
+                    train(RUNS[name], common, folder)
+                    seconds.append(time.perf_counter() - start)
+                    found.append(modes_of(models.load(folder)[0], POINT_SETS[points]))
+                    told.append(verdicts(folder)[-1][1].partition(" since")[0].partition(":")[0])
+                print(f"{name}, {points}, seed {seed}: {found[-1]}, {told[-1]}", file=sys.stderr, flush=True)
+            modes = [result["found"] for result in found]
+            quality = [100 * result["high_quality"] for result in found]
+            divergence = [result["kl_from_uniform"] for result in found if result["kl_from_uniform"] is not None]
+            cells = (
+                f"{np.mean(modes):.1f} of {found[0]['of']} ({', '.join(map(str, modes))})",
+                f"{np.mean(quality):.1f} ± {np.std(quality):.1f} %",
+                f"{np.mean(divergence):.3f}" if divergence else "",
+                f"{np.mean(seconds):.0f}",
+                "; ".join(f"{told.count(verdict)}x {verdict}" for verdict in dict.fromkeys(told)),
+            )
+            print(f"| `{RUNS[name]}` | {points} | {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
