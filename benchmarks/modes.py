@@ -5,8 +5,9 @@
 The setting of Srivastava et al. 2017 (VEEGAN, arXiv 1705.07761, section 4.1): 2,500 samples, of high quality within
 three deviations of a mode, which is found if one of them is. The plain GAN has the networks and rates of Metz et al.
 2017 (arXiv 1611.02163, appendix A) without their unrolling: two hidden layers of 128 and 256 numbers of noise, and a
-discriminator that learns ten times as slowly as the generator. Each row is `python -m apps.train_...` with the flags
-that it shows, once for each seed; the verdicts are the last ones of the health monitor.
+discriminator that learns ten times as slowly as the generator. The other one is `train_wgan_gp` with the penalty of
+Mescheder et al. 2018, which is what they show to converge where a plain GAN turns in circles. Each row is `python -m
+apps.train_...` with the flags that it shows, once for each seed; the verdicts are the last ones of the health monitor.
 """
 
 from __future__ import annotations
@@ -27,11 +28,12 @@ from keras_gen.engine.cli import app, parse
 from keras_gen.flags import positive
 
 EXAMPLE = "python -m benchmarks.modes --seeds 0 1 2 3 4"
-_COMMON = "--preset demo --architecture mlp --generator-norm none --discriminator-norm none --batch-size 256 --epochs 1"
-_COMMON += " --steps-per-execution 50 --preview-every 1000 --checkpoint-every 100000"
+_COMMON = "--preset demo --architecture mlp --generator-norm none --discriminator-norm none --batch-size 256 --ema 0"
+_COMMON += " --learning-rate 1e-3 --epochs 1 --steps-per-execution 50 --preview-every 2000 --checkpoint-every 100000"
 RUNS = {
-    "gan": "gan --hidden 128 128 --latent 256 --learning-rate 1e-3 --discriminator-rate 0.1 --ema 0",
-    "wgan_gp": "wgan_gp --hidden 128 128 128 --latent 8 --learning-rate 3e-4 --ema 0.999",
+    "gan": "gan --hidden 128 128 --latent 256 --discriminator-rate 0.1",
+    "r1": "wgan_gp --penalty r1 --penalty-weight 0.003 --n-critic 1 --beta-1 0.5 --beta-2 0.999 --hidden 128 256 256 "
+    "--latent 8",
 }
 
 
@@ -43,7 +45,7 @@ class Flags:
     """Built-in mixtures."""
     runs: tuple[str, ...] = tuple(RUNS)
     """Rows, by their names."""
-    steps: int = 10000
+    steps: int = 12000
     """Steps of the generator in each run [steps]."""
 
     def __post_init__(self) -> None:

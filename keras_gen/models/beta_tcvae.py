@@ -72,12 +72,13 @@ class BetaTCVAE(VAE):
 
 PRESETS: dict[str, tuple[Config, RunConfig]] = {
     "demo": (
-        Config(latent=10, hidden=(256,), filters=16),
+        Config(latent=10, hidden=(256,), filters=8),
         RunConfig(
-            epochs=10,
+            epochs=8,
             steps_per_epoch=500,
             batch_size=64,
             learning_rate=1e-3,
+            steps_per_execution=10,
             preview_every=500,
             checkpoint_every=2500,
         ),

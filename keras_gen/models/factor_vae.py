@@ -98,12 +98,13 @@ def _discriminator(config: Config) -> keras.Model:
 
 PRESETS: dict[str, tuple[Config, RunConfig]] = {
     "demo": (
-        Config(latent=10, hidden=(256,), filters=16, discriminator_layers=4, discriminator_units=256),
+        Config(latent=10, hidden=(256,), filters=8, discriminator_layers=4, discriminator_units=256),
         RunConfig(
-            epochs=10,
+            epochs=8,
             steps_per_epoch=500,
             batch_size=64,
             learning_rate=1e-3,
+            steps_per_execution=10,
             preview_every=500,
             checkpoint_every=2500,
         ),
