@@ -1,9 +1,6 @@
-"""Transposed convolutions as plain ones: the same function and weights, another sequence of operations.
+"""Transposed convolutions of stride 2 as plain ones: the same function and weights, another sequence of operations.
 
-That of stride 1 is a plain convolution by the mirrored kernel; so are both of its gradients by image and kernel those of
-a plain convolution, which libraries compute faster than what they have for transposed ones (docs/performance.md).
-
-That of stride 2 writes every second output from every second tap of its kernel. So its outputs of
+A transposed convolution of stride 2 writes every second output from every second tap of its kernel. So its outputs of
 one parity are a plain convolution by half of the taps in each direction, and those of all four parities one convolution
 to four times the channels, whose results are then interleaved: the sub-pixel convolution of Shi et al. 2016 (arXiv
 1609.05158), which is well optimised where transposed convolutions are not.
@@ -16,7 +13,6 @@ In one direction, with k taps w and b = (k - 2) // 2 outputs that "same" padding
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -82,71 +78,14 @@ class SubPixelConv2DTranspose(keras.layers.Conv2DTranspose):
         return ops.reshape(kernel, (rows, columns, channels, 4 * filters))
 
 
-class MirroredConv2DTranspose(keras.layers.Conv2DTranspose):
-    """`keras.layers.Conv2DTranspose` of stride 1, an odd kernel and "same" padding, computed as a convolution.
-
-    Its weights, names and configuration are those of Conv2DTranspose: either loads the other's.
-
-    Input (batch, h, w, channels), output (batch, h, w, filters).
-    """
-
-    def __init__(self, filters: int, kernel_size: int | tuple[int, int], **settings: Any) -> None:
-        """As `keras.layers.Conv2DTranspose`.
-
-        Raises:
-            ValueError: unless strides are 1, padding is "same", sides of the kernel are odd, channels are last, and
-                there is no dilation.
-        """
-        super().__init__(filters, kernel_size, **settings)
-        if not _plain_but_for(self, stride=1) or not all(side % 2 for side in self.kernel_size):
-            raise ValueError(
-                f"strides {self.strides}, padding {self.padding!r}, kernel_size {self.kernel_size}, dilation_rate "
-                f"{self.dilation_rate}, data_format {self.data_format!r}: accepted are strides of 1, padding 'same', "
-                "odd kernels, no dilation and channels last."
-            )
-
-    def call(self, inputs: Any) -> Any:
-        """The transposed convolution of `inputs`."""
-        outputs = _mirrored(inputs, tf.convert_to_tensor(self.kernel))
-        outputs = ops.add(outputs, self.bias) if self.use_bias else outputs
-        return outputs if self.activation is None else self.activation(outputs)
-
-
-@tf.custom_gradient
-def _mirrored(
-    images: tf.Tensor, kernel: tf.Tensor
-) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
-    """(batch, h, w, c), (k, k, f, c) -> (batch, h, w, f)."""
-
-    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        of_kernel = tf.raw_ops.Conv2DBackpropFilter(
-            input=upstream,
-            filter_sizes=tf.shape(kernel),
-            out_backprop=images,
-            strides=[1, 1, 1, 1],
-            padding="SAME",
-        )
-        return tf.nn.conv2d(upstream, kernel, 1, "SAME"), of_kernel
-
-    flipped = tf.transpose(tf.reverse(kernel, (0, 1)), (0, 1, 3, 2))
-    return tf.nn.conv2d(images, flipped, 1, "SAME"), gradient
-
-
 def replaceable(layer: keras.layers.Layer) -> bool:
     """Whether a layer is a transposed convolution that `SubPixelConv2DTranspose` can stand in for."""
     return (
         isinstance(layer, keras.layers.Conv2DTranspose)
-        and _plain_but_for(layer, stride=2)
-        and min(layer.kernel_size) >= 2
-    )
-
-
-def _plain_but_for(layer: keras.layers.Conv2DTranspose, stride: int) -> bool:
-    """Whether a transposed convolution has this stride, "same" padding, and nothing unusual."""
-    return (
-        tuple(layer.strides) == (stride, stride)
+        and tuple(layer.strides) == (2, 2)
         and layer.padding == "same"
         and layer.data_format == "channels_last"
         and tuple(layer.dilation_rate) == (1, 1)
         and layer.output_padding is None
+        and min(layer.kernel_size) >= 2
     )
