@@ -22,9 +22,9 @@ def test_the_data_are_as_diverse_as_themselves_and_copies_are_not_at_all(shape):
     reference = Reference(data)
     same, copies = reference.diversity(data), reference.diversity(np.repeat(data[:1], 40, axis=0))
     assert (same.distance, same.kinds) == pytest.approx((1.0, 1.0))
-    assert copies.distance < 1e-6  # but for rounding, which is the processor's
+    assert copies.distance < 1e-6  # the same picture at another place of a batch may be rounded otherwise
     assert copies.kinds == pytest.approx(0.1, abs=0.002)  # no fewer than the nearest tenth of the data's pairs tell
-    assert reference.change(data, data) < 1e-6
+    assert reference.change(data, data) == 0.0
     if shape[0] < 11:
         assert same.structure is copies.structure is None
     else:
