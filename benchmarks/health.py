@@ -132,7 +132,8 @@ def main(argv: Sequence[str] | None = None) -> None:
                 continue
             measured, well = quality(folder)
             wrong = sum(verdict != HEALTHY for _, verdict in told)
-            print(f"| {command} | {measured}{'' if well else ', not good'} | {len(told)} | {wrong} | {told[-1][1]} |")
+            shown = measured if well else f"{measured}, not good"
+            print(f"| {command} | {shown} | {len(told)} | {wrong} | {told[-1][1]} |", flush=True)
             if well:
                 runs, looks, alarms = runs + 1, looks + len(told), alarms + wrong
                 ended += told[-1][1] != HEALTHY

@@ -25,6 +25,7 @@ from keras import layers
 
 from keras_gen.engine.config import RunConfig
 from keras_gen.engine.optimizers import FusedAdam
+from keras_gen.engine.schedules import scaled
 from keras_gen.flags import non_negative, positive
 from keras_gen.models.vae import VAE, Variational
 from keras_gen.ops.adversarial import discriminator_loss
@@ -41,11 +42,14 @@ class Config(Variational):
     """Dense layers of the discriminator before its logit [count]; 6 in the paper."""
     discriminator_units: int = 1000
     """Units of each of them [units]; 1000 in the paper."""
+    discriminator_rate: float = 1.0
+    """The discriminator's learning rate, relative to --learning-rate of the VAE [1]; 1 in the paper. A discriminator
+    that cannot follow the codes underrates their total correlation."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         non_negative(self, "gamma")
-        positive(self, "discriminator_layers", "discriminator_units")
+        positive(self, "discriminator_layers", "discriminator_units", "discriminator_rate")
 
 
 class FactorVAE(VAE):
@@ -64,7 +68,8 @@ class FactorVAE(VAE):
 
     def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
         """Adam with its usual decays for the VAE, with 0.5 and 0.9 for the discriminator (paper, appendix A)."""
-        discriminator = FusedAdam(learning_rate, beta_1=0.5, beta_2=0.9, name="adam_discriminator")
+        rate = scaled(learning_rate, self.config.discriminator_rate)
+        discriminator = FusedAdam(rate, beta_1=0.5, beta_2=0.9, name="adam_discriminator")
         return super().make_optimizers(learning_rate) | {"discriminator": discriminator}
 
     def divergence(

@@ -18,7 +18,7 @@ from keras_gen.networks.unet import gaussian
 
 
 def dcgan_generator(
-    x: keras.KerasTensor, image_size: int, channels: int, *, doublings: int, filters: int, norm: AnyNorm
+    x: keras.KerasTensor, image_size: int, channels: int, *, doublings: int, filters: int, norm: AnyNorm, dense: int = 0
 ) -> keras.KerasTensor:
     """Latent vectors (batch, units) -> images (batch, S, S, channels), linear.
 
@@ -29,7 +29,11 @@ def dcgan_generator(
         doublings: transposed convolutions.
         filters: channels of the last map before the image; twice as many in each map before.
         norm: after all convolutions but the last.
+        dense: units of a dense layer before the first map; 0: none, as DCGAN has it.
     """
+    if dense:
+        x = layers.Dense(dense, use_bias=norm == "none", kernel_initializer=gaussian())(x)
+        x = layers.ReLU()(normalisation(norm)(x))
     side = image_size // 2**doublings
     x = layers.Dense(
         side * side * filters * 2 ** (doublings - 1), use_bias=norm == "none", kernel_initializer=gaussian()
@@ -45,15 +49,16 @@ def dcgan_generator(
 
 
 def dcgan_features(
-    x: keras.KerasTensor, *, halvings: int, filters: int, norm: AnyNorm, wrap: Wrap = as_it_is
+    x: keras.KerasTensor, *, halvings: int, filters: int, norm: AnyNorm, dense: int = 0, wrap: Wrap = as_it_is
 ) -> keras.KerasTensor:
-    """Images (batch, S, S, channels) -> features (batch, s * s * channels of the last map), s = S / 2**halvings.
+    """Images (batch, S, S, channels) -> features, the pixels of the last map, which has sides of S / 2**halvings.
 
     Args:
         x: the images.
         halvings: convolutions of stride 2.
         filters: channels of the first map; twice as many in each one after.
         norm: after all convolutions but the first.
+        dense: units of a dense layer that makes the features of the last map; 0: none, as DCGAN has it.
         wrap: what each layer with weights is wrapped in.
     """
     for level in range(halvings):
@@ -62,4 +67,8 @@ def dcgan_features(
             filters * 2**level, 4, 2, "same", use_bias=own == "none", kernel_initializer=gaussian()
         )
         x = layers.LeakyReLU(0.2)(normalisation(own)(wrap(convolution)(x)))
-    return layers.Flatten()(x)
+    x = layers.Flatten()(x)
+    if not dense:
+        return x
+    x = wrap(layers.Dense(dense, use_bias=norm == "none", kernel_initializer=gaussian()))(x)
+    return layers.LeakyReLU(0.2)(normalisation(norm)(x))

@@ -10,7 +10,7 @@ import keras
 from keras import layers
 
 from keras_gen.errors import UserError
-from keras_gen.flags import Hidden, positive
+from keras_gen.flags import Hidden, non_negative, positive
 from keras_gen.networks.dcgan import dcgan_features, dcgan_generator
 from keras_gen.networks.mlp import mlp_features, mlp_generator
 from keras_gen.networks.normalisation import AnyNorm, Wrap, as_it_is
@@ -39,6 +39,9 @@ class Layout:
     filters: int = 64
     """Of dcgan: channels of the discriminator's first map, doubled with every halving, and the same the other way round
     in the generator (128 in the paper); of resnet: of all maps (128 in the paper) [channels]."""
+    dense: int = 0
+    """Of dcgan: units of a dense layer before the generator's first map and of one after the discriminator's last; 0:
+    none, as in DCGAN; 1024 in InfoGAN [units]."""
     generator_norm: AnyNorm = "batch"
     """Normalisation in the generator; mlp usually has none."""
     discriminator_norm: AnyNorm = "batch"
@@ -48,6 +51,7 @@ class Layout:
 
     def __post_init__(self) -> None:
         positive(self, "latent", "filters", "image_size", "channels")
+        non_negative(self, "dense")
         if self.architecture == "mlp" and (not self.hidden or min(self.hidden) < 1):
             raise UserError(f"--hidden got {self.hidden}; accepted are one or more numbers greater than 0.")
         if self.architecture != "mlp" and not doublings_of(self.image_size):
@@ -79,15 +83,11 @@ def generator(layout: Layout, units: int | None = None, *, name: str = "generato
     if layout.architecture == "mlp":
         x = mlp_generator(latents, layout.shape, layout.hidden, layout.generator_norm)
     else:
-        build = dcgan_generator if layout.architecture == "dcgan" else resnet_generator
-        x = build(
-            latents,
-            layout.image_size,
-            layout.channels,
-            doublings=doublings_of(layout.image_size),
-            filters=layout.filters,
-            norm=layout.generator_norm,
-        )
+        forms = {"filters": layout.filters, "norm": layout.generator_norm, "doublings": doublings_of(layout.image_size)}
+        if layout.architecture == "dcgan":
+            x = dcgan_generator(latents, layout.image_size, layout.channels, dense=layout.dense, **forms)
+        else:
+            x = resnet_generator(latents, layout.image_size, layout.channels, **forms)
     x = layers.Activation("tanh", dtype="float32", name="images")(x)
     return keras.Model(latents, x, name=name)
 
@@ -116,7 +116,7 @@ def discriminator(
         forms = {"filters": layout.filters, "norm": layout.discriminator_norm, "wrap": wrap}
         halvings = doublings_of(layout.image_size)
         if layout.architecture == "dcgan":
-            x = dcgan_features(images, halvings=halvings, **forms)
+            x = dcgan_features(images, halvings=halvings, dense=layout.dense, **forms)
         else:
             x = resnet_features(images, halvings=max(1, halvings - 1), **forms)
     said = {"features": layers.Activation("linear", dtype="float32", name="features")(x)}

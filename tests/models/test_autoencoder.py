@@ -39,7 +39,7 @@ def test_it_learns_what_its_images_have_in_common():
         keras.utils.set_random_seed(0)
         model = Autoencoder(Config(image_size=6, channels=1, latent=latent, architecture="dense", hidden=(32,)))
         model.compile(model.make_optimizers(3e-3))
-        step = tf.function(model.train_step)
+        step = tf.function(model.train_step, autograph=False)
         for _ in range(400):
             step((images, tf.zeros(256, tf.int32)))
         errors[latent] = float(tf.reduce_mean(tf.square(model.reconstruct(images) - images)) / np.var(images))

@@ -42,7 +42,7 @@ def test_it_learns_what_images_are_like():
     keras.utils.set_random_seed(0)
     model = DenoisingAutoencoder(Config(filters=8, levels=2, image_size=4, channels=1))
     model.compile(model.make_optimizers(keras.optimizers.schedules.PolynomialDecay(5e-3, 300, 0.0)))
-    step = tf.function(model.train_step)
+    step = tf.function(model.train_step, autograph=False)
     for _ in range(300):
         step(drawn(200))
     error = float(model.evaluate(*drawn(2000), batch_size=2000, return_dict=True, verbose=0)["mse"])

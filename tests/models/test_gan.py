@@ -219,7 +219,7 @@ def test_both_learning_rates_end_with_the_run():
     """Three of four steps on a constant rate of which the last half falls: half of it, however many the others took."""
     model = GAN(dataclasses.replace(TINY, n_critic=3, discriminator_rate=2.0))
     model.compile(model.make_optimizers(ConstantThenLinear(1e-3, turn=2, total=4)))
-    step = tf.function(model.train_step)
+    step = tf.function(model.train_step, autograph=False)
     for seed in range(3):
         step(batch(seed, 6))
     assert model.learning_rates() == {"generator": pytest.approx(5e-4), "discriminator": pytest.approx(1e-3)}

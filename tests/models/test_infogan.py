@@ -10,7 +10,7 @@ from conformance import Case, Conformance
 
 from keras_gen.errors import UserError
 from keras_gen.models.gan import Judged
-from keras_gen.models.infogan import Config, InfoGAN
+from keras_gen.models.infogan import PRESETS, Config, InfoGAN
 from keras_gen.ops import adversarial
 
 TINY = Config(image_size=8, channels=2, latent=3, filters=2, categories=4, continuous=2, recogniser_units=5)
@@ -110,3 +110,20 @@ def test_a_traversal_has_a_row_of_pictures_for_each_category(model):
 def test_fields_that_cannot_be(fields, said):
     with pytest.raises(UserError, match=said):
         dataclasses.replace(TINY, **fields)
+
+
+def test_the_paper_preset_is_the_paper():
+    """Chen et al. 2016, table 1: a dense layer of 1024 on either side of the convolutions, one of 128 for Q."""
+    config, run = PRESETS["paper"]
+    model = InfoGAN(config)
+    dense = {
+        name: [layer.units for layer in network.layers if isinstance(layer, keras.layers.Dense)]
+        for name, network in model.networks.items()
+    }
+    assert dense["generator"] == [1024, 7 * 7 * 128]
+    assert sorted(dense["discriminator"]) == [1, 12, 128, 1024]
+    # Normalised is all but the outputs and what reads the image.
+    assert sum("BatchNormalization" in type(layer).__name__ for layer in model.discriminator.layers) == 3
+    assert {name: float(rate) for name, rate in model.rates(run.learning_rate).items()} == pytest.approx(
+        {"generator": 1e-3, "discriminator": 2e-4}
+    )

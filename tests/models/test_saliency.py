@@ -60,7 +60,7 @@ def test_it_learns_what_pops_out(loss):
     model = Saliency(Config(image_size=16, filters=8, levels=2, loss=loss))
     model.compile(model.make_optimizers(5e-3))
     before = float(tf.reduce_mean(model.validate(data)["nss"]))
-    step = tf.function(model.train_step)
+    step = tf.function(model.train_step, autograph=False)
     for _ in range(100):
         step(data)
     after = {name: float(tf.reduce_mean(value)) for name, value in model.validate(data).items()}

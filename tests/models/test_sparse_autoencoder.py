@@ -66,7 +66,7 @@ def test_codes_become_sparse(sparsity):
         config = Config(image_size=6, channels=1, latent=48, sparsity=sparsity, sparsity_weight=weight)
         model = SparseAutoencoder(config)
         model.compile(model.make_optimizers(1e-2))
-        step = tf.function(model.train_step)
+        step = tf.function(model.train_step, autograph=False)
         for _ in range(200):
             step(batch)
         active[weight] = float(tf.reduce_mean(model.validate(batch)["active_share"]))

@@ -42,7 +42,7 @@ def test_it_brings_back_edges():
     keras.utils.set_random_seed(0)
     model = SuperresAutoencoder(Config(filters=16, depth=3, image_size=24, channels=1))
     model.compile(model.make_optimizers(5e-3))
-    step = tf.function(model.train_step)
+    step = tf.function(model.train_step, autograph=False)
     for _ in range(150):
         step(data)
     drawn, given = (float(tf.reduce_mean(tf.square(x - sharp))) for x in (model.translate(data[0]), data[0]))
