@@ -8,14 +8,14 @@ from typing import Any
 
 from apps._data import kind_of
 from keras_gen.engine.cli import parse_setup
-from keras_gen.engine.config import RunConfig
+from keras_gen.engine.config import Preset
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.engine.run import Run
 
 
 def train(
     family: type[GenerativeModel],
-    presets: Mapping[str, tuple[Any, RunConfig]],
+    presets: Mapping[str, Preset],
     data: Any,
     argv: Sequence[str] | None,
     *,
@@ -25,7 +25,7 @@ def train(
 
     Args:
         family: the class.
-        presets: name -> (model, run) configurations; the first is the default.
+        presets: by name; the first is the default.
         data: the data layer's configuration with its defaults, of one of the kinds in `apps._data`.
         argv: the words after the program's name; None for those of the process.
         example: a command to begin the help with.

@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def measure_checkpoint(folder: Path, writes: int) -> None:
     """Seconds to write and to read all variables of the paper's networks and their optimizers."""
     keras.utils.set_random_seed(0)
-    model = Pix2Pix(PRESETS["paper"][0])
+    model = Pix2Pix(PRESETS["paper"].model)
     model.compile(model.make_optimizers(2e-4))
     checkpoints = Checkpoints(folder, model.state(), keep=1)
     written, read = [], []

@@ -65,7 +65,7 @@ def measure(data: PairsData, batch_size: int, seconds: float) -> tuple[float, fl
 
 def measure_model(data: PairsData, batch_size: int, steps: int = 10) -> float:
     """Images per second of a training step of the paper's configuration, without its data."""
-    model = Pix2Pix(PRESETS["paper"][0])
+    model = Pix2Pix(PRESETS["paper"].model)
     model.compile(model.make_optimizers(2e-4))
     model.make_train_function()
     same = iter(data.train(batch_size).take(1).cache().repeat())

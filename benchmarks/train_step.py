@@ -165,7 +165,7 @@ def measure_peers(config: Config, batches: list[int], repeats: int, threads: int
 
 def measure_jit(config: Config, batches: list[int], repeats: int) -> None:
     """The step as it is and compiled by XLA, of the networks asked for and of those of `--preset tiny`."""
-    for name, kind in (("tiny", PRESETS["tiny"][0]), (f"{config.image_size} pixels", config)):
+    for name, kind in (("tiny", PRESETS["tiny"].model), (f"{config.image_size} pixels", config)):
         for batch in batches:
             data = noise(kind.image_size, batch)
             steps = {"plain": fetched(our_step(kind), data), "--jit": fetched(our_step(kind, jit=True), data)}

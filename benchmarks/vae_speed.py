@@ -154,7 +154,7 @@ def main() -> None:
     steps = min(flags.images, data.train_size) // BATCH
     (batch,) = data.train(steps * BATCH, stop=steps * BATCH).take(1)
     images = np.round((batch[0].numpy() + 1) * 127.5).astype(np.uint8)
-    presets = {"dense": PRESETS["paper"][0], "conv": PRESETS["demo"][0]}
+    presets = {"dense": PRESETS["paper"].model, "conv": PRESETS["demo"].model}
     for name in flags.only.split(","):
         config = presets[name]
         weights = sum(network.count_params() for network in VAE(config).networks.values())

@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 import tensorflow as tf
 import tyro
 
-from keras_gen.engine.config import CONFIG_FILE, RunConfig, Setup, from_plain, read_config
+from keras_gen.engine.config import CONFIG_FILE, Preset, RunConfig, Setup, from_plain, read_config
 from keras_gen.errors import UserError, from_system
 
 T = TypeVar("T")
@@ -164,7 +164,7 @@ def _program(example: str) -> str:
 
 def parse_setup(
     family: str,
-    presets: Mapping[str, tuple[Any, RunConfig]],
+    presets: Mapping[str, Preset],
     data: Any,
     argv: Sequence[str] | None,
     *,
@@ -178,8 +178,8 @@ def parse_setup(
 
     Args:
         family: stem of the family's module.
-        presets: name -> (model, run) configurations; the first is the default.
-        data: the data layer's configuration with its defaults.
+        presets: by name; the first is the default.
+        data: the data layer's configuration with its defaults, which a preset may change.
         argv: the words after the program's name; None for those of the process.
         example: a command to begin the help with.
 
@@ -197,10 +197,10 @@ def parse_setup(
         resume = None
     if resume is None:
         preset = asked or next(iter(presets))
-        model, run = presets[preset]
-        saved = Setup(family, preset, model, data, run)
+        model, run, changes = presets[preset]
+        saved = Setup(family, preset, model, dataclasses.replace(data, **changes), run)
     else:
-        saved = _saved_setup(family, next(iter(presets.values()))[0], data, Path(resume))
+        saved = _saved_setup(family, next(iter(presets.values())).model, data, Path(resume))
         preset = saved.preset
         if asked not in (None, preset):
             raise UserError(f"--preset got {asked!r}, but {resume} was started with {preset!r}: leave the flag out.")

@@ -12,8 +12,10 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import keras_gen
 from keras_gen.errors import UserError
@@ -113,6 +115,20 @@ class RunConfig:
             raise UserError("--jit and --deterministic exclude each other: TensorFlow switches XLA off then.")
         if self.resume and self.overwrite:
             raise UserError("--resume and --overwrite exclude each other: one goes on with a run, one deletes it.")
+
+
+class Preset(NamedTuple):
+    """The values that the flags of an app change.
+
+    Attributes:
+        model: the family's configuration.
+        run: how it trains.
+        data: by name, what is different from the app's configuration of the data.
+    """
+
+    model: Any
+    run: RunConfig
+    data: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclasses.dataclass(frozen=True)

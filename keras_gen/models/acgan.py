@@ -20,7 +20,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from keras_gen.engine.config import RunConfig
+from keras_gen.engine.config import Preset, RunConfig
 from keras_gen.engine.model import Served, Values
 from keras_gen.flags import non_negative
 from keras_gen.models.cgan import Conditional, Labelled
@@ -103,17 +103,17 @@ def _right(judged: Judged) -> tf.Tensor:
     return tf.cast(tf.argmax(judged.said["classes"], axis=-1, output_type=tf.int32) == judged.labels, tf.float32)
 
 
-PRESETS: dict[str, tuple[Config, RunConfig]] = {
-    "demo": (
+PRESETS: dict[str, Preset] = {
+    "demo": Preset(
         Config(latent=64, filters=32),
         RunConfig(epochs=100, batch_size=64, ema=0.99, preview_every=500, checkpoint_every=2000),
     ),
     # Paper, appendix A: noise of 110 numbers with the class, batches of 100; its networks of 32x32 are wider.
-    "paper": (
+    "paper": Preset(
         Config(latent=100, filters=96),
         RunConfig(epochs=100, batch_size=100, ema=0.999, preview_every=3000, checkpoint_every=10000),
     ),
-    "tiny": (
+    "tiny": Preset(
         Config(latent=4, filters=2),
         RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
     ),

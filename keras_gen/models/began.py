@@ -21,7 +21,7 @@ import dataclasses
 import keras
 import tensorflow as tf
 
-from keras_gen.engine.config import RunConfig
+from keras_gen.engine.config import Preset, RunConfig
 from keras_gen.engine.health import Health
 from keras_gen.engine.model import Values
 from keras_gen.errors import UserError
@@ -121,9 +121,9 @@ class BEGAN(GAN):
         return [*super().running_state(sums), (self.k, k)]
 
 
-PRESETS: dict[str, tuple[Config, RunConfig]] = {
+PRESETS: dict[str, Preset] = {
     # Of 1,617 small digits: a balance that leaves all kinds of them, reached within 4,000 steps.
-    "demo": (
+    "demo": Preset(
         Config(latent=16, code=16, filters=32, gamma=0.9, lambda_k=0.02),
         RunConfig(
             epochs=10,
@@ -137,11 +137,11 @@ PRESETS: dict[str, tuple[Config, RunConfig]] = {
         ),
     ),
     # Paper, section 4.1: Adam at 1e-4, batches of 16.
-    "paper": (
+    "paper": Preset(
         Config(latent=64, code=64, filters=128),
         RunConfig(epochs=100, batch_size=16, learning_rate=1e-4, preview_every=1000, checkpoint_every=5000),
     ),
-    "tiny": (
+    "tiny": Preset(
         Config(architecture="mlp", latent=4, hidden=(8,), code=3),
         RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
     ),

@@ -20,7 +20,7 @@ from typing import Annotated
 
 import tensorflow as tf
 
-from keras_gen.engine.config import RunConfig
+from keras_gen.engine.config import Preset, RunConfig
 from keras_gen.flags import OF_TRAINING, Hidden, non_negative
 from keras_gen.models.vae import VAE, Variational
 from keras_gen.ops.divergences import Sampling, decomposed_kl
@@ -70,8 +70,8 @@ class BetaTCVAE(VAE):
         return {"vae": loss}, dict(zip(_PARTS, parts, strict=True))
 
 
-PRESETS: dict[str, tuple[Config, RunConfig]] = {
-    "demo": (
+PRESETS: dict[str, Preset] = {
+    "demo": Preset(
         Config(latent=10, hidden=(256,), filters=8),
         RunConfig(
             epochs=8,
@@ -84,11 +84,11 @@ PRESETS: dict[str, tuple[Config, RunConfig]] = {
         ),
     ),
     # Paper, appendix: two layers of 1200 for its shapes, Adam at 1e-3, batches of 2048.
-    "paper": (
+    "paper": Preset(
         Config(architecture="dense", latent=10, hidden=(1200, 1200)),
         RunConfig(epochs=50, batch_size=2048, learning_rate=1e-3, preview_every=500, checkpoint_every=5000),
     ),
-    "tiny": (
+    "tiny": Preset(
         Config(hidden=(8,), filters=2, latent=2),
         RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
     ),

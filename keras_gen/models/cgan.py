@@ -23,7 +23,7 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
-from keras_gen.engine.config import RunConfig
+from keras_gen.engine.config import Preset, RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, Values
 from keras_gen.flags import Hidden, require_class, require_labels
 from keras_gen.models.gan import GAN, Adversarial
@@ -128,17 +128,17 @@ class CGAN(Conditional):
         return said | {"logit": said["logit"] + tf.gather(said["classes"], labels[:, None], batch_dims=1)}
 
 
-PRESETS: dict[str, tuple[Config, RunConfig]] = {
-    "demo": (
+PRESETS: dict[str, Preset] = {
+    "demo": Preset(
         Config(latent=64, filters=32),
         RunConfig(epochs=100, batch_size=64, ema=0.99, preview_every=500, checkpoint_every=2000),
     ),
     # Mirza and Osindero 2014, section 4.1: dense layers, 100 numbers of noise, batches of 100.
-    "paper": (
+    "paper": Preset(
         Config(architecture="mlp", hidden=(1200,), generator_norm="none", discriminator_norm="none"),
         RunConfig(epochs=100, batch_size=100, ema=0.999, preview_every=3000, checkpoint_every=10000),
     ),
-    "tiny": (
+    "tiny": Preset(
         Config(latent=4, filters=2),
         RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
     ),

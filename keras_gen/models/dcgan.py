@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from keras_gen.engine.config import RunConfig
+from keras_gen.engine.config import Preset, RunConfig
 from keras_gen.models import gan
 
 
@@ -31,17 +31,17 @@ class DCGAN(gan.GAN):
     objective = "nonsaturating"
 
 
-PRESETS: dict[str, tuple[Config, RunConfig]] = {
-    "demo": (
+PRESETS: dict[str, Preset] = {
+    "demo": Preset(
         Config(latent=64, filters=32),
         RunConfig(epochs=100, batch_size=64, ema=0.99, preview_every=500, checkpoint_every=2000),
     ),
     # Paper, section 4: batches of 128, five passes over LSUN's three million pictures.
-    "paper": (
+    "paper": Preset(
         Config(filters=128),
         RunConfig(epochs=25, batch_size=128, preview_every=500, checkpoint_every=2000),
     ),
-    "tiny": (
+    "tiny": Preset(
         Config(latent=4, filters=2),
         RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
     ),

@@ -19,7 +19,7 @@ import dataclasses
 import keras
 import tensorflow as tf
 
-from keras_gen.engine.config import RunConfig
+from keras_gen.engine.config import Preset, RunConfig
 from keras_gen.engine.model import Values
 from keras_gen.flags import non_negative, positive
 from keras_gen.models.gan import GAN, Adversarial, Judged
@@ -87,8 +87,8 @@ class EBGAN(GAN):
         return -tf.reduce_mean(fake.logit) + self.config.pulling_away * term, {"pulling_away": term}
 
 
-PRESETS: dict[str, tuple[Config, RunConfig]] = {
-    "demo": (
+PRESETS: dict[str, Preset] = {
+    "demo": Preset(
         Config(latent=32, filters=32),
         RunConfig(
             epochs=10,
@@ -102,11 +102,11 @@ PRESETS: dict[str, tuple[Config, RunConfig]] = {
         ),
     ),
     # Paper, section 4.1 and appendix: batches of 128, DCGAN's Adam.
-    "paper": (
+    "paper": Preset(
         Config(),
         RunConfig(epochs=25, batch_size=128, learning_rate=1e-3, preview_every=500, checkpoint_every=2000),
     ),
-    "tiny": (
+    "tiny": Preset(
         Config(architecture="mlp", latent=4, hidden=(8,), code=3, generator_norm="none", discriminator_norm="none"),
         RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
     ),

@@ -25,7 +25,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_gen.engine.config import RunConfig
+from keras_gen.engine.config import Preset, RunConfig
 from keras_gen.engine.health import TERMS, Health
 from keras_gen.engine.model import GenerativeModel, Served, Values
 from keras_gen.engine.optimizers import FusedAdam
@@ -421,8 +421,8 @@ class GAN(GenerativeModel):
         return {"generator": Served(network, "latents", "images", about)}
 
 
-PRESETS: dict[str, tuple[Config, RunConfig]] = {
-    "demo": (
+PRESETS: dict[str, Preset] = {
+    "demo": Preset(
         Config(),
         RunConfig(
             epochs=400,
@@ -433,8 +433,8 @@ PRESETS: dict[str, tuple[Config, RunConfig]] = {
             checkpoint_every=5000,
         ),
     ),
-    # For --data ring, grid and swiss-roll.
-    "points": (
+    # For --data grid and swiss-roll too.
+    "points": Preset(
         Config(latent=8, hidden=(128, 128, 128)),
         RunConfig(
             epochs=10,
@@ -445,8 +445,9 @@ PRESETS: dict[str, tuple[Config, RunConfig]] = {
             preview_every=500,
             checkpoint_every=5000,
         ),
+        {"data": "ring"},
     ),
-    "tiny": (
+    "tiny": Preset(
         Config(latent=4, hidden=(8,)),
         RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
     ),

@@ -28,7 +28,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from keras_gen.engine.config import RunConfig
+from keras_gen.engine.config import Preset, RunConfig
 from keras_gen.engine.health import Health
 from keras_gen.engine.model import Served, Values
 from keras_gen.engine.samples import grid
@@ -200,17 +200,17 @@ class _Codes(layers.Layer):
         return super().get_config() | {"continuous": self.continuous}
 
 
-PRESETS: dict[str, tuple[Config, RunConfig]] = {
-    "demo": (
+PRESETS: dict[str, Preset] = {
+    "demo": Preset(
         Config(filters=32),
         RunConfig(epochs=100, batch_size=64, ema=0.99, preview_every=500, checkpoint_every=2000),
     ),
     # Appendix C.1, for MNIST: 64 filters, dense layers of 1024, batches of 128, learning rates of 1e-3 and 2e-4.
-    "paper": (
+    "paper": Preset(
         Config(filters=64, dense=1024, discriminator_norm="batch", discriminator_rate=0.2),
         RunConfig(epochs=50, batch_size=128, learning_rate=1e-3, ema=0.999, preview_every=1000, checkpoint_every=5000),
     ),
-    "tiny": (
+    "tiny": Preset(
         Config(latent=4, filters=2, recogniser_units=4),
         RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
     ),

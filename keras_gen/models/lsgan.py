@@ -20,7 +20,7 @@ import dataclasses
 
 import tensorflow as tf
 
-from keras_gen.engine.config import RunConfig
+from keras_gen.engine.config import Preset, RunConfig
 from keras_gen.engine.model import Values
 from keras_gen.errors import UserError
 from keras_gen.models.gan import GAN, Adversarial, Judged
@@ -66,8 +66,8 @@ class LSGAN(GAN):
         return adversarial.generator_loss(self.objective, fake.logit, self.config.c), {}
 
 
-PRESETS: dict[str, tuple[Config, RunConfig]] = {
-    "demo": (
+PRESETS: dict[str, Preset] = {
+    "demo": Preset(
         Config(latent=32, filters=32),
         RunConfig(
             epochs=10,
@@ -81,7 +81,7 @@ PRESETS: dict[str, tuple[Config, RunConfig]] = {
         ),
     ),
     # Paper, section 4.1: LSUN at 112x112, batches of 64, Adam at 1e-3 with beta_1 = 0.5.
-    "paper": (
+    "paper": Preset(
         Config(latent=1024),
         RunConfig(
             epochs=100,
@@ -92,7 +92,7 @@ PRESETS: dict[str, tuple[Config, RunConfig]] = {
             checkpoint_every=5000,
         ),
     ),
-    "tiny": (
+    "tiny": Preset(
         Config(architecture="mlp", latent=4, hidden=(8,), generator_norm="none", discriminator_norm="none"),
         RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
     ),

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
-from keras_gen.engine.config import RunConfig
+from keras_gen.engine.config import Preset, RunConfig
 from keras_gen.engine.health import TERMS, Health
 from keras_gen.engine.model import GenerativeModel, Served
 from keras_gen.engine.optimizers import FusedAdam
@@ -244,14 +244,14 @@ class Pix2Pix(GenerativeModel):
         return {"generator": Served(network, "source", "generated", about)}
 
 
-PRESETS: dict[str, tuple[Config, RunConfig]] = {
+PRESETS: dict[str, Preset] = {
     # Ten minutes on two cores: small patches and a larger step sharpen soonest (docs/results.md).
-    "demo": (
+    "demo": Preset(
         Config(image_size=128, filters=32, discriminator_filters=32, patch=16, dropout=0.0),
         RunConfig(epochs=11, learning_rate=1e-3, preview_every=400, checkpoint_every=1000),
     ),
-    "paper": (Config(), RunConfig(epochs=200, preview_every=1000, checkpoint_every=2000)),
-    "tiny": (
+    "paper": Preset(Config(), RunConfig(epochs=200, preview_every=1000, checkpoint_every=2000)),
+    "tiny": Preset(
         Config(image_size=32, filters=8, discriminator_filters=8, patch=16),
         RunConfig(epochs=2, steps_per_epoch=10, preview_every=5, previews=4, checkpoint_every=5),
     ),

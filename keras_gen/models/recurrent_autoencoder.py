@@ -30,7 +30,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from keras_gen.engine.config import RunConfig
+from keras_gen.engine.config import Preset, RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, chained
 from keras_gen.engine.optimizers import FusedAdam
 from keras_gen.flags import Hidden, positive
@@ -155,12 +155,12 @@ class RecurrentAutoencoder(GenerativeModel):
         }
 
 
-PRESETS: dict[str, tuple[Config, RunConfig]] = {
-    "demo": (
+PRESETS: dict[str, Preset] = {
+    "demo": Preset(
         Config(),
         RunConfig(epochs=50, batch_size=64, learning_rate=1e-2, preview_every=310, checkpoint_every=1000),
     ),
-    "tiny": (
+    "tiny": Preset(
         Config(units=8, latent=4),
         RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
     ),

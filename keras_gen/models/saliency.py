@@ -21,7 +21,7 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
-from keras_gen.engine.config import RunConfig
+from keras_gen.engine.config import Preset, RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, Values
 from keras_gen.engine.optimizers import FusedAdam
 from keras_gen.errors import UserError
@@ -165,12 +165,12 @@ def _map(logits: tf.Tensor) -> tf.Tensor:
     return tf.tanh(0.5 * tf.cast(logits, tf.float32))
 
 
-PRESETS: dict[str, tuple[Config, RunConfig]] = {
-    "demo": (
+PRESETS: dict[str, Preset] = {
+    "demo": Preset(
         Config(filters=16),
         RunConfig(epochs=10, batch_size=4, learning_rate=1e-3, preview_every=200, checkpoint_every=1000),
     ),
-    "tiny": (
+    "tiny": Preset(
         Config(image_size=32, filters=4, levels=3),
         RunConfig(epochs=2, steps_per_epoch=4, batch_size=4, preview_every=4, previews=4, checkpoint_every=4),
     ),

@@ -28,7 +28,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from keras_gen.engine.config import RunConfig
+from keras_gen.engine.config import Preset, RunConfig
 from keras_gen.engine.model import Served, Values
 from keras_gen.errors import UserError
 from keras_gen.flags import Hidden, non_negative
@@ -204,8 +204,8 @@ def _discriminator(config: Config) -> keras.Model:
     return keras.Model(images, said, name="discriminator")
 
 
-PRESETS: dict[str, tuple[Config, RunConfig]] = {
-    "demo": (
+PRESETS: dict[str, Preset] = {
+    "demo": Preset(
         Config(latent=32, hidden=(256, 256), discriminator_hidden=(256, 128, 128)),
         RunConfig(
             epochs=150,
@@ -218,7 +218,7 @@ PRESETS: dict[str, tuple[Config, RunConfig]] = {
         ),
     ),
     # Salimans et al., program for MNIST: 300 epochs of 600 steps, the last 100 with a falling rate; here half of them.
-    "paper": (
+    "paper": Preset(
         Config(),
         RunConfig(
             epochs=300,
@@ -230,7 +230,7 @@ PRESETS: dict[str, tuple[Config, RunConfig]] = {
             checkpoint_every=6000,
         ),
     ),
-    "tiny": (
+    "tiny": Preset(
         Config(latent=4, hidden=(8,), discriminator_hidden=(12, 8)),
         RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
     ),

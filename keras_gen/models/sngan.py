@@ -19,7 +19,7 @@ import dataclasses
 
 import keras
 
-from keras_gen.engine.config import RunConfig
+from keras_gen.engine.config import Preset, RunConfig
 from keras_gen.layers.spectral import SpectralNormalization, power_iteration
 from keras_gen.models.gan import GAN, Adversarial
 from keras_gen.networks import gan as networks
@@ -62,8 +62,8 @@ class SNGAN(GAN):
         power_iteration(self.discriminator)
 
 
-PRESETS: dict[str, tuple[Config, RunConfig]] = {
-    "demo": (
+PRESETS: dict[str, Preset] = {
+    "demo": Preset(
         Config(latent=32, filters=32, n_critic=1),
         RunConfig(
             epochs=10,
@@ -77,7 +77,7 @@ PRESETS: dict[str, tuple[Config, RunConfig]] = {
         ),
     ),
     # Paper, section 4.1 and appendix: CIFAR-10 at 32x32 with residual networks, 100,000 steps of the generator.
-    "paper": (
+    "paper": Preset(
         Config(architecture="resnet", latent=128, filters=128),
         RunConfig(
             epochs=100,
@@ -88,7 +88,7 @@ PRESETS: dict[str, tuple[Config, RunConfig]] = {
             checkpoint_every=5000,
         ),
     ),
-    "tiny": (
+    "tiny": Preset(
         Config(architecture="mlp", latent=4, hidden=(8,), generator_norm="none", n_critic=2),
         RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
     ),

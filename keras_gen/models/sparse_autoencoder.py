@@ -27,7 +27,7 @@ from typing import Any, ClassVar, Literal
 import keras
 import tensorflow as tf
 
-from keras_gen.engine.config import RunConfig
+from keras_gen.engine.config import Preset, RunConfig
 from keras_gen.engine.model import Values
 from keras_gen.errors import UserError
 from keras_gen.flags import non_negative
@@ -146,8 +146,8 @@ class SparseAutoencoder(autoencoder.Autoencoder):
         return change / tf.maximum(tf.reduce_max(tf.abs(change), axis=(1, 2, 3), keepdims=True), 1e-6)
 
 
-PRESETS: dict[str, tuple[Config, RunConfig]] = {
-    "demo": (
+PRESETS: dict[str, Preset] = {
+    "demo": Preset(
         Config(),
         RunConfig(
             epochs=200,
@@ -159,7 +159,7 @@ PRESETS: dict[str, tuple[Config, RunConfig]] = {
             checkpoint_every=2000,
         ),
     ),
-    "tiny": (
+    "tiny": Preset(
         Config(latent=80, sparsity="l1"),
         RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
     ),

@@ -23,7 +23,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from keras_gen.engine.config import RunConfig
+from keras_gen.engine.config import Preset, RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, Values
 from keras_gen.engine.optimizers import FusedAdam
 from keras_gen.flags import Hidden, positive
@@ -138,12 +138,12 @@ class SuperresAutoencoder(GenerativeModel):
         return {"red_net": Served(network, "enlarged", "sharpened", about)}
 
 
-PRESETS: dict[str, tuple[Config, RunConfig]] = {
-    "demo": (
+PRESETS: dict[str, Preset] = {
+    "demo": Preset(
         Config(),
         RunConfig(epochs=8, batch_size=16, learning_rate=5e-4, preview_every=200, previews=12, checkpoint_every=500),
     ),
-    "tiny": (
+    "tiny": Preset(
         Config(filters=4, depth=2),
         RunConfig(epochs=2, steps_per_epoch=4, batch_size=4, preview_every=4, previews=4, checkpoint_every=4),
     ),

@@ -24,7 +24,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from keras_gen.engine.config import RunConfig
+from keras_gen.engine.config import Preset, RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, Values, chained
 from keras_gen.engine.optimizers import FusedAdam
 from keras_gen.errors import UserError
@@ -270,17 +270,17 @@ def _layer(quantiser: keras.Model) -> VectorQuantiser:
     return quantiser.get_layer("quantiser")
 
 
-PRESETS: dict[str, tuple[Config, RunConfig]] = {
-    "demo": (
+PRESETS: dict[str, Preset] = {
+    "demo": Preset(
         Config(),
         RunConfig(epochs=40, batch_size=64, learning_rate=1e-3, preview_every=250, checkpoint_every=1000),
     ),
     # Section 4.1: 256 channels, 250,000 steps of 128 at 2e-4.
-    "paper": (
+    "paper": Preset(
         Config(filters=256, residual_filters=256, prior_filters=256, prior_layers=12),
         RunConfig(epochs=500, batch_size=128, learning_rate=2e-4, preview_every=5000, checkpoint_every=10000),
     ),
-    "tiny": (
+    "tiny": Preset(
         Config(codes=8, code_size=4, filters=4, residual_filters=2, prior_filters=4, prior_layers=1),
         RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
     ),

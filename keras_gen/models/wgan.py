@@ -21,7 +21,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_gen.engine.config import RunConfig
+from keras_gen.engine.config import Preset, RunConfig
 from keras_gen.engine.model import Values
 from keras_gen.flags import positive
 from keras_gen.models.gan import GAN, Adversarial, Judged
@@ -100,8 +100,8 @@ class WGAN(GAN):
         return loss, terms | {"wasserstein_estimate": -loss}
 
 
-PRESETS: dict[str, tuple[Config, RunConfig]] = {
-    "demo": (
+PRESETS: dict[str, Preset] = {
+    "demo": Preset(
         Config(latent=32, filters=32),
         RunConfig(
             epochs=10,
@@ -115,7 +115,7 @@ PRESETS: dict[str, tuple[Config, RunConfig]] = {
         ),
     ),
     # Paper, algorithm 1 and section 4.1: DCGAN at 64x64, batches of 64, some 200,000 steps of the generator.
-    "paper": (
+    "paper": Preset(
         Config(),
         RunConfig(
             epochs=200,
@@ -126,7 +126,7 @@ PRESETS: dict[str, tuple[Config, RunConfig]] = {
             checkpoint_every=5000,
         ),
     ),
-    "tiny": (
+    "tiny": Preset(
         Config(architecture="mlp", latent=4, hidden=(8,), n_critic=2),
         RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
     ),

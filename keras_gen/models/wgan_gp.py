@@ -27,7 +27,7 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
-from keras_gen.engine.config import RunConfig
+from keras_gen.engine.config import Preset, RunConfig
 from keras_gen.engine.model import Values
 from keras_gen.errors import UserError
 from keras_gen.flags import non_negative
@@ -114,8 +114,8 @@ class WGANGP(GAN):
         return penalties.gradient_penalty(critic, real.images, fake.images, mix)
 
 
-PRESETS: dict[str, tuple[Config, RunConfig]] = {
-    "demo": (
+PRESETS: dict[str, Preset] = {
+    "demo": Preset(
         Config(latent=32, filters=32),
         RunConfig(
             epochs=10,
@@ -128,9 +128,9 @@ PRESETS: dict[str, tuple[Config, RunConfig]] = {
             checkpoint_every=2000,
         ),
     ),
-    # For --data ring, grid and swiss-roll. A weight of 10 would keep the discriminator from the slopes that modes of a
+    # For --data grid and swiss-roll too. A weight of 10 would keep the discriminator from the slopes that modes of a
     # deviation of 0.01 ask for.
-    "points": (
+    "points": Preset(
         Config(
             architecture="mlp",
             latent=8,
@@ -152,9 +152,10 @@ PRESETS: dict[str, tuple[Config, RunConfig]] = {
             preview_every=1000,
             checkpoint_every=6000,
         ),
+        {"data": "ring"},
     ),
     # Paper, section 5.3 and appendix F: CIFAR-10 at 32x32, 100,000 steps of the generator.
-    "paper": (
+    "paper": Preset(
         Config(architecture="resnet", latent=128, filters=128, discriminator_norm="none"),
         RunConfig(
             epochs=100,
@@ -165,7 +166,7 @@ PRESETS: dict[str, tuple[Config, RunConfig]] = {
             checkpoint_every=5000,
         ),
     ),
-    "tiny": (
+    "tiny": Preset(
         Config(architecture="mlp", latent=4, hidden=(8,), generator_norm="none", n_critic=2),
         RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
     ),

@@ -37,7 +37,7 @@ from keras_gen.ops import reconstruction
 
 SIZE = 32
 SHORT = ["--segmenter-epochs", "60"]
-MODEL, RUN = PRESETS["tiny"]
+MODEL, RUN, _ = PRESETS["tiny"]
 
 
 def make_run(folder, source_channels=3, **data):

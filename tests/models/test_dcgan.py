@@ -64,7 +64,7 @@ def test_the_recommendations(size, channels):
 
 
 def test_the_paper_preset_is_the_paper():
-    config, run = PRESETS["paper"]
+    config, run, _ = PRESETS["paper"]
     model = DCGAN(dataclasses.replace(config, image_size=64, channels=3))
     assert model.generator.layers[1].output.shape == (None, 4 * 4 * 1024)
     kernels = [v for v in model.generator.trainable_variables if v.path.endswith("kernel")]

@@ -114,7 +114,7 @@ def test_fields_that_cannot_be(fields, said):
 
 def test_the_paper_preset_is_the_paper():
     """Chen et al. 2016, table 1: a dense layer of 1024 on either side of the convolutions, one of 128 for Q."""
-    config, run = PRESETS["paper"]
+    config, run, _ = PRESETS["paper"]
     model = InfoGAN(config)
     dense = {
         name: [layer.units for layer in network.layers if isinstance(layer, keras.layers.Dense)]

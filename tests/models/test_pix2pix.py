@@ -42,7 +42,7 @@ class TestPix2PixWGANGP(Conformance):
 
 
 def test_the_paper_preset_is_the_paper():
-    config, run = PRESETS["paper"]
+    config, run, _ = PRESETS["paper"]
     model = Pix2Pix(config)
     assert config == Config()
     assert model.config.depth == 8
