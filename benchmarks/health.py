@@ -17,6 +17,7 @@ import contextlib
 import dataclasses
 import importlib
 import json
+import re
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -99,7 +100,7 @@ class Flags:
     kind: Literal["good", "failing"] = "good"
     """Which runs."""
     only: str = ""
-    """Words of the rows to run; empty: all."""
+    """Regular expression of the rows to run, found anywhere in them; empty: all."""
     steps: int = 4000
     """Steps of each [steps]."""
 
@@ -118,7 +119,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     print("|---|---|---:|---:|---|" if good else "|---|---|---:|---|", flush=True)
     runs = looks = alarms = ended = 0
     for command in GOOD if good else FAILING:
-        if flags.only not in command:
+        if not re.search(flags.only, command):
             continue
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch) / "run"
