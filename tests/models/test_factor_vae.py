@@ -80,12 +80,19 @@ def test_the_discriminator_finds_the_total_correlation_of_normals():
     assert found == pytest.approx(-0.5 * np.log(1 - 0.8**2), abs=0.12)
 
 
+def test_the_discriminator_may_learn_at_another_rate():
+    optimizers = FactorVAE(dataclasses.replace(TINY, discriminator_rate=3.0)).make_optimizers(0.01)
+    rates = {name: float(optimizer.learning_rate) for name, optimizer in optimizers.items()}
+    assert rates == pytest.approx({"vae": 0.01, "discriminator": 0.03})
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
         ({"gamma": -1.0}, "--gamma got -1.0"),
         ({"discriminator_layers": 0}, "--discriminator-layers got 0"),
         ({"discriminator_units": 0}, "--discriminator-units got 0"),
+        ({"discriminator_rate": 0.0}, "--discriminator-rate got 0.0"),
     ],
 )
 def test_fields_that_cannot_be(fields, said):
