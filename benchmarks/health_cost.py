@@ -25,21 +25,20 @@ from keras_gen.data.pairs import PairsConfig, open_pairs
 from keras_gen.engine.callbacks import Counter, TensorBoardLog
 from keras_gen.engine.checkpoints import Progress
 from keras_gen.engine.cli import app, parse
-from keras_gen.engine.config import RunConfig, Setup
+from keras_gen.engine.config import Preset, Setup
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.engine.monitor import HealthMonitor
 from keras_gen.flags import hidden_fields, positive
 from keras_gen.models import dcgan, gan, pix2pix, wgan_gp
 
 EXAMPLE = "python -m benchmarks.health_cost --blocks 6"
-_DEMO = pix2pix.PRESETS["demo"][:2]
-_CASES: dict[str, tuple[type[GenerativeModel], Any, RunConfig, Any]] = {
-    "gan, ring, preset points": (gan.GAN, *gan.PRESETS["points"][:2], ImagesConfig(data="ring")),
-    "gan, 8x8, preset demo": (gan.GAN, *gan.PRESETS["demo"][:2], ImagesConfig()),
-    "dcgan, 8x8, preset demo": (dcgan.DCGAN, *dcgan.PRESETS["demo"][:2], ImagesConfig()),
-    "wgan_gp, 8x8, preset demo": (wgan_gp.WGANGP, *wgan_gp.PRESETS["demo"][:2], ImagesConfig()),
-    "dcgan, 32x32, preset demo": (dcgan.DCGAN, *dcgan.PRESETS["demo"][:2], ImagesConfig(data="shapes", image_size=32)),
-    "pix2pix, 128x128, preset demo": (pix2pix.Pix2Pix, *_DEMO, PairsConfig()),
+_CASES: dict[str, tuple[type[GenerativeModel], Preset, Any]] = {
+    "gan, ring, preset points": (gan.GAN, gan.PRESETS["points"], ImagesConfig()),
+    "gan, 8x8, preset demo": (gan.GAN, gan.PRESETS["demo"], ImagesConfig()),
+    "dcgan, 8x8, preset demo": (dcgan.DCGAN, dcgan.PRESETS["demo"], ImagesConfig()),
+    "wgan_gp, 8x8, preset demo": (wgan_gp.WGANGP, wgan_gp.PRESETS["demo"], ImagesConfig()),
+    "dcgan, 32x32, preset demo": (dcgan.DCGAN, dcgan.PRESETS["demo"], ImagesConfig(data="shapes", image_size=32)),
+    "pix2pix, 128x128, preset demo": (pix2pix.Pix2Pix, pix2pix.PRESETS["demo"], PairsConfig()),
 }
 
 
@@ -76,12 +75,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     flags = parse(Flags, argv, example=EXAMPLE)
     print("| model | steps between looks | s a block | CPU s with | CPU s without | ratio | share of its own calls |")
     print("|---|---:|---:|---:|---:|---:|---:|", flush=True)
-    for name, (family, config, run, kind) in _CASES.items():
+    for name, (family, preset, kind) in _CASES.items():
         if flags.only in name:
-            print(f"| {name} | {' | '.join(_cost(family, config, run, kind, flags.blocks))} |", flush=True)
+            print(f"| {name} | {' | '.join(_cost(family, preset, kind, flags.blocks))} |", flush=True)
 
 
-def _cost(family: type[GenerativeModel], config: Any, run: RunConfig, kind: Any, blocks: int) -> list[str]:
+def _cost(family: type[GenerativeModel], preset: Preset, kind: Any, blocks: int) -> list[str]:
+    config, run, changes = preset
+    kind = dataclasses.replace(kind, **changes)
     if isinstance(kind, PairsConfig):
         data = open_pairs(kind, config.image_size, run.seed)
     else:
