@@ -10,8 +10,14 @@ Whatever must be known of images to tell real ones from generated ones, all of t
 classifier is what is wanted in the end; a generator that draws too well leaves it nothing to learn, and one that only
 matches the mean features classifies best.
 
+Convolutions learn a hundred labels by heart before that. What holds them is that an unlabelled image is to be of the
+same classes however it is augmented (`--augment`, `--consistency-weight`; both in the preset `convolutional`):
+
+    discriminator:  + w_c E_unlabelled ||p(y|a(x)) - p(y|a'(x))||^2,   a and a' two draws of noise and augmentation
+
 Salimans et al.: Improved Techniques for Training GANs, NeurIPS 2016, arXiv 1606.03498, sections 3.1 and 5. Odena:
 Semi-Supervised Learning with Generative Adversarial Networks, 2016, arXiv 1606.01583 (`--objective nonsaturating`).
+Laine, Aila: Temporal Ensembling for Semi-Supervised Learning, ICLR 2017, arXiv 1610.02242, section 2.1.
 
 Departures from the papers: the noise in the discriminator is that of the authors' program, where images are from 0 to
 1; weight normalisation starts from the initial kernels, not from a batch of data; ReLU and N(0, 1) in the generator
@@ -37,6 +43,7 @@ from keras_gen.models.gan import GAN, Adversarial, Judged
 from keras_gen.networks import gan as networks
 from keras_gen.ops import adversarial
 from keras_gen.ops.latents import vectors_of
+from keras_gen.ops.penalties import consistency_penalty
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,11 +68,20 @@ class Config(Adversarial):
     """What the generator minimises: the distance of mean features (Salimans et al.), or -E log D (Odena)."""
     unsupervised_weight: float = 0.5
     """Weight of telling real from generated beside the classification [1]; 0.5 in the program of Salimans et al."""
+    consistency_weight: float = 0.0
+    """Weight of the squared distance between the probabilities of classes that one unlabelled image gets twice, of
+    other noise and augmentation [1] (Laine and Aila 2017); 0: none."""
     label_count: Hidden[int] = 10
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        non_negative(self, "input_noise", "unit_noise", "unsupervised_weight")
+        non_negative(self, "input_noise", "unit_noise", "unsupervised_weight", "consistency_weight")
+        noisy = self.architecture == "mlp" and (self.input_noise or self.unit_noise)
+        if self.consistency_weight and not (noisy or self.instance_noise or self.augment != "none"):
+            raise UserError(
+                f"--consistency-weight got {self.consistency_weight} and would compare images with themselves; without "
+                "--augment, --instance-noise or the noise of mlp accepted is 0."
+            )
         if self.architecture == "mlp" and min(self.discriminator_hidden, default=0) < 1:
             raise UserError(
                 f"--discriminator-hidden got {self.discriminator_hidden}; accepted are one or more numbers greater "
@@ -79,9 +95,11 @@ class _Partly(Judged):
 
     Attributes:
         labelled: as many others whose labels are known.
+        again: the logits of the classes of the unlabelled ones, of other noise and augmentation; None: not asked for.
     """
 
     labelled: Judged | None = None
+    again: tf.Tensor | None = None
 
 
 class SGAN(GAN):
@@ -100,6 +118,8 @@ class SGAN(GAN):
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.log_terms(train=["supervised_loss", "unsupervised_loss", "labelled_error"], test=["error"])
+        if config.consistency_weight:
+            self.log_terms(train=["consistency_loss"])
 
     @property
     def objective(self) -> adversarial.Objective:
@@ -124,10 +144,22 @@ class SGAN(GAN):
         count = tf.shape(images)[0]
         drawn = self.generator(self.draw_noise(count), training=True)
         unknown = tf.fill((count,), -1)
+        shown, known = [images, unlabelled], [labels, unknown]
+        if self.config.consistency_weight:
+            shown, known = [*shown, unlabelled], [*known, unknown]
         # In one call, as each normalises the weights anew.
-        said = self.judge(self._shown(tf.concat([images, unlabelled], axis=0)), tf.concat([labels, unknown], axis=0))
-        labelled = Judged(images, labels, {name: value[:count] for name, value in said.items()})
-        real = _Partly(unlabelled, unknown, {name: value[count:] for name, value in said.items()}, labelled=labelled)
+        said = self.judge(self._shown(tf.concat(shown, axis=0)), tf.concat(known, axis=0))
+        of_labelled, of_unlabelled, *more = (
+            {name: value[part * count : (part + 1) * count] for name, value in said.items()}
+            for part in range(len(shown))
+        )
+        real = _Partly(
+            unlabelled,
+            unknown,
+            of_unlabelled,
+            labelled=Judged(images, labels, of_labelled),
+            again=more[0]["classes"] if more else None,
+        )
         return real, Judged(drawn, unknown, self.judge(self._shown(drawn), unknown))
 
     def discriminator_loss(self, real: _Partly, fake: Judged) -> tuple[tf.Tensor, Values]:
@@ -140,7 +172,11 @@ class SGAN(GAN):
             "unsupervised_loss": unsupervised,
             "labelled_error": tf.reduce_mean(_errors(classes, labels)),
         }
-        return supervised + self.config.unsupervised_weight * unsupervised, terms
+        loss = supervised + self.config.unsupervised_weight * unsupervised
+        if real.again is not None:
+            terms["consistency_loss"] = consistency_penalty(real.said["classes"], real.again)
+            loss += self.config.consistency_weight * terms["consistency_loss"]
+        return loss, terms
 
     def generator_loss(self, real: _Partly, fake: Judged) -> tuple[tf.Tensor, Values]:
         """The distance of the mean features, or the cross-entropy."""

@@ -1,4 +1,5 @@
-"""Penalties beside adversarial objectives: on the critic's gradient, and on how a generator's images differ.
+"""Penalties beside adversarial objectives: on the critic's gradient, on what it says of an image that is shown twice,
+and on how a generator's images differ.
 
 A critic maps examples (batch, ...) to logits (batch, ...). Where it gives several logits for an example (a PatchGAN),
 its gradient is that of their mean, so that a bound holds for the score of the whole example. Gradients and results are
@@ -56,6 +57,22 @@ def r1_penalty(critic: Callable[[tf.Tensor], tf.Tensor], real: tf.Tensor) -> tf.
         real: real examples, shape (batch, ...), any range.
     """
     return 0.5 * tf.reduce_mean(_squared_gradients(critic, real))
+
+
+def consistency_penalty(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+    """E ||p - q||_2^2 between two answers of a classifier to the same examples, of other noise and augmentation.
+
+    Laine and Aila 2017 (arXiv 1610.02242), section 2.1, where it is divided by the number of classes.
+
+    Args:
+        first: logits, (batch, classes), of which p is the softmax.
+        second: those of q, of the same form.
+
+    Returns:
+        A number from 0 to 2.
+    """
+    p, q = (tf.nn.softmax(tf.cast(logits, tf.float32)) for logits in (first, second))
+    return tf.reduce_mean(tf.reduce_sum(tf.square(p - q), axis=-1))
 
 
 def pulling_away(features: tf.Tensor) -> tf.Tensor:

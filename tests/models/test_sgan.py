@@ -120,7 +120,25 @@ def test_noise_is_for_training_alone():
     np.testing.assert_array_equal(model.classify(images), model.classify(images))
 
 
+def test_unlabelled_images_are_to_be_the_same_twice():
+    """The penalty compares two draws of the noise, adds its weighted value to the loss, and vanishes without noise."""
+    keras.utils.set_random_seed(0)
+    model = SGAN(dataclasses.replace(TINY, consistency_weight=3.0))
+    real, fake = model._play(batch(4, 5))
+    loss, terms = model.discriminator_loss(real, fake)
+    p, q = softmax(real.said["classes"].numpy()), softmax(real.again.numpy())
+    expected = np.square(p - q).sum(axis=1).mean()
+    assert expected > 1e-4
+    assert float(terms["consistency_loss"]) == pytest.approx(expected, rel=1e-4)
+    without = float(terms["supervised_loss"]) + 0.5 * float(terms["unsupervised_loss"])
+    assert float(loss) == pytest.approx(without + 3.0 * float(terms["consistency_loss"]), rel=1e-5)
+    still = SGAN(dataclasses.replace(STILL, consistency_weight=3.0, unit_noise=1e-9))
+    assert float(still.discriminator_loss(*still._play(batch(4, 5)))[1]["consistency_loss"]) < 1e-10
+
+
 def test_fields_that_cannot_be():
+    with pytest.raises(UserError, match=r"--consistency-weight got 1.0 and would compare images with themselves"):
+        dataclasses.replace(STILL, consistency_weight=1.0)
     with pytest.raises(UserError, match=r"--discriminator-hidden got \(8, 0\)"):
         Config(discriminator_hidden=(8, 0))
     with pytest.raises(UserError, match="--unit-noise got -1"):

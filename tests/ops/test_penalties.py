@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gen.ops.penalties import dragan_penalty, geometric_penalty, gradient_penalty, pulling_away, r1_penalty
+from keras_gen.ops.penalties import (
+    consistency_penalty,
+    dragan_penalty,
+    geometric_penalty,
+    gradient_penalty,
+    pulling_away,
+    r1_penalty,
+)
 
 
 def quadratic(x):
@@ -182,3 +189,14 @@ def test_a_step_down_the_geometric_penalty_makes_a_generator_more_even():
     after = np.linalg.svd(weights.numpy(), compute_uv=False)
     assert before[0] / before[-1] > 15
     assert after[0] / after[-1] < 1.2
+
+
+def test_consistency_is_the_squared_distance_of_probabilities():
+    """0 for logits that differ by a constant, 2 for two sure answers of other classes, and numpy's figure between."""
+    first, second = np.random.default_rng(0).normal(size=(2, 5, 3)).astype(np.float32)
+    p, q = (np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True) for logits in (first, second))
+    expected = np.square(p - q).sum(axis=1).mean()
+    assert float(consistency_penalty(tf.constant(first), tf.constant(second))) == pytest.approx(expected, rel=1e-5)
+    assert float(consistency_penalty(tf.constant(first), tf.constant(first + 7))) == pytest.approx(0, abs=1e-10)
+    sure = tf.constant([[50.0, 0.0], [0.0, 50.0]])
+    assert float(consistency_penalty(sure, tf.reverse(sure, [0]))) == pytest.approx(2)
