@@ -20,6 +20,7 @@ from keras_gen.engine.health import TERMS
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.engine.strategy import mirrored
 from keras_gen.export.exporter import export
+from keras_gen.models.gan import GAN
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +55,18 @@ class Case:
     spoil: float = float("nan")
     reached: tuple[str, ...] | None = None
     coupled: tuple[str, ...] = ()
+
+
+def without_noise(family: type[GAN]) -> type[GAN]:
+    """A member of the GANs without its noise: replicas draw their own, so that two of them take another step than one
+    device."""
+
+    class Calm(family):
+        def draw_noise(self, count):
+            return 0.0 * super().draw_noise(count) + 0.5
+
+    Calm.family = f"{family.family} without noise"
+    return Calm
 
 
 def sgd(model: GenerativeModel, rate: float = 0.01, **rates: float) -> dict[str, keras.optimizers.Optimizer]:

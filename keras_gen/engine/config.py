@@ -117,6 +117,10 @@ class RunConfig:
             raise UserError("--resume and --overwrite exclude each other: one goes on with a run, one deletes it.")
 
 
+TINY_RUN = RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4)
+"""Of the preset `tiny` of most families: through all that a run does within seconds."""
+
+
 class Preset(NamedTuple):
     """The values that the flags of an app change.
 

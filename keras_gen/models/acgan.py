@@ -20,7 +20,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from keras_gen.engine.config import Preset, RunConfig
+from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import Served, Values
 from keras_gen.flags import non_negative
 from keras_gen.models.cgan import Conditional, Labelled
@@ -113,8 +113,5 @@ PRESETS: dict[str, Preset] = {
         Config(latent=100, filters=96),
         RunConfig(epochs=100, batch_size=100, ema=0.999, preview_every=3000, checkpoint_every=10000),
     ),
-    "tiny": Preset(
-        Config(latent=4, filters=2),
-        RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
-    ),
+    "tiny": Preset(Config(latent=4, filters=2), TINY_RUN),
 }

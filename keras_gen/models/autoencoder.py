@@ -21,7 +21,7 @@ from typing import Any, ClassVar, Literal
 import keras
 import tensorflow as tf
 
-from keras_gen.engine.config import Preset, RunConfig
+from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.latents import LatentSpace
 from keras_gen.engine.model import GenerativeModel, Served, Values, chained
 from keras_gen.engine.optimizers import FusedAdam
@@ -143,8 +143,5 @@ PRESETS: dict[str, Preset] = {
         Config(),
         RunConfig(epochs=30, batch_size=64, learning_rate=1e-3, preview_every=200, checkpoint_every=1000),
     ),
-    "tiny": Preset(
-        Config(hidden=(8,), filters=2, latent=2),
-        RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
-    ),
+    "tiny": Preset(Config(hidden=(8,), filters=2, latent=2), TINY_RUN),
 }

@@ -20,7 +20,7 @@ from typing import Annotated
 
 import tensorflow as tf
 
-from keras_gen.engine.config import Preset, RunConfig
+from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.flags import OF_TRAINING, Hidden, non_negative
 from keras_gen.models.vae import VAE, Variational
 from keras_gen.ops.divergences import Sampling, decomposed_kl
@@ -88,8 +88,5 @@ PRESETS: dict[str, Preset] = {
         Config(architecture="dense", latent=10, hidden=(1200, 1200)),
         RunConfig(epochs=50, batch_size=2048, learning_rate=1e-3, preview_every=500, checkpoint_every=5000),
     ),
-    "tiny": Preset(
-        Config(hidden=(8,), filters=2, latent=2),
-        RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
-    ),
+    "tiny": Preset(Config(hidden=(8,), filters=2, latent=2), TINY_RUN),
 }

@@ -23,7 +23,7 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
-from keras_gen.engine.config import Preset, RunConfig
+from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, Values
 from keras_gen.flags import Hidden, require_class, require_labels
 from keras_gen.models.gan import GAN, Adversarial
@@ -138,8 +138,5 @@ PRESETS: dict[str, Preset] = {
         Config(architecture="mlp", hidden=(1200,), generator_norm="none", discriminator_norm="none"),
         RunConfig(epochs=100, batch_size=100, ema=0.999, preview_every=3000, checkpoint_every=10000),
     ),
-    "tiny": Preset(
-        Config(latent=4, filters=2),
-        RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
-    ),
+    "tiny": Preset(Config(latent=4, filters=2), TINY_RUN),
 }

@@ -23,7 +23,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_gen.engine.config import Preset, RunConfig
+from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.latents import LatentSpace
 from keras_gen.engine.model import GenerativeModel, Served
 from keras_gen.flags import Hidden, require_class, require_labels
@@ -141,8 +141,5 @@ PRESETS: dict[str, Preset] = {
         Config(architecture="dense", latent=50, hidden=(500, 500)),
         RunConfig(epochs=100, batch_size=100, learning_rate=3e-4, preview_every=3000, checkpoint_every=10000),
     ),
-    "tiny": Preset(
-        Config(hidden=(8,), filters=2, latent=2),
-        RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
-    ),
+    "tiny": Preset(Config(hidden=(8,), filters=2, latent=2), TINY_RUN),
 }

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from keras_gen.engine.config import Preset, RunConfig
+from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.models import gan
 
 
@@ -41,8 +41,5 @@ PRESETS: dict[str, Preset] = {
         Config(filters=128),
         RunConfig(epochs=25, batch_size=128, preview_every=500, checkpoint_every=2000),
     ),
-    "tiny": Preset(
-        Config(latent=4, filters=2),
-        RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
-    ),
+    "tiny": Preset(Config(latent=4, filters=2), TINY_RUN),
 }

@@ -24,7 +24,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from keras_gen.engine.config import Preset, RunConfig
+from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import GenerativeModel, Served
 from keras_gen.engine.optimizers import FusedAdam
 from keras_gen.flags import Hidden, non_negative, positive
@@ -147,8 +147,5 @@ PRESETS: dict[str, Preset] = {
         Config(filters=16),
         RunConfig(epochs=20, batch_size=4, learning_rate=2e-3, preview_every=200, checkpoint_every=500),
     ),
-    "tiny": Preset(
-        Config(filters=2, levels=1),
-        RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
-    ),
+    "tiny": Preset(Config(filters=2, levels=1), TINY_RUN),
 }

@@ -15,14 +15,15 @@ the margin does not depend on the size; otherwise those of `models.gan`. Logits 
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 import keras
 import tensorflow as tf
 
-from keras_gen.engine.config import Preset, RunConfig
+from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import Values
 from keras_gen.flags import non_negative, positive
-from keras_gen.models.gan import GAN, Adversarial, Judged
+from keras_gen.models.gan import DIGITS_RUN, GAN, Adversarial, Judged
 from keras_gen.networks.energy import autoencoder
 from keras_gen.ops.penalties import pulling_away
 
@@ -38,10 +39,7 @@ class Config(Adversarial):
     pulling_away: float = 0.1
     """Weight of the pulling-away term [1]; 0.1 in the paper, 0: without."""
 
-    @property
-    def has_targets(self) -> bool:
-        """Energies have a margin instead."""
-        return False
+    has_targets: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -88,19 +86,7 @@ class EBGAN(GAN):
 
 
 PRESETS: dict[str, Preset] = {
-    "demo": Preset(
-        Config(latent=32, filters=32),
-        RunConfig(
-            epochs=10,
-            steps_per_epoch=400,
-            batch_size=64,
-            learning_rate=5e-4,
-            ema=0.999,
-            steps_per_execution=10,
-            preview_every=400,
-            checkpoint_every=2000,
-        ),
-    ),
+    "demo": Preset(Config(latent=32, filters=32), DIGITS_RUN),
     # Paper, section 4.1 and appendix: batches of 128, DCGAN's Adam.
     "paper": Preset(
         Config(),
@@ -108,6 +94,6 @@ PRESETS: dict[str, Preset] = {
     ),
     "tiny": Preset(
         Config(architecture="mlp", latent=4, hidden=(8,), code=3, generator_norm="none", discriminator_norm="none"),
-        RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
+        TINY_RUN,
     ),
 }

@@ -23,7 +23,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from keras_gen.engine.config import Preset, RunConfig
+from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.optimizers import FusedAdam
 from keras_gen.engine.schedules import scaled
 from keras_gen.flags import non_negative, positive
@@ -128,8 +128,5 @@ PRESETS: dict[str, Preset] = {
             checkpoint_every=10000,
         ),
     ),
-    "tiny": Preset(
-        Config(hidden=(8,), filters=2, latent=2, discriminator_layers=2, discriminator_units=8),
-        RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
-    ),
+    "tiny": Preset(Config(hidden=(8,), filters=2, latent=2, discriminator_layers=2, discriminator_units=8), TINY_RUN),
 }

@@ -25,7 +25,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_gen.engine.config import Preset, RunConfig
+from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.health import TERMS, Health
 from keras_gen.engine.model import GenerativeModel, Served, Values
 from keras_gen.engine.optimizers import FusedAdam
@@ -81,10 +81,8 @@ class Adversarial(networks.Layout):
     """Weight of the penalty on pictures that change more along one latent direction than along another [1]: two more
     passes through the generator."""
 
-    @property
-    def has_targets(self) -> bool:
-        """Whether the objective tells the discriminator what to say of real images, so that it can be smoothed."""
-        return True
+    has_targets: ClassVar[bool] = True
+    """Whether the objective tells the discriminator what to say of real images, so that it can be smoothed."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -421,6 +419,18 @@ class GAN(GenerativeModel):
         return {"generator": Served(network, "latents", "images", about)}
 
 
+DIGITS_RUN = RunConfig(
+    epochs=10,
+    steps_per_epoch=400,
+    batch_size=64,
+    learning_rate=5e-4,
+    ema=0.999,
+    steps_per_execution=10,
+    preview_every=400,
+    checkpoint_every=2000,
+)
+"""How the demos of most convolutional members train on the built-in digits."""
+
 PRESETS: dict[str, Preset] = {
     "demo": Preset(
         Config(),
@@ -447,8 +457,5 @@ PRESETS: dict[str, Preset] = {
         ),
         {"data": "ring"},
     ),
-    "tiny": Preset(
-        Config(latent=4, hidden=(8,)),
-        RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
-    ),
+    "tiny": Preset(Config(latent=4, hidden=(8,)), TINY_RUN),
 }

@@ -28,7 +28,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from keras_gen.engine.config import Preset, RunConfig
+from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.health import Health
 from keras_gen.engine.model import Served, Values
 from keras_gen.engine.samples import grid
@@ -210,8 +210,5 @@ PRESETS: dict[str, Preset] = {
         Config(filters=64, dense=1024, discriminator_norm="batch", discriminator_rate=0.2),
         RunConfig(epochs=50, batch_size=128, learning_rate=1e-3, ema=0.999, preview_every=1000, checkpoint_every=5000),
     ),
-    "tiny": Preset(
-        Config(latent=4, filters=2, recogniser_units=4),
-        RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
-    ),
+    "tiny": Preset(Config(latent=4, filters=2, recogniser_units=4), TINY_RUN),
 }

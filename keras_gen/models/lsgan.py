@@ -20,10 +20,10 @@ import dataclasses
 
 import tensorflow as tf
 
-from keras_gen.engine.config import Preset, RunConfig
+from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import Values
 from keras_gen.errors import UserError
-from keras_gen.models.gan import GAN, Adversarial, Judged
+from keras_gen.models.gan import DIGITS_RUN, GAN, Adversarial, Judged
 from keras_gen.ops import adversarial
 
 
@@ -67,19 +67,7 @@ class LSGAN(GAN):
 
 
 PRESETS: dict[str, Preset] = {
-    "demo": Preset(
-        Config(latent=32, filters=32),
-        RunConfig(
-            epochs=10,
-            steps_per_epoch=400,
-            batch_size=64,
-            learning_rate=5e-4,
-            ema=0.999,
-            steps_per_execution=10,
-            preview_every=400,
-            checkpoint_every=2000,
-        ),
-    ),
+    "demo": Preset(Config(latent=32, filters=32), DIGITS_RUN),
     # Paper, section 4.1: LSUN at 112x112, batches of 64, Adam at 1e-3 with beta_1 = 0.5.
     "paper": Preset(
         Config(latent=1024),
@@ -93,7 +81,6 @@ PRESETS: dict[str, Preset] = {
         ),
     ),
     "tiny": Preset(
-        Config(architecture="mlp", latent=4, hidden=(8,), generator_norm="none", discriminator_norm="none"),
-        RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
+        Config(architecture="mlp", latent=4, hidden=(8,), generator_norm="none", discriminator_norm="none"), TINY_RUN
     ),
 }

@@ -30,7 +30,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from keras_gen.engine.config import Preset, RunConfig
+from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, chained
 from keras_gen.engine.optimizers import FusedAdam
 from keras_gen.flags import Hidden, positive
@@ -160,8 +160,5 @@ PRESETS: dict[str, Preset] = {
         Config(),
         RunConfig(epochs=50, batch_size=64, learning_rate=1e-2, preview_every=310, checkpoint_every=1000),
     ),
-    "tiny": Preset(
-        Config(units=8, latent=4),
-        RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
-    ),
+    "tiny": Preset(Config(units=8, latent=4), TINY_RUN),
 }

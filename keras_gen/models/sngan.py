@@ -16,12 +16,13 @@ are those of DCGAN; in the last of the n_critic steps both players move, on one 
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 import keras
 
-from keras_gen.engine.config import Preset, RunConfig
+from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.layers.spectral import SpectralNormalization, power_iteration
-from keras_gen.models.gan import GAN, Adversarial
+from keras_gen.models.gan import DIGITS_RUN, GAN, Adversarial
 from keras_gen.networks import gan as networks
 from keras_gen.ops.adversarial import Objective
 
@@ -40,10 +41,7 @@ class Config(Adversarial):
     discriminator_norm: networks.AnyNorm = "none"
     """Normalisation in the discriminator beside the spectral one; none, as others take the bound back."""
 
-    @property
-    def has_targets(self) -> bool:
-        """The hinge has none."""
-        return False
+    has_targets: ClassVar[bool] = False
 
 
 class SNGAN(GAN):
@@ -63,19 +61,7 @@ class SNGAN(GAN):
 
 
 PRESETS: dict[str, Preset] = {
-    "demo": Preset(
-        Config(latent=32, filters=32, n_critic=1),
-        RunConfig(
-            epochs=10,
-            steps_per_epoch=400,
-            batch_size=64,
-            learning_rate=5e-4,
-            ema=0.999,
-            steps_per_execution=10,
-            preview_every=400,
-            checkpoint_every=2000,
-        ),
-    ),
+    "demo": Preset(Config(latent=32, filters=32, n_critic=1), DIGITS_RUN),
     # Paper, section 4.1 and appendix: CIFAR-10 at 32x32 with residual networks, 100,000 steps of the generator.
     "paper": Preset(
         Config(architecture="resnet", latent=128, filters=128),
@@ -88,8 +74,5 @@ PRESETS: dict[str, Preset] = {
             checkpoint_every=5000,
         ),
     ),
-    "tiny": Preset(
-        Config(architecture="mlp", latent=4, hidden=(8,), generator_norm="none", n_critic=2),
-        RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
-    ),
+    "tiny": Preset(Config(architecture="mlp", latent=4, hidden=(8,), generator_norm="none", n_critic=2), TINY_RUN),
 }

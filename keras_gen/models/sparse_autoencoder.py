@@ -27,7 +27,7 @@ from typing import Any, ClassVar, Literal
 import keras
 import tensorflow as tf
 
-from keras_gen.engine.config import Preset, RunConfig
+from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import Values
 from keras_gen.errors import UserError
 from keras_gen.flags import non_negative
@@ -159,8 +159,5 @@ PRESETS: dict[str, Preset] = {
             checkpoint_every=2000,
         ),
     ),
-    "tiny": Preset(
-        Config(latent=80, sparsity="l1"),
-        RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
-    ),
+    "tiny": Preset(Config(latent=80, sparsity="l1"), TINY_RUN),
 }

@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 import keras
 import tensorflow as tf
 
-from keras_gen.engine.config import Preset, RunConfig
+from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.latents import LatentSpace
 from keras_gen.engine.model import GenerativeModel, Served, chained
 from keras_gen.engine.optimizers import FusedAdam
@@ -304,8 +304,5 @@ PRESETS: dict[str, Preset] = {
         Config(architecture="dense", latent=50, hidden=(200, 200)),
         RunConfig(epochs=100, batch_size=20, learning_rate=1e-3, preview_every=3000, checkpoint_every=10000),
     ),
-    "tiny": Preset(
-        Config(hidden=(8,), filters=2, latent=2),
-        RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
-    ),
+    "tiny": Preset(Config(hidden=(8,), filters=2, latent=2), TINY_RUN),
 }

@@ -24,7 +24,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from keras_gen.engine.config import Preset, RunConfig
+from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, Values, chained
 from keras_gen.engine.optimizers import FusedAdam
 from keras_gen.errors import UserError
@@ -281,7 +281,6 @@ PRESETS: dict[str, Preset] = {
         RunConfig(epochs=500, batch_size=128, learning_rate=2e-4, preview_every=5000, checkpoint_every=10000),
     ),
     "tiny": Preset(
-        Config(codes=8, code_size=4, filters=4, residual_filters=2, prior_filters=4, prior_layers=1),
-        RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
+        Config(codes=8, code_size=4, filters=4, residual_filters=2, prior_filters=4, prior_layers=1), TINY_RUN
     ),
 }

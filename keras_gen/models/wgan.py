@@ -16,15 +16,15 @@ generator moves after it, on fresh noise).
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import tensorflow as tf
 
-from keras_gen.engine.config import Preset, RunConfig
+from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import Values
 from keras_gen.flags import positive
-from keras_gen.models.gan import GAN, Adversarial, Judged
+from keras_gen.models.gan import DIGITS_RUN, GAN, Adversarial, Judged
 from keras_gen.ops.adversarial import Objective
 
 
@@ -43,10 +43,7 @@ class Config(Adversarial):
     """Largest absolute value of a weight of the critic, to which it is clipped after every step [1]; 0.01 in the
     paper."""
 
-    @property
-    def has_targets(self) -> bool:
-        """A critic has none."""
-        return False
+    has_targets: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -101,19 +98,7 @@ class WGAN(GAN):
 
 
 PRESETS: dict[str, Preset] = {
-    "demo": Preset(
-        Config(latent=32, filters=32),
-        RunConfig(
-            epochs=10,
-            steps_per_epoch=400,
-            batch_size=64,
-            learning_rate=5e-4,
-            ema=0.999,
-            steps_per_execution=10,
-            preview_every=400,
-            checkpoint_every=2000,
-        ),
-    ),
+    "demo": Preset(Config(latent=32, filters=32), DIGITS_RUN),
     # Paper, algorithm 1 and section 4.1: DCGAN at 64x64, batches of 64, some 200,000 steps of the generator.
     "paper": Preset(
         Config(),
@@ -126,8 +111,5 @@ PRESETS: dict[str, Preset] = {
             checkpoint_every=5000,
         ),
     ),
-    "tiny": Preset(
-        Config(architecture="mlp", latent=4, hidden=(8,), n_critic=2),
-        RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
-    ),
+    "tiny": Preset(Config(architecture="mlp", latent=4, hidden=(8,), n_critic=2), TINY_RUN),
 }

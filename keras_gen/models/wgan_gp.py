@@ -27,11 +27,11 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
-from keras_gen.engine.config import Preset, RunConfig
+from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import Values
 from keras_gen.errors import UserError
 from keras_gen.flags import non_negative
-from keras_gen.models.gan import GAN, Adversarial, Judged
+from keras_gen.models.gan import DIGITS_RUN, GAN, Adversarial, Judged
 from keras_gen.networks import gan as networks
 from keras_gen.ops import penalties
 from keras_gen.ops.adversarial import Objective
@@ -115,19 +115,7 @@ class WGANGP(GAN):
 
 
 PRESETS: dict[str, Preset] = {
-    "demo": Preset(
-        Config(latent=32, filters=32),
-        RunConfig(
-            epochs=10,
-            steps_per_epoch=400,
-            batch_size=64,
-            learning_rate=5e-4,
-            ema=0.999,
-            steps_per_execution=10,
-            preview_every=400,
-            checkpoint_every=2000,
-        ),
-    ),
+    "demo": Preset(Config(latent=32, filters=32), DIGITS_RUN),
     # For --data grid and swiss-roll too. A weight of 10 would keep the discriminator from the slopes that modes of a
     # deviation of 0.01 ask for.
     "points": Preset(
@@ -166,8 +154,5 @@ PRESETS: dict[str, Preset] = {
             checkpoint_every=5000,
         ),
     ),
-    "tiny": Preset(
-        Config(architecture="mlp", latent=4, hidden=(8,), generator_norm="none", n_critic=2),
-        RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4),
-    ),
+    "tiny": Preset(Config(architecture="mlp", latent=4, hidden=(8,), generator_norm="none", n_critic=2), TINY_RUN),
 }

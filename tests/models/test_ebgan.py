@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conformance import Case, Conformance
+from conformance import Case, Conformance, without_noise
 
 from keras_gen.errors import UserError
 from keras_gen.models.ebgan import EBGAN, Config
@@ -29,13 +29,7 @@ def batch(seed, count):
     return tf.constant(rng.uniform(-1, 1, (count, 8, 8, 2)), tf.float32), tf.fill((count,), -1)
 
 
-class Calm(EBGAN):
-    """Without its noise: replicas draw their own, so that two of them take another step than one device."""
-
-    family = "EBGAN without noise"
-
-    def draw_noise(self, count):
-        return 0.0 * super().draw_noise(count) + 0.5
+Calm = without_noise(EBGAN)
 
 
 class TestEBGAN(Conformance):

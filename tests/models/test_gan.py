@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conformance import Case, Conformance, sgd, step
+from conformance import Case, Conformance, sgd, step, without_noise
 
 from keras_gen.engine.schedules import ConstantThenLinear
 from keras_gen.engine.strategy import mirrored
@@ -28,13 +28,7 @@ def sources(family, config):
     return lambda b: family(config).fixed(len(b[0]))
 
 
-class Calm(GAN):
-    """Without its noise: replicas draw their own, so that two of them take another step than one device."""
-
-    family = "GAN without noise"
-
-    def draw_noise(self, count):
-        return 0.0 * super().draw_noise(count) + 0.5
+Calm = without_noise(GAN)
 
 
 class TestGAN(Conformance):

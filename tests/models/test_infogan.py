@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conformance import Case, Conformance
+from conformance import Case, Conformance, without_noise
 
 from keras_gen.errors import UserError
 from keras_gen.models.gan import Judged
@@ -23,13 +23,8 @@ def batch(seed, count):
     return tf.constant(images), tf.constant(rng.integers(0, 4, count), tf.int32)
 
 
-class Calm(InfoGAN):
+class Calm(without_noise(InfoGAN)):
     """Without chance and batch normalisation: replicas have their own."""
-
-    family = "InfoGAN without noise"
-
-    def draw_noise(self, count):
-        return 0.0 * super().draw_noise(count) + 0.5
 
     def asked(self, labels):
         return labels

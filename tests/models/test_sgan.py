@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conformance import Case, Conformance
+from conformance import Case, Conformance, without_noise
 
 from keras_gen.errors import UserError
 from keras_gen.export.exporter import export
@@ -25,13 +25,7 @@ def batch(seed, count):
     return tf.constant(images), tf.constant(rng.integers(0, 4, count), tf.int32), tf.constant(unlabelled)
 
 
-class Calm(SGAN):
-    """Without its noise: replicas draw their own, so that two of them take another step than one device."""
-
-    family = "SGAN without noise"
-
-    def draw_noise(self, count):
-        return 0.0 * super().draw_noise(count) + 0.5
+Calm = without_noise(SGAN)
 
 
 class TestSGAN(Conformance):

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conformance import Case, Conformance
+from conformance import Case, Conformance, without_noise
 
 from keras_gen.errors import UserError
 from keras_gen.models.gan import Judged
@@ -23,13 +23,8 @@ def batch(seed, count):
     return tf.constant(images), tf.fill((2 * count,), -1)
 
 
-class Calm(WGANGP):
+class Calm(without_noise(WGANGP)):
     """Without its chance: replicas draw their own, so that two of them take another step than one device."""
-
-    family = "WGAN-GP without noise"
-
-    def draw_noise(self, count):
-        return 0.0 * super().draw_noise(count) + 0.5
 
     def draw_uniform(self, shape):
         return 0.0 * super().draw_uniform(shape) + 0.3
