@@ -10,14 +10,15 @@ Whatever must be known of images to tell real ones from generated ones, all of t
 classifier is what is wanted in the end; a generator that draws too well leaves it nothing to learn, and one that only
 matches the mean features classifies best.
 
-Convolutions learn a hundred labels by heart before that. What holds them is that an unlabelled image is to be of the
-same classes however it is augmented (`--augment`, `--consistency-weight`; both in the preset `convolutional`):
+Convolutions learn a hundred labels by heart before that. What holds them is a teacher, the average of their own weights
+(`--ema`): to both, an unlabelled image is to be of the same classes however it is augmented (`--augment`,
+`--consistency-weight`; all in the preset `convolutional`). Without an average they are their own teacher.
 
-    discriminator:  + w_c E_unlabelled ||p(y|a(x)) - p(y|a'(x))||^2,   a and a' two draws of noise and augmentation
+    discriminator:  + w_c E_unlabelled ||p(y|a(x)) - p_teacher(y|a'(x))||^2,   a, a' two draws of the augmentation
 
 Salimans et al.: Improved Techniques for Training GANs, NeurIPS 2016, arXiv 1606.03498, sections 3.1 and 5. Odena:
 Semi-Supervised Learning with Generative Adversarial Networks, 2016, arXiv 1606.01583 (`--objective nonsaturating`).
-Laine, Aila: Temporal Ensembling for Semi-Supervised Learning, ICLR 2017, arXiv 1610.02242, section 2.1.
+Tarvainen, Valpola: Mean Teachers Are Better Role Models, NeurIPS 2017, arXiv 1703.01780.
 
 Departures from the papers: the noise in the discriminator is that of the authors' program, where images are from 0 to
 1; weight normalisation starts from the initial kernels, not from a batch of data; ReLU and N(0, 1) in the generator
@@ -69,8 +70,8 @@ class Config(Adversarial):
     unsupervised_weight: float = 0.5
     """Weight of telling real from generated beside the classification [1]; 0.5 in the program of Salimans et al."""
     consistency_weight: float = 0.0
-    """Weight of the squared distance between the probabilities of classes that one unlabelled image gets twice, of
-    other noise and augmentation [1] (Laine and Aila 2017); 0: none."""
+    """Weight of the squared distance between the classes of an unlabelled image and those by the averaged weights, to
+    which it is shown otherwise augmented and without noise [1] (Tarvainen and Valpola 2017); 0: none."""
     label_count: Hidden[int] = 10
 
     def __post_init__(self) -> None:
@@ -95,11 +96,11 @@ class _Partly(Judged):
 
     Attributes:
         labelled: as many others whose labels are known.
-        again: the logits of the classes of the unlabelled ones, of other noise and augmentation; None: not asked for.
+        taught: the logits of their classes by the teacher, (batch, K); None: without one.
     """
 
     labelled: Judged | None = None
-    again: tf.Tensor | None = None
+    taught: tf.Tensor | None = None
 
 
 class SGAN(GAN):
@@ -144,26 +145,16 @@ class SGAN(GAN):
         count = tf.shape(images)[0]
         drawn = self.generator(self.draw_noise(count), training=True)
         unknown = tf.fill((count,), -1)
-        shown, known = [images, unlabelled], [labels, unknown]
-        if self.config.consistency_weight:
-            shown, known = [*shown, unlabelled], [*known, unknown]
         # In one call, as each normalises the weights anew.
-        said = self.judge(self._shown(tf.concat(shown, axis=0)), tf.concat(known, axis=0))
-        of_labelled, of_unlabelled, *more = (
-            {name: value[part * count : (part + 1) * count] for name, value in said.items()}
-            for part in range(len(shown))
-        )
-        real = _Partly(
-            unlabelled,
-            unknown,
-            of_unlabelled,
-            labelled=Judged(images, labels, of_labelled),
-            again=more[0]["classes"] if more else None,
-        )
+        said = self.judge(self._shown(tf.concat([images, unlabelled], axis=0)), tf.concat([labels, unknown], axis=0))
+        labelled = Judged(images, labels, {name: value[:count] for name, value in said.items()})
+        said = {name: value[count:] for name, value in said.items()}
+        taught = tf.stop_gradient(self.classify(self._shown(unlabelled))) if self.config.consistency_weight else None
+        real = _Partly(unlabelled, unknown, said, labelled=labelled, taught=taught)
         return real, Judged(drawn, unknown, self.judge(self._shown(drawn), unknown))
 
     def discriminator_loss(self, real: _Partly, fake: Judged) -> tuple[tf.Tensor, Values]:
-        """The cross-entropy of the labelled images, and that of real and generated ones."""
+        """The cross-entropy of the labelled images, that of real and generated ones, the distance from the teacher."""
         classes, labels = real.labelled.said["classes"], real.labelled.labels
         supervised = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, classes))
         unsupervised, _ = super().discriminator_loss(real, fake)
@@ -173,8 +164,8 @@ class SGAN(GAN):
             "labelled_error": tf.reduce_mean(_errors(classes, labels)),
         }
         loss = supervised + self.config.unsupervised_weight * unsupervised
-        if real.again is not None:
-            terms["consistency_loss"] = consistency_penalty(real.said["classes"], real.again)
+        if real.taught is not None:
+            terms["consistency_loss"] = consistency_penalty(real.said["classes"], real.taught)
             loss += self.config.consistency_weight * terms["consistency_loss"]
         return loss, terms
 

@@ -60,9 +60,10 @@ def r1_penalty(critic: Callable[[tf.Tensor], tf.Tensor], real: tf.Tensor) -> tf.
 
 
 def consistency_penalty(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
-    """E ||p - q||_2^2 between two answers of a classifier to the same examples, of other noise and augmentation.
+    """E ||p - q||_2^2 between two answers to the same examples, of another network or of other noise and augmentation.
 
-    Laine and Aila 2017 (arXiv 1610.02242), section 2.1, where it is divided by the number of classes.
+    Laine and Aila 2017 (arXiv 1610.02242), section 2.1, and Tarvainen and Valpola 2017 (arXiv 1703.01780), section 2,
+    where it is divided by the number of classes.
 
     Args:
         first: logits, (batch, classes), of which p is the softmax.
