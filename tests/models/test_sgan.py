@@ -33,7 +33,7 @@ class TestSGAN(Conformance):
 
     case = Case(
         SGAN,
-        TINY,
+        dataclasses.replace(TINY, consistency_weight=0.5),
         dataclasses.replace(STILL, objective="nonsaturating"),
         batch,
         lambda b: b[0],
