@@ -75,13 +75,19 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="folder with MNIST's idx files")
     parser.add_argument("--steps", type=int, default=3000, help="of 128, that train the classifier")
     parser.add_argument("--seed", type=int, default=0, help="of the classifier")
+    parser.add_argument(
+        "--classifier", type=Path, metavar="FILE.keras", help="read it from here; kept if it is not there"
+    )
     for family in ("cgan", "acgan", "infogan"):
         parser.add_argument(f"--{family}", type=Path, nargs="*", default=[], help=f"runs of train_{family}")
     flags = parser.parse_args()
 
     data = open_images(ImagesConfig(data=flags.data), flags.seed)
     if flags.cgan or flags.acgan:
-        network = classifier(data, flags.steps, flags.seed)
+        kept = flags.classifier
+        network = keras.models.load_model(kept) if kept and kept.exists() else classifier(data, flags.steps, flags.seed)
+        if kept and not kept.exists():
+            network.save(kept)
         read = [
             np.argmax(network(images, training=False), axis=-1) == labels for images, labels in data.validation(_BATCH)
         ]
