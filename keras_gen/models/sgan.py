@@ -257,8 +257,8 @@ PRESETS: dict[str, Preset] = {
             checkpoint_every=6000,
         ),
     ),
-    # MNIST with a hundred labels in a fifteenth of the steps (docs/results.md). Augmented always, from step 200 on: what
-    # ada adapts to, how sure the discriminator is of real images, says nothing about a classifier.
+    # For MNIST with a hundred labels (docs/results.md). Every image is augmented from step 200 on, with a target of 0: what
+    # ada adapts to, how sure the discriminator is of real images, says nothing of what a classifier needs.
     "convolutional": Preset(
         Config(
             architecture="dcgan",
