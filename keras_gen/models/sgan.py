@@ -257,8 +257,8 @@ PRESETS: dict[str, Preset] = {
             checkpoint_every=6000,
         ),
     ),
-    # For MNIST with a hundred labels (docs/results.md). Every image is augmented from step 200 on, with a target of 0: what
-    # ada adapts to, how sure the discriminator is of real images, says nothing of what a classifier needs.
+    # For MNIST with a hundred labels (docs/results.md). By a target of 0 every image is augmented, from step 200 on:
+    # how sure the discriminator is of real images, which ada adapts to, says nothing of what a classifier needs.
     "convolutional": Preset(
         Config(
             architecture="dcgan",
