@@ -1,4 +1,4 @@
-"""Lower bounds of the mutual information of a code and what was drawn from it [nats].
+"""Lower bounds of the mutual information of a code and what was drawn from it, and entropies [nats].
 
     I(c; x)  >=  H(c) + E log Q(c|x),
 
@@ -35,3 +35,13 @@ def normal_information(means: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
     """
     errors = tf.square(tf.cast(codes, tf.float32) - tf.cast(means, tf.float32))
     return tf.reduce_mean(tf.reduce_sum(0.5 * (1.0 - errors), axis=-1))
+
+
+def mean_entropy(logits: tf.Tensor) -> tf.Tensor:
+    """E H(p) of the distributions over K classes that a classifier gives, from 0 (all sure) to log K.
+
+    Args:
+        logits: (batch, K), of which p is the softmax.
+    """
+    log_p = tf.nn.log_softmax(tf.cast(logits, tf.float32))
+    return -tf.reduce_mean(tf.reduce_sum(tf.exp(log_p) * log_p, axis=-1))

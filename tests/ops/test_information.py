@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gen.ops.information import categorical_information, normal_information
+from keras_gen.ops.information import categorical_information, mean_entropy, normal_information
 
 
 def test_with_the_true_posterior_the_bound_is_the_information():
@@ -31,3 +31,12 @@ def test_a_normal_code_is_worth_half_a_nat_if_it_is_known_and_nothing_if_it_is_n
     expected = np.mean(np.sum(entropy + log_q, -1))
     assert float(normal_information(means, codes)) == pytest.approx(expected, rel=1e-5)
     assert float(normal_information(codes, codes)) == pytest.approx(1.5)
+
+
+def test_entropy():
+    """Of certainty 0, of no opinion log K, and numpy's figure between."""
+    assert float(mean_entropy(tf.constant([[80.0, 0.0, 0.0]]))) == pytest.approx(0, abs=1e-6)
+    assert float(mean_entropy(tf.fill((2, 3), 5.0))) == pytest.approx(np.log(3), rel=1e-6)
+    p = np.array([[0.7, 0.2, 0.1], [0.5, 0.25, 0.25]])
+    expected = -(p * np.log(p)).sum(axis=1).mean()
+    assert float(mean_entropy(tf.constant(np.log(p) + 3, tf.float32))) == pytest.approx(expected, rel=1e-5)
