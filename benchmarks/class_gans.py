@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=3000, help="of 128, that train the classifier")
     parser.add_argument("--seed", type=int, default=0, help="of the classifier")
     parser.add_argument(
-        "--classifier", type=Path, metavar="FILE.keras", help="read it from here; kept if it is not there"
+        "--classifier", type=Path, metavar="FILE.keras", help="file to read it from; written if it is not there"
     )
     for family in ("cgan", "acgan", "infogan"):
         parser.add_argument(f"--{family}", type=Path, nargs="*", default=[], help=f"runs of train_{family}")

@@ -25,7 +25,8 @@ Semi-supervised Learning by Entropy Minimization, NeurIPS 2004.
 
 Departures from the papers: the noise in the discriminator is that of the authors' program, where images are from 0 to
 1; weight normalisation starts from the initial kernels, not from a batch of data; ReLU and N(0, 1) in the generator
-where the program has softplus and uniform noise; both players move on one forward pass.
+where the program has softplus and uniform noise; both players move on one forward pass; the teacher is not shown the
+noise of the layers, and its weight does not rise over the first passes.
 """
 
 from __future__ import annotations
