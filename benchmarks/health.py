@@ -44,6 +44,7 @@ _MLP = "--architecture mlp --hidden 128 256 --latent 32 --generator-norm none --
 _SMALL = "--filters 16 --latent 32"
 _POINTS = "--architecture mlp --hidden 128 128 128 --latent 8 --generator-norm none --discriminator-norm none"
 _POINTS += " --batch-size 256 --preset demo"
+_PAIRS = "--data facades --image-size 32 --filters 16 --discriminator-filters 16 --patch 16"
 _FAIR = 1.15  # share up to which pictures are good: about seven modes
 _BLANK = 0.9  # of translations
 _OF_CLASSES = ("cgan", "acgan")  # asked for the data's own classes: one picture of each would pass for diverse
@@ -78,9 +79,9 @@ GOOD = (
     f"acgan --data digits {_SMALL}",
     f"infogan --data digits {_SMALL}",
     "sgan --data digits --labels-per-class 10",
-    "pix2pix --data facades --image-size 32 --filters 16 --discriminator-filters 16 --patch 16",
-    "pix2pix --data facades --image-size 32 --filters 16 --discriminator-filters 16 --patch 16 --gan-loss lsgan",
-    "pix2pix --data facades --image-size 32 --filters 16 --discriminator-filters 16 --patch 16 --gan-loss wgangp",
+    f"pix2pix {_PAIRS}",
+    f"pix2pix {_PAIRS} --gan-loss lsgan",
+    f"pix2pix {_PAIRS} --gan-loss wgangp",
 )
 
 FAILING = {
@@ -90,6 +91,7 @@ FAILING = {
     f"gan --data digits {_MLP} --discriminator-rate 1e-7": "has not learnt",
     f"gan --data ring {_POINTS} --learning-rate 1e-3 --discriminator-rate 0.1": "mode collapse",
     f"gan --data grid {_POINTS} --learning-rate 2e-3 --discriminator-rate 0.1": "mode collapse",
+    f"pix2pix {_PAIRS} --no-conditional --l1-weight 0": "mode collapse",
     f"gan --data ring {_POINTS} --hidden 64 64 --latent 4 --learning-rate 5e-3 --beta-1 0.9": "oscillating",
     f"wgan_gp --data ring {_POINTS} --learning-rate 1e-3 --beta-1 0.5 --beta-2 0.999": "oscillating",
     "gan --data digits --learning-rate 1e30": "not finite",

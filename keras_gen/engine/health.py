@@ -75,7 +75,7 @@ class Health:
         real: a batch of validation data -> the data's pictures in it, (n, h, w, channels) in [-1, 1].
         draw: (batch, latents) -> as many pictures by the weights that are training (an average of them is noise for
             long, and looks calm when they are not), of the same sources or labels as the batch's.
-        latents: (count, seed) -> what `draw` takes; None for a family without noise, whose `draw` gets None.
+        latents: (count, seed) -> what `draw` takes; None for a translator without noise, whose `draw` gets None.
         critic: whether the discriminator only scores, and decides nothing, so that it is meant to be ahead.
         offset: whether the players are to meet where generated images score higher than real ones (BEGAN), so that the
             sign of the gap does not tell who is ahead.
@@ -93,7 +93,9 @@ class Look:
     """What was measured of samples and weights at one preview.
 
     Attributes:
-        distance, kinds, structure: see `ops.diversity.Diversity`; None where the data are too few.
+        distance, kinds, structure: see `ops.diversity.Diversity`; None where the data are too few. Of a translator
+            without noise only structure is: it draws one picture of each source, so it cannot have the colours and
+            materials that sources do not tell, but what a collapsed one draws is alike whatever the source.
         noise: mean change of a sample by other noise, as a share of the data's distance; None without noise.
         update_ratio: player -> norm of the change of its weights in a step, as a share of their norm.
     """
@@ -343,7 +345,9 @@ def _collapse(record: Record, since: int) -> tuple[str, str]:
     less = 1.0 / max(min(value for value in (look.distance, look.kinds, look.structure) if value is not None), 1e-3)
     return (
         f"mode collapse since step {since}, samples are {less:.{1 if less < 10 else 0}f}x less diverse than the data",
-        "a penalty on the gradient, larger batches or a lower learning rate",
+        "a discriminator that sees the source, or a larger weight of the loss beside the adversarial one"
+        if look.distance is None
+        else "a penalty on the gradient, larger batches or a lower learning rate",
     )
 
 

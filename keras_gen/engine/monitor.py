@@ -145,8 +145,9 @@ class HealthMonitor(StepCallback):
         # Others at each look, or one unlucky draw would be judged again and again.
         samples = self._draw(latents and latents(count, 2 * step))
         found = self._reference.diversity(samples)
-        look.distance, look.kinds, look.structure = found.distance, found.kinds, found.structure
+        look.structure = found.structure
         if latents is not None:
+            look.distance, look.kinds = found.distance, found.kinds
             look.noise = self._reference.change(samples, self._draw(latents(count, 2 * step + 1)))
         return look
 

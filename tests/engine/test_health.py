@@ -180,6 +180,8 @@ def less(**values):
         (less(structure=0.3), True),
         (less(structure=None, kinds=0.3), False),
         (less(distance=0.0, kinds=0.1, structure=0.0), True),
+        (Look(structure=0.8), False),
+        (Look(structure=0.3), True),
         (Look(), False),
     ],
 )
@@ -203,6 +205,14 @@ def test_a_collapse_is_told_at_the_third_look_and_over_with_some_relief():
     assert "samples are 1.8x less diverse" in told[4000]
     assert told[4500] == HEALTHY
     assert record.verdicts[-1] == [4500, HEALTHY]
+
+
+def test_what_is_to_be_tried_against_a_collapse():
+    """What keeps samples of noise apart is not what ties a translator to its source."""
+    _, told = watched(steps(1500), looks=less(distance=0.25))
+    assert told[1500].endswith("try a penalty on the gradient, larger batches or a lower learning rate")
+    _, told = watched(steps(1500), looks=Look(structure=0.25))
+    assert "samples are 4.0x less diverse than the data: try a discriminator that sees the source" in told[1500]
 
 
 def test_looks_in_quick_succession_wait():

@@ -14,12 +14,13 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from benchmarks.kill_resume import differences
 from keras_gen.data.image_sets import ImagesConfig, open_images
+from keras_gen.data.pairs import PairsConfig, open_pairs
 from keras_gen.engine import callbacks
 from keras_gen.engine.cli import Stopped
 from keras_gen.engine.config import RunConfig, Setup
 from keras_gen.engine.monitor import how_many
 from keras_gen.engine.run import Run
-from keras_gen.models import cgan
+from keras_gen.models import cgan, pix2pix
 from keras_gen.models.gan import GAN, Config
 
 SMALL = Config(latent=4, hidden=(32, 32))
@@ -31,7 +32,7 @@ def train(family, config, folder, data="digits", **settings):
     chosen = {"epochs": 1, "steps_per_epoch": steps, "batch_size": 64, "preview_every": 250, "checkpoint_every": steps}
     chosen |= {"learning_rate": 1e-3, "steps_per_execution": 50, "out": folder} | settings
     with Run(Setup("gan", "test", config, ImagesConfig(), RunConfig(**chosen))) as run:
-        opened = data if isinstance(data, Cloud) else open_images(ImagesConfig(data=data), run.setup.run.seed)
+        opened = open_images(ImagesConfig(data=data), run.setup.run.seed) if isinstance(data, str) else data
         config = run.complete_model(opened)
         with run.scope():
             model = family(config)
@@ -152,6 +153,25 @@ def test_a_generator_that_looks_at_the_class_alone(tmp_path):
     )
     assert health["noise"] == 0.0
     assert health["distance"] > 0.6  # ten pictures, one for each class
+
+
+class QuietTranslator(pix2pix.Pix2Pix):
+    """Without sheets."""
+
+    def preview(self, batch):
+        return {}
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")  # Keras at the end of validation pairs
+def test_a_translator_that_draws_one_picture_whatever_the_source(tmp_path):
+    """Without the condition and the distance nothing ties the output to the source (pix2pix paper, section 4.1)."""
+    free = {"conditional": False, "l1_weight": 0.0}
+    config = pix2pix.Config(image_size=16, levels=2, filters=8, discriminator_filters=8, patch=1, **free)
+    data = open_pairs(PairsConfig(), config.image_size, seed=0)
+    health = train(QuietTranslator, config, tmp_path / "run", data=data, batch_size=1)
+    assert re.match(r"mode collapse since step 1\d{3}, samples are .* data: try a discriminator that", health["verdict"])
+    assert health["structure"] < 0.5
+    assert health["distance"] is None and health["kinds"] is None and health["noise"] is None
 
 
 def test_a_loss_that_is_not_finite_is_the_last_verdict(tmp_path):
