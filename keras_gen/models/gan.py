@@ -72,7 +72,8 @@ class Adversarial(networks.Layout):
     each (Zhao et al. 2020), or ada, as often as keeps the discriminator from overfitting (Karras et al. 2020)."""
     augmentations: tuple[augment.Kind, ...] = ()
     """Which of them; none: all of diffaugment (colour, translation, cutout); of ada translation, scale, brightness,
-    contrast and saturation, which leave digits and letters what they are (flip, quarter-turns, rotation are more)."""
+    contrast and saturation, which leave digits and letters what they are (so does tilt, but not flip, quarter-turns and
+    rotation)."""
     ada_target: float = 0.6
     """Share by which the discriminator is to call more real images real than not [0, 1]; 0.6 in the paper."""
     ada_span: int = 500000

@@ -21,14 +21,16 @@ DIFF_AUGMENT: tuple[DiffAugment, ...] = get_args(DiffAugment)
 DIFF_AUGMENT_UNIFORMS = 7
 """Uniform numbers that `diff_augment` takes for an image."""
 
-Adaptive = Literal["flip", "quarter-turns", "translation", "scale", "rotation", "brightness", "contrast", "saturation"]
+Adaptive = Literal[
+    "flip", "quarter-turns", "translation", "scale", "rotation", "brightness", "contrast", "saturation", "tilt"
+]
 ADAPTIVE: tuple[Adaptive, ...] = get_args(Adaptive)
 UPRIGHT: tuple[Adaptive, ...] = ("translation", "scale", "brightness", "contrast", "saturation")
 """Those that leave digits and letters what they are."""
 Kind = DiffAugment | Adaptive
 KINDS: dict[str, tuple[Kind, ...]] = {"diffaugment": DIFF_AUGMENT, "ada": ADAPTIVE}
 """By the names of `--augment`."""
-ADAPTIVE_UNIFORMS = 17
+ADAPTIVE_UNIFORMS = 19
 """Uniform numbers that `adaptive_augment` takes for an image."""
 
 
@@ -75,8 +77,9 @@ def adaptive_augment(
     about 0.8 generated images do not show it (section 2). N is normal, held within 3:
 
     - flip: left to right or not; quarter-turns: 0 to 3 to the left, 0 or 2 if the image is not square;
-    - translation: by whole pixels up to an eighth of a side; scale: 2^(0.2 N); rotation: by any angle; what these need
-      from outside is the image mirrored at its edges;
+    - translation: by whole pixels up to an eighth of a side; scale: 2^(0.2 N); rotation: by any angle; tilt, which is
+      not the paper's: by 0.15 N radians, as people's letters are; what these need from outside is the image mirrored at
+      its edges;
     - brightness: plus 0.2 N; contrast: times 2^(0.5 N); saturation, if there are three channels: the distance from the
       mean of a pixel's channels times 2^N.
 
@@ -105,11 +108,12 @@ def adaptive_augment(
     brightened, brightness = drawn("brightness")
     contrasted, contrast = drawn("contrast")
     saturated, saturation = drawn("saturation")
+    tilted, tilt = drawn("tilt")
 
     # From the last change to the first: where in the image a pixel of the result comes from, about its middle.
     rows = tf.range(height, dtype=tf.float32)[:, None] - (height - 1) / 2
     columns = tf.range(width, dtype=tf.float32) - (width - 1) / 2
-    angle = tf.where(rotated, math.pi * (2.0 * angle - 1.0), 0.0)
+    angle = tf.where(rotated, math.pi * (2.0 * angle - 1.0), 0.0) + tf.where(tilted, 0.15 * _normal(tilt), 0.0)
     rows, columns = _turned(rows, columns, tf.cos(angle), tf.sin(angle))
     scale = tf.where(scaled, tf.pow(2.0, 0.2 * _normal(scale)), 1.0)
     rows, columns = rows / scale, columns / scale
