@@ -16,13 +16,16 @@ Convolutions learn a hundred labels by heart before that. What holds them is a t
 
     discriminator:  + w_c E_unlabelled ||p(y|a(x)) - p_teacher(y|a'(x))||^2,   a, a' two draws of the augmentation
 
-Once it is mostly right, it may also be made to decide, and to find each class equally often (`--information-weight`
-w_i): - w_i I(y; a(x)), which is the entropy of the mean p(y|a(x)) over unlabelled images less the mean of its entropy.
+Once it is mostly right, it may also be made to decide (`--entropy-weight` w_e), and to find all classes equally often
+(`--balance-weight` w_b); at equal weights its answers are to tell most of the images, in the sense of information:
+
+    discriminator:  + w_e E_unlabelled H(p(y|a(x)))  +  w_b KL(E_unlabelled p(y|a(x)) || 1/K)
 
 Salimans et al.: Improved Techniques for Training GANs, NeurIPS 2016, arXiv 1606.03498, sections 3.1 and 5. Odena:
 Semi-Supervised Learning with Generative Adversarial Networks, 2016, arXiv 1606.01583 (`--objective nonsaturating`).
-Tarvainen, Valpola: Mean Teachers Are Better Role Models, NeurIPS 2017, arXiv 1703.01780. Krause, Perona, Gomes:
-Discriminative Clustering by Regularized Information Maximization, NeurIPS 2010.
+Tarvainen, Valpola: Mean Teachers Are Better Role Models, NeurIPS 2017, arXiv 1703.01780. Grandvalet, Bengio:
+Semi-supervised Learning by Entropy Minimization, NeurIPS 2004. Krause, Perona, Gomes: Discriminative Clustering by
+Regularized Information Maximization, NeurIPS 2010.
 
 Departures from the papers: the noise in the discriminator is that of the authors' program, where images are from 0 to
 1; weight normalisation starts from the initial kernels, not from a batch of data; ReLU and N(0, 1) in the generator
@@ -48,7 +51,7 @@ from keras_gen.layers.weight import WeightNormalization
 from keras_gen.models.gan import GAN, Adversarial, Judged
 from keras_gen.networks import gan as networks
 from keras_gen.ops import adversarial
-from keras_gen.ops.information import class_information
+from keras_gen.ops.information import imbalance, mean_entropy
 from keras_gen.ops.latents import vectors_of
 from keras_gen.ops.penalties import consistency_penalty
 
@@ -78,16 +81,18 @@ class Config(Adversarial):
     consistency_weight: float = 0.0
     """Weight of the squared distance between the classes of an unlabelled image and those by the averaged weights, to
     which it is shown otherwise augmented and without noise [1] (Tarvainen and Valpola 2017); 0: none."""
-    information_weight: float = 0.0
-    """Weight of the mutual information of unlabelled images and their classes [1] (Krause et al. 2010), which is
-    greatest where all images are surely of one class, and all classes equally frequent; 0: none."""
+    entropy_weight: float = 0.0
+    """Weight of the entropy of the classes of an unlabelled image [1] (Grandvalet and Bengio 2004); 0: none. It
+    confirms what is wrong too, so it is for going on with a classifier that is mostly right (`--start-from`)."""
+    balance_weight: float = 0.0
+    """Weight of the divergence of the classes' mean over the unlabelled images of a batch from equally frequent ones
+    [1] (Krause et al. 2010); 0: none. For data with about as many images of each class."""
     label_count: Hidden[int] = 10
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        non_negative(
-            self, "input_noise", "unit_noise", "unsupervised_weight", "consistency_weight", "information_weight"
-        )
+        non_negative(self, "input_noise", "unit_noise")
+        non_negative(self, "unsupervised_weight", "consistency_weight", "entropy_weight", "balance_weight")
         noisy = self.architecture == "mlp" and (self.input_noise or self.unit_noise)
         if self.consistency_weight and not (noisy or self.instance_noise or self.augment != "none"):
             raise UserError(
@@ -132,8 +137,10 @@ class SGAN(GAN):
         self.log_terms(train=["supervised_loss", "unsupervised_loss", "labelled_error"], test=["error"])
         if config.consistency_weight:
             self.log_terms(train=["consistency_loss"])
-        if config.information_weight:
-            self.log_terms(train=["information"])
+        if config.entropy_weight:
+            self.log_terms(train=["entropy"])
+        if config.balance_weight:
+            self.log_terms(train=["imbalance"])
 
     @property
     def objective(self) -> adversarial.Objective:
@@ -180,9 +187,12 @@ class SGAN(GAN):
         if real.taught is not None:
             terms["consistency_loss"] = consistency_penalty(real.said["classes"], real.taught)
             loss += self.config.consistency_weight * terms["consistency_loss"]
-        if self.config.information_weight:
-            terms["information"] = class_information(real.said["classes"])
-            loss -= self.config.information_weight * terms["information"]
+        if self.config.entropy_weight:
+            terms["entropy"] = mean_entropy(real.said["classes"])
+            loss += self.config.entropy_weight * terms["entropy"]
+        if self.config.balance_weight:
+            terms["imbalance"] = imbalance(real.said["classes"])
+            loss += self.config.balance_weight * terms["imbalance"]
         return loss, terms
 
     def generator_loss(self, real: _Partly, fake: Judged) -> tuple[tf.Tensor, Values]:

@@ -1,4 +1,4 @@
-"""Mutual information [nats]: lower bounds of that of a code and what was drawn from it, and that of image and class.
+"""Lower bounds of the mutual information of a code and what was drawn from it, and entropies [nats].
 
     I(c; x)  >=  H(c) + E log Q(c|x),
 
@@ -37,17 +37,24 @@ def normal_information(means: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.reduce_sum(0.5 * (1.0 - errors), axis=-1))
 
 
-def class_information(logits: tf.Tensor) -> tf.Tensor:
-    """What a classifier tells of an image by its class: I = H(E p) - E H(p), the means over the batch.
-
-    It is log K where each image is surely of one class and all classes are equally frequent, and 0 where all images get
-    the same probabilities (Krause, Perona and Gomes 2010, NeurIPS, equation 2). Of n images H(E p) is low by about
-    (K - 1) / 2n.
+def mean_entropy(logits: tf.Tensor) -> tf.Tensor:
+    """E H(p) of the distributions over K classes that a classifier gives, from 0 (all sure) to log K.
 
     Args:
         logits: (batch, K), of which p is the softmax.
     """
     log_p = tf.nn.log_softmax(tf.cast(logits, tf.float32))
-    p = tf.exp(log_p)
-    frequencies = tf.reduce_mean(p, axis=0)
-    return tf.reduce_mean(tf.reduce_sum(p * log_p, axis=-1)) - tf.reduce_sum(tf.math.xlogy(frequencies, frequencies))
+    return -tf.reduce_mean(tf.reduce_sum(tf.exp(log_p) * log_p, axis=-1))
+
+
+def imbalance(logits: tf.Tensor) -> tf.Tensor:
+    """KL(E p || 1/K) = log K - H(E p), from 0 (all classes equally frequent) to log K (one class alone).
+
+    Less `mean_entropy` from log K, it leaves the mutual information of an image and its class (Krause, Perona and Gomes
+    2010, NeurIPS, equation 2). The mean being of a batch of n, it is too large by about (K - 1) / 2n.
+
+    Args:
+        logits: (batch, K), of which p is the softmax.
+    """
+    p = tf.reduce_mean(tf.nn.softmax(tf.cast(logits, tf.float32)), axis=0)
+    return math.log(logits.shape[-1]) + tf.reduce_sum(tf.math.xlogy(p, p))

@@ -33,7 +33,7 @@ class TestSGAN(Conformance):
 
     case = Case(
         SGAN,
-        dataclasses.replace(TINY, consistency_weight=0.5, information_weight=0.1),
+        dataclasses.replace(TINY, consistency_weight=0.5, entropy_weight=0.1, balance_weight=0.1),
         dataclasses.replace(STILL, objective="nonsaturating"),
         batch,
         lambda b: b[0],
@@ -139,18 +139,19 @@ def test_the_teacher_is_the_average():
     assert float(still.discriminator_loss(*still._play(examples))[1]["consistency_loss"]) < 1e-10
 
 
-def test_classes_are_to_tell_of_unlabelled_images():
-    """The mutual information, by numpy, and its weight in the loss."""
+def test_undecided_answers_and_rare_classes_cost():
+    """The entropy of the classes of unlabelled images and the divergence of their mean, by numpy, and their weights."""
     keras.utils.set_random_seed(0)
-    model = SGAN(dataclasses.replace(STILL, information_weight=2.0))
+    model = SGAN(dataclasses.replace(STILL, entropy_weight=2.0, balance_weight=3.0))
     real, fake = model._play(batch(6, 5))
     loss, terms = model.discriminator_loss(real, fake)
     p = softmax(real.said["classes"].numpy())
     mean = p.mean(axis=0)
-    information = (p * np.log(p)).sum(axis=1).mean() - (mean * np.log(mean)).sum()
-    assert float(terms["information"]) == pytest.approx(information, rel=1e-3)
+    assert float(terms["entropy"]) == pytest.approx(-(p * np.log(p)).sum(axis=1).mean(), rel=1e-4)
+    assert float(terms["imbalance"]) == pytest.approx((mean * np.log(len(mean) * mean)).sum(), rel=1e-3)
     without = float(terms["supervised_loss"]) + 0.5 * float(terms["unsupervised_loss"])
-    assert float(loss) == pytest.approx(without - 2.0 * float(terms["information"]), rel=1e-5)
+    weighted = 2.0 * float(terms["entropy"]) + 3.0 * float(terms["imbalance"])
+    assert float(loss) == pytest.approx(without + weighted, rel=1e-5)
 
 
 def test_fields_that_cannot_be():

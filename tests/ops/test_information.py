@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gen.ops.information import categorical_information, class_information, normal_information
+from keras_gen.ops.information import categorical_information, imbalance, mean_entropy, normal_information
 
 
 def test_with_the_true_posterior_the_bound_is_the_information():
@@ -33,20 +33,31 @@ def test_a_normal_code_is_worth_half_a_nat_if_it_is_known_and_nothing_if_it_is_n
     assert float(normal_information(codes, codes)) == pytest.approx(1.5)
 
 
-def test_what_classes_tell():
-    """log K where images are surely of all classes equally often; 0 where of one, or all alike; else the definition."""
-    sure = 80.0 * np.eye(3, dtype=np.float32)
-    assert float(class_information(sure)) == pytest.approx(np.log(3), rel=1e-6)
-    assert float(class_information(sure[[1, 1]])) == pytest.approx(0, abs=1e-6)
-    assert float(class_information(tf.constant([[1.0, 0.0, 2.0]] * 4))) == pytest.approx(0, abs=1e-6)
+def test_entropy():
+    """Of certainty 0, of no opinion log K, and numpy's figure between."""
+    assert float(mean_entropy(tf.constant([[80.0, 0.0, 0.0]]))) == pytest.approx(0, abs=1e-6)
+    assert float(mean_entropy(tf.fill((2, 3), 5.0))) == pytest.approx(np.log(3), rel=1e-6)
+    p = np.array([[0.7, 0.2, 0.1], [0.5, 0.25, 0.25]])
+    expected = -(p * np.log(p)).sum(axis=1).mean()
+    assert float(mean_entropy(tf.constant(np.log(p) + 3, tf.float32))) == pytest.approx(expected, rel=1e-5)
+
+
+def test_imbalance():
+    """0 where classes are equally frequent, sure or not; log K of one; with the entropy the information of a class."""
+    sure = tf.constant(80.0 * np.eye(3), tf.float32)
+    assert float(imbalance(sure)) == pytest.approx(0, abs=1e-6)
+    assert float(imbalance(tf.fill((2, 3), 5.0))) == pytest.approx(0, abs=1e-6)
+    assert float(imbalance(tf.gather(sure, [1, 1]))) == pytest.approx(np.log(3), rel=1e-6)
     p = np.array([[0.7, 0.2, 0.1], [0.5, 0.25, 0.25]])  # of either image, which are equally frequent
     joint = p / 2
-    expected = np.sum(joint * np.log(joint / (joint.sum(axis=0) * joint.sum(axis=1, keepdims=True))))
-    assert float(class_information(tf.constant(np.log(p) + 3, tf.float32))) == pytest.approx(expected, rel=1e-5)
+    information = np.sum(joint * np.log(joint / (joint.sum(axis=0) * joint.sum(axis=1, keepdims=True))))
+    logits = tf.constant(np.log(p) + 3, tf.float32)
+    found = np.log(3) - float(imbalance(logits)) - float(mean_entropy(logits))
+    assert found == pytest.approx(information, abs=1e-6)
 
 
 def test_the_gradient_where_a_probability_is_zero():
     logits = tf.Variable([[300.0, 0.0, -300.0], [200.0, 0.0, -300.0]])
     with tf.GradientTape() as tape:
-        information = class_information(logits)
-    assert np.all(np.isfinite(tape.gradient(information, logits)))
+        loss = imbalance(logits) + mean_entropy(logits)
+    assert np.all(np.isfinite(tape.gradient(loss, logits)))
