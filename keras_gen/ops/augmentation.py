@@ -26,7 +26,7 @@ Adaptive = Literal[
 ]
 ADAPTIVE: tuple[Adaptive, ...] = get_args(Adaptive)
 UPRIGHT: tuple[Adaptive, ...] = ("translation", "scale", "brightness", "contrast", "saturation")
-"""Those that leave digits and letters what they are."""
+"""The paper's that leave digits and letters what they are."""
 Kind = DiffAugment | Adaptive
 KINDS: dict[str, tuple[Kind, ...]] = {"diffaugment": DIFF_AUGMENT, "ada": ADAPTIVE}
 """By the names of `--augment`."""
