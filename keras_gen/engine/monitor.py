@@ -144,11 +144,12 @@ class HealthMonitor(StepCallback):
         latents = self._health.latents
         # Others at each look, or one unlucky draw would be judged again and again.
         samples = self._draw(latents and latents(count, 2 * step))
+        if latents is None:
+            look.structure = self._reference.structure(samples)
+            return look
         found = self._reference.diversity(samples)
-        look.structure = found.structure
-        if latents is not None:
-            look.distance, look.kinds = found.distance, found.kinds
-            look.noise = self._reference.change(samples, self._draw(latents(count, 2 * step + 1)))
+        look.distance, look.kinds, look.structure = found.distance, found.kinds, found.structure
+        look.noise = self._reference.change(samples, self._draw(latents(count, 2 * step + 1)))
         return look
 
     def _draw(self, latents: Any) -> tf.Tensor:

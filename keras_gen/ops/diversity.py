@@ -99,8 +99,12 @@ class Reference:
         return Diversity(
             float(distances.mean()) / self.distance,
             self._near / near,
-            None if self._unlike is None else _unlike(samples) / self._unlike,
+            self.structure(samples),
         )
+
+    def structure(self, samples: tf.Tensor) -> float | None:
+        """That of `Diversity` alone."""
+        return None if self._unlike is None else _unlike(samples) / self._unlike
 
     def change(self, samples: tf.Tensor, others: tf.Tensor) -> float:
         """Mean distance of the features of each sample from those of its own other, as a share of the data's."""
