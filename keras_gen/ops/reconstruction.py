@@ -32,7 +32,7 @@ def ssim(image: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
 
     Both sides must have at least 11 pixels: only windows inside the image count.
     """
-    whole, _ = _similarity(_levels(image), _levels(reference))
+    whole, _ = _similarity(_from_black(image), _from_black(reference))
     return tf.reduce_mean(whole, axis=-1)
 
 
@@ -52,7 +52,7 @@ def ms_ssim(image: tf.Tensor, reference: tf.Tensor, scales: int = len(_MS_SSIM_W
     weights = _MS_SSIM_WEIGHTS
     if scales < len(weights):
         weights = tuple(weight / sum(weights[:scales]) for weight in weights[:scales])
-    image, reference = _levels(image), _levels(reference)
+    image, reference = _from_black(image), _from_black(reference)
     product = 1.0
     for weight in weights[:-1]:
         _, contrast = _similarity(image, reference)
@@ -91,6 +91,6 @@ def _similarity(image: tf.Tensor, reference: tf.Tensor) -> tuple[tf.Tensor, tf.T
     return tf.reduce_mean(luminance * contrast, axis=(1, 2)), tf.reduce_mean(contrast, axis=(1, 2))
 
 
-def _levels(images: tf.Tensor) -> tf.Tensor:
+def _from_black(images: tf.Tensor) -> tf.Tensor:
     """From [-1, 1] to [0, 1]. SSIM compares means by their ratio, so black has to be 0."""
     return (tf.cast(images, tf.float32) + 1.0) / 2.0
