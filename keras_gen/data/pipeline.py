@@ -149,6 +149,8 @@ def _batches(
         examples = positions.map(place).unbatch().map(load, tf.data.AUTOTUNE, deterministic=True)
         batches = examples.batch(batch_size, drop_remainder=positions.element_spec.shape[0] is not None)
         batches = batches.map(finish, tf.data.AUTOTUNE, deterministic=True)
+        # `unbatch` forgets it, and Keras warns at the end of what has no known length.
+        batches = batches.apply(tf.data.experimental.assert_cardinality(positions.cardinality()))
     return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
 
 

@@ -99,6 +99,17 @@ def test_ordered_batches_hold_all_once():
     assert shares == [[0, 2, 4, 6], [1, 3, 5]]
 
 
+@pytest.mark.parametrize("vectorised", [False, True])
+def test_the_number_of_batches_is_known(vectorised):
+    how = {"load": load_batch if vectorised else load, "finish": finish, "vectorised": vectorised}
+    for shard, count in (((0, 1), 4), ((1, 2), 4), ((2, 4), 3)):
+        held = ordered_batches(size=14, batch_size=4, shard=shard, **how)
+        assert int(held.cardinality()) == len(list(held)) == count
+    for stop, count in ((14, 3), (None, tf.data.INFINITE_CARDINALITY)):
+        stream = training_stream(size=14, batch_size=4, seed=0, stop=stop, **how)
+        assert int(stream.cardinality()) == count
+
+
 def test_shapes_are_static():
     stream = training_stream(load, finish, 7, 6, seed=0, shard=(1, 2))
     assert [spec.shape for spec in stream.element_spec] == [(3,), (3,)]

@@ -163,7 +163,6 @@ class QuietTranslator(WithoutSheets, pix2pix.Pix2Pix):
     pass
 
 
-@pytest.mark.filterwarnings("ignore:Your input ran out of data")  # Keras at the end of validation pairs
 def test_a_translator_that_draws_one_picture_whatever_the_source(tmp_path):
     """Without the condition and the distance nothing ties the output to the source (pix2pix paper, section 4.1)."""
     free = {"conditional": False, "l1_weight": 0.0}
