@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -45,6 +46,42 @@ def listed(sentences: Iterable[object]) -> str:
     sentences = [str(sentence).rstrip(".") for sentence in sentences]
     more = len(sentences) - _LISTED
     return "; ".join(sentences[:_LISTED] + [f"and {more} more"] * (more > 0))
+
+
+def require_usable(
+    spec: str,
+    what: str,
+    *,
+    total: int,
+    bad: Sequence[str],
+    skip_bad: bool,
+    counts: tuple[int, int],
+    done: Literal["read", "used"] = "read",
+) -> None:
+    """Refuses data of which something is bad, or nothing is left.
+
+    Args:
+      spec: what `--data` got.
+      what: the examples, such as "images".
+      total: number of all examples.
+      bad: what is wrong with each that cannot be used, a sentence.
+      skip_bad: whether they were to be left out.
+      counts: training and validation examples that are left.
+      done: what cannot be done with bad ones.
+
+    Raises:
+      UserError: there are bad ones, which were not to be left out, or there is no example of a part.
+    """
+    if bad and not skip_bad:
+        raise UserError(
+            f"--data {shown(spec)}: {len(bad)} of {total} {what} cannot be {done} ({listed(bad)}), and --skip-bad "
+            "leaves them out."
+        )
+    if not all(counts):
+        raise UserError(
+            f"--data {shown(spec)}: {counts[0]} training and {counts[1]} validation {what} can be {done}, and at "
+            "least one of each is needed."
+        )
 
 
 def list_images(folder: Path, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> list[Path]:

@@ -5,7 +5,6 @@ into memory are held there as one array, and a batch is one gather from it.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -17,16 +16,14 @@ from keras_gen.data import images
 from keras_gen.data.array_files import Arrays
 from keras_gen.data.config import FilesConfig
 from keras_gen.data.decoding import Decoder, Side, probed
-from keras_gen.data.folders import listed, shown
+from keras_gen.data.folders import listed, require_usable, shown
 from keras_gen.data.image_sources import ACCEPTED, Drawn, Encoded, Sampled, Source, Split, find_set
-from keras_gen.data.pipeline import coin, ordered_batches, training_stream, uniforms
+from keras_gen.data.pipeline import Finish, Load, Streams, coin, uniforms
 from keras_gen.data.points import POINT_SETS, Mixture
 from keras_gen.data.shapes import SIZE, Shapes
 from keras_gen.errors import UserError
 
 _RESIZE_BATCH = 256  # images of an array resized at a time
-
-_Load = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]
 
 
 @dataclass(frozen=True)
@@ -68,8 +65,11 @@ class ImagesConfig(FilesConfig):
                     )
 
 
-class ImagesData:
+class ImagesData(Streams):
     """Training and validation images, opened by `open_images`.
+
+    Batches are (image, label): float32 in [-1, 1], (batch, size, size, channels), and int32 (batch,), -1 where there is
+    no label.
 
     Attributes:
       image_size: height and width of the batches' images, pixels.
@@ -113,17 +113,14 @@ class ImagesData:
         self._train, self.train_labels = self._table(split.train, found[0][0])
         self._validation, held_labels = self._table(split.validation, found[1][0])
         self.train_size, self.val_size = len(self.train_labels), len(held_labels)
-        if self.skipped and not config.skip_bad:
-            total = sum(len(indices) for _, indices in parts)
-            raise UserError(
-                f"--data {shown(config.data)}: {len(self.skipped)} of {total} images cannot be read "
-                f"({listed(self.skipped)}), and --skip-bad leaves them out."
-            )
-        if not (self.train_size and self.val_size):
-            raise UserError(
-                f"--data {shown(config.data)}: {self.train_size} training and {self.val_size} validation images can "
-                "be read, and at least one of each is needed."
-            )
+        require_usable(
+            config.data,
+            "images",
+            total=sum(len(indices) for _, indices in parts),
+            bad=self.skipped,
+            skip_bad=config.skip_bad,
+            counts=(self.train_size, self.val_size),
+        )
 
     def describe(self) -> str:
         """Lines for a person: how many images, from where, split how, and what was left out."""
@@ -140,40 +137,9 @@ class ImagesData:
                 lines.append(f"left out {why}: {len(left_out)} ({listed(left_out)})")
         return "\n".join(lines)
 
-    def train(
-        self, batch_size: int, *, start: int = 0, stop: int | None = None, shard: tuple[int, int] = (0, 1)
-    ) -> tf.data.Dataset:
-        """Images in random order, for ever or up to position `stop`: see `pipeline.training_stream`.
-
-        Returns:
-          (image, label) batches: float32 in [-1, 1], (batch, size, size, channels), and int32 (batch,), -1 where there
-          is no label.
-        """
-        return training_stream(
-            self._train,
-            partial(self._finish, mirror=self._config.mirror),
-            self.train_size,
-            batch_size,
-            seed=self._seed,
-            start=start,
-            stop=stop,
-            shard=shard,
-            vectorised=self._vectorised,
-        )
-
-    def validation(
-        self, batch_size: int, *, limit: int | None = None, shard: tuple[int, int] = (0, 1)
-    ) -> tf.data.Dataset:
-        """The validation images once, or the first `limit`, always in the same order; the last batch may be smaller."""
-        return ordered_batches(
-            self._validation,
-            partial(self._finish, mirror=False),
-            self.val_size,
-            batch_size,
-            limit=limit,
-            shard=shard,
-            vectorised=self._vectorised,
-        )
+    def _part(self, training: bool) -> tuple[Load, Finish]:
+        mirror = training and self._config.mirror
+        return self._train if training else self._validation, partial(self._finish, mirror=mirror)
 
     def _probe(self, source: Source, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The indices whose headers can be read, and (n, 4) of height, width, channels and bits for them."""
@@ -212,7 +178,7 @@ class ImagesData:
         dtype = np.dtype({16: np.uint16, 32: np.float32}.get(int(bits), np.uint8))
         return Side(self._config.channels or int(channels), dtype, max_pixels=self._config.max_pixels)
 
-    def _table(self, source: Source, indices: np.ndarray) -> tuple[_Load, np.ndarray]:
+    def _table(self, source: Source, indices: np.ndarray) -> tuple[Load, np.ndarray]:
         """A function from numbers to stored images, labels and the keys, and the labels; checks every file."""
         if isinstance(source, Drawn):
             return self._drawn(source, indices), source.labels[indices]
@@ -222,7 +188,7 @@ class ImagesData:
             return self._held(self._resized(source.images, indices), source.labels[indices])
         return self._decoded(source, indices)
 
-    def _drawn(self, source: Drawn, indices: np.ndarray) -> _Load:
+    def _drawn(self, source: Drawn, indices: np.ndarray) -> Load:
         with tf.device("CPU:0"):
             chosen, labels = tf.constant(indices), tf.constant(source.labels[indices])
 
@@ -231,7 +197,7 @@ class ImagesData:
 
         return load
 
-    def _sampled(self, source: Sampled) -> _Load:
+    def _sampled(self, source: Sampled) -> Load:
         with tf.device("CPU:0"):
             labels = tf.constant(source.labels)
 
@@ -269,12 +235,12 @@ class ImagesData:
             stored[start : start + len(batch)] = resize(batch) if batch.shape[1:] != shape else batch
         return stored
 
-    def _held(self, stored: np.ndarray, labels: np.ndarray) -> tuple[_Load, np.ndarray]:
+    def _held(self, stored: np.ndarray, labels: np.ndarray) -> tuple[Load, np.ndarray]:
         with tf.device("CPU:0"):  # held outside the graph, which could not take more than 2 GB
             table, ids = tf.constant(stored), tf.constant(labels)
         return lambda numbers, keys: (tf.gather(table, numbers), tf.gather(ids, numbers), keys), labels
 
-    def _decoded(self, source: Encoded, indices: np.ndarray) -> tuple[_Load, np.ndarray]:
+    def _decoded(self, source: Encoded, indices: np.ndarray) -> tuple[Load, np.ndarray]:
         def decode(index: np.int64, contents: bytes) -> tuple[np.ndarray]:
             return (self._side.decode(contents, source.names(index)),)
 

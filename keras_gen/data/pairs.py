@@ -18,10 +18,10 @@ import tensorflow as tf
 from keras_gen.data import images
 from keras_gen.data.config import FilesConfig
 from keras_gen.data.decoding import Decoder, Side, probed
-from keras_gen.data.folders import listed, shown
+from keras_gen.data.folders import listed, require_usable, shown
 from keras_gen.data.images import UnreadableImage
 from keras_gen.data.pair_sources import ACCEPTED, Source, Split, find_pairs
-from keras_gen.data.pipeline import ordered_batches, training_stream
+from keras_gen.data.pipeline import Finish, Load, Streams
 from keras_gen.errors import UserError
 
 JITTER = 286 / 256  # the paper's ratio of the size before the random crop to the size after it
@@ -142,8 +142,10 @@ class PairReader:
         return source, target
 
 
-class PairsData:
+class PairsData(Streams):
     """Training and validation pairs, opened by `open_pairs`.
+
+    Batches are (source, target), float32 in [-1, 1], (batch, size, size, channels); those of training are augmented.
 
     Attributes:
       source_channels, target_channels: channels of the batches' images.
@@ -151,6 +153,8 @@ class PairsData:
       train_size, val_size: number of pairs.
       skipped: why pairs were left out under `skip_bad`, a sentence for each.
     """
+
+    _vectorised = False
 
     def __init__(self, config: PairsConfig, image_size: int, seed: int, split: Split) -> None:
         self._config, self._size, self._seed, self._rule = config, image_size, seed, split.rule
@@ -175,17 +179,14 @@ class PairsData:
         self._cached = self._bytes <= config.cache_gib * 2**30
         self._train, self.train_size = self._table(split.train, found[0][0], self._load_size)
         self._validation, self.val_size = self._table(split.validation, found[1][0], image_size)
-        if self.skipped and not config.skip_bad:
-            total = sum(len(indices) for _, indices in parts)
-            raise UserError(
-                f"--data {shown(config.data)}: {len(self.skipped)} of {total} pairs cannot be read "
-                f"({listed(self.skipped)}), and --skip-bad leaves them out."
-            )
-        if not (self.train_size and self.val_size):
-            raise UserError(
-                f"--data {shown(config.data)}: {self.train_size} training and {self.val_size} validation pairs can "
-                "be read, and at least one of each is needed."
-            )
+        require_usable(
+            config.data,
+            "pairs",
+            total=sum(len(indices) for _, indices in parts),
+            bad=self.skipped,
+            skip_bad=config.skip_bad,
+            counts=(self.train_size, self.val_size),
+        )
 
     def describe(self) -> str:
         """Lines for a person: how many pairs, from where, split how, and what was left out."""
@@ -205,37 +206,8 @@ class PairsData:
                 lines.append(f"left out {why}: {len(left_out)} ({listed(left_out)})")
         return "\n".join(lines)
 
-    def train(
-        self, batch_size: int, *, start: int = 0, stop: int | None = None, shard: tuple[int, int] = (0, 1)
-    ) -> tf.data.Dataset:
-        """Augmented pairs in random order, for ever or up to position `stop`: see `pipeline.training_stream`.
-
-        Returns:
-          (source, target) batches, float32 in [-1, 1], (batch, size, size, channels).
-        """
-        return training_stream(
-            self._augmented,
-            self._to_float,
-            self.train_size,
-            batch_size,
-            seed=self._seed,
-            start=start,
-            stop=stop,
-            shard=shard,
-        )
-
-    def validation(
-        self, batch_size: int, *, limit: int | None = None, shard: tuple[int, int] = (0, 1)
-    ) -> tf.data.Dataset:
-        """The validation pairs once, or the first `limit`, in order; the last batch may be smaller."""
-        return ordered_batches(
-            lambda index, key: self._validation(index),
-            self._to_float,
-            self.val_size,
-            batch_size,
-            limit=limit,
-            shard=shard,
-        )
+    def _part(self, training: bool) -> tuple[Load, Finish]:
+        return self._augmented if training else lambda index, key: self._validation(index), self._to_float
 
     def _follow(self, headers: np.ndarray) -> tuple[Side, Side]:
         """How to store source and target: by the flags, else by the richest image that the data holds."""

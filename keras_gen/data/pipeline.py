@@ -11,6 +11,9 @@ Indices and keys are computed for a batch at a time. `load` is called for each e
 `vectorised` once for the whole batch: the same indices and keys, at a hundredth of the cost for small examples.
 """
 
+from __future__ import annotations
+
+import abc
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +25,9 @@ Load = Callable[[tf.Tensor, tf.Tensor], Any]
 
 If it is vectorised: (indices: (n,), keys: (n, 2)) -> a batch of n."""
 
+Finish = Callable[..., Any]
+"""A graph function that turns a batch of what is loaded, its parts as arguments, into what the model takes."""
+
 _ORDER, _DRAW = 0, 1  # what a key is for: the order of an epoch, or the chance within an example
 _ROUNDS = 16  # of the cipher that permutes
 _GOLDEN = 0x9E3779B97F4A7C15  # step of SplitMix64's counter
@@ -29,7 +35,7 @@ _GOLDEN = 0x9E3779B97F4A7C15  # step of SplitMix64's counter
 
 def training_stream(
     load: Load,
-    finish: Callable[..., Any],
+    finish: Finish,
     size: int,
     batch_size: int,
     *,
@@ -81,7 +87,7 @@ def training_stream(
 
 def ordered_batches(
     load: Load,
-    finish: Callable[..., Any],
+    finish: Finish,
     size: int,
     batch_size: int,
     *,
@@ -103,6 +109,51 @@ def ordered_batches(
 
     positions = tf.data.Dataset.range(worker, size, workers)
     return _batches(positions.batch(share), place, load, finish, share, vectorised)
+
+
+class Streams(abc.ABC):
+    """Training and validation examples of a set, as streams of batches; sets say how an example is loaded.
+
+    Attributes:
+      train_size, val_size: number of examples.
+    """
+
+    train_size: int
+    val_size: int
+    _seed: int
+    _vectorised: bool = True
+
+    @abc.abstractmethod
+    def _part(self, training: bool) -> tuple[Load, Finish]:
+        """`load` and `finish` of `training_stream`, of the training or of the validation examples."""
+
+    def train(
+        self, batch_size: int, *, start: int = 0, stop: int | None = None, shard: tuple[int, int] = (0, 1)
+    ) -> tf.data.Dataset:
+        """Training examples in random order, for ever or up to position `stop`: see `training_stream`."""
+        return training_stream(
+            *self._part(training=True),
+            self.train_size,
+            batch_size,
+            seed=self._seed,
+            start=start,
+            stop=stop,
+            shard=shard,
+            vectorised=self._vectorised,
+        )
+
+    def validation(
+        self, batch_size: int, *, limit: int | None = None, shard: tuple[int, int] = (0, 1)
+    ) -> tf.data.Dataset:
+        """Validation examples once, or the first `limit`, always the same in the same order: see `ordered_batches`."""
+        return ordered_batches(
+            *self._part(training=False),
+            self.val_size,
+            batch_size,
+            limit=limit,
+            shard=shard,
+            vectorised=self._vectorised,
+        )
 
 
 def coin(key: tf.Tensor) -> tf.Tensor:
@@ -137,7 +188,7 @@ def _batches(
     positions: tf.data.Dataset,
     place: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]],
     load: Load,
-    finish: Callable[..., Any],
+    finish: Finish,
     batch_size: int,
     vectorised: bool,
 ) -> tf.data.Dataset:

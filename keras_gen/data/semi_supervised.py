@@ -8,7 +8,6 @@ and each example of a batch is one of either: (seed, position) says which, as of
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import tensorflow as tf
@@ -94,10 +93,11 @@ class SemiSupervisedData(ImagesData):
         """
         with tf.device("CPU:0"):
             numbers = tf.constant(self.labelled)
+        load, finish = self._part(training=True)
         place = {"start": start, "stop": stop, "shard": shard}
         labelled = training_stream(
-            lambda places, keys: self._train(tf.gather(numbers, places), keys),
-            partial(self._finish, mirror=self._config.mirror),
+            lambda places, keys: load(tf.gather(numbers, places), keys),
+            finish,
             len(self.labelled),
             batch_size,
             seed=self._seed,

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from keras_gen.data.config import CachedConfig
 from keras_gen.data.folders import every_last, shown
-from keras_gen.data.pipeline import ordered_batches, training_stream
+from keras_gen.data.pipeline import Finish, Load, Streams
 from keras_gen.data.sequence_files import ACCEPTED, NORMAL, Layout, Sequences, read_files
 from keras_gen.data.waves import KINDS, Waves, anomalous_waves, normal_waves
 from keras_gen.errors import UserError
@@ -51,8 +51,10 @@ class SequencesConfig(CachedConfig):
         non_negative(self, "window")
 
 
-class SequencesData:
+class SequencesData(Streams):
     """Normal sequences for training and validation, opened by `open_sequences`.
+
+    Batches are (sequences,): float32 (batch, length, features) in the data's units, NaN from each one's end on.
 
     Attributes:
       length: steps of the batches, at least those of the longest sequence.
@@ -94,39 +96,8 @@ class SequencesData:
             f"{', ...' * (count > 8)}"
         )
 
-    def train(
-        self, batch_size: int, *, start: int = 0, stop: int | None = None, shard: tuple[int, int] = (0, 1)
-    ) -> tf.data.Dataset:
-        """Sequences in random order, for ever or up to position `stop`: see `pipeline.training_stream`.
-
-        Returns:
-          Batches (sequences,): float32 (batch, length, features) in the data's units, NaN from each one's end on.
-        """
-        return training_stream(
-            partial(_gathered, self._train),
-            _alone,
-            self.train_size,
-            batch_size,
-            seed=self._seed,
-            start=start,
-            stop=stop,
-            shard=shard,
-            vectorised=True,
-        )
-
-    def validation(
-        self, batch_size: int, *, limit: int | None = None, shard: tuple[int, int] = (0, 1)
-    ) -> tf.data.Dataset:
-        """The validation sequences once, or the first `limit`, in their order; the last batch may be smaller."""
-        return ordered_batches(
-            partial(_gathered, self._held),
-            _alone,
-            self.val_size,
-            batch_size,
-            limit=limit,
-            shard=shard,
-            vectorised=True,
-        )
+    def _part(self, training: bool) -> tuple[Load, Finish]:
+        return partial(_gathered, self._train if training else self._held), _alone
 
 
 def _gathered(table: tf.Tensor, numbers: tf.Tensor, keys: tf.Tensor) -> tuple[tf.Tensor]:

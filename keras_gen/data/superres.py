@@ -19,9 +19,9 @@ import tensorflow as tf
 from keras_gen.data import images
 from keras_gen.data.array_files import Arrays
 from keras_gen.data.config import DataConfig
-from keras_gen.data.folders import listed, shown
+from keras_gen.data.folders import listed, require_usable, shown
 from keras_gen.data.image_sources import Encoded, Source, find_set
-from keras_gen.data.pipeline import ordered_batches, training_stream, uniforms
+from keras_gen.data.pipeline import Finish, Load, Streams, uniforms
 from keras_gen.errors import UserError
 from keras_gen.flags import positive
 from keras_gen.ops.resampling import enlarge, shrink
@@ -90,8 +90,11 @@ class _Pictures:
         return tf.gather(self._pixels, places), keys
 
 
-class SuperresData:
-    """Training and validation patches, opened by `open_superres`.
+class SuperresData(Streams):
+    """Training and validation patches, at random places of which those of validation stay the same; opened by
+    `open_superres`.
+
+    Batches are (enlarged, sharp), float32 in [-1, 1], (batch, patch, patch, channels).
 
     Attributes:
       image_size, scale, channels: of the batches.
@@ -108,17 +111,16 @@ class SuperresData:
         self._rule = split.rule
         parts = ((split.train, split.train_indices), (split.validation, split.validation_indices))
         pairs = [list(self._pairs(source, indices)) for source, indices in parts]
-        if self.skipped and not config.skip_bad:
-            raise UserError(
-                f"--data {shown(config.data)}: {len(self.skipped)} of {sum(len(i) for _, i in parts)} images cannot be "
-                f"used ({listed(self.skipped)}), and --skip-bad leaves them out."
-            )
-        if not all(pairs):
-            raise UserError(
-                f"--data {shown(config.data)}: {len(pairs[0])} training and {len(pairs[1])} validation images can be "
-                "used, and at least one of each is needed."
-            )
-        self._counts = [len(part) for part in pairs]
+        self._counts = tuple(map(len, pairs))
+        require_usable(
+            config.data,
+            "images",
+            total=sum(len(indices) for _, indices in parts),
+            bad=self.skipped,
+            skip_bad=config.skip_bad,
+            counts=self._counts,
+            done="used",
+        )
         self._train, self._validation = (_Pictures(part, config.patch_size) for part in pairs)
         self.train_size, self.val_size = self._train.count, self._validation.count
 
@@ -150,39 +152,9 @@ class SuperresData:
             lines.append(f"left out: {len(self.skipped)} ({listed(self.skipped)})")
         return "\n".join(lines)
 
-    def train(
-        self, batch_size: int, *, start: int = 0, stop: int | None = None, shard: tuple[int, int] = (0, 1)
-    ) -> tf.data.Dataset:
-        """Patches at random places in random order, for ever or up to `stop`: see `pipeline.training_stream`.
-
-        Returns:
-          (enlarged, sharp) batches, float32 in [-1, 1], (batch, patch, patch, channels).
-        """
-        return training_stream(
-            self._train.patches,
-            partial(self._finish, mirror=self._config.mirror),
-            self.train_size,
-            batch_size,
-            seed=self._seed,
-            start=start,
-            stop=stop,
-            shard=shard,
-            vectorised=True,
-        )
-
-    def validation(
-        self, batch_size: int, *, limit: int | None = None, shard: tuple[int, int] = (0, 1)
-    ) -> tf.data.Dataset:
-        """Patches of the validation pictures, always the same ones, or the first `limit`; the last batch is partial."""
-        return ordered_batches(
-            self._validation.patches,
-            partial(self._finish, mirror=False),
-            self.val_size,
-            batch_size,
-            limit=limit,
-            shard=shard,
-            vectorised=True,
-        )
+    def _part(self, training: bool) -> tuple[Load, Finish]:
+        mirror = training and self._config.mirror
+        return (self._train if training else self._validation).patches, partial(self._finish, mirror=mirror)
 
     def _finish(self, patches: tf.Tensor, keys: tf.Tensor, mirror: bool) -> tuple[tf.Tensor, tf.Tensor]:
         if mirror:
