@@ -91,8 +91,7 @@ class _Pictures:
 
 
 class SuperresData(Streams):
-    """Training and validation patches, at random places of which those of validation stay the same; opened by
-    `open_superres`.
+    """Training and validation patches at random places, those of validation always the same; opened by `open_superres`.
 
     Batches are (enlarged, sharp), float32 in [-1, 1], (batch, patch, patch, channels).
 
