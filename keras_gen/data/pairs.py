@@ -207,7 +207,11 @@ class PairsData(Streams):
         return "\n".join(lines)
 
     def _part(self, training: bool) -> tuple[Load, Finish]:
-        return self._augmented if training else lambda index, key: self._validation(index), self._to_float
+        load = self._augmented if training else self._as_stored
+        return load, self._to_float
+
+    def _as_stored(self, index: tf.Tensor, key: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        return self._validation(index)
 
     def _follow(self, headers: np.ndarray) -> tuple[Side, Side]:
         """How to store source and target: by the flags, else by the richest image that the data holds."""
