@@ -79,7 +79,8 @@ class ImagesData(Streams):
       train_labels: int32 (train_size,), -1 where there are none.
       skipped: why images were left out under `skip_bad`, a sentence for each.
       shapes: the grid of factors that `--data shapes` is drawn from; None for all other data.
-      mixture: what the points of `--data ring` and `grid` are drawn from; None for all other data.
+      mixture: what the points of `--data ring` and `grid` are drawn from; None for all other data. Its centres are
+        `centres`.
     """
 
     def __init__(self, config: ImagesConfig, seed: int, split: Split) -> None:
@@ -90,6 +91,7 @@ class ImagesData(Streams):
         self.shapes: Shapes | None = next((s.shapes for s in sources if isinstance(s, Drawn)), None)
         density = split.train.density if isinstance(split.train, Sampled) else None
         self.mixture: Mixture | None = density if isinstance(density, Mixture) else None
+        self.centres = self.mixture.centres if self.mixture else None
         self.skipped: list[str] = []
 
         parts = ((split.train, split.train_indices), (split.validation, split.validation_indices))

@@ -116,10 +116,12 @@ class Streams(abc.ABC):
 
     Attributes:
       train_size, val_size: number of examples.
+      centres: of the modes that they are drawn from, (modes, values of an example); None where those are not known.
     """
 
     train_size: int
     val_size: int
+    centres: np.ndarray | None = None
     _seed: int
     _vectorised: bool = True
 

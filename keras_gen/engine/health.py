@@ -54,6 +54,8 @@ LESS_DISTANCE = 0.5
 LESS_KINDS = 0.25
 """Effective number of modes below which they have collapsed, as a share of the data's. Good runs on small images have
 0.4 and more: samples are a little smoother than the data, so more pairs of them are near."""
+LESS_MODES = 0.8
+"""Share of known modes below which samples have collapsed: the others have lost two of eight, or six of 25."""
 GROWTH = 1.25
 """Factor by which samples that surpass all before in diversity are still getting there, and have not collapsed."""
 DEAF = 0.1
@@ -96,6 +98,8 @@ class Look:
         distance, kinds, structure: see `ops.diversity.Diversity`; None where the data are too few. Of a translator
             without noise only structure is: it draws one picture of each source, so it cannot have the colours and
             materials that sources do not tell, but what a collapsed one draws is alike whatever the source.
+        modes: share of the data's modes that samples go to, see `ops.diversity.modes_reached`; None where they are not
+            known.
         noise: mean change of a sample by other noise, as a share of the data's distance; None without noise.
         update_ratio: player -> norm of the change of its weights in a step, as a share of their norm.
     """
@@ -103,6 +107,7 @@ class Look:
     distance: float | None = None
     kinds: float | None = None
     structure: float | None = None
+    modes: float | None = None
     noise: float | None = None
     update_ratio: dict[str, float] = dataclasses.field(default_factory=dict)
 
@@ -213,8 +218,13 @@ def swings(record: Record, critic: bool) -> int:
 
 
 def diversity(look: Look) -> float | None:
-    """The least of the three diversities as a share of its limit; None where they are not measured."""
-    limits = ((look.distance, LESS_DISTANCE), (look.kinds, LESS_KINDS), (look.structure, LESS_DISTANCE))
+    """The least of the diversities as a share of its limit; None where they are not measured."""
+    limits = (
+        (look.distance, LESS_DISTANCE),
+        (look.kinds, LESS_KINDS),
+        (look.structure, LESS_DISTANCE),
+        (look.modes, LESS_MODES),
+    )
     return min((value / limit for value, limit in limits if value is not None), default=None)
 
 
@@ -342,9 +352,14 @@ def _noise(record: Record, since: int) -> tuple[str, str]:
 
 def _collapse(record: Record, since: int) -> tuple[str, str]:
     look = record.look
-    less = 1.0 / max(min(value for value in (look.distance, look.kinds, look.structure) if value is not None), 1e-3)
+    if look.modes is not None and look.modes / LESS_MODES <= diversity(look):
+        how = f"samples go to {100 * look.modes:.0f} % of the modes of the data"
+    else:
+        least = min(value for value in (look.distance, look.kinds, look.structure) if value is not None)
+        less = 1.0 / max(least, 1e-3)
+        how = f"samples are {less:.{1 if less < 10 else 0}f}x less diverse than the data"
     return (
-        f"mode collapse since step {since}, samples are {less:.{1 if less < 10 else 0}f}x less diverse than the data",
+        f"mode collapse since step {since}, {how}",
         "a discriminator that sees the source, or a larger weight of the loss beside the adversarial one"
         if look.distance is None
         else "a penalty on the gradient, larger batches or a lower learning rate",

@@ -14,7 +14,7 @@ import tensorflow as tf
 from keras_gen.engine.callbacks import NotFinite, StepCallback
 from keras_gen.engine.checkpoints import Progress
 from keras_gen.engine.health import TOO_EARLY, Health, Look, judge
-from keras_gen.ops.diversity import FEWEST, Reference
+from keras_gen.ops.diversity import FEWEST, Reference, modes_reached
 
 _MOST, _VALUES = 256, 2**20  # samples that are compared, and values in all of them; `FEWEST` at least
 _PART = 2**21  # values that are drawn at a time
@@ -24,6 +24,7 @@ class Validation(Protocol):
     """What the monitor asks of a data set."""
 
     val_size: int
+    centres: np.ndarray | None
 
     def validation(self, batch_size: int, *, limit: int | None = None) -> Iterable[Any]:
         """The validation examples, in order."""
@@ -56,7 +57,7 @@ class HealthMonitor(StepCallback):
         """Args:
         progress: of the run; its `health` is what the monitor remembers.
         health: of the model.
-        data: whose validation examples samples are compared with.
+        data: whose validation examples, and modes where they are known, samples are compared with.
         example: a batch of them.
         writer: of TensorBoard's files.
         say: tells the user a line.
@@ -71,7 +72,7 @@ class HealthMonitor(StepCallback):
         pictures = np.asarray(health.real(example))
         count = min(how_many(pictures[0].size), data.val_size)
         self._part = max(1, _PART // pictures[0].size)
-        self._batch, self._reference = None, None
+        self._batch, self._reference, self._centres = None, None, data.centres
         if count >= FEWEST:
             self._batch = next(iter(data.validation(count, limit=count)))
             reference = Reference(health.real(self._batch))
@@ -117,7 +118,7 @@ class HealthMonitor(StepCallback):
         verdict = judge(record, look, critic=self._health.critic, offset=self._health.offset)
         with self._writer.as_default(step=step):
             tf.summary.text("health", verdict)
-            for name in ("distance", "kinds", "structure", "noise"):
+            for name in ("distance", "kinds", "structure", "modes", "noise"):
                 if getattr(look, name) is not None:
                     tf.summary.scalar(f"health/{name}", getattr(look, name))
             for player, ratio in look.update_ratio.items():
@@ -149,6 +150,8 @@ class HealthMonitor(StepCallback):
             return look
         found = self._reference.diversity(samples)
         look.distance, look.kinds, look.structure = found.distance, found.kinds, found.structure
+        if self._centres is not None:
+            look.modes = modes_reached(samples, self._centres)
         look.noise = self._reference.change(samples, self._draw(latents(count, 2 * step + 1)))
         return look
 

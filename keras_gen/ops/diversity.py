@@ -10,6 +10,8 @@
   Arora, Risteski and Zhang (2018, ICLR);
 - structure: 1 - MS-SSIM of two pictures (Odena, Olah and Shlens 2017, arXiv 1610.09585, section 4.2).
 
+Where the modes are known, as those of points of the plane are, `modes_reached` counts them.
+
 Features need no download: rectified random filters at every scale, averaged over the cells of a grid, so that a small
 shift and noise on single pixels count little. Random filters, rectified and pooled, tell objects apart nearly as well
 as trained ones of the same architecture (Jarrett et al. 2009, ICCV; Saxe et al. 2011, ICML), and serve to compare
@@ -23,13 +25,17 @@ import dataclasses
 
 import numpy as np
 import tensorflow as tf
-from scipy.spatial.distance import pdist
+from scipy.spatial.distance import cdist, pdist
 
 from keras_gen.ops.reconstruction import ms_ssim, scales_that_fit
 
 FEWEST = 32
 """Pictures that `Reference` takes at least: 496 pairs, of which 50 are near, so their share is known within a tenth or
 two."""
+
+RARE = 0.1
+"""Share of a mode's due below which it is lost: of 256 samples ten are due to each of the 25 modes of a grid, and
+by chance fewer than two come to one mode in 2,500."""
 
 _NEAR = 0.1  # share of the data's pairs that count as near: of ten classes, about those of the same
 _FILTERS, _SEED = 16, 0  # random ones at each scale
@@ -109,6 +115,21 @@ class Reference:
     def change(self, samples: tf.Tensor, others: tf.Tensor) -> float:
         """Mean distance of the features of each sample from those of its own other, as a share of the data's."""
         return float(np.linalg.norm(features(samples) - features(others), axis=1).mean()) / self.distance
+
+
+def modes_reached(samples: np.ndarray, centres: np.ndarray) -> float:
+    """Share of equally common modes that samples go to, in [0, 1].
+
+    A mode is reached if it is the nearest one of at least `RARE` of the samples that are due to it. How near they are
+    does not matter: those of a generator that has not learnt the modes yet are spread over all of them.
+
+    Args:
+        samples: points, (n, d), or pictures of d values each.
+        centres: of the modes, (modes, d).
+    """
+    nearest = cdist(np.asarray(samples).reshape(len(samples), -1), centres).argmin(axis=1)
+    counts = np.bincount(nearest, minlength=len(centres))
+    return float(np.mean(counts >= RARE * len(samples) / len(centres)))
 
 
 def _unlike(images: tf.Tensor) -> float | None:

@@ -180,12 +180,14 @@ def less(**values):
         (less(structure=0.3), True),
         (less(structure=None, kinds=0.3), False),
         (less(distance=0.0, kinds=0.1, structure=0.0), True),
+        (less(modes=0.76), True),
+        (less(modes=0.88), False),
         (Look(structure=0.8), False),
         (Look(structure=0.3), True),
         (Look(), False),
     ],
 )
-def test_collapse_is_any_of_three_diversities(look, found):
+def test_collapse_is_any_of_the_diversities(look, found):
     assert collapsed(look, best=3.0) == found
 
 
@@ -205,6 +207,13 @@ def test_a_collapse_is_told_at_the_third_look_and_over_with_some_relief():
     assert "samples are 1.8x less diverse" in told[4000]
     assert told[4500] == HEALTHY
     assert record.verdicts[-1] == [4500, HEALTHY]
+
+
+def test_modes_that_are_missing_are_told_unless_something_else_is_worse():
+    _, told = watched(steps(1500), looks=less(modes=0.5))
+    assert told[1500].startswith("mode collapse since step 1000, samples go to 50 % of the modes of the data: try ")
+    _, told = watched(steps(1500), looks=less(modes=0.5, distance=0.25))
+    assert told[1500].startswith("mode collapse since step 1000, samples are 4.0x less diverse than the data: try ")
 
 
 def test_what_is_to_be_tried_against_a_collapse():

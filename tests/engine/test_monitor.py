@@ -62,7 +62,7 @@ class Quiet(WithoutSheets, GAN):
 class Cloud:
     """Points within a few hundredths of the middle."""
 
-    image_size, channels, train_size, val_size = 1, 2, 6400, 256
+    image_size, channels, train_size, val_size, centres = 1, 2, 6400, 256, None
 
     def __init__(self):
         self._points = np.random.default_rng(0).normal(0, 0.02, (6400, 1, 1, 2)).astype(np.float32)
@@ -157,6 +157,27 @@ def test_a_generator_that_looks_at_the_class_alone(tmp_path):
     )
     assert health["noise"] == 0.0
     assert health["distance"] > 0.6  # ten pictures, one for each class
+
+
+def test_a_generator_that_finds_half_of_a_ring(tmp_path):
+    """Two points on each side are near enough to what they should be that neither distance nor kinds tell."""
+
+    class Half(Dirac):
+        """Draws the modes 0, 2, 4 and 6, and does not learn."""
+
+        def build_generator(self):
+            noise = keras.Input((self.config.latent,))
+            angle = np.pi / 2 * keras.ops.cast(keras.ops.floor(noise[:, :1]) % 4, "float32")
+            points = 0.8 * keras.ops.concatenate([keras.ops.cos(angle), keras.ops.sin(angle)], axis=-1)
+            still = keras.layers.Dense(2, kernel_initializer="zeros")(0.0 * noise)
+            points = points + 0.008 * noise[:, 1:3] + still
+            return keras.Model(noise, keras.layers.Reshape((1, 1, 2))(points))
+
+    health = train(Half, SMALL, tmp_path / "run", data="ring", learning_rate=1e-6)
+    assert health["modes"] == 0.5
+    assert min(health["distance"], health["kinds"]) > 0.4
+    assert "mode collapse since step 1000, samples go to 50 % of the modes of the data" in health["verdict"]
+    assert [step for step, _ in logged(tmp_path / "run")["health/modes"]] == list(range(250, 1501, 250))
 
 
 class QuietTranslator(WithoutSheets, pix2pix.Pix2Pix):

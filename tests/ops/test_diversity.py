@@ -6,7 +6,7 @@ import tensorflow as tf
 from scipy.signal import correlate
 from sklearn.datasets import load_digits
 
-from keras_gen.ops.diversity import Reference, features
+from keras_gen.ops.diversity import Reference, features, modes_reached
 from keras_gen.ops.reconstruction import ms_ssim
 
 SHAPES = [(1, 1, 2), (8, 8, 1), (28, 28, 1), (40, 30, 3)]
@@ -50,6 +50,16 @@ def test_modes_of_a_ring_that_are_left(kept):
     assert found.distance == pytest.approx(chord / all_chord, rel=1e-5)
     assert found.kinds == pytest.approx(all_share / share)
     assert found.kinds == pytest.approx(len(kept) / 8, rel=0.06)  # exactly, if there were infinitely many points
+
+
+def test_modes_that_samples_go_to():
+    """Ten are due to each of four corners, and one of them is enough; how near they are does not matter."""
+    corners = np.array([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]])
+    assert modes_reached(np.repeat(corners, 10, axis=0), corners) == 1.0
+    assert modes_reached(np.repeat(0.01 * corners, 10, axis=0)[:, None, None, :], corners) == 1.0
+    assert modes_reached(np.repeat(corners, [20, 19, 1, 0], axis=0), corners) == 0.75
+    assert modes_reached(np.repeat(corners, [200, 196, 4, 0], axis=0), corners) == 0.5  # four of a hundred that are due
+    assert modes_reached(np.zeros((40, 2)), corners) == 0.25  # the first of those equally near
 
 
 def test_half_of_the_modes_of_noisy_pictures():
