@@ -8,7 +8,7 @@ A run on single images is judged by the distances of its reconstructions; one of
 active latent units, and with `--importance-samples` by the likelihood itself. Where the factors of its images are known
 (`--data shapes`), `--metrics mig,factor_vae_score` says how well latent units stand for them.
 
-A run that classifies is judged by its errors.
+A run that classifies is judged by its errors, and by which classes it takes for which.
 
 A run that draws from noise is judged by its energy score, and on `--data ring` and `grid` by the modes that it found.
 
@@ -58,6 +58,7 @@ EXAMPLE = "python -m apps.evaluate savedmodels/pix2pix/RUN --checkpoint best"
 RESULT_FILE = "evaluation.json"
 _BATCH = 8  # pairs drawn at a time
 _SMALL_BATCH = 50  # images reconstructed at a time
+_CONFUSIONS = 10  # that are shown
 _BINARISED = {
     "none": "the images are not binarised",
     "threshold": "the images are binarised by a threshold",
@@ -280,12 +281,11 @@ def _classifier(flags: Flags, file: Path) -> tuple[dict[str, Any], list[str]]:
     data: SemiSupervisedData = reopen(flags.run, flags.data, seed=read_config(flags.run)["run"]["seed"])
     model, step = models.load(flags.run, flags.checkpoint)
     require_writable(file, "--json")
-    wrong = [
-        np.asarray(tf.argmax(model.classify(images), axis=-1, output_type=tf.int32) != labels)
+    confusion = sum(
+        tf.math.confusion_matrix(labels, tf.argmax(model.classify(images), axis=-1), data.class_count).numpy()
         for images, labels in data.validation(_SMALL_BATCH, limit=flags.limit or None)
-    ]
-    wrong = np.concatenate(wrong)
-    count, errors = len(wrong), int(wrong.sum())
+    )
+    count, errors = int(confusion.sum()), int(confusion.sum() - confusion.trace())
     protocol = data.describe().splitlines()
     result = {
         "run": str(flags.run),
@@ -293,9 +293,24 @@ def _classifier(flags: Flags, file: Path) -> tuple[dict[str, Any], list[str]]:
         "data": protocol,
         "validation_images": count,
         "errors": errors,
+        "confusion": {"rows_are": "the class, columns what it is taken for", "counts": confusion.tolist()},
     }
     title = f"{flags.run}, {flags.checkpoint} checkpoint (step {step})"
-    return result, [title, "", f"errors: {errors} of {count} validation images ({errors / count:.2%})", *protocol]
+    lines = [title, "", f"errors: {errors} of {count} validation images ({errors / count:.2%})"]
+    return result, [*lines, *_confusions(confusion, data.classes), *protocol]
+
+
+def _confusions(confusion: np.ndarray, classes: Sequence[str]) -> list[str]:
+    """Lines of the most frequent errors, of counts (class, what it is taken for)."""
+    wrong = confusion * (1 - np.eye(len(classes), dtype=confusion.dtype))
+    most = np.argsort(-wrong, axis=None, kind="stable")[:_CONFUSIONS]
+    places = [place for place in zip(*np.unravel_index(most, wrong.shape), strict=True) if wrong[place]]
+    said = [f"{classes[row]} taken for {classes[column]}" for row, column in places]
+    width, totals = max(map(len, said), default=0), confusion.sum(axis=1)
+    return [
+        f"  {line:<{width}} {wrong[row, column]:5} of {totals[row]}"
+        for line, (row, column) in zip(said, places, strict=True)
+    ]
 
 
 def _generator(flags: Flags, file: Path) -> tuple[dict[str, Any], list[str]]:

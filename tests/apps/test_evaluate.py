@@ -13,7 +13,8 @@ from PIL import Image
 from scipy import ndimage
 from sklearn.datasets import load_digits
 
-from apps import evaluate, generate, train_gan
+from apps import evaluate, generate, train_gan, train_sgan
+from apps._data import reopen
 from keras_gen import models
 from keras_gen.data.facades import CLASSES, PALETTE, draw_pair
 from keras_gen.data.image_sets import ImagesConfig, open_images
@@ -476,3 +477,25 @@ def test_a_gan_on_points_is_judged_by_its_modes(tmp_path, capsys):
     assert evaluate.main([str(run), "--metrics", "psnr"]) == 2
     assert generate.main([str(run), "--out", str(tmp_path / "drawn")]) == 2
     assert "draws points" in capsys.readouterr().err
+
+
+def test_a_classifier_is_judged_by_what_it_takes_for_what(tmp_path, capsys):
+    run = tmp_path / "digits"
+    flags = ["--preset", "tiny", "--epochs", "1", "--steps-per-epoch", "1", "--out", str(run)]
+    assert train_sgan.main(flags) == 0
+    capsys.readouterr()
+    assert evaluate.main([str(run)]) == 0
+    printed = capsys.readouterr().out
+    result = json.loads((run / "evaluation.json").read_text())
+    model, _ = models.load(run)
+    images, labels = next(iter(reopen(run).validation(179)))
+    said, labels = np.argmax(model.classify(images), axis=1), np.asarray(labels)
+    assert result["validation_images"] == len(labels) == 179
+    assert result["errors"] == np.sum(said != labels) > 90  # one step teaches little
+    assert f"errors: {result['errors']} of 179 validation images" in printed
+    counts = np.array(result["confusion"]["counts"])
+    assert all(counts[a, b] == np.sum((labels == a) & (said == b)) for a in range(10) for b in range(10))
+    told = [tuple(map(int, found)) for found in re.findall(r"(\d) taken for (\d) +(\d+) of (\d+)", printed)]
+    assert 0 < len(told) <= 10
+    assert all(counts[a, b] == n and counts[a].sum() == of for a, b, n, of in told)
+    assert [n for _, _, n, _ in told] == sorted(counts[~np.eye(10, dtype=bool)])[::-1][: len(told)]
