@@ -198,7 +198,7 @@ class GenerativeModel(keras.Model):
         return [tf.nest.map_structure(lambda x, i=i: x[i::count], batch) for i in range(count)]
 
     def _scale(self, player: str) -> tf.Tensor:
-        return self.optimizers[player].scale_loss(tf.ones(()))
+        return self.optimizers[player].scale_loss(tf.ones((), keras.config.floatx()))
 
     def part(self) -> tuple[Any, int]:
         """Within an objective: the number of the part of the batch that it was given, and how many parts there are.
@@ -219,7 +219,7 @@ class GenerativeModel(keras.Model):
             self._part = number
             with tf.GradientTape(persistent=True) as tape:
                 losses, terms, *sums = objective(part)
-                losses = {player: tf.cast(loss, tf.float32) for player, loss in losses.items()}
+                losses = {player: tf.cast(loss, keras.config.floatx()) for player, loss in losses.items()}
             gradients = {
                 player: [
                     # An embedding's gradient has rows alone; sums and norms here are of whole tensors.
@@ -232,7 +232,7 @@ class GenerativeModel(keras.Model):
                 ]
                 for player, loss in losses.items()
             }
-            terms = {name: tf.cast(term, tf.float32) / parts for name, term in terms.items()}
+            terms = {name: tf.cast(term, keras.config.floatx()) / parts for name, term in terms.items()}
             return gradients, terms, sums[0] if sums else {}
 
         if parts == 1:
@@ -395,7 +395,7 @@ class GenerativeModel(keras.Model):
             build: makes one of the same weights; it may leave out what inference has not (noise).
         """
         policy = keras.config.dtype_policy()
-        keras.config.set_dtype_policy("float32")
+        keras.config.set_dtype_policy(keras.config.floatx())
         try:
             network = build()
         finally:

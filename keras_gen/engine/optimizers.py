@@ -22,17 +22,19 @@ class FusedAdam(keras.optimizers.Adam):
             super().update_step(gradient, variable, learning_rate)
             return
         index = self._get_variable_index(variable)
-        beta_1, beta_2 = (tf.constant(beta, variable.dtype) for beta in (self.beta_1, self.beta_2))
-        step = tf.cast(self.iterations.value + 1, variable.dtype)
+        step = keras.ops.cast(self.iterations + 1, variable.dtype)
+        # By Keras' own operations: of float64 variables they round the decays to float32 first.
+        powers = (keras.ops.power(keras.ops.cast(beta, variable.dtype), step) for beta in (self.beta_1, self.beta_2))
+        beta_1_power, beta_2_power = powers
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=self._momentums[index].value.handle,
             v=self._velocities[index].value.handle,
-            beta1_power=tf.pow(beta_1, step),
-            beta2_power=tf.pow(beta_2, step),
+            beta1_power=beta_1_power,
+            beta2_power=beta_2_power,
             lr=tf.cast(learning_rate, variable.dtype),
-            beta1=beta_1,
-            beta2=beta_2,
+            beta1=self.beta_1,
+            beta2=self.beta_2,
             epsilon=self.epsilon,
             grad=tf.cast(gradient, variable.dtype),
         )

@@ -58,7 +58,7 @@ def patchgan(
         x = normalisation(norm, "block1_norm")(x)
         x = layers.LeakyReLU(0.2, name="block1_activation")(x)
     x = _convolution(x, 1, kernel, 1, bias=True, name="logits")
-    x = layers.Activation("linear", dtype="float32", name="output")(x)
+    x = layers.Activation("linear", dtype=keras.config.floatx(), name="output")(x)
     return keras.Model(inputs if len(inputs) > 1 else inputs[0], x, name=name)
 
 

@@ -83,7 +83,7 @@ def unet(
             x = layers.Concatenate(name=f"up{level}_skip")([x, encoded[level]])
     x = layers.ReLU(name="output_activation")(x)
     x = layers.Conv2DTranspose(target_channels, 4, 2, "same", kernel_initializer=gaussian(), name="output_conv")(x)
-    x = layers.Activation(activation or "linear", dtype="float32", name="output")(x)
+    x = layers.Activation(activation or "linear", dtype=keras.config.floatx(), name="output")(x)
     return keras.Model(source, x, name=name)
 
 

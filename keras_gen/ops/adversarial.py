@@ -1,7 +1,7 @@
 """Adversarial objectives as pure functions of logits.
 
-Each takes logits of any shape and returns the scalar mean over all of them, in float32. A logit is larger the more real
-an example seems; s is the logistic function.
+Each takes logits of any shape and returns the scalar mean over all of them, in float32, or in float64 as they are. A
+logit is larger the more real an example seems; s is the logistic function.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def discriminator_loss(
         targets: of real and of generated examples: the probabilities of the cross-entropy, of which the first below 1
             is one-sided label smoothing (Salimans et al. 2016, section 3.4), and b and a of lsgan.
     """
-    real, fake = tf.cast(real, tf.float32), tf.cast(fake, tf.float32)
+    real, fake = _wide(real), _wide(fake)
     of_real, of_fake = targets
     if objective in ("nonsaturating", "minimax"):
         return _cross_entropy(real, of_real) + _cross_entropy(fake, of_fake)
@@ -51,7 +51,7 @@ def generator_loss(objective: Objective, fake: tf.Tensor, target: float = 1.0) -
     - lsgan: E (fake - c)^2 (Mao et al. 2017, eq. 2, without its factor 1/2), c being `target`;
     - hinge, wasserstein: -E fake.
     """
-    fake = tf.cast(fake, tf.float32)
+    fake = _wide(fake)
     if objective == "nonsaturating":
         return tf.reduce_mean(tf.nn.softplus(-fake))
     if objective == "minimax":
@@ -72,7 +72,7 @@ def feature_matching(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
         real: features of real examples, (batch, ...).
         fake: features of generated ones of the same form.
     """
-    real, fake = tf.cast(real, tf.float32), tf.cast(fake, tf.float32)
+    real, fake = _wide(real), _wide(fake)
     return tf.reduce_sum(tf.square(tf.reduce_mean(real, axis=0) - tf.reduce_mean(fake, axis=0)))
 
 
@@ -83,13 +83,18 @@ def middle(objective: Objective, targets: tuple[float, float] = (1.0, 0.0)) -> f
 
 def decisions(real: tf.Tensor, fake: tf.Tensor, middle: float = 0.0) -> dict[str, tf.Tensor]:
     """Means of the logits, and the shares of them on the right side of `middle`: the terms of a health monitor."""
-    real, fake = tf.cast(real, tf.float32), tf.cast(fake, tf.float32)
+    real, fake = _wide(real), _wide(fake)
     return {
         "real_logit": tf.reduce_mean(real),
         "fake_logit": tf.reduce_mean(fake),
-        "real_accuracy": tf.reduce_mean(tf.cast(real > middle, tf.float32)),
-        "fake_accuracy": tf.reduce_mean(tf.cast(fake < middle, tf.float32)),
+        "real_accuracy": tf.reduce_mean(tf.cast(real > middle, real.dtype)),
+        "fake_accuracy": tf.reduce_mean(tf.cast(fake < middle, fake.dtype)),
     }
+
+
+def _wide(logits: tf.Tensor) -> tf.Tensor:
+    logits = tf.convert_to_tensor(logits)
+    return logits if logits.dtype == tf.float64 else tf.cast(logits, tf.float32)
 
 
 def _cross_entropy(logits: tf.Tensor, probability: float) -> tf.Tensor:
