@@ -18,6 +18,7 @@ import dataclasses
 import importlib
 import json
 import re
+import shlex
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -145,12 +146,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"\n{runs} runs that do well: {alarms} of {looks} looks are alarms, and {ended} last verdicts")
 
 
-def train(command: str, common: str, folder: Path) -> None:
-    """Train as `command`, a family and its flags, and flags that all runs share say, its screen going to stderr."""
-    family, *words = command.split()
+def train(command: str, common: str, folder: Path) -> int:
+    """Train as `command`, a family and its flags, and flags that all runs share say, its screen going to stderr.
+
+    Returns:
+        The exit code; 0: the run came to its end.
+    """
+    family, *words = shlex.split(command)
     main = importlib.import_module(f"apps.train_{family}").main
     with contextlib.redirect_stdout(sys.stderr):
-        main([*f"{common} --out {folder}".split(), *words])
+        return main([*shlex.split(common), "--out", str(folder), *words])
 
 
 def verdicts(folder: Path) -> list[tuple[int, str]]:

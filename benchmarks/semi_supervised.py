@@ -14,8 +14,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import shlex
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +23,7 @@ from pathlib import Path
 from apps import evaluate
 from benchmarks.health import train
 from keras_gen.engine.cli import app, parse
+from keras_gen.errors import UserError
 
 EXAMPLE = "python -m benchmarks.semi_supervised --data mnist --seeds 0 1 2"
 _COMMON = "--preset convolutional --augment ada --augmentations translation scale tilt --ada-target 0 --ada-span 20000"
@@ -42,25 +43,28 @@ class Flags:
     """Folder with MNIST's idx files, or a set that `--data` of the apps knows."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """Seeds of weights, noise, order and of which images have labels; one run of all stages with each [integers]."""
+    out: Path = Path("savedmodels/semi_supervised")
+    """Folder of the runs, SEED/STAGE; the classifier of the last stage is the best."""
 
 
 @app
 def main(argv: Sequence[str] | None = None) -> None:
     """Train one seed after the other, and print the table row by row."""
     flags = parse(Flags, argv, example=EXAMPLE)
+    common = f"{_COMMON} --data {shlex.quote(flags.data)}"
     print("| seed | errors of the test images after each stage | minutes of each |\n|---:|---:|---:|", flush=True)
     for seed in flags.seeds:
         found, minutes, before = [], [], ""
-        with tempfile.TemporaryDirectory() as scratch:
-            for number, stage in enumerate(STAGES):
-                folder, start = Path(scratch) / str(number), time.perf_counter()
-                train(f"sgan {stage} {before}", f"{_COMMON} --data {flags.data} --seed {seed}", folder)
-                before = f"--start-from {folder}"
-                minutes.append((time.perf_counter() - start) / 60)
-                with contextlib.redirect_stdout(sys.stderr):
-                    evaluate.main([str(folder)])
-                found.append(json.loads((folder / evaluate.RESULT_FILE).read_text())["errors"])
-                print(f"seed {seed}, stage {number + 1}: {found[-1]} errors", file=sys.stderr, flush=True)
+        for number, stage in enumerate(STAGES, 1):
+            folder, start = flags.out / str(seed) / str(number), time.perf_counter()
+            if train(f"sgan {stage} {before}", f"{common} --seed {seed}", folder):
+                raise UserError(f"Stage {number} of seed {seed} did not come to its end; above stands what it said.")
+            before = f"--start-from {shlex.quote(str(folder))}"
+            minutes.append((time.perf_counter() - start) / 60)
+            with contextlib.redirect_stdout(sys.stderr):
+                evaluate.main([str(folder)])
+            found.append(json.loads((folder / evaluate.RESULT_FILE).read_text())["errors"])
+            print(f"seed {seed}, stage {number}: {found[-1]} errors", file=sys.stderr, flush=True)
         cells = ", ".join(map(str, found)), ", ".join(f"{number:.0f}" for number in minutes)
         print(f"| {seed} | {' | '.join(cells)} |", flush=True)
 
