@@ -8,7 +8,7 @@ from keras_gen.data.image_sets import ImagesConfig
 from keras_gen.engine.cli import app
 from keras_gen.models.sngan import PRESETS, SNGAN
 
-EXAMPLE = "python -m apps.train_sngan --data folder_of_images --image-size 32"
+EXAMPLE = "python -m apps.train_sngan --preset pictures --data folder_of_pictures"
 
 
 @app

@@ -213,7 +213,7 @@ def parse_setup(
                 "preset",
                 typing.Annotated[
                     _literal(names),
-                    tyro.conf.arg(help="What the other flags change: a demo for two cores, the paper, or a test."),
+                    tyro.conf.arg(help="What the other flags change: a demo for two cores, the paper, a test, or what the name says."),
                 ],
                 dataclasses.field(default=preset),
             ),
