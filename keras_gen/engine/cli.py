@@ -213,7 +213,9 @@ def parse_setup(
                 "preset",
                 typing.Annotated[
                     _literal(names),
-                    tyro.conf.arg(help="What the other flags change: a demo for two cores, the paper, a test, or what the name says."),
+                    tyro.conf.arg(
+                        help="What the other flags change: a demo for two cores, the paper, a test, or what it is for."
+                    ),
                 ],
                 dataclasses.field(default=preset),
             ),
