@@ -4,11 +4,12 @@
     python -m benchmarks.health --kind failing
 
 Each row is a run of its own, `python -m apps.train_...` with the flags that the table shows and those of `_COMMON`, on
-built-in data. Whether it does well is measured without the monitor, at its end: of points by the modes that samples
-find; of pictures by the energy score of 256 of them at the validation images, as a share of that of as many real ones
-(1 is as good as the data, 1 + 1/k what k equally distant modes of many get), within each class where classes are asked
-for; of translations by their L1, as a share of that of the mean target. A look that says anything but "healthy" is an
-alarm, and in a run that does well a false one, also if it was of a trouble that passed.
+built-in data. Whether it does well is measured without the monitor, at its end: of points by the effective number of
+modes that samples find, exp of the entropy of their histogram, which is to be 0.8 of all modes at least; of pictures by
+the energy score of 256 of them at the validation images, as a share of that of as many real ones (1 is as good as the
+data, 1 + 1/k what k equally distant modes of many get), within each class where classes are asked for; of translations
+by their L1, as a share of that of the mean target. A look that says anything but "healthy" is an alarm, and in a run
+that does well a false one, also if it was of a trouble that passed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import contextlib
 import dataclasses
 import importlib
 import json
+import math
 import re
 import shlex
 import sys
@@ -48,6 +50,7 @@ _POINTS += " --batch-size 256 --preset demo"
 _PAIRS = "--data facades --image-size 32 --filters 16 --discriminator-filters 16 --patch 16"
 _FAIR = 1.15  # share up to which pictures are good: about seven modes
 _BLANK = 0.9  # of translations
+_MODES = 0.8  # share of modes from which on points are good
 _OF_CLASSES = ("cgan", "acgan")  # asked for the data's own classes: one picture of each would pass for diverse
 
 GOOD = (
@@ -185,7 +188,9 @@ def quality(folder: Path) -> tuple[str, bool]:
     points = POINT_SETS.get(json.loads((folder / "config.json").read_text())["data"]["data"])
     if isinstance(points, Mixture):
         found = modes_of(model, points)
-        return f"{found['found']} of {found['of']} modes", found["found"] >= 0.8 * found["of"]
+        divergence = found["kl_from_uniform"]
+        share = 0.0 if divergence is None else math.exp(-divergence)
+        return f"{found['found']} of {found['of']} modes, effectively {share * found['of']:.1f}", share >= _MODES
     (real, its_classes, *_), (held, classes) = next(iter(data.train(1024))), batch
     if model.family not in _OF_CLASSES:
         share = float(np.mean(energy_score(held, model.generate(256))) / np.mean(energy_score(held, real[:256])))
