@@ -55,7 +55,7 @@ LESS_KINDS = 0.25
 """Effective number of modes below which they have collapsed, as a share of the data's. Good runs on small images have
 0.4 and more: samples are a little smoother than the data, so more pairs of them are near."""
 LESS_MODES = 0.8
-"""Share of known modes below which samples have collapsed: the others have lost two of eight, or six of 25."""
+"""Share of the known modes below which samples have collapsed: when two of eight are lost, or six of 25."""
 GROWTH = 1.25
 """Factor by which samples that surpass all before in diversity are still getting there, and have not collapsed."""
 DEAF = 0.1

@@ -24,8 +24,9 @@ class FusedAdam(keras.optimizers.Adam):
         index = self._get_variable_index(variable)
         step = keras.ops.cast(self.iterations + 1, variable.dtype)
         # By Keras' own operations: of float64 variables they round the decays to float32 first.
-        powers = (keras.ops.power(keras.ops.cast(beta, variable.dtype), step) for beta in (self.beta_1, self.beta_2))
-        beta_1_power, beta_2_power = powers
+        beta_1_power, beta_2_power = (
+            keras.ops.power(keras.ops.cast(beta, variable.dtype), step) for beta in (self.beta_1, self.beta_2)
+        )
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=self._momentums[index].value.handle,
