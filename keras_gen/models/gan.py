@@ -431,6 +431,10 @@ DIGITS_RUN = RunConfig(
     checkpoint_every=2000,
 )
 """How the demos of most convolutional members train on the built-in digits."""
+RESNET_RUN = RunConfig(
+    epochs=100, steps_per_epoch=1000, batch_size=64, learning_rate=2e-4, preview_every=1000, checkpoint_every=5000
+)
+"""How WGAN-GP's and SNGAN's papers train residual networks on CIFAR-10: 100,000 steps of the generator."""
 
 PRESETS: dict[str, Preset] = {
     "demo": Preset(

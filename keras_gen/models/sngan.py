@@ -22,7 +22,7 @@ import keras
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.layers.spectral import SpectralNormalization, power_iteration
-from keras_gen.models.gan import DIGITS_RUN, GAN, Adversarial
+from keras_gen.models.gan import DIGITS_RUN, GAN, RESNET_RUN, Adversarial
 from keras_gen.networks import gan as networks
 from keras_gen.ops.adversarial import Objective
 
@@ -80,14 +80,7 @@ PRESETS: dict[str, Preset] = {
     # Paper, section 4.1 and appendix: CIFAR-10 at 32x32 with residual networks, 100,000 steps of the generator.
     "paper": Preset(
         Config(architecture="resnet", latent=128, filters=128),
-        RunConfig(
-            epochs=100,
-            steps_per_epoch=1000,
-            batch_size=64,
-            learning_rate=2e-4,
-            preview_every=1000,
-            checkpoint_every=5000,
-        ),
+        RESNET_RUN,
     ),
     "tiny": Preset(Config(architecture="mlp", latent=4, hidden=(8,), generator_norm="none", n_critic=2), TINY_RUN),
 }

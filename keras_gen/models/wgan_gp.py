@@ -31,7 +31,7 @@ from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import Values
 from keras_gen.errors import UserError
 from keras_gen.flags import non_negative
-from keras_gen.models.gan import DIGITS_RUN, GAN, Adversarial, Judged
+from keras_gen.models.gan import DIGITS_RUN, GAN, RESNET_RUN, Adversarial, Judged
 from keras_gen.networks import gan as networks
 from keras_gen.ops import penalties
 from keras_gen.ops.adversarial import Objective
@@ -145,14 +145,7 @@ PRESETS: dict[str, Preset] = {
     # Paper, section 5.3 and appendix F: CIFAR-10 at 32x32, 100,000 steps of the generator.
     "paper": Preset(
         Config(architecture="resnet", latent=128, filters=128, discriminator_norm="none"),
-        RunConfig(
-            epochs=100,
-            steps_per_epoch=1000,
-            batch_size=64,
-            learning_rate=2e-4,
-            preview_every=1000,
-            checkpoint_every=5000,
-        ),
+        RESNET_RUN,
     ),
     "tiny": Preset(Config(architecture="mlp", latent=4, hidden=(8,), generator_norm="none", n_critic=2), TINY_RUN),
 }

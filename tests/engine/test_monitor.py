@@ -185,17 +185,13 @@ class QuietTranslator(WithoutSheets, pix2pix.Pix2Pix):
 
 
 def test_a_translator_that_draws_one_picture_whatever_the_source(tmp_path):
-    """Without the condition and the distance nothing ties the output to the source (pix2pix paper, section 4.1).
-
-    Which looks find it so is chance, as its colours wander: of six runs, of four seeds, each is told at some look.
-    """
+    """Without the condition and the distance nothing ties the output to the source (pix2pix paper, section 4.1)."""
     free = {"conditional": False, "l1_weight": 0.0}
     config = pix2pix.Config(image_size=16, levels=2, filters=8, discriminator_filters=8, patch=1, **free)
     data = open_pairs(PairsConfig(), config.image_size, seed=0)
-    health = train(QuietTranslator, config, tmp_path / "run", data=data, batch_size=1, steps=2000)
-    collapse = re.compile(r"mode collapse since step 1\d{3}, samples are .*: try a discriminator that sees the source")
-    assert any(collapse.match(told["verdict"]) for told in health["verdicts"])
-    assert np.median([value for _, value in logged(tmp_path / "run")["health/structure"]]) < 0.3
+    health = train(QuietTranslator, config, tmp_path / "run", data=data, batch_size=1)
+    assert re.match(r"mode collapse since step 1\d{3}, samples are .*: try a discriminator that", health["verdict"])
+    assert health["structure"] < 0.5
     assert [health[name] for name in ("distance", "kinds", "noise")] == [None] * 3
 
 
