@@ -7,13 +7,18 @@ import time
 from collections.abc import Callable, Mapping
 
 
-def medians(calls: Mapping[str, Callable[[], object]], runs: int, warm_up: int = 2) -> dict[str, float]:
-    """Median seconds of each call over `runs` rounds, after `warm_up` others."""
+def medians(
+    calls: Mapping[str, Callable[[], object]],
+    runs: int,
+    warm_up: int = 2,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, float]:
+    """Median seconds by `clock` of each call over `runs` rounds, after `warm_up` others."""
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for number in range(warm_up + runs):
         for name, call in calls.items():
-            start = time.perf_counter()
+            start = clock()
             call()
             if number >= warm_up:
-                seconds[name].append(time.perf_counter() - start)
+                seconds[name].append(clock() - start)
     return {name: statistics.median(values) for name, values in seconds.items()}

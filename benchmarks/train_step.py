@@ -40,6 +40,7 @@ from keras_gen.engine.checkpoints import Progress
 from keras_gen.engine.config import RunConfig, Setup
 from keras_gen.engine.optimizers import FusedAdam
 from keras_gen.engine.run import Run
+from keras_gen.export.rewrite import in_keras_layers
 from keras_gen.models.pix2pix import PRESETS, Config, Pix2Pix
 
 
@@ -112,8 +113,10 @@ def our_step(config: Config, plain: bool = False, jit: bool = False) -> Callable
     """The compiled step on (source, target) with the weights of seed 0; `plain` by Keras' own layers and Adam."""
     keras.utils.set_random_seed(0)
     model = Pix2Pix(config)
-    if plain:  # what is served is written in Keras' own layers
-        model.networks["generator"] = model.generator = model.serving()["generator"].network
+    if plain:
+        for name, network in model.networks.items():
+            model.networks[name] = in_keras_layers(network)
+        model.generator, model.discriminator = model.networks["generator"], model.networks["discriminator"]
     adam = keras.optimizers.Adam if plain else FusedAdam
     model.compile({player: adam(2e-4, beta_1=config.beta_1) for player in model.players})
     return tf.function(model.train_step, jit_compile=jit)

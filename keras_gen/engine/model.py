@@ -18,6 +18,7 @@ import tensorflow as tf
 from keras_gen.engine.health import Health
 from keras_gen.engine.latents import LatentSpace
 from keras_gen.engine.strategy import several_workers
+from keras_gen.export.rewrite import in_keras_layers
 
 Values: TypeAlias = dict[str, tf.Tensor]
 Objective: TypeAlias = Callable[[Any], tuple[Values, Values] | tuple[Values, Values, Values]]
@@ -388,7 +389,7 @@ class GenerativeModel(keras.Model):
         return self.averages.get(name, self.networks[name])
 
     def for_serving(self, name: str, build: Callable[[], keras.Model]) -> keras.Model:
-        """The inference network `name` built anew in float32, whatever the precision of training is.
+        """The inference network `name` anew, of Keras' own layers, in float32 whatever the precision of training is.
 
         Args:
             name: of a network.
@@ -397,7 +398,7 @@ class GenerativeModel(keras.Model):
         policy = keras.config.dtype_policy()
         keras.config.set_dtype_policy(keras.config.floatx())
         try:
-            network = build()
+            network = in_keras_layers(build())
         finally:
             keras.config.set_dtype_policy(policy)
         network.set_weights(self.inference(name).get_weights())

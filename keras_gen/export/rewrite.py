@@ -24,11 +24,36 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from keras_gen.layers.convolutions import FastConv2D, FastConv2DTranspose
+from keras_gen.layers.instance import FastInstanceNormalization
 from keras_gen.layers.transposed import SubPixelConv2DTranspose, replaceable
 
 Step = Literal["sub-pixel", "instance norm", "batch norm", "kernels", "relu"]
 STEPS: tuple[Step, ...] = get_args(Step)
 _EXAMPLES = 16  # enough for deviations
+
+
+_TRAINED = {
+    FastConv2D: layers.Conv2D,
+    FastConv2DTranspose: layers.Conv2DTranspose,
+    FastInstanceNormalization: layers.GroupNormalization,
+}
+
+
+def in_keras_layers(network: keras.Model) -> keras.Model:
+    """A functional network with Keras' own layers in place of those that train faster: what is exported from.
+
+    The network itself if it has none of them. Layers within wrappers stay as they are.
+    """
+    if not any(type(layer) in _TRAINED for layer in network.layers):
+        return network
+
+    def replace(layer: layers.Layer) -> layers.Layer:
+        return _TRAINED.get(type(layer), type(layer)).from_config(layer.get_config())
+
+    clone = keras.models.clone_model(network, clone_function=replace)
+    clone.set_weights(network.get_weights())
+    return clone
 
 
 def rewritten(network: keras.Model, steps: Collection[Step] = STEPS, examples: np.ndarray | None = None) -> keras.Model:
@@ -39,6 +64,7 @@ def rewritten(network: keras.Model, steps: Collection[Step] = STEPS, examples: n
         steps: which of the rewrites above; all of them but for measurements.
         examples: inputs, (n, h, w, channels), for the equal channels that integers want; None for float.
     """
+    network = in_keras_layers(network)
     folded = _foldable(network) if "batch norm" in steps else {}
 
     def replace(layer: layers.Layer) -> layers.Layer:

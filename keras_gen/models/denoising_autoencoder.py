@@ -28,6 +28,7 @@ from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import GenerativeModel, Served
 from keras_gen.engine.optimizers import FusedAdam
 from keras_gen.flags import Hidden, non_negative, positive
+from keras_gen.layers.convolutions import FastConv2D, FastConv2DTranspose
 from keras_gen.ops import reconstruction
 
 
@@ -62,7 +63,7 @@ def denoiser(config: Config, activation: str = "linear", *, name: str = "denoise
     """
 
     def convolved(x: Any, width: int) -> Any:
-        return layers.Conv2D(width, 3, padding="same", activation="relu", kernel_initializer="he_normal")(x)
+        return FastConv2D(width, 3, padding="same", activation="relu", kernel_initializer="he_normal")(x)
 
     x = images = keras.Input((config.image_size, config.image_size, config.channels), name="noisy")
     widths = [config.filters * 2**level for level in range(config.levels + 1)]
@@ -70,15 +71,15 @@ def denoiser(config: Config, activation: str = "linear", *, name: str = "denoise
     for width, next_width in itertools.pairwise(widths):
         x = convolved(x, width)
         skips.append(x)
-        x = layers.Conv2D(next_width, 2, 2, "same")(x)
+        x = FastConv2D(next_width, 2, 2, "same")(x)
     x = convolved(convolved(x, widths[-1]), widths[-1])
     for width, skip in zip(reversed(widths[:-1]), reversed(skips), strict=True):
-        x = layers.Conv2DTranspose(width, 2, 2, "same")(x)
+        x = FastConv2DTranspose(width, 2, 2, "same")(x)
         if cut := x.shape[1] - skip.shape[1]:
             x = layers.Cropping2D(((0, cut), (0, cut)))(x)
         x = convolved(layers.Add()([x, skip]), width)
     small = keras.initializers.RandomNormal(0.0, 0.01)  # training begins near the identity
-    difference = layers.Conv2D(config.channels, 3, padding="same", kernel_initializer=small)(x)
+    difference = FastConv2D(config.channels, 3, padding="same", kernel_initializer=small)(x)
     x = layers.Add(dtype="float32")([images, difference])
     return keras.Model(images, layers.Activation(activation, dtype="float32", name="reconstruction")(x), name=name)
 

@@ -111,9 +111,7 @@ class Pix2Pix(GenerativeModel):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        # On a GPU the library's own convolutions stay.
-        products = not tf.config.list_physical_devices("GPU")
-        self.generator = self.add_network("generator", self._unet(config.noise_at_test, products))
+        self.generator = self.add_network("generator", self._unet(config.noise_at_test))
         self.add_player("generator", "generator")
         self.adversarial = config.gan_loss != "none"
         self.kind = "wasserstein" if config.gan_loss == "wgangp" else config.gan_loss
@@ -139,7 +137,7 @@ class Pix2Pix(GenerativeModel):
                 terms += ["discriminator_penalty"]
         self.log_terms(train=terms, test=["l1", "psnr", "ssim"])
 
-    def _unet(self, noise_at_test: bool = False, products: bool = False) -> keras.Model:
+    def _unet(self, noise_at_test: bool = False) -> keras.Model:
         config = self.config
         return unet(
             config.image_size,
@@ -151,7 +149,6 @@ class Pix2Pix(GenerativeModel):
             dropout=config.dropout,
             skips=config.generator == "unet",
             noise_at_test=noise_at_test,
-            products=products,
             name="generator",
         )
 

@@ -89,11 +89,11 @@ class Saliency(GenerativeModel):
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         # On a GPU the library's own convolutions stay.
-        self.network = self.add_network("network", self._network(not tf.config.list_physical_devices("GPU")))
+        self.network = self.add_network("network", self._network())
         self.add_player("saliency", "network")
         self.log_terms(train=["loss"], test=["kl", "cc", "sim", "nss"])
 
-    def _network(self, products: bool = False) -> keras.Model:
+    def _network(self) -> keras.Model:
         config = self.config
         return unet(
             config.image_size,
@@ -105,7 +105,6 @@ class Saliency(GenerativeModel):
             dropout=config.dropout,
             skips=config.network == "unet",
             activation=None,
-            products=products,
             name="saliency",
         )
 

@@ -27,6 +27,7 @@ from keras_gen.engine.config import Preset, RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, Values
 from keras_gen.engine.optimizers import FusedAdam
 from keras_gen.flags import Hidden, positive
+from keras_gen.layers.convolutions import FastConv2D, FastConv2DTranspose
 from keras_gen.ops import reconstruction
 
 
@@ -62,16 +63,16 @@ def red_net(config: Config, activation: str = "linear") -> keras.Model:
     """
     scale, settings = config.scale, {"padding": "same", "kernel_initializer": "he_normal"}
     x = enlarged = keras.Input((config.image_size, config.image_size, config.channels), name="enlarged")
-    x = layers.Conv2D(config.filters, 2 * scale, scale, activation="relu", **settings)(x)
+    x = FastConv2D(config.filters, 2 * scale, scale, activation="relu", **settings)(x)
     encoded = [x]
     for _ in range(config.depth - 1):
-        x = layers.Conv2D(config.filters, 3, activation="relu", **settings)(x)
+        x = FastConv2D(config.filters, 3, activation="relu", **settings)(x)
         encoded.append(x)
     for skip in reversed(encoded):
-        x = layers.Conv2D(config.filters, 3, **settings)(x)
+        x = FastConv2D(config.filters, 3, **settings)(x)
         x = layers.ReLU()(layers.Add()([x, skip]))  # sum, then rectify: section 3.2
     small = keras.initializers.RandomNormal(0.0, 1e-3)  # far from the bicubic picture, units would die at first
-    x = layers.Conv2DTranspose(config.channels, 2 * scale, scale, "same", kernel_initializer=small)(x)
+    x = FastConv2DTranspose(config.channels, 2 * scale, scale, "same", kernel_initializer=small)(x)
     x = layers.Add(dtype="float32")([enlarged, x])
     return keras.Model(enlarged, layers.Activation(activation, dtype="float32", name="sharpened")(x), name="red_net")
 

@@ -29,6 +29,7 @@ from keras_gen.engine.model import GenerativeModel, Served, Values, chained
 from keras_gen.engine.optimizers import FusedAdam
 from keras_gen.errors import UserError
 from keras_gen.flags import Hidden, non_negative, positive
+from keras_gen.layers.convolutions import FastConv2D, FastConv2DTranspose
 from keras_gen.layers.quantisation import VectorQuantiser
 from keras_gen.networks.pixelcnn import pixelcnn
 from keras_gen.ops import autoregressive, reconstruction
@@ -230,8 +231,8 @@ def encoder(config: Config) -> keras.Model:
     """
     x = images = keras.Input((config.image_size, config.image_size, config.channels), name="images")
     for _ in config.sizes[1:]:
-        x = layers.Conv2D(config.filters, 4, 2, "same", activation="relu", kernel_initializer="he_normal")(x)
-    x = layers.Conv2D(config.filters, 3, padding="same")(x)
+        x = FastConv2D(config.filters, 4, 2, "same", activation="relu", kernel_initializer="he_normal")(x)
+    x = FastConv2D(config.filters, 3, padding="same")(x)
     x = _residual_blocks(x, config)
     return keras.Model(images, layers.Conv2D(config.code_size, 1, dtype="float32", name="vectors")(x), name="encoder")
 
@@ -240,11 +241,11 @@ def decoder(config: Config) -> keras.Model:
     """A functional decoder (batch, s, s, code_size) -> (batch, S, S, channels): two residual blocks, then upwards."""
     sizes = config.sizes
     x = codes = keras.Input((sizes[-1], sizes[-1], config.code_size), name="codes")
-    x = layers.Conv2D(config.filters, 3, padding="same")(x)
+    x = FastConv2D(config.filters, 3, padding="same")(x)
     x = _residual_blocks(x, config)
     for level in reversed(range(len(sizes) - 1)):
         settings = {"activation": "relu", "kernel_initializer": "he_normal"} if level else {}
-        x = layers.Conv2DTranspose(config.filters if level else config.channels, 4, 2, "same", **settings)(x)
+        x = FastConv2DTranspose(config.filters if level else config.channels, 4, 2, "same", **settings)(x)
         if cut := x.shape[1] - sizes[level]:  # the side was odd
             x = layers.Cropping2D(((0, cut), (0, cut)))(x)
     return keras.Model(codes, layers.Activation("tanh", dtype="float32", name="output")(x), name="decoder")
@@ -253,7 +254,7 @@ def decoder(config: Config) -> keras.Model:
 def _residual_blocks(x: Any, config: Config) -> Any:
     """Two of ReLU, 3x3 convolution, ReLU, 1x1 convolution, and a ReLU at the end."""
     for _ in range(2):
-        y = layers.Conv2D(config.residual_filters, 3, padding="same", activation="relu")(layers.ReLU()(x))
+        y = FastConv2D(config.residual_filters, 3, padding="same", activation="relu")(layers.ReLU()(x))
         x = layers.Add()([x, layers.Conv2D(config.filters, 1)(y)])
     return layers.ReLU()(x)
 

@@ -10,6 +10,7 @@ from keras import layers
 
 from keras_gen.errors import UserError
 from keras_gen.flags import Hidden, positive
+from keras_gen.layers.convolutions import FastConv2D, FastConv2DTranspose
 
 Architecture = Literal["conv", "dense"]
 Upsampling = Literal["transposed", "resize"]
@@ -82,7 +83,7 @@ def encoder(
     if layout.architecture == "conv":
         for level in range(len(map_sizes(layout.image_size)) - 1):
             width = layout.filters * min(2**level, 8)
-            x = layers.Conv2D(width, 4, 2, "same", activation="relu", kernel_initializer="he_normal")(x)
+            x = FastConv2D(width, 4, 2, "same", activation="relu", kernel_initializer="he_normal")(x)
         hidden = hidden[-1:]
     x = layers.Flatten()(x)
     for units in hidden:
@@ -120,12 +121,12 @@ def decoder(
             width = channels if last else widths[level - 1]
             settings = {} if last else {"activation": "relu", "kernel_initializer": "he_normal"}
             if layout.upsampling == "transposed":
-                x = layers.Conv2DTranspose(width, 4, 2, "same", **settings)(x)
+                x = FastConv2DTranspose(width, 4, 2, "same", **settings)(x)
             else:
-                x = layers.Conv2D(width, 3, padding="same", **settings)(layers.UpSampling2D()(x))
+                x = FastConv2D(width, 3, padding="same", **settings)(layers.UpSampling2D()(x))
             if cut := x.shape[1] - sizes[level]:  # the side was odd
                 x = layers.Cropping2D(((0, cut), (0, cut)))(x)
         if len(sizes) == 1:
-            x = layers.Conv2D(channels, 3, padding="same")(x)
+            x = FastConv2D(channels, 3, padding="same")(x)
     x = layers.Activation(activation or "linear", dtype="float32", name="output")(x)
     return keras.Model(latents, x, name=name)

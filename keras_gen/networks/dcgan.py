@@ -13,6 +13,7 @@ from __future__ import annotations
 import keras
 from keras import layers
 
+from keras_gen.layers.convolutions import FastConv2D, FastConv2DTranspose
 from keras_gen.networks.normalisation import AnyNorm, Wrap, as_it_is, normalisation
 from keras_gen.networks.unet import gaussian
 
@@ -41,11 +42,11 @@ def dcgan_generator(
     x = layers.Reshape((side, side, -1))(x)
     x = layers.ReLU()(normalisation(norm)(x))
     for level in reversed(range(doublings - 1)):
-        x = layers.Conv2DTranspose(
+        x = FastConv2DTranspose(
             filters * 2**level, 4, 2, "same", use_bias=norm == "none", kernel_initializer=gaussian()
         )(x)
         x = layers.ReLU()(normalisation(norm)(x))
-    return layers.Conv2DTranspose(channels, 4, 2, "same", kernel_initializer=gaussian())(x)
+    return FastConv2DTranspose(channels, 4, 2, "same", kernel_initializer=gaussian())(x)
 
 
 def dcgan_features(
@@ -63,7 +64,7 @@ def dcgan_features(
     """
     for level in range(halvings):
         own = norm if level else "none"
-        convolution = layers.Conv2D(
+        convolution = FastConv2D(
             filters * 2**level, 4, 2, "same", use_bias=own == "none", kernel_initializer=gaussian()
         )
         x = layers.LeakyReLU(0.2)(normalisation(own)(wrap(convolution)(x)))

@@ -8,6 +8,8 @@ from typing import Literal, TypeAlias
 import keras
 from keras import layers
 
+from keras_gen.layers.instance import FastInstanceNormalization
+
 Norm = Literal["instance", "batch"]
 AnyNorm = Literal["batch", "instance", "layer", "none"]
 Wrap: TypeAlias = Callable[[keras.layers.Layer], keras.layers.Layer]
@@ -31,7 +33,7 @@ def normalisation(norm: AnyNorm, name: str | None = None) -> keras.layers.Layer:
     epsilon is 1e-5, the value of the code of pix2pix and of DCGAN.
     """
     if norm == "instance":
-        return layers.GroupNormalization(groups=-1, epsilon=1e-5, name=name)
+        return FastInstanceNormalization(epsilon=1e-5, name=name)
     if norm == "layer":
         return layers.GroupNormalization(groups=1, epsilon=1e-5, name=name)
     if norm == "batch":

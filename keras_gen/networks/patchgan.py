@@ -7,6 +7,7 @@ from typing import Literal
 import keras
 from keras import layers
 
+from keras_gen.layers.convolutions import FastConv2D
 from keras_gen.networks.normalisation import Norm, normalisation
 from keras_gen.networks.unet import gaussian
 
@@ -69,7 +70,7 @@ def _convolution(
     if kernel > 1 and stride == 1:
         x = layers.ZeroPadding2D(1, name=f"{name}_pad")(x)
     padding = "same" if stride == 2 else "valid"
-    return layers.Conv2D(
+    return FastConv2D(
         width, kernel, stride, padding, use_bias=bias, kernel_initializer=gaussian(), name=f"{name}_conv"
     )(x)
 

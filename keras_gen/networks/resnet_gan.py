@@ -11,6 +11,7 @@ from __future__ import annotations
 import keras
 from keras import layers
 
+from keras_gen.layers.convolutions import FastConv2D
 from keras_gen.networks.normalisation import AnyNorm, Wrap, as_it_is, normalisation
 
 
@@ -55,4 +56,4 @@ def resnet_features(
 
 
 def _convolution(filters: int, kernel: int = 3) -> keras.layers.Layer:
-    return layers.Conv2D(filters, kernel, padding="same", kernel_initializer="he_normal")
+    return FastConv2D(filters, kernel, padding="same", kernel_initializer="he_normal")

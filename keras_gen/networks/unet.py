@@ -5,11 +5,9 @@ from __future__ import annotations
 import keras
 from keras import layers
 
+from keras_gen.layers.convolutions import FastConv2D, FastConv2DTranspose
 from keras_gen.layers.dropout import PermanentDropout
-from keras_gen.layers.products import ProductConv2D, ProductConv2DTranspose
 from keras_gen.networks.normalisation import Norm, normalisation
-
-_SMALL_MAP = 8  # side up to which a matrix product is faster at any batch, see docs/performance.md
 
 
 def gaussian() -> keras.initializers.Initializer:
@@ -29,7 +27,6 @@ def unet(
     skips: bool = True,
     noise_at_test: bool = False,
     activation: str = "tanh",
-    products: bool = False,
     name: str = "unet",
 ) -> keras.Model:
     """A functional U-Net: (batch, S, S, source_channels) -> (batch, S, S, target_channels).
@@ -50,8 +47,6 @@ def unet(
         skips: False gives the paper's encoder-decoder without them.
         noise_at_test: dropout stays on in inference, as in the paper's experiments.
         activation: of the output; "tanh" for images in [-1, 1], None for logits.
-        products: the convolutions of small maps are computed as matrix products, which trains faster on CPUs; the
-            function and the weights are the same.
         name: of the network.
     """
     if levels < 2 or image_size % 2**levels:
@@ -63,8 +58,7 @@ def unet(
         normed = 0 < level < levels - 1
         if level:
             x = layers.LeakyReLU(0.2, name=f"down{level}_activation")(x)
-        small = products and image_size >> level + 1 <= _SMALL_MAP
-        x = (ProductConv2D if small else layers.Conv2D)(
+        x = FastConv2D(
             width, 4, 2, "same", use_bias=not normed, kernel_initializer=gaussian(), name=f"down{level}_conv"
         )(x)
         if normed:
@@ -72,8 +66,7 @@ def unet(
         encoded.append(x)
     for level in reversed(range(levels - 1)):
         x = layers.ReLU(name=f"up{level}_activation")(x)
-        small = products and image_size >> level + 2 <= _SMALL_MAP
-        x = (ProductConv2DTranspose if small else layers.Conv2DTranspose)(
+        x = FastConv2DTranspose(
             widths[level], 4, 2, "same", use_bias=False, kernel_initializer=gaussian(), name=f"up{level}_conv"
         )(x)
         x = normalisation(norm, f"up{level}_norm")(x)
@@ -82,7 +75,7 @@ def unet(
         if skips:
             x = layers.Concatenate(name=f"up{level}_skip")([x, encoded[level]])
     x = layers.ReLU(name="output_activation")(x)
-    x = layers.Conv2DTranspose(target_channels, 4, 2, "same", kernel_initializer=gaussian(), name="output_conv")(x)
+    x = FastConv2DTranspose(target_channels, 4, 2, "same", kernel_initializer=gaussian(), name="output_conv")(x)
     x = layers.Activation(activation or "linear", dtype=keras.config.floatx(), name="output")(x)
     return keras.Model(source, x, name=name)
 

@@ -4,14 +4,15 @@ import keras
 import numpy as np
 import pytest
 
+from keras_gen.export.rewrite import in_keras_layers
 from keras_gen.networks.unet import unet
 
 
 @pytest.fixture(scope="session")
 def network():
-    """A U-Net of 32x32, 3 to 2 channels, not trained."""
+    """A U-Net of 32x32, 3 to 2 channels, not trained, as it is served."""
     keras.utils.set_random_seed(0)
-    return unet(32, 3, 2, levels=3, filters=8)
+    return in_keras_layers(unet(32, 3, 2, levels=3, filters=8))
 
 
 @pytest.fixture(scope="session")

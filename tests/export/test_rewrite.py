@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 from keras_gen.export.operators import operators_of
-from keras_gen.export.rewrite import STEPS, rewritten
+from keras_gen.export.rewrite import STEPS, in_keras_layers, rewritten
 from keras_gen.export.tflite import TFLiteModel, write_tflite
 from keras_gen.layers.transposed import SubPixelConv2DTranspose
 from keras_gen.networks.unet import unet
@@ -47,7 +47,8 @@ def test_each_step_alone(step):
     def kinds(network):
         return {layer.name: type(layer) for layer in network.layers}
 
-    network = random_weights(unet(16, 3, 2, levels=3, filters=4, norm="batch" if step == "batch norm" else "instance"))
+    network = unet(16, 3, 2, levels=3, filters=4, norm="batch" if step == "batch norm" else "instance")
+    network = random_weights(in_keras_layers(network))
     assert kinds(check(network, [step])) != kinds(network) == kinds(check(network, []))
 
 

@@ -1,0 +1,153 @@
+"""The formulations of a convolution beside each other, for each shape of this suite's networks, on this machine's CPU.
+
+    python -m benchmarks.convolutions --networks pix2pix --batches 1 4
+
+Processor seconds of the forward pass and both gradients as TensorFlow graphs on one thread, calls in turns, medians:
+what `layers.convolutions` chooses by. Beside the plain convolution, as shares of its time: one matrix product
+(`layers.products`), and Winograd's filtering on tiles of 2, 4 and 6 outputs (`layers.winograd`); a dash where there is
+no such formulation. The last column is what is chosen.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import keras
+import tensorflow as tf
+
+from benchmarks.interleaved import medians
+from keras_gen.engine.cli import app, parse
+from keras_gen.errors import UserError
+from keras_gen.flags import positive
+from keras_gen.layers import products, winograd
+from keras_gen.layers.convolutions import formulation, padding
+from keras_gen.networks.dcgan import dcgan_features, dcgan_generator
+from keras_gen.networks.patchgan import patchgan
+from keras_gen.networks.resnet_gan import resnet_features, resnet_generator
+from keras_gen.networks.unet import unet
+
+EXAMPLE = "python -m benchmarks.convolutions --networks pix2pix --batches 1 4"
+TILES = (2, 4, 6)
+Network = Literal["pix2pix", "demo", "dcgan", "resnet"]
+
+
+@dataclass(frozen=True)
+class Flags:
+    networks: tuple[Network, ...] = ("pix2pix",)
+    """Whose layers: pix2pix of the paper at 256, of the demo at 128, DCGAN at 64, a residual GAN at 32."""
+    batches: tuple[int, ...] = (1, 4)
+    """Batch sizes [images]."""
+    runs: int = 7
+    """Calls of each that are timed [calls]."""
+
+    def __post_init__(self) -> None:
+        positive(self, "runs")
+        if not self.networks:
+            raise UserError("--networks got nothing; accepted are one or more networks.")
+        if not self.batches or min(self.batches) < 1:
+            raise UserError(f"--batches got {self.batches}; accepted are sizes from 1 on.")
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Time all, print a table."""
+    flags = parse(Flags, argv, example=EXAMPLE)
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    tiles = " | ".join(f"F({tile}x{tile})" for tile in TILES)
+    print(f"| layer | input | filters | batch | plain, CPU ms | product | {tiles} | chosen |")
+    print("|---|---|" + "---:|" * (4 + len(TILES)) + "---|")
+    for batch in flags.batches:
+        for layer in shapes(flags.networks):
+            row(layer, batch, flags.runs)
+
+
+def shapes(networks: Sequence[Network]) -> Iterator[keras.layers.Layer]:
+    """One layer of each shape, but for 1x1 kernels and layers of images."""
+    seen = set()
+    for name in networks:
+        for network in made(name):
+            for layer in network.layers:
+                if not isinstance(layer, keras.layers.Conv2D | keras.layers.Conv2DTranspose):
+                    continue
+                key = (type(layer), layer.input.shape, layer.kernel.shape, layer.strides)
+                if key not in seen and layer.kernel_size != (1, 1) and min(layer.kernel.shape[2:]) > 3:
+                    seen.add(key)
+                    yield layer
+
+
+def made(name: Network) -> list[keras.Model]:
+    """The generator and the discriminator."""
+    if name == "pix2pix":
+        return [unet(256, 3, 3, levels=8), patchgan(256, (3, 3))]
+    if name == "demo":
+        return [unet(128, 3, 3, levels=7, filters=32), patchgan(128, (3, 3), patch=16, filters=32)]
+    generator, features, size, own = (
+        (dcgan_generator, dcgan_features, 64, {"filters": 64, "norm": "batch"})
+        if name == "dcgan"
+        else (resnet_generator, resnet_features, 32, {"filters": 128, "norm": "batch"})
+    )
+    halvings = 4 if name == "dcgan" else 2
+    latent, image = keras.Input((100,)), keras.Input((size, size, 3))
+    doublings = {"doublings": halvings if name == "dcgan" else 3}
+    return [
+        keras.Model(latent, generator(latent, size, 3, **doublings, **own)),
+        keras.Model(image, features(image, halvings=halvings, **own)),
+    ]
+
+
+def row(layer: keras.layers.Layer, batch: int, runs: int) -> None:
+    """Measure one shape and print it."""
+    transposed = isinstance(layer, keras.layers.Conv2DTranspose)
+    small, large = sorted((layer.input.shape, layer.output.shape), key=lambda shape: shape[1])
+    chosen = formulation(layer, large, (batch, *small[1:]))
+    images = tf.random.normal((batch, *layer.input.shape[1:]))
+    kernel = tf.random.normal(layer.kernel.shape, stddev=0.02)
+    stride, around = layer.strides[0], padding(layer, large)
+    functions: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {"plain": plain(layer)}
+    side = layer.kernel_size[0]
+    product = products.convolve_transposed if transposed else products.convolve
+    if (side, stride, layer.padding) == (4, 2, "same"):
+        functions["product"] = product
+    filtered = winograd.convolve_transposed if transposed else winograd.convolve
+    for tile in TILES:
+        if side // stride - 1 <= tile <= winograd.MOST - side // stride:
+            functions[f"F{tile}"] = lambda x, w, tile=tile: filtered(x, w, stride, around, tile)
+    taken = medians({name: training(f, images, kernel) for name, f in functions.items()}, runs, clock=time.process_time)
+    shares = [f"{taken[name] / taken['plain']:.2f}" if name in taken else "-" for name in ("product", "F2", "F4", "F6")]
+    _, height, width, channels = layer.input.shape
+    name = f"{side}x{side}, stride {stride}{', transposed' if transposed else ''}"
+    cells = [name, f"{height}x{width}x{channels}", layer.filters, batch, f"{1e3 * taken['plain']:.1f}", *shares]
+    print(f"| {' | '.join(map(str, cells))} | {chosen.name} {chosen.tile or ''} |", flush=True)
+
+
+def plain(layer: keras.layers.Layer) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """TensorFlow's own."""
+    stride, padding = layer.strides[0], layer.padding.upper()
+    if isinstance(layer, keras.layers.Conv2D):
+        return lambda x, w: tf.nn.conv2d(x, w, stride, padding)
+    sides = layer.output.shape[1:]
+    return lambda x, w: tf.nn.conv2d_transpose(x, w, (x.shape[0], *sides), stride, padding)
+
+
+def training(
+    function: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], images: tf.Tensor, kernel: tf.Tensor
+) -> Callable[[], object]:
+    """The forward pass and the gradients by image and kernel; the gradient from above is the output."""
+    images, kernel = tf.Variable(images), tf.Variable(kernel)
+
+    @tf.function(autograph=False)
+    def step() -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            outputs = function(images.value(), kernel.value())
+        return tape.gradient(outputs, [images, kernel], output_gradients=outputs)
+
+    return lambda: [gradient.numpy() for gradient in step()]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
