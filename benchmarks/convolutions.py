@@ -3,9 +3,9 @@
     python -m benchmarks.convolutions --networks pix2pix --batches 1 4
 
 Processor seconds of the forward pass and both gradients as TensorFlow graphs on one thread, calls in turns, medians:
-what `layers.convolutions` chooses by. Beside the plain convolution, as shares of its time: one matrix product
-(`layers.products`), and Winograd's filtering on tiles of 2, 4 and 6 outputs (`layers.winograd`); a dash where there is
-no such formulation. The last column is what is chosen.
+what `layers.convolutions` chooses by. Beside the plain convolution, as shares of its time: taps summed after the
+product (`layers.planes`), one matrix product (`layers.products`), and Winograd's filtering on tiles of 2, 4 and 6
+outputs (`layers.winograd`); a dash where there is no such formulation. The last column is what is chosen.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from benchmarks.interleaved import medians
 from keras_gen.engine.cli import app, parse
 from keras_gen.errors import UserError
 from keras_gen.flags import positive
-from keras_gen.layers import products, winograd
+from keras_gen.layers import planes, products, winograd
 from keras_gen.layers.convolutions import formulation, padding
 from keras_gen.networks.dcgan import dcgan_features, dcgan_generator
 from keras_gen.networks.patchgan import patchgan
@@ -59,15 +59,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     tiles = " | ".join(f"F({tile}x{tile})" for tile in TILES)
-    print(f"| layer | input | filters | batch | plain, CPU ms | product | {tiles} | chosen |")
-    print("|---|---|" + "---:|" * (4 + len(TILES)) + "---|")
+    print(f"| layer | input | filters | batch | plain, CPU ms | planes | product | {tiles} | chosen |")
+    print("|---|---|" + "---:|" * (5 + len(TILES)) + "---|")
     for batch in flags.batches:
         for layer in shapes(flags.networks):
             row(layer, batch, flags.runs)
 
 
 def shapes(networks: Sequence[Network]) -> Iterator[keras.layers.Layer]:
-    """One layer of each shape, but for 1x1 kernels and layers of images."""
+    """One layer of each shape, but for 1x1 kernels."""
     seen = set()
     for name in networks:
         for network in made(name):
@@ -75,7 +75,7 @@ def shapes(networks: Sequence[Network]) -> Iterator[keras.layers.Layer]:
                 if not isinstance(layer, keras.layers.Conv2D | keras.layers.Conv2DTranspose):
                     continue
                 key = (type(layer), layer.input.shape, layer.kernel.shape, layer.strides)
-                if key not in seen and layer.kernel_size != (1, 1) and min(layer.kernel.shape[2:]) > 3:
+                if key not in seen and layer.kernel_size != (1, 1):
                     seen.add(key)
                     yield layer
 
@@ -103,22 +103,26 @@ def made(name: Network) -> list[keras.Model]:
 def row(layer: keras.layers.Layer, batch: int, runs: int) -> None:
     """Measure one shape and print it."""
     transposed = isinstance(layer, keras.layers.Conv2DTranspose)
-    small, large = sorted((layer.input.shape, layer.output.shape), key=lambda shape: shape[1])
+    large, small = (layer.output.shape, layer.input.shape)[:: 1 if transposed else -1]
     chosen = formulation(layer, large, (batch, *small[1:]))
     images = tf.random.normal((batch, *layer.input.shape[1:]))
     kernel = tf.random.normal(layer.kernel.shape, stddev=0.02)
     stride, around = layer.strides[0], padding(layer, large)
     functions: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {"plain": plain(layer)}
     side = layer.kernel_size[0]
-    product = products.convolve_transposed if transposed else products.convolve
+    if transposed and layer.filters <= 8:
+        functions["planes"] = lambda x, w: planes.convolve_transposed(x, w, stride, around)
+    elif stride == 1 and layer.filters <= 8:
+        functions["planes"] = lambda x, w: planes.convolve(x, w, around)
     if (side, stride, layer.padding) == (4, 2, "same"):
-        functions["product"] = product
+        functions["product"] = products.convolve_transposed if transposed else products.convolve
     filtered = winograd.convolve_transposed if transposed else winograd.convolve
     for tile in TILES:
         if side // stride - 1 <= tile <= winograd.MOST - side // stride:
             functions[f"F{tile}"] = lambda x, w, tile=tile: filtered(x, w, stride, around, tile)
     taken = medians({name: training(f, images, kernel) for name, f in functions.items()}, runs, clock=time.process_time)
-    shares = [f"{taken[name] / taken['plain']:.2f}" if name in taken else "-" for name in ("product", "F2", "F4", "F6")]
+    names = ("planes", "product", *(f"F{tile}" for tile in TILES))
+    shares = [f"{taken[name] / taken['plain']:.2f}" if name in taken else "-" for name in names]
     _, height, width, channels = layer.input.shape
     name = f"{side}x{side}, stride {stride}{', transposed' if transposed else ''}"
     cells = [name, f"{height}x{width}x{channels}", layer.filters, batch, f"{1e3 * taken['plain']:.1f}", *shares]

@@ -105,7 +105,8 @@ def formulation(layer: keras.layers.Layer, large: Any, small: Any) -> Formulatio
         return Formulation("plain")
     transposed = isinstance(layer, keras.layers.Conv2DTranspose)
     channels, filters = (small[3], large[3]) if transposed else (large[3], small[3])
-    if filters <= _IMAGE and channels >= _CHANNELS and (transposed or stride == 1):
+    precise = layer.compute_dtype in ("float32", "float64")  # 16 bits are too few for sums of what was rounded
+    if precise and filters <= _IMAGE and channels >= _CHANNELS and (transposed or stride == 1):
         return Formulation("planes")
     if min(channels, filters) < _CHANNELS or not 2 <= side // stride <= 4:
         return Formulation("plain")
@@ -114,7 +115,7 @@ def formulation(layer: keras.layers.Layer, large: Any, small: Any) -> Formulatio
     halved = (side, stride, layer.padding) == (4, 2, "same") and not (large[1] % 2 or large[2] % 2)
     if pixels <= _FEW:
         return Formulation("product" if halved else "plain")
-    if layer.compute_dtype not in ("float32", "float64"):  # too few digits for the transforms
+    if not precise:
         return Formulation("plain")
     tile = 4 if pixels >= _MANY else 2
     return Formulation("winograd", max(tile, side // stride - 1))

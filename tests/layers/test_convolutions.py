@@ -205,6 +205,8 @@ def test_half_precision_is_not_transformed():
     layer = layers.Conv2D(64, 4, 2, "same", dtype="mixed_bfloat16")
     assert chosen(layer, (4, 16, 16, 64), (4, 8, 8, 64)) == ("plain", 0)
     assert chosen(layer, (1, 16, 16, 64), (1, 8, 8, 64)) == ("product", 0)
+    logits = layers.Conv2D(1, 4, dtype="mixed_bfloat16")
+    assert chosen(logits, (1, 16, 16, 64), (1, 13, 13, 1)) == ("plain", 0)
 
 
 def test_gpus_keep_the_librarys(monkeypatch):

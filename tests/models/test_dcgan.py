@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from conformance import Case, Conformance, without_noise
 
+from keras_gen.export.rewrite import in_keras_layers
 from keras_gen.models.dcgan import DCGAN, PRESETS, Config
 
 TINY = Config(image_size=8, channels=2, latent=3, filters=3)
@@ -44,7 +45,7 @@ def test_the_recommendations(size, channels):
     assert model.discriminator.output["logit"].shape == (None, 1)
 
     def kinds(network):
-        return [type(layer).__name__ for layer in network.layers]
+        return [type(layer).__name__ for layer in in_keras_layers(network).layers]
 
     up, down = kinds(model.generator), kinds(model.discriminator)
     assert not {name for name in (*up, *down) if "Pooling" in name or "UpSampling" in name}
