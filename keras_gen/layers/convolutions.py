@@ -19,7 +19,9 @@ import tensorflow as tf
 from keras_gen.layers import planes, products, winograd
 
 _CHANNELS = 32
-"""Channels on either side below which transforms cost what they save."""
+"""Channels from which a side is many."""
+_SAVED = 75
+"""Products that tiles of 4x4 must save for each value that is transformed."""
 _IMAGE = 4
 """Channels of a result up to which its taps are summed after the product."""
 _FEW, _MANY = 64, 1024
@@ -115,10 +117,17 @@ def formulation(layer: keras.layers.Layer, large: Any, small: Any) -> Formulatio
     halved = (side, stride, layer.padding) == (4, 2, "same") and not (large[1] % 2 or large[2] % 2)
     if pixels <= _FEW:
         return Formulation("product" if halved else "plain")
-    if not precise:
+    if not precise or _saved(large[3], small[3], stride, side // stride) < _SAVED:
         return Formulation("plain")
     tile = 4 if pixels >= _MANY else 2
     return Formulation("winograd", max(tile, side // stride - 1))
+
+
+def _saved(large: int, small: int, stride: int, taps: int) -> float:
+    """Products that Winograd's filtering on tiles of 4x4 saves for each value that it transforms, given channels."""
+    values = (taps + 3) ** 2 / 16  # of a channel for each pixel of the smaller map
+    large *= stride**2
+    return large * small * (taps**2 - values) / ((large + small) * values)
 
 
 def padding(layer: keras.layers.Layer, large: Any) -> winograd.Padding:

@@ -188,15 +188,15 @@ class _Tiling:
         m, s, (rows, columns) = self.tile, self.stride, self._grid
         channels = values.shape[2] // s**2
         parts = tf.matmul(self._matrix("b", values), tf.reshape(values, (values.shape[0], -1)))
-        places, start = 0.0, 0
+        blocks, start = [], 0
         for down, high in self._overlap:
             for right, wide in self._overlap:
                 part = parts[start : start + high * wide]
                 part = tf.reshape(part, (high, wide, -1, rows - 1, columns - 1, values.shape[2]))
                 tail = ((down, 1 - down), (right, 1 - right), (0, 0))
-                places += tf.pad(part, ((0, m - high), (0, m - wide), (0, 0), *tail))
+                blocks.append(tf.pad(part, ((0, m - high), (0, m - wide), (0, 0), *tail)))
                 start += high * wide
-        places = tf.reshape(places, (m, m, -1, columns, s, s * channels))
+        places = tf.reshape(tf.add_n(blocks), (m, m, -1, columns, s, s * channels))
         large = tf.reshape(tf.transpose(places, (2, 0, 4, 3, 1, 5)), (-1, rows * m * s, columns * m * s, channels))
         return resized(large, [[-before, -after] for before, after in self._around])
 
@@ -265,9 +265,9 @@ def _matrices(tile: int, taps: int) -> dict[str, np.ndarray]:
 
 def resized(image: tf.Tensor, around: Sequence[Sequence[int]]) -> tf.Tensor:
     """(batch, rows, columns, channels) with so many zeros before and after, or so many fewer pixels where negative."""
-    kept = [
-        slice(max(-before, 0), pixels - max(-after, 0))
-        for pixels, (before, after) in zip(image.shape[1:3], around, strict=True)
-    ]
-    added = [[max(before, 0), max(after, 0)] for before, after in around]
-    return tf.pad(image[:, kept[0], kept[1]], [[0, 0], *added, [0, 0]])
+    if any(min(sides) < 0 for sides in around):
+        (top, bottom), (left, right) = ((max(-before, 0), max(-after, 0)) for before, after in around)
+        image = image[:, top : image.shape[1] - bottom, left : image.shape[2] - right]
+    if any(max(sides) > 0 for sides in around):
+        image = tf.pad(image, [[0, 0], *([max(before, 0), max(after, 0)] for before, after in around), [0, 0]])
+    return image

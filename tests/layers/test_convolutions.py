@@ -150,6 +150,7 @@ def test_products(shape):
 def narrow(monkeypatch):
     """Fewer channels and pixels decide, so that every formulation is met at sizes that are quick."""
     monkeypatch.setattr(convolutions, "_CHANNELS", 2)
+    monkeypatch.setattr(convolutions, "_SAVED", 0)
     monkeypatch.setattr(convolutions, "_IMAGE", 1)
     monkeypatch.setattr(convolutions, "_FEW", 16)
     monkeypatch.setattr(convolutions, "_MANY", 128)
@@ -191,6 +192,9 @@ def test_what_is_chosen():
     assert chosen(layer, (4, 16, 16, 31), (4, 8, 8, 64)) == ("plain", 0)
     assert chosen(layer, (4, 15, 15, 64), (4, 8, 8, 64)) == ("winograd", 2)
     assert chosen(layer, (1, 15, 15, 64), (1, 8, 8, 64)) == ("plain", 0)
+    assert chosen(layers.Conv2D(64, 4, 2, "same"), (64, 16, 16, 32), (64, 8, 8, 64)) == ("plain", 0)
+    assert chosen(layers.Conv2D(64, 3, padding="same"), (4, 16, 16, 64), (4, 16, 16, 64)) == ("winograd", 4)
+    assert chosen(layers.Conv2D(32, 3, padding="same"), (4, 16, 16, 64), (4, 16, 16, 32)) == ("plain", 0)
     assert chosen(layer, (1, None, None, 64), (1, None, None, 64)) == ("plain", 0)
     up = layers.Conv2DTranspose(3, 4, 2, "same")
     assert chosen(up, (1, 16, 16, 3), (1, 8, 8, 64)) == ("planes", 0)
