@@ -119,8 +119,8 @@ def formulation(layer: keras.layers.Layer, large: Any, small: Any) -> Formulatio
         return Formulation("product" if halved else "plain")
     if not precise or _saved(large[3], small[3], stride, side // stride) < _SAVED:
         return Formulation("plain")
-    tile = 4 if pixels >= _MANY else 2
-    return Formulation("winograd", max(tile, side // stride - 1))
+    tile = 2 if pixels < _MANY and side // stride < 4 else 4  # four taps do not fit into tiles of 2x2
+    return Formulation("winograd", tile)
 
 
 def _saved(large: int, small: int, stride: int, taps: int) -> float:

@@ -199,7 +199,7 @@ def test_what_is_chosen():
     up = layers.Conv2DTranspose(3, 4, 2, "same")
     assert chosen(up, (1, 16, 16, 3), (1, 8, 8, 64)) == ("planes", 0)
     assert chosen(layers.Conv2D(1, 4), (1, 16, 16, 64), (1, 13, 13, 1)) == ("planes", 0)
-    assert chosen(layers.Conv2D(64, 4), (1, 16, 16, 64), (1, 13, 13, 64)) == ("winograd", 3)
+    assert chosen(layers.Conv2D(64, 4), (1, 16, 16, 64), (1, 13, 13, 64)) == ("winograd", 4)
     for others in ({"dilation_rate": 2}, {"groups": 2}, {"kernel_size": (3, 4)}, {"data_format": "channels_first"}):
         plain = layers.Conv2D(64, **({"kernel_size": 3, "padding": "same"} | others))
         assert chosen(plain, (4, 16, 16, 64), (4, 16, 16, 64)) == ("plain", 0), others
