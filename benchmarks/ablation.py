@@ -57,6 +57,8 @@ class Flags:
     """Channels of the first block of generator and discriminator [channels]."""
     patch: Patch = 70
     """Receptive field of the discriminator [pixels]; 70 in the paper, the whole image at 64 pixels."""
+    dropout: float = 0.5
+    """Rate in the three innermost decoder blocks [0, 1); 0.5 in the paper."""
     examples: int = 6
     """Validation pairs on the sheet [pairs]."""
     out: Path = Path("savedmodels/ablation")
@@ -64,6 +66,8 @@ class Flags:
 
     def __post_init__(self) -> None:
         positive(self, "epochs", "image_size", "filters", "examples")
+        if not 0 <= self.dropout < 1:
+            raise UserError(f"--dropout got {self.dropout}; accepted is a rate from 0 to below 1.")
         if not self.seeds:
             raise UserError("--seeds got nothing; accepted are one or more integers.")
 
@@ -72,7 +76,8 @@ class Flags:
 def main(argv: Sequence[str] | None = None) -> None:
     """Train what is missing, evaluate, print and write the table and the sheet."""
     flags = parse(Flags, argv, example=EXAMPLE)
-    folder = flags.out / f"{flags.image_size}px-{flags.filters}filters-{flags.patch}patch-{flags.epochs}epochs"
+    settings = (f"{getattr(flags, name)}{name}" for name in ("image_size", "filters", "patch", "epochs", "dropout"))
+    folder = flags.out / "-".join(settings)
     folder.mkdir(parents=True, exist_ok=True)
     results: dict[str, list[dict]] = {name: [] for name in OBJECTIVES}
     for seed in flags.seeds:  # by seed, so that a whole table stands early
@@ -90,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _result(flags: Flags, run: Path, objective: list[str], seed: int) -> dict:
     """The evaluation of one run, trained before if it is not complete."""
     size = ["--image-size", flags.image_size, "--filters", flags.filters, "--discriminator-filters", flags.filters]
-    size += ["--patch", flags.patch]
+    size += ["--patch", flags.patch, "--dropout", flags.dropout]
     length = ["--epochs", flags.epochs, "--preview-every", 400 * flags.epochs, "--checkpoint-every", 400 * flags.epochs]
     if not (run / REPORT_FILE).exists():  # the last file that training writes
         _call(
