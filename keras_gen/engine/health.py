@@ -58,6 +58,8 @@ LESS_MODES = 0.8
 """Share of the known modes below which samples have collapsed: when two of eight are lost, or six of 25."""
 GROWTH = 1.25
 """Factor by which samples that surpass all before in diversity are still getting there, and have not collapsed."""
+HALFWAY = 0.5
+"""Share of the limit from which on that counts: what little a collapsed generator varies may well double by chance."""
 DEAF = 0.1
 """Change of a sample by other noise, as a share of the distance of two samples, below which noise hardly matters."""
 DEAF_AT_ALL = 1e-3
@@ -233,11 +235,12 @@ def collapsed(look: Look, best: float, relief: float = 1.0) -> bool:
 
     Args:
         look: what was measured.
-        best: the greatest `diversity` before it; samples that surpass it by `GROWTH` are still getting diverse.
+        best: the greatest `diversity` before it; samples that surpass it by `GROWTH` are still getting diverse, if they
+            have `HALFWAY` behind them.
         relief: factor of the limits.
     """
     found = diversity(look)
-    return found is not None and found < relief and found <= GROWTH * best
+    return found is not None and found < relief and (found <= GROWTH * best or found < HALFWAY)
 
 
 def deaf_to_noise(look: Look, relief: float = 1.0) -> bool:

@@ -195,6 +195,7 @@ def test_samples_that_get_more_diverse_than_ever_have_not_collapsed():
     assert not collapsed(less(distance=0.3), best=0.4)  # 0.3 of a limit of 0.5 is 0.6
     assert collapsed(less(distance=0.3), best=0.5)
     assert collapsed(less(distance=0.0), best=0.0)
+    assert collapsed(less(distance=0.2), best=0.1)  # 0.4 is not half of the way
     _, told = watched(steps(3000), looks=lambda step: less(distance=min(0.9, 0.05 * 1.3 ** (step / 250))))
     assert told[3000] == HEALTHY
 
