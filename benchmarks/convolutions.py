@@ -25,9 +25,8 @@ from keras_gen.errors import UserError
 from keras_gen.flags import positive
 from keras_gen.layers import planes, products, winograd
 from keras_gen.layers.convolutions import formulation, padding
-from keras_gen.networks.dcgan import dcgan_features, dcgan_generator
+from keras_gen.networks.gan import Layout, discriminator, generator
 from keras_gen.networks.patchgan import patchgan
-from keras_gen.networks.resnet_gan import resnet_features, resnet_generator
 from keras_gen.networks.unet import unet
 
 EXAMPLE = "python -m benchmarks.convolutions --networks pix2pix --batches 1 4"
@@ -86,18 +85,9 @@ def made(name: Network) -> list[keras.Model]:
         return [unet(256, 3, 3, levels=8), patchgan(256, (3, 3))]
     if name == "demo":
         return [unet(128, 3, 3, levels=7, filters=32), patchgan(128, (3, 3), patch=16, filters=32)]
-    generator, features, size, own = (
-        (dcgan_generator, dcgan_features, 64, {"filters": 64, "norm": "batch"})
-        if name == "dcgan"
-        else (resnet_generator, resnet_features, 32, {"filters": 128, "norm": "batch"})
-    )
-    halvings = 4 if name == "dcgan" else 2
-    latent, image = keras.Input((100,)), keras.Input((size, size, 3))
-    doublings = {"doublings": halvings if name == "dcgan" else 3}
-    return [
-        keras.Model(latent, generator(latent, size, 3, **doublings, **own)),
-        keras.Model(image, features(image, halvings=halvings, **own)),
-    ]
+    own = {"image_size": 64, "filters": 64} if name == "dcgan" else {"image_size": 32, "filters": 128}
+    layout = Layout(name, channels=3, **own)
+    return [generator(layout), discriminator(layout)]
 
 
 def row(layer: keras.layers.Layer, batch: int, runs: int) -> None:
