@@ -23,7 +23,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -35,6 +36,7 @@ MOST = 8
 """Points that are used at most: `tile` + side / stride is no more."""
 # Small numbers have the smallest rounding errors; the last point is infinity.
 _POINTS = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5)
+_NOWHERE = 2**30  # behind the pixels of any batch
 
 
 def convolve(image: tf.Tensor, kernel: tf.Tensor, stride: int, padding: Padding, tile: int = 4) -> tf.Tensor:
@@ -84,7 +86,7 @@ def _convolve(tiling: _Tiling, image: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor
         large: tf.Tensor, kernel: tf.Tensor
     ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
         values = tiling.spread(large)
-        small = tiling.join(tf.matmul(values, tiling.weights(kernel)))
+        small = tiling.join(tf.matmul(values, tiling.weights(kernel, swapped=True), transpose_b=True))
 
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             by_kernel = tf.matmul(values, tiling.cut(upstream), transpose_a=True)
@@ -170,82 +172,64 @@ class _Tiling:
 
     def spread(self, large: tf.Tensor) -> tf.Tensor:
         """B^T d: (batch, H, W, channels) -> values."""
-        m, s, (rows, columns) = self.tile, self.stride, self._grid
-        large = resized(large, self._around)
-        large = tf.reshape(large, (-1, m, s, columns, m, s * large.shape[3]))
-        places = tf.transpose(large, (1, 4, 0, 3, 2, 5))  # pixel of a tile, pixel; image and tile, tile; within stride
-        places = tf.reshape(places, (m, m, -1, rows, columns, s * places.shape[5]))
-        parts = [
-            tf.reshape(places[:high, :wide, :, down : down + rows - 1, right : right + columns - 1], (high * wide, -1))
-            for down, high in self._overlap
-            for right, wide in self._overlap
-        ]
-        values = tf.matmul(self._matrix("b", large, True), tf.concat(parts, 0))
-        return tf.reshape(values, (values.shape[0], -1, places.shape[5]))
+        return self._transformed("b", self._large.of_image(large), True)
 
     def gather(self, values: tf.Tensor) -> tf.Tensor:
         """The adjoint of `spread`: values -> (batch, H, W, channels)."""
-        m, s, (rows, columns) = self.tile, self.stride, self._grid
-        channels = values.shape[2] // s**2
-        parts = tf.matmul(self._matrix("b", values), tf.reshape(values, (values.shape[0], -1)))
-        blocks, start = [], 0
-        for down, high in self._overlap:
-            for right, wide in self._overlap:
-                part = parts[start : start + high * wide]
-                part = tf.reshape(part, (high, wide, -1, rows - 1, columns - 1, values.shape[2]))
-                tail = ((down, 1 - down), (right, 1 - right), (0, 0))
-                blocks.append(tf.pad(part, ((0, m - high), (0, m - wide), (0, 0), *tail)))
-                start += high * wide
-        places = tf.reshape(tf.add_n(blocks), (m, m, -1, columns, s, s * channels))
-        large = tf.reshape(tf.transpose(places, (2, 0, 4, 3, 1, 5)), (-1, rows * m * s, columns * m * s, channels))
-        return resized(large, [[-before, -after] for before, after in self._around])
+        places = self._transformed("b", values)
+        # A pixel is looked at by one tile, and where they overlap by the one before, in either direction.
+        return tf.add_n([self._large.to_image(places, back) for back in np.ndindex(2, 2)])
 
     def join(self, values: tf.Tensor) -> tf.Tensor:
         """A^T p: values -> (batch, h, w, channels)."""
-        m, (rows, columns) = self.tile, self.tiles
-        places = tf.matmul(self._matrix("a", values, True), tf.reshape(values, (values.shape[0], -1)))
-        places = tf.reshape(places, (m, m, -1, columns, values.shape[2]))
-        small = tf.reshape(tf.transpose(places, (2, 0, 3, 1, 4)), (-1, rows * m, columns * m, values.shape[2]))
-        return small[:, : self.small[0], : self.small[1]]
+        return self._small.to_image(self._transformed("a", values, True))
 
     def cut(self, small: tf.Tensor) -> tf.Tensor:
         """The adjoint of `join`: (batch, h, w, channels) -> values."""
-        m, (rows, columns), channels = self.tile, self.tiles, small.shape[3]
-        after = (rows * m - self.small[0], columns * m - self.small[1])
-        small = tf.reshape(resized(small, [[0, rest] for rest in after]), (-1, m, columns, m, channels))
-        places = tf.reshape(tf.transpose(small, (1, 3, 0, 2, 4)), (m * m, -1))
-        values = tf.matmul(self._matrix("a", small), places)
-        return tf.reshape(values, (values.shape[0], -1, channels))
+        return self._transformed("a", self._small.of_image(small))
 
-    def weights(self, kernel: tf.Tensor) -> tf.Tensor:
-        """G g: (side, side, channels, filters) -> (n^2, stride^2 * channels, filters)."""
+    @property
+    def _large(self) -> _Tiles:
+        before = tuple(around[0] for around in self.padding)
+        return _Tiles(self.large, self.tiles, self.tile, self.tile + self.taps - 1, self.stride, before)
+
+    @property
+    def _small(self) -> _Tiles:
+        return _Tiles(self.small, self.tiles, self.tile, self.tile, 1, (0, 0))
+
+    def weights(self, kernel: tf.Tensor, swapped: bool = False) -> tf.Tensor:
+        """G g: (side, side, channels, filters) -> (n^2, stride^2 * channels, filters), or the last two swapped.
+
+        For products whose second factor is transposed: it is then read along its rows. Numbers of channels are mostly
+        powers of two, and of columns that lie so far apart few fit into a cache.
+        """
         r, s, (channels, filters) = self.taps, self.stride, kernel.shape[2:]
-        kernel = tf.transpose(tf.reshape(kernel, (r, s, r, s, channels, filters)), (0, 2, 1, 3, 4, 5))
-        values = tf.matmul(self._matrix("g", kernel), tf.reshape(kernel, (r * r, -1)))
-        return tf.reshape(values, (values.shape[0], s * s * channels, filters))
+        order = (0, 2, 5, 1, 3, 4) if swapped else (0, 2, 1, 3, 4, 5)
+        kernel = tf.transpose(tf.reshape(kernel, (r, s, r, s, channels, filters)), order)
+        sides = (filters, s * s * channels) if swapped else (s * s * channels, filters)
+        return self._transformed("g", tf.reshape(kernel, (r * r, *sides)))
 
     def gather_weights(self, values: tf.Tensor) -> tf.Tensor:
         """The adjoint of `weights`."""
         r, s, filters = self.taps, self.stride, values.shape[2]
         channels = values.shape[1] // s**2
-        kernel = tf.matmul(self._matrix("g", values, True), tf.reshape(values, (values.shape[0], -1)))
-        kernel = tf.transpose(tf.reshape(kernel, (r, r, s, s, channels, filters)), (0, 2, 1, 3, 4, 5))
-        return tf.reshape(kernel, (r * s, r * s, channels, filters))
+        kernel = tf.reshape(self._transformed("g", values, True), (r, r, s, s, channels, filters))
+        return tf.reshape(tf.transpose(kernel, (0, 2, 1, 3, 4, 5)), (r * s, r * s, channels, filters))
 
-    @property
-    def _overlap(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Of the pixels that a tile looks at, in one direction: tiles to go on, and how many there."""
-        return (0, self.tile), (1, self.taps - 1)
-
-    def _matrix(self, name: str, like: tf.Tensor, transposed: bool = False) -> tf.Tensor:
-        # Transposed here, not by the product, which takes up to a quarter longer then.
+    def _transformed(self, name: str, values: tf.Tensor, transposed: bool = False) -> tf.Tensor:
+        """The matrix, or its transpose, by the rows and by the columns of (k^2, ...): (n^2, ...)."""
         matrix = _matrices(self.tile, self.taps)[name]
-        return tf.constant(matrix.T if transposed else matrix, like.dtype)
+        # Transposed here, not by the product, which takes up to a quarter longer then.
+        matrix = tf.constant(matrix.T if transposed else matrix, values.dtype)
+        n, k = matrix.shape
+        rows = tf.reshape(tf.matmul(matrix, tf.reshape(values, (k, -1))), (n, k, -1))
+        both = tf.matmul(matrix[tf.newaxis], rows)
+        return tf.reshape(both, (n * n, -1, values.shape[2]))
 
 
 @functools.cache
 def _matrices(tile: int, taps: int) -> dict[str, np.ndarray]:
-    """A (n^2, m^2), G (n^2, r^2), B (n^2, n^2), in two dimensions; the rows of B in the order of `_Tiling.spread`."""
+    """A (n, m), G (n, r), B (n, n)."""
     count = tile + taps - 1
     points = np.array(_POINTS[: count - 1])
 
@@ -259,17 +243,75 @@ def _matrices(tile: int, taps: int) -> dict[str, np.ndarray]:
     np.fill_diagonal(differences, 1.0)
     scale = np.append(differences.prod(1), 1.0)
     a, g, b = powers(tile), powers(taps) / scale[:, None], np.linalg.inv(powers(count)) * scale
-    places = np.arange(count**2).reshape(count, count)
-    halves = (slice(0, tile), slice(tile, count))
-    order = np.concatenate([places[rows, columns].ravel() for rows in halves for columns in halves])
-    return {"a": np.kron(a, a), "g": np.kron(g, g), "b": np.kron(b, b)[order]}
+    return {"a": a, "g": g, "b": b}
 
 
-def resized(image: tf.Tensor, around: Sequence[Sequence[int]]) -> tf.Tensor:
-    """(batch, rows, columns, channels) with so many zeros before and after, or so many fewer pixels where negative."""
-    if any(min(sides) < 0 for sides in around):
-        (top, bottom), (left, right) = ((max(-before, 0), max(-after, 0)) for before, after in around)
-        image = image[:, top : image.shape[1] - bottom, left : image.shape[2] - right]
-    if any(max(sides) > 0 for sides in around):
-        image = tf.pad(image, [[0, 0], *([max(before, 0), max(after, 0)] for before, after in around), [0, 0]])
-    return image
+@dataclasses.dataclass(frozen=True)
+class _Tiles:
+    """The tiles of a map, each of `side` x `side` places of `within` x `within` pixels.
+
+    As tensors they are (places, tiles, pixels of a place and channels): those of all images, and one of zeros.
+    """
+
+    image: tuple[int, int]
+    tiles: tuple[int, int]
+    step: int  # places from one tile to the next
+    side: int
+    within: int
+    before: tuple[int, int]  # pixels of the first tiles that lie outside of the image
+
+    def of_image(self, image: tf.Tensor) -> tf.Tensor:
+        """(batch, rows, columns, channels) -> tiles."""
+        batch, size = _length(image, 0), math.prod(self.image)
+        index = _pixels(self)[:, None] + size * tf.range(batch)[:, None]
+        index = tf.reshape(tf.minimum(index, batch * size), (self.side**2, -1))
+        index = tf.pad(index, ((0, 0), (0, self.within**2)), constant_values=batch * size)
+        pixels = tf.pad(tf.reshape(image, (-1, image.shape[3])), ((0, 1), (0, 0)))
+        return tf.reshape(tf.gather(pixels, index), (self.side**2, -1, self.within**2 * image.shape[3]))
+
+    def to_image(self, tiles: tf.Tensor, back: tuple[int, int] = (0, 0)) -> tf.Tensor:
+        """Tiles -> (batch, rows, columns, channels): each pixel as the last tile has it that reaches it, or the one so
+        many rows and columns before; zero where that does not reach."""
+        count, pixels = _length(tiles, 1), self.within**2
+        each = math.prod(self.tiles)
+        places, others = _places(self, back)
+        index = places * (count * pixels) + others + (each * pixels * tf.range((count - 1) // each))[:, None, None]
+        index = tf.minimum(index, self.side**2 * count * pixels - 1)
+        return tf.gather(tf.reshape(tiles, (-1, tiles.shape[2] // pixels)), index)
+
+
+@functools.cache
+def _pixels(tiles: _Tiles) -> np.ndarray:
+    """Number of each pixel of the tiles in their image: (places, tiles and pixels of a place)."""
+    rows, columns = (
+        (np.add.outer(np.arange(tiles.side), tiles.step * np.arange(count))[..., None] * tiles.within)
+        + np.arange(tiles.within)
+        - before
+        for count, before in zip(tiles.tiles, tiles.before, strict=True)
+    )
+    rows, columns = rows[:, None, :, None, :, None], columns[None, :, None, :, None, :]
+    height, width = tiles.image
+    inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+    return np.where(inside, rows * width + columns, _NOWHERE).astype(np.int32).reshape(tiles.side**2, -1)
+
+
+@functools.cache
+def _places(tiles: _Tiles, back: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Place of each pixel of an image in its tile, and its number among that place's pixels of all tiles: (rows,
+    columns) each."""
+    step = tiles.step * tiles.within
+    lines = []
+    for pixels, count, before, less in zip(tiles.image, tiles.tiles, tiles.before, back, strict=True):
+        line = np.arange(pixels) + before
+        tile = np.minimum(line // step, count - 1) - less
+        place, within = np.divmod(line - tile * step, tiles.within)
+        lines.append((tile, place, within, (tile >= 0) & (place < tiles.side)))
+    (row, down, upper, has_row), (column, right, left, has_column) = lines
+    reached = has_row[:, None] & has_column
+    places = np.where(reached, down[:, None] * tiles.side + right, tiles.side**2)  # that many: none of them
+    others = ((row[:, None] * tiles.tiles[1] + column) * tiles.within + upper[:, None]) * tiles.within + left
+    return places.astype(np.int32), np.where(reached, others, 0).astype(np.int32)
+
+
+def _length(tensor: tf.Tensor, axis: int) -> int | tf.Tensor:
+    return tf.shape(tensor)[axis] if tensor.shape[axis] is None else tensor.shape[axis]
