@@ -6,10 +6,10 @@ products are enough:
     small = A^T ((G g) * (B^T d))       g: the taps; * is value by value
 
 A, B, G are fixed: they evaluate polynomials at n points and interpolate between them (Toom and Cook; Winograd,
-Arithmetic Complexity of Computations, 1980). In two dimensions each acts on rows and on columns, which is one matrix of
-Kronecker products, and the values of all channels are multiplied and summed as one matrix product for each of the n^2
-(Lavin and Gray 2016, arXiv 1509.09308). For each pair of channels, 4x4 outputs of a 4x4 kernel take 49 products instead
-of 256, those of a 3x3 kernel 36 instead of 144.
+Arithmetic Complexity of Computations, 1980). In two dimensions each acts on rows and then on columns, and the values of
+all channels are multiplied and summed as one matrix product for each of the n^2 (Lavin and Gray 2016, arXiv
+1509.09308). For each pair of channels, 4x4 outputs of a 4x4 kernel take 49 products instead of 256, those of a 3x3
+kernel 36 instead of 144.
 
 A convolution of stride 2 is one of stride 1 on an image whose 2x2 pixels are one, of four times the channels, by a
 kernel of half the side: 4x4 outputs of a 4x4 kernel take 100 products instead of 256. A transposed convolution is the
@@ -119,7 +119,7 @@ class _Tiling:
     """How the maps of a convolution are cut into tiles, and what is done to them. Each function is linear; of a pair,
     one is the adjoint of the other, with the same matrix.
 
-    "Values" are (n^2, batch * tiles, channels): the transform of each tile, at stride 2 with channels of 2x2 pixels.
+    "Values" are (n^2, tiles, channels): the transform of each of the `_Tiles`, at stride 2 with channels of 2x2 pixels.
     """
 
     stride: int
@@ -153,22 +153,8 @@ class _Tiling:
 
     @property
     def tiles(self) -> tuple[int, int]:
-        """Rows and columns of tiles."""
+        """Rows and columns of tiles of an image."""
         return tuple(-(-pixels // self.tile) for pixels in self.small)
-
-    @property
-    def _grid(self) -> tuple[int, int]:
-        """Rows and columns of tiles of the large map: one more, as a tile looks at `taps` - 1 pixels of the next."""
-        return tuple(tiles + 1 for tiles in self.tiles)
-
-    @property
-    def _around(self) -> list[list[int]]:
-        """What to add around the large map, negative where it has more than is looked at."""
-        block = self.tile * self.stride
-        return [
-            [before, grid * block - before - pixels]
-            for pixels, grid, (before, _) in zip(self.large, self._grid, self.padding, strict=True)
-        ]
 
     def spread(self, large: tf.Tensor) -> tf.Tensor:
         """B^T d: (batch, H, W, channels) -> values."""
@@ -177,7 +163,7 @@ class _Tiling:
     def gather(self, values: tf.Tensor) -> tf.Tensor:
         """The adjoint of `spread`: values -> (batch, H, W, channels)."""
         places = self._transformed("b", values)
-        # A pixel is looked at by one tile, and where they overlap by the one before, in either direction.
+        # A pixel is looked at by one tile and, where they overlap, by the one before, in either direction.
         return tf.add_n([self._large.to_image(places, back) for back in np.ndindex(2, 2)])
 
     def join(self, values: tf.Tensor) -> tf.Tensor:
@@ -250,7 +236,9 @@ def _matrices(tile: int, taps: int) -> dict[str, np.ndarray]:
 class _Tiles:
     """The tiles of a map, each of `side` x `side` places of `within` x `within` pixels.
 
-    As tensors they are (places, tiles, pixels of a place and channels): those of all images, and one of zeros.
+    As tensors they are (places, tiles, pixels of a place and channels): those of all images and, last, one of zeros,
+    which is what pixels outside are taken from. Without it the rows of places would mostly lie powers of two apart; such
+    rows share few lines of a cache, and products with them take up to twice as long.
     """
 
     image: tuple[int, int]
