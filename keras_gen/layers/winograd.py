@@ -237,8 +237,8 @@ class _Tiles:
     """The tiles of a map, each of `side` x `side` places of `within` x `within` pixels.
 
     As tensors they are (places, tiles, pixels of a place and channels): those of all images and, last, one of zeros,
-    which is what pixels outside are taken from. Without it the rows of places would mostly lie powers of two apart; such
-    rows share few lines of a cache, and products with them take up to twice as long.
+    which is what pixels outside are taken from. Without it the rows of places would mostly lie powers of two apart;
+    such rows share few lines of a cache, and products with them take up to twice as long.
     """
 
     image: tuple[int, int]
