@@ -2,6 +2,7 @@
 
 import ast
 import configparser
+import importlib
 import os
 import subprocess
 import sys
@@ -84,6 +85,15 @@ def test_another_backend_is_a_clear_error(backend):
     )
     assert result.returncode == 1
     assert f"KERAS_BACKEND asks for '{backend}'" in result.stderr
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, "1"), ("0", "0")])
+def test_onednn_is_on_unless_it_was_switched_off(monkeypatch, before, after):
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
+    if before is not None:
+        monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", before)
+    importlib.reload(keras_gen)
+    assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == after
 
 
 def test_no_tensor_is_made_at_import():
