@@ -26,6 +26,7 @@ from keras_gen.engine.model import GenerativeModel, Served
 from keras_gen.engine.optimizers import FusedAdam
 from keras_gen.errors import UserError
 from keras_gen.flags import Hidden, non_negative, positive
+from keras_gen.layers.spectral import SpectralNormalization, power_iteration
 from keras_gen.networks.normalisation import Norm
 from keras_gen.networks.patchgan import Patch, patchgan, smallest_image
 from keras_gen.networks.unet import levels_of, unet
@@ -53,6 +54,9 @@ class Config:
     """The discriminator sees the source too (paper); --no-conditional: the plain GAN of its Table 1."""
     norm: Norm = "instance"
     """Normalisation; instance is what the paper's batch of 1 computes."""
+    discriminator_norm: Literal["same", "instance", "batch", "none", "spectral"] = "same"
+    """The discriminator's; same as --norm in the paper. What is even all over a picture, as a weave is, it sees without
+    one or with the spectral one alone."""
     dropout: float = 0.5
     """Rate in the three innermost decoder blocks [0, 1); 0.5 in the paper."""
     noise_at_test: bool = False
@@ -127,7 +131,7 @@ class Pix2Pix(GenerativeModel):
                     channels,
                     patch=config.patch,
                     filters=config.discriminator_filters,
-                    norm=config.norm,
+                    **self._discriminator_norm(),
                 ),
             )
             self.add_player("discriminator", "discriminator")
@@ -152,6 +156,12 @@ class Pix2Pix(GenerativeModel):
             name="generator",
         )
 
+    def _discriminator_norm(self) -> dict[str, Any]:
+        norm = self.config.discriminator_norm
+        if norm == "spectral":
+            return {"norm": "none", "wrap": SpectralNormalization}
+        return {"norm": self.config.norm if norm == "same" else norm}
+
     def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
         """Adam with beta1 0.5 for each player (paper, section 3.3)."""
         return {
@@ -165,6 +175,8 @@ class Pix2Pix(GenerativeModel):
 
     def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One step of both players on one forward pass (paper, section 3.3)."""
+        if self.adversarial and self.config.discriminator_norm == "spectral":
+            power_iteration(self.discriminator)
         return self.report(self.minimise(self.objective, batch))
 
     def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:

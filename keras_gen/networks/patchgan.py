@@ -8,7 +8,7 @@ import keras
 from keras import layers
 
 from keras_gen.layers.convolutions import FastConv2D
-from keras_gen.networks.normalisation import Norm, normalisation
+from keras_gen.networks.normalisation import AnyNorm, Wrap, as_it_is, normalisation
 from keras_gen.networks.unet import gaussian
 
 Patch = Literal[1, 16, 70, 286]
@@ -26,7 +26,8 @@ def patchgan(
     *,
     patch: Patch = 70,
     filters: int = 64,
-    norm: Norm = "instance",
+    norm: AnyNorm = "instance",
+    wrap: Wrap = as_it_is,
     name: str = "discriminator",
 ) -> keras.Model:
     """A functional discriminator: a list of images -> logits (batch, rows, columns, 1), one for each patch.
@@ -40,7 +41,8 @@ def patchgan(
         channels: channels of each input image; the images are concatenated.
         patch: side of the receptive field of a logit, in pixels.
         filters: channels of the first block.
-        norm: "instance" or "batch".
+        norm: after each block but the first; with "none" their convolutions have a bias.
+        wrap: what each convolution is wrapped in.
         name: of the network.
     """
     halvings = _HALVINGS[patch]
@@ -50,35 +52,37 @@ def patchgan(
     for block in range(halvings + 1):
         width = filters * min(2**block, 8) if patch != 1 else filters
         stride = 2 if block < halvings else 1
-        x = _convolution(x, width, kernel, stride, bias=block == 0, name=f"block{block}")
+        x = _convolution(x, width, kernel, stride, bias=not block or norm == "none", wrap=wrap, name=f"block{block}")
         if block:
             x = normalisation(norm, f"block{block}_norm")(x)
         x = layers.LeakyReLU(0.2, name=f"block{block}_activation")(x)
     if patch == 1:
-        x = _convolution(x, 2 * filters, 1, 1, bias=False, name="block1")
+        x = _convolution(x, 2 * filters, 1, 1, bias=norm == "none", wrap=wrap, name="block1")
         x = normalisation(norm, "block1_norm")(x)
         x = layers.LeakyReLU(0.2, name="block1_activation")(x)
-    x = _convolution(x, 1, kernel, 1, bias=True, name="logits")
+    x = _convolution(x, 1, kernel, 1, bias=True, wrap=wrap, name="logits")
     x = layers.Activation("linear", dtype=keras.config.floatx(), name="output")(x)
     return keras.Model(inputs if len(inputs) > 1 else inputs[0], x, name=name)
 
 
 def _convolution(
-    x: keras.KerasTensor, width: int, kernel: int, stride: int, bias: bool, name: str
+    x: keras.KerasTensor, width: int, kernel: int, stride: int, bias: bool, wrap: Wrap, name: str
 ) -> keras.KerasTensor:
     # A border of 1 on every side, also at stride 1, where "same" would pad a 4x4 kernel unevenly.
     if kernel > 1 and stride == 1:
         x = layers.ZeroPadding2D(1, name=f"{name}_pad")(x)
     padding = "same" if stride == 2 else "valid"
-    return FastConv2D(
+    convolution = FastConv2D(
         width, kernel, stride, padding, use_bias=bias, kernel_initializer=gaussian(), name=f"{name}_conv"
-    )(x)
+    )
+    return wrap(convolution)(x)
 
 
 def receptive_field(discriminator: keras.Model) -> int:
     """Side in pixels of the image region that one logit depends on, from the kernels and strides of the layers."""
     field = 1
     for layer in reversed(discriminator.layers):
+        layer = getattr(layer, "layer", layer)  # what a wrapper wraps
         if isinstance(layer, layers.Conv2D):
             field = (field - 1) * layer.strides[0] + layer.kernel_size[0]
     return field

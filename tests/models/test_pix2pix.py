@@ -12,7 +12,9 @@ from keras_gen.engine.optimizers import FusedAdam
 from keras_gen.errors import UserError
 from keras_gen.export.rewrite import in_keras_layers
 from keras_gen.layers import convolutions
+from keras_gen.layers.spectral import SpectralNormalization
 from keras_gen.models.pix2pix import PRESETS, Config, Pix2Pix
+from keras_gen.networks.patchgan import receptive_field
 
 PLAYERS = {"generator": ("generator",), "discriminator": ("discriminator",)}
 TINY = Config(image_size=16, levels=3, filters=4, discriminator_filters=4, patch=16)
@@ -111,6 +113,30 @@ def test_without_condition_the_discriminator_does_not_see_the_source():
     np.testing.assert_array_equal(model.judge(source, target, False), model.judge(source[::-1], target, False))
     conditional = Pix2Pix(TINY)
     assert not np.allclose(conditional.judge(source, target, False), conditional.judge(source[::-1], target, False))
+
+
+@pytest.mark.parametrize("norm", ["same", "instance", "batch", "none", "spectral"])
+@pytest.mark.parametrize("patch", [1, 16])
+def test_the_discriminators_normalisation(norm, patch):
+    keras.utils.set_random_seed(0)
+    model = Pix2Pix(dataclasses.replace(TINY, norm="batch", discriminator_norm=norm, patch=patch))
+    network = model.networks["discriminator"]
+    assert receptive_field(network) == patch
+    kinds = {
+        "instance": keras.layers.GroupNormalization,
+        "batch": keras.layers.BatchNormalization,
+        "spectral": SpectralNormalization,
+    }
+    expected = {"same": "batch"}.get(norm, norm)
+    for name, kind in kinds.items():
+        assert any(isinstance(layer, kind) for layer in network.layers) == (name == expected)
+    directions = {layer.name: layer.v.numpy() for layer in network.layers if isinstance(layer, SpectralNormalization)}
+    biased = sum(weight.name == "bias" for weight in network.trainable_weights)
+    assert biased == (3 if norm in ("none", "spectral") else 2)
+    model.compile(sgd(model))
+    assert all(np.isfinite(value) for value in step(model, batch(0, 2)).values())
+    for name, before in directions.items():  # each step moves them once
+        assert not np.array_equal(before, network.get_layer(name).v.numpy())
 
 
 def test_noise_at_test_draws_differently_each_time_and_is_not_exported():
