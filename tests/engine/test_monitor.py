@@ -189,7 +189,8 @@ def test_a_translator_that_draws_one_picture_whatever_the_source(tmp_path):
     free = {"conditional": False, "l1_weight": 0.0}
     config = pix2pix.Config(image_size=16, levels=2, filters=8, discriminator_filters=8, patch=1, **free)
     data = open_pairs(PairsConfig(), config.image_size, seed=0)
-    health = train(QuietTranslator, config, tmp_path / "run", data=data, batch_size=1)
+    # At 1e-3 it is a matter of rounding whether the last look still finds it collapsed.
+    health = train(QuietTranslator, config, tmp_path / "run", data=data, batch_size=1, learning_rate=3e-4)
     assert re.match(r"mode collapse since step 1\d{3}, samples are .*: try a discriminator that", health["verdict"])
     assert health["structure"] < 0.5
     assert [health[name] for name in ("distance", "kinds", "noise")] == [None] * 3
