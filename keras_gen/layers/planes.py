@@ -7,7 +7,7 @@ moved by their tap: of so few that it costs little. Both gradients are products 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -67,7 +67,9 @@ def convolve_transposed(image: tf.Tensor, kernel: tf.Tensor, stride: int, paddin
         )
 
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            places = tf.reshape(_resized(upstream, padding), (-1, height + r - 1, s, width + r - 1, s, filters))
+            places = tf.reshape(
+                tf.pad(upstream, ((0, 0), *padding, (0, 0))), (-1, height + r - 1, s, width + r - 1, s, filters)
+            )
             places = tf.transpose(places, (2, 4, 5, 0, 1, 3))
             planes = tf.stack([places[..., row : row + height, column : column + width] for row, column in shifts])
             planes = tf.reshape(planes, (r * r * s * s * filters, -1))
@@ -75,16 +77,7 @@ def convolve_transposed(image: tf.Tensor, kernel: tf.Tensor, stride: int, paddin
             by_kernel = tf.reshape(tf.matmul(planes, pixels), (r, r, s, s, filters, channels))
             return by_image, tf.reshape(tf.transpose(by_kernel, (0, 2, 1, 3, 4, 5)), kernel.shape)
 
-        return _resized(large, [(-before, -after) for before, after in padding]), gradient
+        (top, bottom), (left, right) = padding
+        return large[:, top : large.shape[1] - bottom, left : large.shape[2] - right], gradient
 
     return function(image, kernel)
-
-
-def _resized(image: tf.Tensor, around: Sequence[Sequence[int]]) -> tf.Tensor:
-    """(batch, rows, columns, channels) with so many zeros before and after, or so many fewer pixels where negative."""
-    if any(min(sides) < 0 for sides in around):
-        (top, bottom), (left, right) = ((max(-before, 0), max(-after, 0)) for before, after in around)
-        image = image[:, top : image.shape[1] - bottom, left : image.shape[2] - right]
-    if any(max(sides) > 0 for sides in around):
-        image = tf.pad(image, [[0, 0], *([max(before, 0), max(after, 0)] for before, after in around), [0, 0]])
-    return image

@@ -55,8 +55,8 @@ class Config:
     norm: Norm = "instance"
     """Normalisation; instance is what the paper's batch of 1 computes."""
     discriminator_norm: Literal["same", "instance", "batch", "none", "spectral"] = "same"
-    """The discriminator's; same as --norm in the paper. What is even all over a picture, as a weave is, it sees without
-    one or with the spectral one alone."""
+    """The discriminator's; same as --norm in the paper. instance and batch hide what is even all over a picture, as a
+    weave is; none and spectral (of the weights) do not."""
     dropout: float = 0.5
     """Rate in the three innermost decoder blocks [0, 1); 0.5 in the paper."""
     noise_at_test: bool = False
@@ -175,7 +175,7 @@ class Pix2Pix(GenerativeModel):
 
     def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One step of both players on one forward pass (paper, section 3.3)."""
-        if self.adversarial and self.config.discriminator_norm == "spectral":
+        if self.adversarial:
             power_iteration(self.discriminator)
         return self.report(self.minimise(self.objective, batch))
 
