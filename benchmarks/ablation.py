@@ -30,6 +30,7 @@ from keras_gen.engine.exports import REPORT_FILE
 from keras_gen.engine.samples import png_bytes, sheet
 from keras_gen.errors import UserError
 from keras_gen.flags import positive
+from keras_gen.models.pix2pix import DiscriminatorNorm
 from keras_gen.networks.patchgan import Patch
 
 EXAMPLE = "python -m benchmarks.ablation --seeds 0 1 2"
@@ -59,6 +60,8 @@ class Flags:
     """Receptive field of the discriminator [pixels]; 70 in the paper, the whole image at 64 pixels."""
     dropout: float = 0.5
     """Rate in the three innermost decoder blocks [0, 1); 0.5 in the paper."""
+    discriminator_norm: DiscriminatorNorm = "same"
+    """Normalisation of the discriminator; same as the generator's in the paper."""
     examples: int = 6
     """Validation pairs on the sheet [pairs]."""
     out: Path = Path("savedmodels/ablation")
@@ -77,6 +80,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Train what is missing, evaluate, print and write the table and the sheet."""
     flags = parse(Flags, argv, example=EXAMPLE)
     settings = (f"{getattr(flags, name)}{name}" for name in ("image_size", "filters", "patch", "epochs", "dropout"))
+    settings = (*settings, f"{flags.discriminator_norm}norm")
     folder = flags.out / "-".join(settings)
     folder.mkdir(parents=True, exist_ok=True)
     results: dict[str, list[dict]] = {name: [] for name in OBJECTIVES}
@@ -95,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _result(flags: Flags, run: Path, objective: list[str], seed: int) -> dict:
     """The evaluation of one run, trained before if it is not complete."""
     size = ["--image-size", flags.image_size, "--filters", flags.filters, "--discriminator-filters", flags.filters]
-    size += ["--patch", flags.patch, "--dropout", flags.dropout]
+    size += ["--patch", flags.patch, "--dropout", flags.dropout, "--discriminator-norm", flags.discriminator_norm]
     length = ["--epochs", flags.epochs, "--preview-every", 400 * flags.epochs, "--checkpoint-every", 400 * flags.epochs]
     if not (run / REPORT_FILE).exists():  # the last file that training writes
         _call(

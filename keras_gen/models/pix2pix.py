@@ -33,6 +33,8 @@ from keras_gen.networks.unet import levels_of, unet
 from keras_gen.ops import adversarial, reconstruction
 from keras_gen.ops.penalties import gradient_penalty
 
+DiscriminatorNorm = Literal["same", "instance", "batch", "none", "spectral"]
+
 
 @dataclasses.dataclass(frozen=True)
 class Config:
@@ -54,7 +56,7 @@ class Config:
     """The discriminator sees the source too (paper); --no-conditional: the plain GAN of its Table 1."""
     norm: Norm = "instance"
     """Normalisation; instance is what the paper's batch of 1 computes."""
-    discriminator_norm: Literal["same", "instance", "batch", "none", "spectral"] = "same"
+    discriminator_norm: DiscriminatorNorm = "same"
     """The discriminator's; same as --norm in the paper. instance and batch hide what is even all over a picture, as a
     weave is; none and spectral (of the weights) do not."""
     dropout: float = 0.5

@@ -10,11 +10,12 @@ from keras_gen.layers.transposed import SubPixelConv2DTranspose, replaceable
 
 @pytest.mark.parametrize("shape", [(2, 1, 1, 3), (1, 4, 7, 3), (1, 8, 8, 1)])
 @pytest.mark.parametrize("kernel", [2, 3, 4, 5, 6, 7, (3, 4)])
-def test_it_equals_the_transposed_convolution(kernel, shape):
+@pytest.mark.parametrize("filters", [5, 32])  # as one convolution, and as four
+def test_it_equals_the_transposed_convolution(filters, kernel, shape):
     rng = np.random.default_rng(0)
     settings = {"strides": 2, "padding": "same", "bias_initializer": "normal", "activation": "tanh"}
-    plain = keras.layers.Conv2DTranspose(5, kernel, **settings)
-    ours = SubPixelConv2DTranspose(5, kernel, **settings)
+    plain = keras.layers.Conv2DTranspose(filters, kernel, **settings)
+    ours = SubPixelConv2DTranspose(filters, kernel, **settings)
     images = rng.normal(size=shape).astype(np.float32)
     expected = plain(images)
     ours.build(shape)
