@@ -25,6 +25,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -86,7 +87,7 @@ def _convolve(tiling: _Tiling, image: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor
         large: tf.Tensor, kernel: tf.Tensor
     ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
         values = tiling.spread(large)
-        small = tiling.join(tf.matmul(values, tiling.weights(kernel, swapped=True), transpose_b=True))
+        small = tiling.join(tiling.multiplied(values, kernel))
 
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             by_kernel = tf.matmul(values, tiling.cut(upstream), transpose_a=True)
@@ -183,6 +184,12 @@ class _Tiling:
     def _small(self) -> _Tiles:
         return _Tiles(self.small, self.tiles, self.tile, self.tile, 1, (0, 0))
 
+    def multiplied(self, values: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        """(G g) * (B^T d), summed over channels: values of `large` -> values of `small`."""
+        if _multiplies_fast():
+            return tf.matmul(values, self.weights(kernel))  # the very weights of the gradient: transformed once
+        return tf.matmul(values, self.weights(kernel, swapped=True), transpose_b=True)
+
     def weights(self, kernel: tf.Tensor, swapped: bool = False) -> tf.Tensor:
         """G g: (side, side, channels, filters) -> (n^2, stride^2 * channels, filters), or the last two swapped.
 
@@ -206,11 +213,25 @@ class _Tiling:
         """The matrix, or its transpose, by the rows and by the columns of (k^2, ...): (n^2, ...)."""
         matrix = _matrices(self.tile, self.taps)[name]
         # Transposed here, not by the product, which takes up to a quarter longer then.
-        matrix = tf.constant(matrix.T if transposed else matrix, values.dtype)
+        matrix = matrix.T if transposed else matrix
         n, k = matrix.shape
-        rows = tf.reshape(tf.matmul(matrix, tf.reshape(values, (k, -1))), (n, k, -1))
-        both = tf.matmul(matrix[tf.newaxis], rows)
+        if _multiplies_fast():  # more operations, but each value is read and written once
+            both = tf.matmul(tf.constant(np.kron(matrix, matrix), values.dtype), tf.reshape(values, (k * k, -1)))
+        else:
+            matrix = tf.constant(matrix, values.dtype)
+            rows = tf.reshape(tf.matmul(matrix, tf.reshape(values, (k, -1))), (n, k, -1))
+            both = tf.matmul(matrix[tf.newaxis], rows)
         return tf.reshape(both, (n * n, -1, values.shape[2]))
+
+
+@functools.cache
+def _multiplies_fast() -> bool:
+    """Whether this processor has AVX-512, and so multiplies fast beside what it reads and writes.
+
+    With it, one product that transforms rows and columns takes 0.5 to 0.6 of the time of two; without, up to 1.7.
+    """
+    information = Path("/proc/cpuinfo")  # of Linux; elsewhere nothing tells
+    return information.exists() and " avx512f " in information.read_text(encoding="utf-8", errors="replace")
 
 
 @functools.cache

@@ -56,6 +56,13 @@ def transposed(stride, padding):
     return function
 
 
+@pytest.fixture(params=[False, True], ids=["slow", "fast"])
+def processor(monkeypatch, request):
+    """One that multiplies fast beside what it reads, and one that does not."""
+    monkeypatch.setattr(winograd, "_multiplies_fast", lambda: request.param)
+
+
+@pytest.mark.usefixtures("processor")
 @pytest.mark.parametrize(
     ("side", "stride", "padding", "tiles", "shape"),
     [
@@ -80,6 +87,7 @@ def test_winograd(side, stride, padding, tiles, shape):
         assert_equal(back, derivatives(functools.partial(winograd.convolve_transposed, **settings), small, kernel))
 
 
+@pytest.mark.usefixtures("processor")
 @pytest.mark.parametrize(("side", "stride", "tile"), [(4, 2, 2), (4, 2, 4), (3, 1, 4), (4, 1, 4)])
 def test_winograd_in_float32_is_within_millionths(side, stride, tile):
     """Root mean square, as a share of the outputs' spread: what the module says of its price."""
