@@ -4,9 +4,10 @@
     python -m benchmarks.edge
     python -m benchmarks.edge --steps [--norm batch]
 
-One process, interleaved calls, medians; the ratio to ONNX Runtime is what can be compared between machines. The ONNX
-graph is written layer by layer from the Keras network (convolutions, transposed convolutions and instance normalisation
-as its own operators, the form in which an equal PyTorch network is exported), and both draw the same picture.
+One process, calls in turns with a rest between them, medians; the ratio to ONNX Runtime is what can be compared
+between machines. The ONNX graph is written layer by layer from the Keras network (convolutions, transposed convolutions
+and instance normalisation as its own operators, the form in which an equal PyTorch network is exported), and both draw
+the same picture.
 
 `--steps` takes the rewrites of `keras_gen.export.rewrite` apart: each alone, all but each, and all of them.
 """
@@ -33,6 +34,7 @@ from keras_gen.models.pix2pix import Config, Pix2Pix
 from keras_gen.networks.normalisation import Norm
 
 EXAMPLE = "python -m benchmarks.edge --image-size 256 --threads 2"
+_REST = 0.1  # seconds: ONNX Runtime's threads spin for some 0.05
 _STEPS_VARIANTS = tuple(variant for variant in VARIANTS if variant != "float16")  # it is computed as float32
 
 
@@ -75,7 +77,7 @@ def compare_engines(network: keras.Model, flags: Flags, folder: Path) -> None:
     for name, steps in (", as converted", ()), ("", STEPS):
         for variant in VARIANTS:
             engines[f"TFLite {variant}{name}"] = tflite(network, steps, variant, flags.threads, folder)
-    times = medians(drawing(engines, images[:1]), flags.runs)
+    times = medians(drawing(engines, images[:1]), flags.runs, rest=_REST)
     expected = network(images[:1]).numpy()
     print("| engine | ms | of ONNX Runtime's | largest difference from the network |")
     print("|---|---:|---:|---:|")

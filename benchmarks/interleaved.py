@@ -12,11 +12,19 @@ def medians(
     runs: int,
     warm_up: int = 2,
     clock: Callable[[], float] = time.perf_counter,
+    rest: float = 0.0,
 ) -> dict[str, float]:
-    """Median seconds by `clock` of each call over `runs` rounds, after `warm_up` others."""
+    """Median seconds by `clock` of each call over `runs` rounds, after `warm_up` others.
+
+    With `rest`, so many seconds pass before each call, and it is called once untimed: some engines' threads go on
+    waiting for work by spinning, which is no fault of the engine whose turn is next.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for number in range(warm_up + runs):
         for name, call in calls.items():
+            if rest:
+                time.sleep(rest)
+                call()
             start = clock()
             call()
             if number >= warm_up:
