@@ -11,6 +11,7 @@ Runs that are complete are not repeated, so that an interrupted ablation goes on
 (arXiv 1611.07004), section 4.1 and Table 1, found 0.42, 0.22, 0.57 and 0.66 per pixel on Cityscapes labels -> photo.
 """
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -41,6 +42,7 @@ OBJECTIVES: dict[str, list[str]] = {
     "L1+cGAN": [],
 }
 """Flags of apps.train_pix2pix by the name in the paper's table."""
+_SAME = {"seeds", "examples", "out"}  # flags that are no settings of a run
 _VARIED = {"gan_loss", "conditional", "l1_weight", "seed", "out"}  # what may differ from run to run in config.json
 _PAPER = {"L1": 0.42, "GAN": 0.22, "cGAN": 0.57, "L1+cGAN": 0.66, "real": 0.80}  # per-pixel accuracy, Table 1
 _FIGURES = {"pixel_accuracy": "per-pixel", "class_accuracy": "per-class", "class_iou": "class IoU"}
@@ -51,11 +53,15 @@ class Flags:
     seeds: tuple[int, ...] = (0, 1, 2)
     """Seeds of the runs; each objective is trained once with each [integers]."""
     epochs: int = 10
-    """Passes over the 400 training pairs, batch 1 [epochs]."""
+    """Passes over the 400 training pairs [epochs]."""
+    batch_size: int = 1
+    """Pairs of a step [pairs]; 1 in the paper."""
     image_size: int = 64
     """Side of the images [pixels]."""
     filters: int = 16
-    """Channels of the first block of generator and discriminator [channels]."""
+    """Channels of the generator's first block [channels]; 64 in the paper."""
+    discriminator_filters: int = 16
+    """Channels of the discriminator's first block [channels]; 64 in the paper."""
     patch: Patch = 70
     """Receptive field of the discriminator [pixels]; 70 in the paper, the whole image at 64 pixels."""
     dropout: float = 0.5
@@ -68,7 +74,7 @@ class Flags:
     """Folder of the runs, the table (ablation.md) and the sheet (ablation.png)."""
 
     def __post_init__(self) -> None:
-        positive(self, "epochs", "image_size", "filters", "examples")
+        positive(self, "epochs", "batch_size", "image_size", "filters", "discriminator_filters", "examples")
         if not 0 <= self.dropout < 1:
             raise UserError(f"--dropout got {self.dropout}; accepted is a rate from 0 to below 1.")
         if not self.seeds:
@@ -79,9 +85,8 @@ class Flags:
 def main(argv: Sequence[str] | None = None) -> None:
     """Train what is missing, evaluate, print and write the table and the sheet."""
     flags = parse(Flags, argv, example=EXAMPLE)
-    settings = (f"{getattr(flags, name)}{name}" for name in ("image_size", "filters", "patch", "epochs", "dropout"))
-    settings = (*settings, f"{flags.discriminator_norm}norm")
-    folder = flags.out / "-".join(settings)
+    settings = dataclasses.asdict(flags)
+    folder = flags.out / "-".join(f"{settings[name]}{name}" for name in settings if name not in _SAME)
     folder.mkdir(parents=True, exist_ok=True)
     results: dict[str, list[dict]] = {name: [] for name in OBJECTIVES}
     for seed in flags.seeds:  # by seed, so that a whole table stands early
@@ -98,24 +103,17 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _result(flags: Flags, run: Path, objective: list[str], seed: int) -> dict:
     """The evaluation of one run, trained before if it is not complete."""
-    size = ["--image-size", flags.image_size, "--filters", flags.filters, "--discriminator-filters", flags.filters]
-    size += ["--patch", flags.patch, "--dropout", flags.dropout, "--discriminator-norm", flags.discriminator_norm]
-    length = ["--epochs", flags.epochs, "--preview-every", 400 * flags.epochs, "--checkpoint-every", 400 * flags.epochs]
+    settings = [
+        item
+        for name, value in dataclasses.asdict(flags).items()
+        if name not in _SAME
+        for item in (f"--{name.replace('_', '-')}", value)
+    ]
+    steps = 400 * flags.epochs  # of batches of 1: the end, at the latest
+    rarely = ["--preview-every", steps, "--checkpoint-every", steps]
     if not (run / REPORT_FILE).exists():  # the last file that training writes
-        _call(
-            "apps.train_pix2pix",
-            run,
-            "--preset",
-            "paper",
-            "--out",
-            run,
-            "--overwrite",
-            "--seed",
-            seed,
-            *size,
-            *length,
-            *objective,
-        )
+        start = ["--preset", "paper", "--out", run, "--overwrite", "--seed", seed]
+        _call("apps.train_pix2pix", run, *start, *settings, *rarely, *objective)
     if not (run / RESULT_FILE).exists():
         _call("apps.evaluate", run, run)
     return json.loads((run / RESULT_FILE).read_text(encoding="utf-8"))
