@@ -93,13 +93,16 @@ class SubPixelConv2DTranspose(keras.layers.Conv2DTranspose):
             kernel = ops.flip(self.kernel[phases[0].first :: 2, phases[1].first :: 2], (0, 1))
             output = ops.conv(padded[:, rows, columns], ops.swapaxes(kernel, 2, 3), padding="valid")
             outputs.append(ops.add(output, self.bias) if self.use_bias else output)
-        outputs = tf.nn.depth_to_space(ops.concatenate(outputs, -1), 2)
-        return outputs if self.activation is None else self.activation(outputs)
+        return self._interleaved(ops.concatenate(outputs, -1))
 
     def _finished(self, outputs: Any, top: int = 0, left: int = 0) -> Any:
-        """Bias, where an inference engine fuses it with the convolution; phases interleaved; activation."""
+        """Bias, where an inference engine fuses it with the convolution, and what follows."""
         if self.use_bias:
             outputs = ops.add(outputs, ops.tile(self.bias, 4))
+        return self._interleaved(outputs, top, left)
+
+    def _interleaved(self, outputs: Any, top: int = 0, left: int = 0) -> Any:
+        """The four phases as one map, without its first rows and columns and as many of its last; activation."""
         outputs = tf.nn.depth_to_space(outputs, 2)[:, top : -top or None, left : -left or None]
         return outputs if self.activation is None else self.activation(outputs)
 
