@@ -9,10 +9,11 @@ the seconds from typing `python -m apps.train_pix2pix` to its first step, its da
 
     python -m benchmarks.train_step --peers
 
-compares with the same networks in plain Keras, TensorFlow's tutorial and PyTorch; `--jit` with XLA, and `--curve 50`
-the losses with those of plain Keras, in `--precision float64` to tell the formulas from rounding. Processor seconds
-stand beside those of the clock, because other programs disturb them less, and `--threads 1` gives everybody one thread:
-threads that wait by spinning, as PyTorch's do, say nothing on a machine that others use too.
+compares with the same networks in plain Keras, TensorFlow's tutorial and PyTorch; `--jit` with XLA,
+`--steps-per-execution 10` one step a call with ten, and `--curve 50` the losses with those of plain Keras, in
+`--precision float64` to tell the formulas from rounding. Processor seconds stand beside those of the clock, because
+other programs disturb them less, and `--threads 1` gives everybody one thread: threads that wait by spinning, as
+PyTorch's do, say nothing on a machine that others use too.
 """
 
 from __future__ import annotations
@@ -230,29 +231,45 @@ class Clock(StepCallback):
 def measure_overhead(config: Config, steps: int, rounds: int = 5) -> None:
     """`Run.fit` with every callback against the compiled step alone, interleaved; the ratio of the medians."""
     bare, full = [], []
-    with tempfile.TemporaryDirectory() as folder:
-        for number in range(rounds):
-            keras.utils.set_random_seed(0)
-            run_config = RunConfig(
-                out=Path(folder) / str(number), epochs=1, steps_per_epoch=steps, preview_every=10**6,
-                checkpoint_every=10**6,
-            )  # fmt: skip
-            run, data = Run(Setup("pix2pix", "paper", config, PairsConfig(), run_config)), FixedData(config.image_size)
-            model = Pix2Pix(config)
-            run.compile(model, data)
-            clock = Clock()
-            original = model.fit
-            # The run's own list of callbacks, and a clock behind them.
-            model.fit = lambda *a, fit=original, clock=clock, **k: fit(
-                *a, **(k | {"callbacks": [*k["callbacks"], clock]})
-            )
-            run.fit(model, data)
-            full += list(np.diff(clock.times)[2:])
-            step, batch = tf.function(model.train_step), noise(config.image_size, 1)
-            seconds(step, batch)
-            bare += [seconds(step, batch) for _ in range(steps)]
+    for _ in range(rounds):
+        full += fit_seconds(config, steps)
+        model = Pix2Pix(config)
+        model.compile(model.make_optimizers(2e-4))
+        step, batch = tf.function(model.train_step), noise(config.image_size, 1)
+        seconds(step, batch)
+        bare += [seconds(step, batch) for _ in range(steps)]
     one, other = statistics.median(bare), statistics.median(full)
     print(f"\nbare step {1e3 * one:.1f} ms, in fit with all callbacks {1e3 * other:.1f} ms: ratio {other / one:.3f}")
+
+
+def measure_calls(config: Config, at_once: int, rounds: int = 3) -> None:
+    """`Run.fit` by one step and by several steps a call, of the networks of `--preset tiny` and of those asked for."""
+    print(f"\n| networks | one step a call, s/step | {at_once} steps a call, s/step | ratio |\n|---|---|---|---|")
+    for name, kind, calls in (("tiny", PRESETS["tiny"].model, 40), (f"{config.image_size} pixels", config, 6)):
+        one, several = [], []
+        for _ in range(rounds):
+            one += fit_seconds(kind, calls * at_once)
+            several += fit_seconds(kind, calls * at_once, at_once)
+        one, several = statistics.median(one), statistics.median(several)
+        print(f"| {name} | {one:.4f} | {several:.4f} | {several / one:.2f} |", flush=True)
+
+
+def fit_seconds(config: Config, steps: int, at_once: int = 1) -> list[float]:
+    """Seconds of each step in `Run.fit` with every callback; with `at_once` steps in one call, of each call's mean."""
+    keras.utils.set_random_seed(0)
+    with tempfile.TemporaryDirectory() as folder:
+        run_config = RunConfig(
+            out=Path(folder) / "run", epochs=1, steps_per_epoch=steps, preview_every=10**6, checkpoint_every=10**6,
+            steps_per_execution=at_once,
+        )  # fmt: skip
+        run, data = Run(Setup("pix2pix", "paper", config, PairsConfig(), run_config)), FixedData(config.image_size)
+        model = Pix2Pix(config)
+        run.compile(model, data)
+        clock, fit = Clock(), model.fit
+        # The run's own list of callbacks, and a clock behind them.
+        model.fit = lambda *a, **k: fit(*a, **(k | {"callbacks": [*k["callbacks"], clock]}))
+        run.fit(model, data)
+    return list(np.diff(clock.times)[2:] / at_once)
 
 
 def measure_first_step(rounds: int = 3) -> None:
@@ -280,6 +297,9 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--peers", action="store_true", help="only compare with plain Keras, the tutorial and PyTorch")
     parser.add_argument("--jit", action="store_true", help="only compare with XLA")
+    parser.add_argument(
+        "--steps-per-execution", type=int, default=0, metavar="N", help="only compare one step a call with N"
+    )
     parser.add_argument("--curve", type=int, default=0, metavar="STEPS", help="only compare losses with plain Keras'")
     parser.add_argument("--threads", type=int, default=0, help="threads of everybody; 0: as they choose")
     parser.add_argument("--precision", default="float32", help="of ours and its plain form, as for the training app")
@@ -294,11 +314,13 @@ def main() -> None:
     config = dataclasses.replace(
         Config(), image_size=flags.image_size, filters=flags.filters, discriminator_filters=flags.filters
     )
-    if flags.peers or flags.jit or flags.curve:
+    if flags.peers or flags.jit or flags.curve or flags.steps_per_execution:
         if flags.peers:
             measure_peers(config, flags.batches, flags.repeats, flags.threads)
         if flags.jit:
             measure_jit(config, flags.batches, flags.repeats)
+        if flags.steps_per_execution:
+            measure_calls(config, flags.steps_per_execution)
         if flags.curve:
             measure_curve(config, flags.curve)
         return
