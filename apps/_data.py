@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from keras_gen import models
-from keras_gen.data.checks import quick_check, quick_check_images
-from keras_gen.data.facades import CLASSES
-from keras_gen.data.image_sets import ImagesConfig, open_images
+from keras_gen.data.builtin.facades import CLASSES
+from keras_gen.data.checks.rules import quick_check, quick_check_images
+from keras_gen.data.files.sequence_files import Sequences
+from keras_gen.data.images import ImagesConfig, open_images
 from keras_gen.data.noisy import NoisyConfig, open_noisy
 from keras_gen.data.pairs import PairsConfig, PairsData, open_pairs
 from keras_gen.data.semi_supervised import SemiSupervisedConfig, open_semi_supervised
-from keras_gen.data.sequence_files import Sequences
 from keras_gen.data.sequences import SequencesConfig, open_sequences, read_sequences
 from keras_gen.data.superres import SuperresConfig, open_superres
 from keras_gen.engine.config import CONFIG_FILE, from_plain, read_config
-from keras_gen.engine.run import Data
+from keras_gen.engine.data import Data
 from keras_gen.errors import UserError
 from keras_gen.flags import hidden_fields
 

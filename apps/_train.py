@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apps._data import kind_of
-from keras_gen.engine.cli import parse_setup
+from keras_gen.cli.parsing import parse_setup
 from keras_gen.engine.config import Preset
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.engine.run import Run

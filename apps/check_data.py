@@ -12,13 +12,13 @@ from typing import Annotated, Literal
 import keras
 import tyro
 
-from keras_gen.data.check_report import table, verdict, write_report
-from keras_gen.data.checks import check
-from keras_gen.data.images import MAX_PIXELS
+from keras_gen.cli.parsing import app, parse
+from keras_gen.data.checks.inspection import Images, Pairs
+from keras_gen.data.checks.report import table, verdict, write_report
+from keras_gen.data.checks.rules import check
+from keras_gen.data.files.codecs import MAX_PIXELS
 from keras_gen.data.pairs import PairsConfig
-from keras_gen.data.survey import Images, Pairs
-from keras_gen.engine.cli import Stopped, app, parse
-from keras_gen.errors import UserError
+from keras_gen.errors import Stopped, UserError
 
 EXAMPLE = "python -m apps.check_data my_pairs --labels 12 --direction BtoA"
 

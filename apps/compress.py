@@ -17,16 +17,16 @@ import tyro
 
 from apps._data import reopen
 from keras_gen import models
+from keras_gen.cli.parsing import app, parse
 from keras_gen.compression.container import SUFFIX
 from keras_gen.compression.latents import CELLS_PER_LEVEL, LARGEST_STEP
 from keras_gen.compression.rate_distortion import STEM, curves, ranges, table, verdicts, write_report
 from keras_gen.compression.run import open_codec
-from keras_gen.data.images import to_float
-from keras_gen.data.inputs import OfModel, find_images, readable, unique_stems
-from keras_gen.engine.cli import app, parse
-from keras_gen.engine.drawings import free_places
+from keras_gen.data.files.codecs import to_float
+from keras_gen.data.files.inputs import OfModel, find_images, readable, unique_stems
 from keras_gen.errors import UserError
 from keras_gen.files import write
+from keras_gen.inference.outputs import free_places
 
 EXAMPLE = "python -m apps.compress savedmodels/vae/RUN my_pictures --out small"
 

@@ -12,13 +12,13 @@ from typing import Annotated, Literal
 import tyro
 
 from keras_gen import models
+from keras_gen.cli.parsing import app, parse
 from keras_gen.compression.container import SUFFIX
 from keras_gen.compression.run import open_codec
-from keras_gen.data.folders import shown
-from keras_gen.data.images import read_contents, to_uint8
-from keras_gen.data.inputs import find_files, unique_stems
-from keras_gen.engine.cli import app, parse
-from keras_gen.engine.drawings import Drawings
+from keras_gen.data.files.codecs import read_contents, to_uint8
+from keras_gen.data.files.folders import shown
+from keras_gen.data.files.inputs import find_files, unique_stems
+from keras_gen.inference.outputs import Drawings
 
 EXAMPLE = "python -m apps.decompress savedmodels/vae/RUN small --out drawn"
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from apps._draw import Pictures, open_network, write_drawings
 from keras_gen import models
-from keras_gen.data.inputs import Reader
-from keras_gen.engine.cli import app, parse
+from keras_gen.cli.parsing import app, parse
+from keras_gen.data.files.inputs import Reader
 from keras_gen.engine.config import read_config
-from keras_gen.engine.inference import Network, compiled, draw
 from keras_gen.errors import UserError
 from keras_gen.export.metadata import read_metadata
+from keras_gen.inference.tiling import Network, compiled, draw
 from keras_gen.models.denoising_autoencoder import DenoisingAutoencoder
 
 EXAMPLE = "python -m apps.denoise savedmodels/denoising_autoencoder/RUN photos --out cleaned --sheet"

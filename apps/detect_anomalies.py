@@ -19,16 +19,16 @@ import tyro
 
 from apps._data import read_as, reopen
 from keras_gen import models
-from keras_gen.data.folders import shown
-from keras_gen.data.sequence_files import Sequences
-from keras_gen.engine.cli import app, parse
-from keras_gen.engine.plots import curves
-from keras_gen.engine.samples import png_bytes
+from keras_gen.cli.parsing import app, parse
+from keras_gen.data.files.folders import shown
+from keras_gen.data.files.sequence_files import Sequences
 from keras_gen.errors import UserError
 from keras_gen.files import require_writable, write, write_json
 from keras_gen.flags import non_negative, positive
 from keras_gen.metrics.detection import aurocs
 from keras_gen.ops.sequences import mean_over_steps
+from keras_gen.visual.plots import curves
+from keras_gen.visual.sheets import png_bytes
 
 EXAMPLE = "python -m apps.detect_anomalies savedmodels/recurrent_autoencoder/RUN new.csv --out found.csv"
 _BATCH = 64  # sequences scored at a time

@@ -17,18 +17,19 @@ import tyro
 
 from apps._data import reopen
 from keras_gen import models
-from keras_gen.data.image_sets import ImagesData
-from keras_gen.data.images import to_float
-from keras_gen.data.inputs import OfModel
-from keras_gen.engine import exploration
-from keras_gen.engine.cli import app, parse
+from keras_gen.cli.parsing import app, parse
+from keras_gen.data.files.codecs import to_float
+from keras_gen.data.files.inputs import OfModel
+from keras_gen.data.images import ImagesData
 from keras_gen.engine.config import read_config
-from keras_gen.engine.exploration import Picture
-from keras_gen.engine.inference import resized
-from keras_gen.engine.latents import LatentSpace, survey
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.errors import UserError
 from keras_gen.flags import non_negative, positive
+from keras_gen.inference.tiling import resized
+from keras_gen.visual import exploration
+from keras_gen.visual.exploration import Picture
+from keras_gen.visual.latent_space import LatentSpace
+from keras_gen.visual.latent_views import survey
 
 EXAMPLE = "python -m apps.explore_latent savedmodels/vae/RUN 3 8 --add 1 --subtract 7"
 _BATCH = 256  # images encoded at a time

@@ -14,9 +14,9 @@ import tyro
 
 from apps._data import classes_of, reopen
 from keras_gen import models
-from keras_gen.engine.cli import app, parse
+from keras_gen.cli.parsing import app, parse
 from keras_gen.engine.config import CONFIG_FILE
-from keras_gen.engine.exports import read_report, write_exports
+from keras_gen.engine.run_exports import read_report, write_exports
 from keras_gen.errors import UserError
 from keras_gen.export.exporter import Plan
 from keras_gen.export.metadata import Io, Origin

@@ -16,17 +16,17 @@ import numpy as np
 import tyro
 
 from keras_gen import models
-from keras_gen.data.images import to_uint8
-from keras_gen.engine.cli import app, parse
+from keras_gen.cli.parsing import app, parse
+from keras_gen.data.files.codecs import to_uint8
 from keras_gen.engine.config import CONFIG_FILE, read_config
-from keras_gen.engine.drawings import free_places
-from keras_gen.engine.inference import load_export
-from keras_gen.engine.samples import png_bytes, sheet
 from keras_gen.errors import UserError
 from keras_gen.export.metadata import read_metadata
 from keras_gen.files import write
 from keras_gen.flags import require_class
+from keras_gen.inference.outputs import free_places
+from keras_gen.inference.tiling import load_export
 from keras_gen.ops.latents import latent_vectors
+from keras_gen.visual.sheets import png_bytes, sheet
 
 EXAMPLE = "python -m apps.generate savedmodels/cvae/RUN --seeds 0-63 --label 3 --out drawn"
 Draw = Callable[[int, int | None], np.ndarray]

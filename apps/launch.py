@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from keras_gen.engine.cli import Stopped, app, parse
-from keras_gen.engine.fleet import run_fleet
-from keras_gen.errors import UserError
+from keras_gen.cli.launcher import run_fleet
+from keras_gen.cli.parsing import app, parse
+from keras_gen.errors import Stopped, UserError
 from keras_gen.flags import positive
 
 EXAMPLE = "python -m apps.launch -- python -m apps.train_pix2pix --distribute multiworker --batch-size 2"

@@ -12,9 +12,9 @@ from typing import Annotated
 
 import tyro
 
-from keras_gen.data.packing import pack_pairs
+from keras_gen.cli.parsing import app, parse
+from keras_gen.data.files.packing import pack_pairs
 from keras_gen.data.pairs import PairsConfig, open_pairs, split_of
-from keras_gen.engine.cli import app, parse
 
 EXAMPLE = "python -m apps.pack_data photos_and_maps --out packed --shards 8"
 

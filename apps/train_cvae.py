@@ -4,8 +4,8 @@ import sys
 from collections.abc import Sequence
 
 from apps._train import train
-from keras_gen.data.image_sets import ImagesConfig
-from keras_gen.engine.cli import app
+from keras_gen.cli.parsing import app
+from keras_gen.data.images import ImagesConfig
 from keras_gen.models.cvae import CVAE, PRESETS
 
 EXAMPLE = "python -m apps.train_cvae --data folder_of_classes --image-size 64"

@@ -4,8 +4,8 @@ import sys
 from collections.abc import Sequence
 
 from apps._train import train
+from keras_gen.cli.parsing import app
 from keras_gen.data.pairs import PairsConfig
-from keras_gen.engine.cli import app
 from keras_gen.models.pix2pix import PRESETS, Pix2Pix
 
 EXAMPLE = "python -m apps.train_pix2pix --data my_pairs --epochs 100"

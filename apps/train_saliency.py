@@ -4,8 +4,8 @@ import sys
 from collections.abc import Sequence
 
 from apps._train import train
+from keras_gen.cli.parsing import app
 from keras_gen.data.pairs import PairsConfig
-from keras_gen.engine.cli import app
 from keras_gen.models.saliency import PRESETS, Saliency
 
 EXAMPLE = "python -m apps.train_saliency --data pictures,maps --loss kl"

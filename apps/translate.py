@@ -16,11 +16,11 @@ import numpy as np
 
 from apps._draw import Pictures, open_network, write_drawings
 from keras_gen import models
-from keras_gen.data.inputs import Reader, Side
-from keras_gen.engine.cli import app, parse
+from keras_gen.cli.parsing import app, parse
+from keras_gen.data.files.inputs import Reader, Side
 from keras_gen.engine.config import read_config
-from keras_gen.engine.inference import Network, compiled, draw, draw_resized, labels_of
 from keras_gen.errors import UserError
+from keras_gen.inference.tiling import Network, compiled, draw, draw_resized, labels_of
 
 EXAMPLE = "python -m apps.translate savedmodels/pix2pix/RUN photo.jpg --out drawn"
 

@@ -25,14 +25,14 @@ import numpy as np
 from apps._data import reopen_pairs
 from apps.evaluate import RESULT_FILE
 from keras_gen import models
-from keras_gen.engine.cli import app, parse
+from keras_gen.cli.parsing import app, parse
 from keras_gen.engine.config import read_config
-from keras_gen.engine.exports import REPORT_FILE
-from keras_gen.engine.samples import png_bytes, sheet
+from keras_gen.engine.run_exports import REPORT_FILE
 from keras_gen.errors import UserError
 from keras_gen.flags import positive
 from keras_gen.models.pix2pix import DiscriminatorNorm
 from keras_gen.networks.patchgan import Patch
+from keras_gen.visual.sheets import png_bytes, sheet
 
 EXAMPLE = "python -m benchmarks.ablation --seeds 0 1 2"
 OBJECTIVES: dict[str, list[str]] = {

@@ -20,9 +20,9 @@ import tensorflow as tf
 
 from apps._data import read_as
 from keras_gen import models
-from keras_gen.data.sequence_files import Sequences
-from keras_gen.engine.cli import app, parse
-from keras_gen.engine.exports import REPORT_FILE
+from keras_gen.cli.parsing import app, parse
+from keras_gen.data.files.sequence_files import Sequences
+from keras_gen.engine.run_exports import REPORT_FILE
 from keras_gen.errors import UserError
 from keras_gen.metrics.detection import aurocs
 

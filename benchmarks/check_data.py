@@ -19,12 +19,12 @@ import numpy as np
 from PIL import Image
 
 import apps  # noqa: F401  (silences TensorFlow before it is imported)
-from keras_gen.data.checks import check, quick_check
-from keras_gen.data.facades import PALETTE, draw_pair
-from keras_gen.data.images import MAX_PIXELS
+from keras_gen.cli.parsing import app, parse
+from keras_gen.data.builtin.facades import PALETTE, draw_pair
+from keras_gen.data.checks.inspection import Images, Pairs, headers
+from keras_gen.data.checks.rules import check, quick_check
+from keras_gen.data.files.codecs import MAX_PIXELS
 from keras_gen.data.pairs import PairsConfig
-from keras_gen.data.survey import Images, Pairs, headers
-from keras_gen.engine.cli import app, parse
 
 SIZE = 256
 

@@ -22,8 +22,8 @@ from pathlib import Path
 
 import keras
 
+from keras_gen.cli.parsing import app, parse
 from keras_gen.engine.checkpoints import Checkpoints, Progress
-from keras_gen.engine.cli import app, parse
 from keras_gen.flags import positive
 from keras_gen.models.pix2pix import PRESETS, Pix2Pix
 

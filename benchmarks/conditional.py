@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 
 from apps._data import reopen
 from keras_gen import models
-from keras_gen.engine.cli import app, parse
+from keras_gen.cli.parsing import app, parse
 from keras_gen.engine.config import read_config
 from keras_gen.errors import UserError
 from keras_gen.flags import positive

@@ -3,9 +3,9 @@
     python -m benchmarks.convolutions --networks pix2pix --batches 1 4
 
 Processor seconds of the forward pass and both gradients as TensorFlow graphs on one thread, calls in turns, medians:
-what `layers.convolutions` chooses by. Beside the plain convolution, as shares of its time: taps summed after the
-product (`layers.planes`), one matrix product (`layers.products`), and Winograd's filtering on tiles of 2, 4 and 6
-outputs (`layers.winograd`); a dash where there is no such formulation. The last column is what is chosen.
+what `layers.fast.convolutions` chooses by. Beside the plain convolution, as shares of its time: taps summed after the
+product (`layers.fast.planes`), one matrix product (`layers.fast.products`), and Winograd's filtering on tiles of 2, 4
+and 6 outputs (`layers.fast.winograd`); a dash where there is no such formulation. The last column is what is chosen.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ import keras
 import tensorflow as tf
 
 from benchmarks.interleaved import medians
-from keras_gen.engine.cli import app, parse
+from keras_gen.cli.parsing import app, parse
 from keras_gen.errors import UserError
 from keras_gen.flags import positive
-from keras_gen.layers import planes, products, winograd
-from keras_gen.layers.convolutions import formulation, padding
+from keras_gen.layers.fast import planes, products, winograd
+from keras_gen.layers.fast.convolutions import formulation, padding
 from keras_gen.networks.gan import Layout, discriminator, generator
 from keras_gen.networks.patchgan import patchgan
 from keras_gen.networks.unet import unet

@@ -5,7 +5,7 @@
 28x28 grey images in batches of 256: a generator of a dense layer and transposed 5x5 convolutions of stride 1, 2 and 2
 with batch normalisation, a discriminator of two 5x5 convolutions of stride 2 with dropout, Adam of 1e-4 for both.
 "keras_gen" is the step of `models.dcgan` on these networks, the transposed convolution of stride 1 computed by Fourier
-transforms (`layers.fourier`); the tutorial's is compiled by tf.function, as there. The numbers of weights are
+transforms (`layers.fast.fourier`); the tutorial's is compiled by tf.function, as there. The numbers of weights are
 asserted equal.
 Sides take turns; medians. Times are those of the clock, and of all of the process' threads (CPU), which other programs
 disturb less.
@@ -26,7 +26,7 @@ import tensorflow as tf
 from keras import layers
 
 from keras_gen.engine.model import GenerativeModel
-from keras_gen.layers.fourier import FourierConv2DTranspose
+from keras_gen.layers.fast.fourier import FourierConv2DTranspose
 from keras_gen.models.dcgan import DCGAN, Config
 
 BATCH, NOISE, RATE = 256, 100, 1e-4

@@ -16,10 +16,10 @@ import tensorflow as tf
 import tyro
 
 from keras_gen import models
-from keras_gen.data.images import to_float, to_uint8
-from keras_gen.data.inputs import Reader
-from keras_gen.engine.cli import app, parse
-from keras_gen.engine.inference import compiled, draw
+from keras_gen.cli.parsing import app, parse
+from keras_gen.data.files.codecs import to_float, to_uint8
+from keras_gen.data.files.inputs import Reader
+from keras_gen.inference.tiling import compiled, draw
 from keras_gen.ops.noise import NOISES
 from keras_gen.ops.reconstruction import psnr
 

@@ -25,8 +25,8 @@ import tensorflow as tf
 import tyro
 from skimage.restoration import denoise_nl_means
 
+from keras_gen.cli.parsing import app, parse
 from keras_gen.data.noisy import Noise, NoisyConfig, noisy, open_noisy
-from keras_gen.engine.cli import app, parse
 from keras_gen.engine.schedules import ConstantThenLinear
 from keras_gen.files import write_json
 from keras_gen.flags import positive

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from keras_gen.data.image_sets import ImagesConfig, ImagesData, open_images
-from keras_gen.data.shapes import LEVELS
-from keras_gen.engine.cli import app, parse
+from keras_gen.cli.parsing import app, parse
+from keras_gen.data.builtin.shapes import LEVELS
+from keras_gen.data.images import ImagesConfig, ImagesData, open_images
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.engine.schedules import ConstantThenLinear
 from keras_gen.flags import positive

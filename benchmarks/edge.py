@@ -25,7 +25,7 @@ import keras
 import numpy as np
 
 from benchmarks.interleaved import medians
-from keras_gen.engine.cli import app, parse
+from keras_gen.cli.parsing import app, parse
 from keras_gen.errors import UserError
 from keras_gen.export.rewrite import STEPS, Step, rewritten
 from keras_gen.export.tflite import VARIANTS, TFLiteModel, Variant, write_tflite

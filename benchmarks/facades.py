@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one core: NumPy's libraries too, before they are loaded
 
-from keras_gen.data.facades import draw_pair
-from keras_gen.engine.cli import app, parse
+from keras_gen.cli.parsing import app, parse
+from keras_gen.data.builtin.facades import draw_pair
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import apps  # noqa: F401  (silences TensorFlow before it is imported)
-from keras_gen.engine.cli import app, parse
+from keras_gen.cli.parsing import app, parse
 from tests.fuzzing import FORMATS, fuzz
 
 

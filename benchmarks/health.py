@@ -33,9 +33,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from apps._data import reopen
 from keras_gen import models
-from keras_gen.data.points import POINT_SETS, Mixture
-from keras_gen.engine.cli import app, parse
-from keras_gen.engine.health import HEALTHY, WARM_UP
+from keras_gen.cli.parsing import app, parse
+from keras_gen.data.builtin.points import POINT_SETS, Mixture
+from keras_gen.diagnostics.gan_health import HEALTHY, WARM_UP
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.flags import positive
 from keras_gen.metrics.modes import SAMPLES, Modes

@@ -20,14 +20,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_gen.data.image_sets import ImagesConfig, open_images
+from keras_gen.cli.parsing import app, parse
+from keras_gen.data.images import ImagesConfig, open_images
 from keras_gen.data.pairs import PairsConfig, open_pairs
 from keras_gen.engine.callbacks import Counter, TensorBoardLog
 from keras_gen.engine.checkpoints import Progress
-from keras_gen.engine.cli import app, parse
 from keras_gen.engine.config import Preset, Setup
+from keras_gen.engine.gan_monitor import HealthMonitor
 from keras_gen.engine.model import GenerativeModel
-from keras_gen.engine.monitor import HealthMonitor
 from keras_gen.flags import hidden_fields, positive
 from keras_gen.models import dcgan, gan, pix2pix, wgan_gp
 

@@ -25,7 +25,7 @@ import numpy as np
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from keras_gen.engine.cli import app, parse
+from keras_gen.cli.parsing import app, parse
 from keras_gen.flags import positive
 
 EXAMPLE = "python -m benchmarks.kill_resume --kills 50"

@@ -23,8 +23,8 @@ import numpy as np
 
 from benchmarks.health import modes_of, train, verdicts
 from keras_gen import models
-from keras_gen.data.points import POINT_SETS
-from keras_gen.engine.cli import app, parse
+from keras_gen.cli.parsing import app, parse
+from keras_gen.data.builtin.points import POINT_SETS
 from keras_gen.flags import positive
 
 EXAMPLE = "python -m benchmarks.modes --seeds 0 1 2 3 4"

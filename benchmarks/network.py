@@ -21,8 +21,9 @@ import keras
 import tensorflow as tf
 
 from benchmarks.train_step import flop_per_image
-from keras_gen.engine.cli import Stopped, app, parse
-from keras_gen.engine.fleet import run_fleet
+from keras_gen.cli.launcher import run_fleet
+from keras_gen.cli.parsing import app, parse
+from keras_gen.errors import Stopped
 from keras_gen.flags import positive
 from keras_gen.models.pix2pix import Config, Pix2Pix
 

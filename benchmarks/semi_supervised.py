@@ -22,7 +22,7 @@ from pathlib import Path
 
 from apps import evaluate
 from benchmarks.health import train
-from keras_gen.engine.cli import app, parse
+from keras_gen.cli.parsing import app, parse
 from keras_gen.errors import UserError
 
 EXAMPLE = "python -m benchmarks.semi_supervised --data mnist --seeds 0 1 2"

@@ -21,8 +21,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from keras_gen.data.image_sets import ImagesConfig, ImagesData, open_images
-from keras_gen.engine.cli import app, parse
+from keras_gen.cli.parsing import app, parse
+from keras_gen.data.images import ImagesConfig, ImagesData, open_images
 from keras_gen.flags import positive
 from keras_gen.models.autoencoder import Autoencoder
 from keras_gen.models.sparse_autoencoder import Config, SparseAutoencoder

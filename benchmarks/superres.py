@@ -19,14 +19,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_gen.data import images
-from keras_gen.data.folders import list_images
+from keras_gen.cli.parsing import app, parse
+from keras_gen.data.files import codecs as images
+from keras_gen.data.files.folders import list_images
 from keras_gen.data.superres import SuperresConfig, degraded, open_superres
-from keras_gen.engine.cli import app, parse
-from keras_gen.engine.inference import compiled, draw
 from keras_gen.engine.schedules import ConstantThenLinear
 from keras_gen.errors import UserError
 from keras_gen.flags import positive
+from keras_gen.inference.tiling import compiled, draw
 from keras_gen.models.superres_autoencoder import Config, SuperresAutoencoder
 from keras_gen.ops.resampling import luma
 

@@ -39,9 +39,9 @@ from keras_gen.data.pairs import PairsConfig
 from keras_gen.engine.callbacks import StepCallback
 from keras_gen.engine.checkpoints import Progress
 from keras_gen.engine.config import RunConfig, Setup
-from keras_gen.engine.optimizers import FusedAdam
 from keras_gen.engine.run import Run
 from keras_gen.export.rewrite import in_keras_layers
+from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.models.pix2pix import PRESETS, Config, Pix2Pix
 
 

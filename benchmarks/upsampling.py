@@ -17,7 +17,7 @@ import keras
 import tensorflow as tf
 
 from benchmarks.interleaved import medians
-from keras_gen.engine.cli import app, parse
+from keras_gen.cli.parsing import app, parse
 from keras_gen.errors import UserError
 from keras_gen.flags import positive
 from keras_gen.layers.transposed import SubPixelConv2DTranspose

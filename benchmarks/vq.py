@@ -23,9 +23,9 @@ import tensorflow as tf
 from apps import train_vq_vae
 from apps._data import reopen
 from keras_gen import models
-from keras_gen.engine.cli import app, parse
+from keras_gen.cli.parsing import app, parse
 from keras_gen.engine.config import CONFIG_FILE
-from keras_gen.engine.run import Data
+from keras_gen.engine.data import Data
 from keras_gen.engine.schedules import ConstantThenLinear
 from keras_gen.flags import positive
 from keras_gen.models.vq_vae import VQVAE

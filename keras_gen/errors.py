@@ -1,4 +1,4 @@
-"""The one exception that a user is meant to read, and what of the system's own exceptions becomes one."""
+"""Exceptions that a user is meant to read, and what of the system's own exceptions becomes one."""
 
 from __future__ import annotations
 
@@ -22,6 +22,14 @@ class UserError(Exception):
     The message is one sentence that names the flag or the file, what was found there and what is accepted. The apps
     print it and end with exit code 2.
     """
+
+
+class Stopped(Exception):
+    """A run ended early on request; carries the exit code and what to tell."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 def from_system(error: OSError | tf.errors.OpError) -> UserError | None:

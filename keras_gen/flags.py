@@ -1,7 +1,7 @@
 """Fields of configurations, which are the command line's flags: what they may be.
 
-Every frozen dataclass of an app is turned into flags by tyro (`engine.cli`); this is what such a dataclass of any floor
-says about its fields.
+Every frozen dataclass of an app is turned into flags by tyro (`cli.parsing`); this is what such a dataclass of any
+floor says about its fields.
 """
 
 import math

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_gen.diagnostics.gan_health import TERMS
 from keras_gen.engine.checkpoints import Checkpoints, Progress
-from keras_gen.engine.health import TERMS
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.engine.strategy import mirrored
 from keras_gen.export.exporter import export

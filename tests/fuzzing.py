@@ -25,9 +25,9 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from keras_gen.data import images
-from keras_gen.data.images import UnreadableImage
-from keras_gen.data.records import Records, read_index, write_shard
+from keras_gen.data.files import codecs as images
+from keras_gen.data.files.codecs import UnreadableImage
+from keras_gen.data.files.records import Records, read_index, write_shard
 from keras_gen.errors import UserError
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TFRecord")

@@ -20,9 +20,13 @@ BELOW = {
     "data": {"ops"},
     "metrics": {"networks", "layers", "ops"},
     "export": {"layers", "ops"},
-    "engine": {"export", "ops"},
-    "models": {"engine", "networks", "layers", "ops"},
-    "compression": {"engine", "data", "metrics", "ops"},
+    "diagnostics": {"ops"},
+    "visual": {"export", "ops"},
+    "inference": {"export", "visual", "ops"},
+    "engine": {"diagnostics", "export", "visual", "layers", "ops"},
+    "cli": {"engine"},
+    "models": {"engine", "diagnostics", "visual", "networks", "layers", "ops"},
+    "compression": {"engine", "inference", "data", "metrics", "ops"},
 }
 GROUND = {"errors", "console", "files", "flags"}
 

@@ -20,15 +20,15 @@ import tyro
 from apps._data import classes_of, reopen_pairs
 from apps.web.vendor import HERE, vendor
 from keras_gen import models
-from keras_gen.data.facades import CLASSES, PALETTE, draw_pair
-from keras_gen.engine.cli import app, parse
+from keras_gen.cli.parsing import app, parse
+from keras_gen.data.builtin.facades import CLASSES, PALETTE, draw_pair
 from keras_gen.engine.config import CONFIG_FILE
-from keras_gen.engine.exports import write_exports
-from keras_gen.engine.inference import load_export
-from keras_gen.engine.localhost import Content, LocalServer
+from keras_gen.engine.run_exports import write_exports
 from keras_gen.errors import UserError
 from keras_gen.export.exporter import Plan
 from keras_gen.export.metadata import Metadata, Origin, read_metadata
+from keras_gen.inference.local_server import Content, LocalServer
+from keras_gen.inference.tiling import load_export
 
 EXAMPLE = "python -m apps.web savedmodels/pix2pix/RUN"
 PAGE = ("page.css", "page.js", "drawing.js", "translator.js")

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_gen.engine.cli import app
+from keras_gen.cli.parsing import app
 from keras_gen.errors import UserError
 from keras_gen.files import replacing
 

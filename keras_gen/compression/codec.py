@@ -30,8 +30,8 @@ from keras_gen.compression.container import (
     read_header,
     unpack,
 )
-from keras_gen.engine.inference import resized
 from keras_gen.errors import UserError
+from keras_gen.inference.tiling import resized
 
 _BATCH = 256  # images encoded or drawn at a time
 

@@ -25,12 +25,12 @@ from PIL import Image
 
 from keras_gen.compression.codec import Codec
 from keras_gen.compression.container import read_header
-from keras_gen.data.images import decode_image, to_float, to_uint8
-from keras_gen.engine.inference import resized
-from keras_gen.engine.samples import png_bytes, sheet
+from keras_gen.data.files.codecs import decode_image, to_float, to_uint8
 from keras_gen.files import write, write_json
+from keras_gen.inference.tiling import resized
 from keras_gen.metrics.reconstruction import Reconstruction, measures
 from keras_gen.ops.reconstruction import SSIM_SMALLEST
+from keras_gen.visual.sheets import png_bytes, sheet
 
 STEM = "rate_distortion"
 """Of the files that `write_report` writes: .json, .png, .html."""

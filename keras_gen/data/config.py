@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from keras_gen.data.images import MAX_PIXELS
+from keras_gen.data.files.codecs import MAX_PIXELS
 from keras_gen.errors import UserError
 
 

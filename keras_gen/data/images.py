@@ -1,353 +1,295 @@
-"""Image files to arrays and back: one decoder for training, translation and checks.
+"""Single images, with labels where there are any: what autoencoders and GANs train on.
 
-JPEG, PNG (8 and 16 bit), WebP, BMP and the first frame of GIF. Pillow decodes everything but 16-bit PNG,
-whose colour it would cut to 8 bits; that one goes through `tf.io.decode_png`. Pillow takes 1.0 ms for a
-512x256 JPEG where TensorFlow takes 0.7 to 1.1 ms, releases the GIL meanwhile and reads every format: a second
-decoder would buy two behaviours and no time.
-
-Files are untrusted. What has more pixels than asked for is refused by its header. What ends early is refused too,
-also where Pillow would fill the rest with grey or black: see `_ends_early`. PNG checksums are verified.
-
-Rules, the same for every format:
-- EXIF orientation is applied: the array shows what a viewer shows.
-- Transparency is composited on white, unless four channels are asked for.
-- Grey stays one channel, everything else is RGB; palettes are expanded.
+`open_images` resolves a SPEC, looks at every image once, and gives streams of (image, label) batches. Images that fit
+into memory are held there as one array, and a batch is one gather from it.
 """
 
-import io
-import re
-import struct
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import NamedTuple
+import math
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image
 
-from keras_gen.data.folders import shown
+from keras_gen.data.builtin.points import POINT_SETS, Mixture
+from keras_gen.data.builtin.shapes import SIZE, Shapes
+from keras_gen.data.config import FilesConfig
+from keras_gen.data.dataset import Finish, Load, Streams, coin, uniforms
+from keras_gen.data.files import codecs as images
+from keras_gen.data.files.arrays import Arrays
+from keras_gen.data.files.decoding import Decoder, Side, probed
+from keras_gen.data.files.folders import listed, require_usable, shown
+from keras_gen.data.files.image_sources import ACCEPTED, Drawn, Encoded, Sampled, Source, Split, find_set
 from keras_gen.errors import UserError
 
-MAX_PIXELS = 100_000_000
-"""Pixels of an image that are decoded unless more are asked for: 300 MB as RGB."""
-
-Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit cannot be set per call, and warns on the screen below it
-
-_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
-_EXIF_ORIENTATION = 0x0112
-_DAMAGE = (  # what Pillow, zlib and TensorFlow raise for damaged files
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    IndexError,
-    KeyError,
-    OverflowError,
-    struct.error,
-    zlib.error,
-    tf.errors.InvalidArgumentError,
-)
-_LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as Pillow's and TensorFlow's grey
+_RESIZE_BATCH = 256  # images of an array resized at a time
 
 
-class UnreadableImage(UserError):
-    """A file that no decoder can read: truncated, of another kind, or absurdly large.
+@dataclass(frozen=True)
+class ImagesConfig(FilesConfig):
+    """Which images to read, and how."""
+
+    accepted = ACCEPTED
+
+    data: str = "digits"
+    """SPEC of the images: digits, shapes or facades (built in), a folder of images or of one subfolder per class,
+    idx files as MNIST's, a .npz or .npy file, tfds:NAME[:SPLIT]; or of points of the plane: ring, grid, swiss-roll
+    (built in)."""
+    image_size: int = 0
+    """Side of the square images [pixels]; others are resized; 0: the data's own, if all are square and equal."""
+    channels: int = 0
+    """Channels of the images: 1 grey, 3 RGB, 4 RGBA; 0 follows the data, transparency on white."""
+    image_feature: str = ""
+    """For tfds: name of the image feature; empty: the one that the data set is about."""
+    label_feature: str = ""
+    """For tfds: name of the feature of classes; empty: the one that the data set is about, if any."""
+    mirror: bool = False
+    """Mirror training images left to right at random."""
+    binarise: Literal["none", "threshold", "sample"] = "none"
+    """Make pixels black or white: by a threshold in the middle, or white with the probability of their grey, drawn anew
+    at each access in training and once and for all in validation (Burda et al. 2016)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.image_size < 0:
+            raise UserError(f"--image-size got {self.image_size}; accepted are 0 (as the data) and greater numbers.")
+        if self.channels not in (0, 1, 3, 4):
+            raise UserError(f"--channels got {self.channels}; accepted are 0 (as the data), 1, 3, 4.")
+        if self.data in POINT_SETS:
+            for name in ("image_size", "channels", "mirror", "binarise"):
+                if (given := getattr(self, name)) != getattr(ImagesConfig, name):
+                    raise UserError(
+                        f"--{name.replace('_', '-')}{'' if given is True else f' {given}'} does not go with --data "
+                        f"{self.data}, which are points and no pictures: leave it out."
+                    )
+
+
+class ImagesData(Streams):
+    """Training and validation images, opened by `open_images`.
+
+    Batches are (image, label): float32 in [-1, 1], (batch, size, size, channels), and int32 (batch,), -1 where there is
+    no label.
 
     Attributes:
-      truncated: it begins as an image and is damaged or ends early.
+      image_size: height and width of the batches' images, pixels.
+      channels: of the batches' images.
+      classes: names of the labels 0, 1, ...; empty without labels; there are `class_count`.
+      train_size, val_size: number of images.
+      train_labels: int32 (train_size,), -1 where there are none.
+      skipped: why images were left out under `skip_bad`, a sentence for each.
+      shapes: the grid of factors that `--data shapes` is drawn from; None for all other data.
+      mixture: what the points of `--data ring` and `grid` are drawn from; None for all other data. Its centres are
+        `centres`.
     """
 
-    truncated = False
+    def __init__(self, config: ImagesConfig, seed: int, split: Split) -> None:
+        self._config, self._seed, self._rule = config, seed, split.rule
+        sources: dict[Source, None] = dict.fromkeys((split.train, split.validation))
+        self._broken = [name for source in sources for name in getattr(source, "broken", ())]
+        self.classes, self.class_count = split.classes, len(split.classes)
+        self.shapes: Shapes | None = next((s.shapes for s in sources if isinstance(s, Drawn)), None)
+        density = split.train.density if isinstance(split.train, Sampled) else None
+        self.mixture: Mixture | None = density if isinstance(density, Mixture) else None
+        self.centres = self.mixture.centres if self.mixture else None
+        self.skipped: list[str] = []
 
+        parts = ((split.train, split.train_indices), (split.validation, split.validation_indices))
+        found = [self._probe(source, indices) for source, indices in parts]
+        forms = np.concatenate([forms for _, forms in found])
+        self.image_size = config.image_size or self._own_size(forms)
+        self._side = self._follow(forms)
+        self.channels = self._side.channels
 
-class ImageInfo(NamedTuple):
-    """What the header of an image file says, after orientation: sizes in pixels."""
-
-    width: int
-    height: int
-    channels: int  # 1 or 3: transparency is composited and not counted
-    bits: int  # 8 or 16 per channel
-    holds_ids: bool  # grey or palette and lossless: its values can be label ids
-    form: str  # PNG, JPEG, WEBP, BMP or GIF, whatever the file is called
-    alpha: bool  # has an alpha channel or a transparent colour
-    cmyk: bool  # four inks, converted to RGB without a colour profile
-    orientation: int  # EXIF 1..8; 1 is upright
-    animated: bool  # has further frames, which are ignored
-
-
-def read_contents(path: Path | str) -> bytes:
-    """The bytes of one file.
-
-    Raises:
-      UnreadableImage: the file is missing or cannot be read.
-    """
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise UnreadableImage(f"{shown(path)} cannot be read: {error.strerror}.") from error
-
-
-def read_image(path: Path | str, channels: int | None = None) -> np.ndarray:
-    """Decodes one file. See `decode_image`.
-
-    Raises:
-      UnreadableImage: the file is missing or cannot be decoded.
-    """
-    return decode_image(read_contents(path), shown(path), channels)
-
-
-def decode_image(contents: bytes, name: str, channels: int | None = None, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """Decodes the bytes of one image file.
-
-    Args:
-      contents: an encoded image.
-      name: what to call it in an error.
-      channels: 1, 3 or 4 to convert to grey, RGB or RGBA; None follows the file (1 or 3).
-      max_pixels: more than that are refused before anything is decoded.
-
-    Returns:
-      uint8 or, for 16-bit PNG, uint16; shape (height, width, channels).
-
-    Raises:
-      UnreadableImage: the bytes cannot be decoded.
-    """
-    with _opened(contents, name, max_pixels) as image:
-        if _is_png16(image, contents):
-            array = _decode_png16(contents)
-        else:
-            array = np.asarray(image.convert(_expanded_mode(image)))
-            _refuse_early_end(image, contents)
-        array = array[..., np.newaxis] if array.ndim == 2 else array
-        return convert_channels(_upright(array, _orientation(image)), channels)
-
-
-def decode_ids(contents: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """Decodes a label map: the stored grey values or palette indices, without colour conversion.
-
-    Returns:
-      uint8 or uint16 ids, shape (height, width, 1).
-
-    Raises:
-      UnreadableImage: the bytes cannot be decoded.
-      UserError: the file holds colours, transparency or lossy values.
-    """
-    with _opened(contents, name, max_pixels) as image:
-        if not _holds_ids(image):
+        pixel = self.channels * self._side.dtype.itemsize
+        self._bytes = pixel * self.image_size**2 * sum(len(good) for good, _ in found)
+        # What is drawn costs no memory; arrays that were read are held in any case.
+        self._drawn_anew = any(isinstance(source, Drawn | Sampled) for source in sources)
+        self._cached = not self._drawn_anew and self._bytes <= config.most_bytes
+        if isinstance(split.train, Arrays) and not self._cached:
             raise UserError(
-                f"{name} is {image.format} in mode {image.mode}, and label ids are read from grey or palette "
-                "PNG, BMP or GIF."
+                f"--data {shown(config.data)} takes {self._bytes / 2**30:.2f} GiB at {self.image_size}x"
+                f"{self.image_size}, and --cache-gib {config.cache_gib:g} accepts no more than that in memory."
             )
-        if _is_png16(image, contents):
-            return _upright(_decode_png16(contents), _orientation(image))
-        ids = np.asarray(image).astype(np.uint8)
-        _refuse_early_end(image, contents)
-        if image.format == "PNG" and image.mode == "L":  # Pillow spreads 2- and 4-bit grey over 0..255
-            ids //= 255 // (2 ** min(contents[24], 8) - 1)
-        return _upright(ids[..., np.newaxis], _orientation(image))
-
-
-def probe(contents: bytes, name: str, max_pixels: int = MAX_PIXELS) -> ImageInfo:
-    """Reads the header only.
-
-    Raises:
-      UnreadableImage: there is no header of a known image format, or it announces too many pixels.
-    """
-    with _opened(contents, name, max_pixels) as image:
-        orientation = _orientation(image)
-        mode = _expanded_mode(image)
-        return ImageInfo(
-            *(image.size if orientation < 5 else image.size[::-1]),
-            channels=1 if mode in ("L", "LA") else 3,
-            bits=16 if _is_png16(image, contents) else 8,
-            holds_ids=_holds_ids(image),
-            form="JPEG" if image.format == "MPO" else image.format,  # a JPEG with more pictures behind it
-            alpha=mode in ("LA", "RGBA"),
-            cmyk=image.mode == "CMYK",
-            orientation=orientation,
-            animated=image.format in ("GIF", "PNG", "WEBP") and image.is_animated,
+        self._vectorised = self._cached or self._drawn_anew
+        self._train, self.train_labels = self._table(split.train, found[0][0])
+        self._validation, held_labels = self._table(split.validation, found[1][0])
+        self.train_size, self.val_size = len(self.train_labels), len(held_labels)
+        require_usable(
+            config.data,
+            "images",
+            total=sum(len(indices) for _, indices in parts),
+            bad=self.skipped,
+            skip_bad=config.skip_bad,
+            counts=(self.train_size, self.val_size),
         )
 
+    def describe(self) -> str:
+        """Lines for a person: how many images, from where, split how, and what was left out."""
+        held = f"{self._bytes / 2**20:.1f} MiB in memory" if self._cached else "decoded at each access"
+        labels = f"{len(self.classes)} classes" if self.classes else "no labels"
+        lines = [
+            f"{self.train_size} training and {self.val_size} validation images from {shown(self._config.data)} "
+            f"({self._rule})",
+            f"{self.image_size}x{self.image_size}, {self.channels} channel{'s' * (self.channels > 1)}, {labels}, "
+            f"{'drawn at each access' if self._drawn_anew else held}",
+        ]
+        for left_out, why in ((self._broken, "as links that lead nowhere"), (self.skipped, "as unreadable")):
+            if left_out:
+                lines.append(f"left out {why}: {len(left_out)} ({listed(left_out)})")
+        return "\n".join(lines)
 
-def convert_channels(array: np.ndarray, channels: int | None) -> np.ndarray:
-    """Grey, RGB or RGBA from any of L, LA, RGB, RGBA.
+    def _part(self, training: bool) -> tuple[Load, Finish]:
+        mirror = training and self._config.mirror
+        return self._train if training else self._validation, partial(self._finish, mirror=mirror)
+
+    def _probe(self, source: Source, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The indices whose headers can be read, and (n, 4) of height, width, channels and bits for them."""
+        if not isinstance(source, Encoded) or source.form:
+            if isinstance(source, Encoded):
+                form = source.form
+            elif isinstance(source, Drawn):
+                form = (SIZE, SIZE, 1, 8)
+            elif isinstance(source, Sampled):
+                form = (1, 1, 2, 32)
+            else:
+                channels = 1 if source.images.shape[3] == 1 else 3
+                form = (*source.images.shape[1:3], channels, 8 * source.images.dtype.itemsize)
+            return indices, np.broadcast_to(np.array(form), (len(indices), 4))
+
+        def form_of(index: np.int64, contents: bytes) -> np.ndarray:
+            info = images.probe(contents, source.names(index), self._config.max_pixels)
+            return np.array([info.height, info.width, info.channels, info.bits])
+
+        return probed(form_of, lambda index: (source.encoded(index),), indices, self.skipped)
+
+    def _own_size(self, forms: np.ndarray) -> int:
+        sizes = {(int(height), int(width)) for height, width in forms[:, :2]}
+        (height, width), *others = sorted(sizes) or [(1, 1)]
+        if others or height != width:
+            found = f"{width}x{height}" + (f" to {others[-1][1]}x{others[-1][0]}" if others else "")
+            raise UserError(
+                f"--image-size got 0, and --data {shown(self._config.data)} has images of {found}; accepted is the "
+                "side to which all are resized."
+            )
+        return height
+
+    def _follow(self, forms: np.ndarray) -> Side:
+        """How to store the images: by the flag, else by the richest that the data holds."""
+        channels, bits = forms[:, 2:].max(axis=0, initial=1)
+        dtype = np.dtype({16: np.uint16, 32: np.float32}.get(int(bits), np.uint8))
+        return Side(self._config.channels or int(channels), dtype, max_pixels=self._config.max_pixels)
+
+    def _table(self, source: Source, indices: np.ndarray) -> tuple[Load, np.ndarray]:
+        """A function from numbers to stored images, labels and the keys, and the labels; checks every file."""
+        if isinstance(source, Drawn):
+            return self._drawn(source, indices), source.labels[indices]
+        if isinstance(source, Sampled):
+            return self._sampled(source), source.labels
+        if isinstance(source, Arrays):
+            return self._held(self._resized(source.images, indices), source.labels[indices])
+        return self._decoded(source, indices)
+
+    def _drawn(self, source: Drawn, indices: np.ndarray) -> Load:
+        with tf.device("CPU:0"):
+            chosen, labels = tf.constant(indices), tf.constant(source.labels[indices])
+
+        def load(numbers: tf.Tensor, keys: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            return self._of_grid(source.shapes, tf.gather(chosen, numbers)), tf.gather(labels, numbers), keys
+
+        return load
+
+    def _sampled(self, source: Sampled) -> Load:
+        with tf.device("CPU:0"):
+            labels = tf.constant(source.labels)
+
+        def load(numbers: tf.Tensor, keys: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            chosen = tf.gather(labels, numbers)
+            return source.density.draw(keys, chosen), chosen, keys
+
+        return load
+
+    def _of_grid(self, shapes: Shapes, index: tf.Tensor) -> tf.Tensor:
+        """Images of the grid as they would be stored."""
+        drawn = shapes.images(index)
+        if self.image_size != SIZE:
+            drawn = self._side.resize(drawn, self.image_size)
+        if self.channels > 1:
+            opaque = [tf.fill(tf.shape(drawn), tf.constant(255, tf.uint8))] * (self.channels == 4)
+            drawn = tf.concat([drawn] * 3 + opaque, axis=-1)
+        return drawn
+
+    def draw(self, factors: np.ndarray) -> tf.Tensor:
+        """Of `--data shapes`, the images of classes of the factors, (n, 5), in the form of the batches' images."""
+        return self._side.to_float(self._of_grid(self.shapes, tf.constant(self.shapes.index(factors))))
+
+    def _resized(self, array: np.ndarray, indices: np.ndarray) -> np.ndarray:
+        """Those images of an array, as they are stored."""
+        shape = (self.image_size, self.image_size, self.channels)
+        if array.shape[1:] == shape and array.dtype == self._side.dtype:
+            return array[indices]
+        stored = np.empty((len(indices), *shape), self._side.dtype)
+        resize = tf.function(lambda batch: self._side.resize(batch, self.image_size), reduce_retracing=True)
+        for start in range(0, len(indices), _RESIZE_BATCH):
+            batch = images.convert_channels(array[indices[start : start + _RESIZE_BATCH]], self.channels)
+            if batch.dtype == np.uint8 and self._side.dtype == np.uint16:
+                batch = batch * np.uint16(257)
+            stored[start : start + len(batch)] = resize(batch) if batch.shape[1:] != shape else batch
+        return stored
+
+    def _held(self, stored: np.ndarray, labels: np.ndarray) -> tuple[Load, np.ndarray]:
+        with tf.device("CPU:0"):  # held outside the graph, which could not take more than 2 GB
+            table, ids = tf.constant(stored), tf.constant(labels)
+        return lambda numbers, keys: (tf.gather(table, numbers), tf.gather(ids, numbers), keys), labels
+
+    def _decoded(self, source: Encoded, indices: np.ndarray) -> tuple[Load, np.ndarray]:
+        def decode(index: np.int64, contents: bytes) -> tuple[np.ndarray]:
+            return (self._side.decode(contents, source.names(index)),)
+
+        decoder = Decoder(decode, lambda index: (source.encoded(index),), (self._side,), self.image_size)
+        if self._cached or self._config.verify:
+            indices, stored = decoder.load_all(indices, self.skipped, keep=self._cached)
+            if self._cached:
+                return self._held(*stored, source.labels[indices])
+        labels = source.labels[indices]
+        chosen, ids = tf.constant(indices), tf.constant(labels)
+        return lambda number, key: (*decoder.load(chosen[number]), ids[number], key), labels
+
+    def _finish(self, image: tf.Tensor, label: tf.Tensor, keys: tf.Tensor, mirror: bool) -> tuple[tf.Tensor, tf.Tensor]:
+        if mirror:
+            image = tf.where(coin(keys)[:, None, None, None], tf.reverse(image, [2]), image)
+        image = self._side.to_float(image)
+        if self._config.binarise != "none":
+            black = tf.constant(0.5)
+            if self._config.binarise == "sample":
+                black = tf.reshape(uniforms(keys, math.prod(image.shape[1:])), tf.shape(image))
+            image = tf.where((image + 1.0) / 2.0 > black, 1.0, -1.0)
+        return image, label
+
+
+def open_images(config: ImagesConfig, seed: int) -> ImagesData:
+    """Finds the images, checks every one, and decodes them if they fit into the cache.
 
     Args:
-      array: uint8 or uint16 (..., height, width, 1 to 4).
-      channels: 1, 3, 4, or None for 1 or 3, whichever loses no colour.
+      config: what to read.
+      seed: of the order and the mirroring.
 
-    Returns:
-      The same type, shape (..., height, width, channels). Without an alpha channel in the result, transparent
-      pixels are composited on white: value * alpha + white * (1 - alpha).
+    Raises:
+      UserError: the data cannot be used.
+
+    It makes tensors, so a MultiWorkerMirroredStrategy has to be made before.
     """
-    white = np.iinfo(array.dtype).max
-    alpha = array[..., -1:] if array.shape[-1] in (2, 4) else None
-    colour = array if alpha is None else array[..., :-1]
-    if channels == 4:
-        alpha = np.full_like(array[..., :1], white) if alpha is None else alpha
-        return np.concatenate([np.broadcast_to(colour, (*colour.shape[:-1], 3)), alpha], axis=-1)
-    if alpha is not None and alpha.min() < white:
-        wide = colour.astype(np.uint32) * alpha + np.uint32(white) * (white - alpha.astype(np.uint32))
-        colour = ((wide + white // 2) // white).astype(array.dtype)
-    if channels == 1 and colour.shape[-1] == 3:
-        return np.rint(colour @ _LUMA).astype(array.dtype)[..., np.newaxis]
-    if channels == 3 and colour.shape[-1] == 1:
-        return np.repeat(colour, 3, axis=-1)
-    return colour
+    return ImagesData(config, seed, split_of(config))
 
 
-def to_float(array: np.ndarray) -> np.ndarray:
-    """uint8 or uint16 to float32 in [-1, 1]: 0 is -1 and the type's largest value 1."""
-    return array.astype(np.float32) / np.float32(np.iinfo(array.dtype).max / 2) - np.float32(1)
-
-
-def to_uint8(array: np.ndarray) -> np.ndarray:
-    """float in [-1, 1] to uint8, rounded; values beyond the range are clipped."""
-    return np.rint(np.clip((np.asarray(array, np.float32) + 1) * 127.5, 0, 255)).astype(np.uint8)
-
-
-@contextmanager
-def _opened(contents: bytes, name: str, max_pixels: int) -> Iterator[Image.Image]:
-    if not contents:
-        raise UnreadableImage(f"{name} is empty.")
-    try:
-        with Image.open(io.BytesIO(contents), formats=_FORMATS) as image:
-            if image.width * image.height > max_pixels:
-                raise UnreadableImage(
-                    f"{name} says it has {image.width}x{image.height} pixels, and --max-pixels accepts {max_pixels:,}."
-                )
-            yield image
-    except Image.UnidentifiedImageError as error:
-        raise UnreadableImage(f"{name} is not a PNG, JPEG, WebP, BMP or GIF image.") from error
-    except UserError:
-        raise
-    except _DAMAGE as error:
-        unreadable = UnreadableImage(f"{name} is truncated or damaged.")
-        unreadable.truncated = True
-        raise unreadable from error
-
-
-def _is_png16(image: Image.Image, contents: bytes) -> bool:
-    return image.format == "PNG" and contents[24] == 16  # the bit depth, a fixed place in the first chunk
-
-
-def _holds_ids(image: Image.Image) -> bool:
-    return image.format in ("PNG", "BMP", "GIF") and image.mode in ("1", "L", "P", "I;16")
-
-
-def _expanded_mode(image: Image.Image) -> str:
-    """The mode to decode into: palettes expanded, a transparent colour turned into an alpha channel."""
-    colour = "L" if image.mode in ("1", "L", "LA", "I", "I;16") else "RGB"
-    transparent = image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info
-    return {"L": "LA", "RGB": "RGBA"}[colour] if transparent else colour
-
-
-def _orientation(image: Image.Image) -> int:
-    """EXIF orientation 1..8; read from `info`, because `getexif` would decode the whole of a PNG."""
-    exif = Image.Exif()
-    exif.load(image.info.get("exif"))
-    return exif.get(_EXIF_ORIENTATION, 1)
-
-
-def _upright(array: np.ndarray, orientation: int) -> np.ndarray:
-    if orientation >= 5:
-        array = array.swapaxes(0, 1)
-    vertical, horizontal = {2: (1, -1), 3: (-1, -1), 4: (-1, 1), 6: (1, -1), 7: (-1, -1), 8: (-1, 1)}.get(
-        orientation, (1, 1)
+def split_of(config: ImagesConfig) -> Split:
+    """Finds the training and validation images; errors as of `image_sources.find_set`."""
+    return find_set(
+        config.data,
+        image_size=config.image_size,
+        val_every=config.val_every,
+        most_bytes=config.most_bytes,
+        image_feature=config.image_feature,
+        label_feature=config.label_feature,
+        tfds_dir=config.tfds_dir,
     )
-    return array[::vertical, ::horizontal]
-
-
-def _decode_png16(contents: bytes) -> np.ndarray:
-    _verify_png(contents)
-    return tf.io.decode_png(contents, dtype=tf.uint16).numpy()
-
-
-def _refuse_early_end(image: Image.Image, contents: bytes) -> None:
-    """Raises ValueError for a decoded image whose data ended before the last pixel, and for wrong PNG checksums.
-
-    Pillow notices when the file ends. It does not when the pixels do: a JPEG whose header promises more rows than
-    are there, or that was cut and closed with an end marker, becomes grey from there on (a progressive one blurred), a
-    PNG black. The looks of the last pixels tell whether a closer look is needed, so that it seldom costs anything.
-    """
-    if image.format == "PNG":
-        _verify_png(contents)
-        last_row = image.crop((0, image.height - 1, image.width, image.height))
-        if (image.info.get("interlace") or not last_row.getbbox()) and not _png_is_complete(contents):
-            raise ValueError("the pixel data end early")
-    elif image.format in ("JPEG", "MPO"):
-        left, top = (8 * ((length - 1) // 8) for length in image.size)
-        last_block = image.crop((left, top, *image.size)).getextrema()
-        grey = {127, 128} >= set(np.ravel(last_block))  # what coefficients of zero decode to; 127 in inverted CMYK
-        if (grey or image.info.get("progressive")) and not _jpeg_is_complete(image, contents):
-            raise ValueError("the pixel data end early")
-
-
-def _verify_png(contents: bytes) -> None:
-    """Raises ValueError unless all chunks up to IEND are there and have the right checksums.
-
-    Pillow does not check those of the pixels, libpng not those of chunks it does not need.
-    """
-    for kind, data, checksum in _png_chunks(contents):
-        if zlib.crc32(data, zlib.crc32(kind)) != checksum:
-            raise ValueError(f"wrong checksum of {kind!r}")
-
-
-def _png_chunks(contents: bytes) -> Iterator[tuple[bytes, memoryview, int]]:
-    """(kind, data, checksum) of the chunks of a PNG file; struct.error where it ends before IEND."""
-    view, at, kind = memoryview(contents), 8, b""
-    while kind != b"IEND":
-        length, kind = struct.unpack_from(">I4s", contents, at)
-        (checksum,) = struct.unpack_from(">I", contents, at + 8 + length)
-        yield kind, view[at + 8 : at + 8 + length], checksum
-        at += 12 + length
-
-
-def _png_is_complete(contents: bytes) -> bool:
-    """Whether the pixel data of a PNG file inflate to as many bytes as its header promises."""
-    pixels = b"".join(data for kind, data, _ in _png_chunks(contents) if kind == b"IDAT")
-    width, height, depth, colour, _, _, interlaced = struct.unpack_from(">IIBBBBB", contents, 16)
-    bits = depth * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
-    promised = 0
-    for left, top, right, down in _ADAM7 if interlaced else ((0, 0, 1, 1),):
-        columns, rows = -(-(width - left) // right), -(-(height - top) // down)
-        if columns > 0:
-            promised += max(rows, 0) * (1 + (columns * bits + 7) // 8)
-    return len(zlib.decompressobj().decompress(pixels, promised)) == promised
-
-
-_ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
-"""Left, top and steps to the right and down of the seven passes of an interlaced PNG (its specification, 8.2)."""
-
-_SCAN_END = re.compile(rb"\xff+(?=[^\x00\xd0-\xd7\xff])")  # a marker that is neither a stuffed byte nor a restart
-_NOISE = b"".join(  # random bytes without 0xff, between the eight restart markers for decoders that wait for one
-    bytes(np.random.default_rng(number).integers(0, 255, 64, np.uint8)) + bytes([0xFF, 0xD0 + number % 8])
-    for number in range(16)
-)
-
-
-def _jpeg_is_complete(image: Image.Image, contents: bytes) -> bool:
-    """Whether a JPEG file holds data for all of its pixels.
-
-    A decoder that has read all pixels does not look at what follows; one that has not takes it for pixels. So noise
-    is put behind the data of every scan, and a complete picture stays as it is. Arithmetic coding, whose encoders leave
-    out zeros at the end, cannot be told that way and counts as complete.
-    """
-    pieces, at, start = [], 2, 0
-    while (mark := contents[at : at + 2]) != b"\xff\xd9":
-        if mark[:1] != b"\xff" or len(mark) < 2:
-            break  # bytes between segments, which decoders skip: from here on nothing is certain
-        if 0xC9 <= mark[1] <= 0xCF and mark[1] != 0xCC:
-            return True
-        if mark[1] == 0xFF:
-            at += 1
-            continue
-        at += 2 + struct.unpack_from(">H", contents, at + 2)[0]
-        if mark[1] == 0xDA:
-            end = _SCAN_END.search(contents, at)
-            at = end.start() if end else len(contents)
-            pieces += [contents[start:at], _NOISE]
-            start = at
-    with Image.open(io.BytesIO(b"".join([*pieces, contents[start:]])), formats=_FORMATS) as noisy:
-        return noisy.tobytes() == image.tobytes()

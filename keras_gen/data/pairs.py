@@ -15,13 +15,13 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
-from keras_gen.data import images
 from keras_gen.data.config import FilesConfig
-from keras_gen.data.decoding import Decoder, Side, probed
-from keras_gen.data.folders import listed, require_usable, shown
-from keras_gen.data.images import UnreadableImage
-from keras_gen.data.pair_sources import ACCEPTED, Source, Split, find_pairs
-from keras_gen.data.pipeline import Finish, Load, Streams
+from keras_gen.data.dataset import Finish, Load, Streams
+from keras_gen.data.files import codecs as images
+from keras_gen.data.files.codecs import UnreadableImage
+from keras_gen.data.files.decoding import Decoder, Side, probed
+from keras_gen.data.files.folders import listed, require_usable, shown
+from keras_gen.data.files.pair_sources import ACCEPTED, Source, Split, find_pairs
 from keras_gen.errors import UserError
 
 JITTER = 286 / 256  # the paper's ratio of the size before the random crop to the size after it

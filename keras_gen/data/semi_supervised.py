@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from keras_gen.data.folders import shown
-from keras_gen.data.image_sets import ImagesConfig, ImagesData, split_of
-from keras_gen.data.image_sources import Split
-from keras_gen.data.pipeline import training_stream
-from keras_gen.data.points import POINT_SETS
+from keras_gen.data.builtin.points import POINT_SETS
+from keras_gen.data.dataset import training_stream
+from keras_gen.data.files.folders import shown
+from keras_gen.data.files.image_sources import Split
+from keras_gen.data.images import ImagesConfig, ImagesData, split_of
 from keras_gen.errors import UserError
 from keras_gen.flags import positive
 

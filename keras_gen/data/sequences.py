@@ -11,11 +11,11 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.data.builtin.waves import KINDS, Waves, anomalous_waves, normal_waves
 from keras_gen.data.config import CachedConfig
-from keras_gen.data.folders import every_last, shown
-from keras_gen.data.pipeline import Finish, Load, Streams
-from keras_gen.data.sequence_files import ACCEPTED, NORMAL, Layout, Sequences, read_files
-from keras_gen.data.waves import KINDS, Waves, anomalous_waves, normal_waves
+from keras_gen.data.dataset import Finish, Load, Streams
+from keras_gen.data.files.folders import every_last, shown
+from keras_gen.data.files.sequence_files import ACCEPTED, NORMAL, Layout, Sequences, read_files
 from keras_gen.errors import UserError
 from keras_gen.flags import non_negative
 

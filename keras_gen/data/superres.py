@@ -16,12 +16,12 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
-from keras_gen.data import images
-from keras_gen.data.array_files import Arrays
 from keras_gen.data.config import DataConfig
-from keras_gen.data.folders import listed, require_usable, shown
-from keras_gen.data.image_sources import Encoded, Source, find_set
-from keras_gen.data.pipeline import Finish, Load, Streams, uniforms
+from keras_gen.data.dataset import Finish, Load, Streams, uniforms
+from keras_gen.data.files import codecs as images
+from keras_gen.data.files.arrays import Arrays
+from keras_gen.data.files.folders import listed, require_usable, shown
+from keras_gen.data.files.image_sources import Encoded, Source, find_set
 from keras_gen.errors import UserError
 from keras_gen.flags import positive
 from keras_gen.ops.resampling import enlarge, shrink

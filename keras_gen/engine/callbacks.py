@@ -18,12 +18,12 @@ import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 from tensorboard.plugins.image import metadata as image_metadata
 
+from keras_gen.diagnostics.gan_health import TERMS
 from keras_gen.engine.checkpoints import Checkpoints, Progress
 from keras_gen.engine.config import Setup
-from keras_gen.engine.health import TERMS
-from keras_gen.engine.logs import sizes
-from keras_gen.engine.samples import sheet, write_film, write_sheet
+from keras_gen.engine.event_files import sizes
 from keras_gen.engine.strategy import any_worker, several_workers
+from keras_gen.visual.sheets import sheet, write_film, write_sheet
 
 _WARM = 2  # steps of a process that compile and fill caches: they are not profiled
 _LINE_EVERY = 10.0  # seconds between two lines about the losses, where there is no terminal

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from keras_gen.engine.health import Record
+from keras_gen.diagnostics.gan_health import Record
 from keras_gen.errors import UserError, complaint
 from keras_gen.files import remove, replacing, write_json
 

@@ -1,6 +1,6 @@
 """What a run is told: `RunConfig`, the bundle of configurations of an app, and config.json.
 
-Every frozen dataclass of a bundle becomes flat command-line flags (`engine.cli`) and one section of config.json. A run
+Every frozen dataclass of a bundle becomes flat command-line flags (`cli.parsing`) and one section of config.json. A run
 folder is read back from that file alone: no flag is asked for again.
 """
 

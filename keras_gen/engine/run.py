@@ -17,46 +17,30 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from keras_gen.engine import callbacks as on
 from keras_gen.engine.checkpoints import Checkpoints, Progress, nearest_existing, restore_networks
-from keras_gen.engine.cli import Stopped
 from keras_gen.engine.config import CONFIG_FILE, Setup, read_config
-from keras_gen.engine.embedding import maps, write_projector
-from keras_gen.engine.exports import write_exports
-from keras_gen.engine.latents import how_many, survey, views
-from keras_gen.engine.logs import cut
+from keras_gen.engine.data import Data
+from keras_gen.engine.event_files import cut
+from keras_gen.engine.gan_monitor import HealthMonitor
 from keras_gen.engine.model import GenerativeModel
-from keras_gen.engine.monitor import HealthMonitor
+from keras_gen.engine.run_exports import write_exports
 from keras_gen.engine.schedules import ConstantThenLinear
 from keras_gen.engine.strategy import LOST, is_chief, prepare, several_workers
-from keras_gen.errors import UserError, from_system
+from keras_gen.errors import Stopped, UserError, from_system
 from keras_gen.files import remove, write
 from keras_gen.flags import hidden_fields
+from keras_gen.visual.embedding import maps, write_projector
+from keras_gen.visual.latent_views import how_many, survey, views
 
 # Patterns of what a run writes, and of what the apps for finished runs write into it; networks have files of their own.
 _OWN = (CONFIG_FILE, "checkpoints", "logs", "samples", "saved_model*", "*.tflite", "report.json")
 _OF_LATER = ("report.html", "evaluation.json", "codec-*.npz", "latents")
-
-
-class Data(Protocol):
-    """What a run asks of a data set: a stream that is a pure function of the seed and the position, and a fixed one."""
-
-    train_size: int
-    val_size: int
-    centres: np.ndarray | None
-
-    def train(self, batch_size: int, *, start: int = 0, shard: tuple[int, int] = (0, 1)) -> tf.data.Dataset:
-        """Batches for ever from example `start` on; `shard` is (worker, workers)."""
-
-    def validation(
-        self, batch_size: int, *, limit: int | None = None, shard: tuple[int, int] = (0, 1)
-    ) -> tf.data.Dataset:
-        """The validation examples once, in order, the last batch partial."""
 
 
 class Run:

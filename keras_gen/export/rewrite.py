@@ -24,8 +24,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_gen.layers.convolutions import FastConv2D, FastConv2DTranspose
-from keras_gen.layers.instance import FastInstanceNormalization
+from keras_gen.layers.fast.convolutions import FastConv2D, FastConv2DTranspose
+from keras_gen.layers.fast.instance import FastInstanceNormalization
 from keras_gen.layers.transposed import SubPixelConv2DTranspose, replaceable
 
 Step = Literal["sub-pixel", "instance norm", "batch norm", "kernels", "relu"]

@@ -22,11 +22,11 @@ import keras
 import tensorflow as tf
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
-from keras_gen.engine.latents import LatentSpace
 from keras_gen.engine.model import GenerativeModel, Served, Values, chained
-from keras_gen.engine.optimizers import FusedAdam
+from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.networks.autoencoders import Layout, decoder, encoder
 from keras_gen.ops import reconstruction
+from keras_gen.visual.latent_space import LatentSpace
 
 
 @dataclasses.dataclass(frozen=True)

@@ -22,8 +22,8 @@ from typing import ClassVar
 import keras
 import tensorflow as tf
 
+from keras_gen.diagnostics.gan_health import Health
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
-from keras_gen.engine.health import Health
 from keras_gen.engine.model import Values
 from keras_gen.errors import UserError
 from keras_gen.flags import positive

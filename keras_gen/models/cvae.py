@@ -24,13 +24,13 @@ import tensorflow as tf
 from keras import ops
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
-from keras_gen.engine.latents import LatentSpace
 from keras_gen.engine.model import GenerativeModel, Served
 from keras_gen.flags import Hidden, require_class, require_labels
 from keras_gen.models import vae
 from keras_gen.networks.autoencoders import decoder, encoder
 from keras_gen.ops.conditioning import conditioned
 from keras_gen.ops.latents import latent_vectors
+from keras_gen.visual.latent_space import LatentSpace
 
 _ROWS = 4  # latent vectors on the sheet of classes
 

@@ -24,9 +24,9 @@ import tensorflow as tf
 from keras import layers
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
-from keras_gen.engine.optimizers import FusedAdam
 from keras_gen.engine.schedules import scaled
 from keras_gen.flags import non_negative, positive
+from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.models.vae import VAE, Variational
 from keras_gen.ops.adversarial import discriminator_loss
 from keras_gen.ops.divergences import kl_to_standard_normal, permuted_units

@@ -25,20 +25,20 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.diagnostics.gan_health import TERMS, Health
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
-from keras_gen.engine.health import TERMS, Health
 from keras_gen.engine.model import GenerativeModel, Served, Values
-from keras_gen.engine.optimizers import FusedAdam
-from keras_gen.engine.plots import plane
 from keras_gen.engine.schedules import scaled
 from keras_gen.errors import UserError
 from keras_gen.flags import non_negative, positive
+from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.networks import gan as networks
 from keras_gen.ops import adversarial
 from keras_gen.ops import augmentation as augment
 from keras_gen.ops.divergences import energy_score
 from keras_gen.ops.latents import latent_vectors, seeded_vectors, vectors_of
 from keras_gen.ops.penalties import geometric_penalty
+from keras_gen.visual.plots import plane
 
 _SAMPLES = 64  # pictures of fixed noise that previews show and validation compares with
 _POINTS = 2500  # where an image is a point of a plane, which says nothing alone

@@ -28,10 +28,9 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from keras_gen.diagnostics.gan_health import Health
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
-from keras_gen.engine.health import Health
 from keras_gen.engine.model import Served, Values
-from keras_gen.engine.samples import grid
 from keras_gen.errors import UserError
 from keras_gen.flags import non_negative
 from keras_gen.models.cgan import Conditional
@@ -40,6 +39,7 @@ from keras_gen.networks import gan as networks
 from keras_gen.networks.normalisation import AnyNorm, normalisation
 from keras_gen.ops.information import categorical_information, normal_information
 from keras_gen.ops.latents import latent_vectors, vectors_of
+from keras_gen.visual.sheets import grid
 
 _REACH, _POSITIONS = 2.0, 9  # of the traversals: how far from 0 they go (paper, figure 2), and pictures of each
 _MOST = 10  # categories on a traversal

@@ -20,12 +20,12 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
+from keras_gen.diagnostics.gan_health import TERMS, Health
 from keras_gen.engine.config import Preset, RunConfig
-from keras_gen.engine.health import TERMS, Health
 from keras_gen.engine.model import GenerativeModel, Served
-from keras_gen.engine.optimizers import FusedAdam
 from keras_gen.errors import UserError
 from keras_gen.flags import Hidden, non_negative, positive
+from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.layers.spectral import SpectralNormalization, power_iteration
 from keras_gen.networks.normalisation import Norm
 from keras_gen.networks.patchgan import Patch, patchgan, smallest_image

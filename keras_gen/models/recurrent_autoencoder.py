@@ -32,8 +32,8 @@ from keras import layers
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, chained
-from keras_gen.engine.optimizers import FusedAdam
 from keras_gen.flags import Hidden, positive
+from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.layers.standardisation import InverseStandardisation, Standardisation
 from keras_gen.ops.sequences import mean_over_steps, squared_errors
 

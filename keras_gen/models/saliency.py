@@ -23,9 +23,9 @@ import tensorflow as tf
 
 from keras_gen.engine.config import Preset, RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, Values
-from keras_gen.engine.optimizers import FusedAdam
 from keras_gen.errors import UserError
 from keras_gen.flags import Hidden, non_negative, positive
+from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.networks.normalisation import Norm
 from keras_gen.networks.unet import levels_of, unet
 from keras_gen.ops import saliency

@@ -25,9 +25,9 @@ from keras import layers
 
 from keras_gen.engine.config import Preset, RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, Values
-from keras_gen.engine.optimizers import FusedAdam
 from keras_gen.flags import Hidden, positive
-from keras_gen.layers.convolutions import FastConv2D, FastConv2DTranspose
+from keras_gen.layers.fast.adam import FusedAdam
+from keras_gen.layers.fast.convolutions import FastConv2D, FastConv2DTranspose
 from keras_gen.ops import reconstruction
 
 

@@ -22,16 +22,16 @@ import keras
 import tensorflow as tf
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
-from keras_gen.engine.latents import LatentSpace
 from keras_gen.engine.model import GenerativeModel, Served, chained
-from keras_gen.engine.optimizers import FusedAdam
 from keras_gen.errors import UserError
 from keras_gen.flags import non_negative, positive
+from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.networks.autoencoders import Layout, decoder, encoder
 from keras_gen.ops import reconstruction
 from keras_gen.ops.divergences import kl_to_standard_normal, log_mean_exp, log_normal
 from keras_gen.ops.latents import latent_vectors, vectors_of
 from keras_gen.ops.likelihoods import Likelihood, log_likelihood, parameters_per_channel, picture
+from keras_gen.visual.latent_space import LatentSpace
 
 _SAMPLES = 32  # pictures from the prior on a sheet
 

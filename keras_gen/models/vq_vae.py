@@ -26,10 +26,10 @@ from keras import layers
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, Values, chained
-from keras_gen.engine.optimizers import FusedAdam
 from keras_gen.errors import UserError
 from keras_gen.flags import Hidden, non_negative, positive
-from keras_gen.layers.convolutions import FastConv2D, FastConv2DTranspose
+from keras_gen.layers.fast.adam import FusedAdam
+from keras_gen.layers.fast.convolutions import FastConv2D, FastConv2DTranspose
 from keras_gen.layers.quantisation import VectorQuantiser
 from keras_gen.networks.pixelcnn import pixelcnn
 from keras_gen.ops import autoregressive, reconstruction

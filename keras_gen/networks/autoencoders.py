@@ -10,7 +10,7 @@ from keras import layers
 
 from keras_gen.errors import UserError
 from keras_gen.flags import Hidden, positive
-from keras_gen.layers.convolutions import FastConv2D, FastConv2DTranspose
+from keras_gen.layers.fast.convolutions import FastConv2D, FastConv2DTranspose
 
 Architecture = Literal["conv", "dense"]
 Upsampling = Literal["transposed", "resize"]

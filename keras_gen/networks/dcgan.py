@@ -13,7 +13,7 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-from keras_gen.layers.convolutions import FastConv2D, FastConv2DTranspose
+from keras_gen.layers.fast.convolutions import FastConv2D, FastConv2DTranspose
 from keras_gen.networks.normalisation import AnyNorm, Wrap, as_it_is, normalisation
 from keras_gen.networks.unet import gaussian
 

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import keras
 from keras import layers
 
-from keras_gen.layers.instance import FastInstanceNormalization
+from keras_gen.layers.fast.instance import FastInstanceNormalization
 
 Norm = Literal["instance", "batch"]
 AnyNorm = Literal["batch", "instance", "layer", "none"]

@@ -7,7 +7,7 @@ from typing import Literal
 import keras
 from keras import layers
 
-from keras_gen.layers.convolutions import FastConv2D
+from keras_gen.layers.fast.convolutions import FastConv2D
 from keras_gen.networks.normalisation import AnyNorm, Wrap, as_it_is, normalisation
 from keras_gen.networks.unet import gaussian
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-from keras_gen.layers.convolutions import FastConv2D, FastConv2DTranspose
 from keras_gen.layers.dropout import PermanentDropout
+from keras_gen.layers.fast.convolutions import FastConv2D, FastConv2DTranspose
 from keras_gen.networks.normalisation import Norm, normalisation
 
 

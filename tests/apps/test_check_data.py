@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from apps.check_data import main
-from keras_gen.data.facades import PALETTE, draw_pair
+from keras_gen.data.builtin.facades import PALETTE, draw_pair
 
 
 @pytest.fixture

@@ -16,11 +16,11 @@ from sklearn.datasets import load_digits
 from apps import evaluate, generate, train_gan, train_sgan
 from apps._data import reopen
 from keras_gen import models
-from keras_gen.data.facades import CLASSES, PALETTE, draw_pair
-from keras_gen.data.image_sets import ImagesConfig, open_images
+from keras_gen.data.builtin.facades import CLASSES, PALETTE, draw_pair
+from keras_gen.data.builtin.points import RING
+from keras_gen.data.images import ImagesConfig, open_images
 from keras_gen.data.noisy import NoisyConfig, open_noisy
 from keras_gen.data.pairs import PairsConfig
-from keras_gen.data.points import RING
 from keras_gen.data.sequences import SequencesConfig
 from keras_gen.engine.checkpoints import Checkpoints, Progress
 from keras_gen.engine.config import Setup

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from apps import evaluate, train_pix2pix, train_saliency, translate
-from keras_gen.data.popout import draw_scene, scenes_folder
+from keras_gen.data.builtin.saliency_scenes import draw_scene, scenes_folder
 
 
 @pytest.fixture(scope="module")

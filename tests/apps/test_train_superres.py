@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from apps import train_superres_autoencoder, translate
-from keras_gen.data.facades import draw_pair
+from keras_gen.data.builtin.facades import draw_pair
 
 
 @pytest.fixture(scope="module")

@@ -21,12 +21,12 @@ from PIL import Image
 from apps import export, train_pix2pix
 from apps.web import vendor as vendoring
 from apps.web.__main__ import contents, exported, main
-from keras_gen.data.facades import CLASSES, PALETTE
-from keras_gen.engine.localhost import LocalServer
+from keras_gen.data.builtin.facades import CLASSES, PALETTE
 from keras_gen.errors import UserError
 from keras_gen.export.metadata import Metadata, Origin, read_metadata
 from keras_gen.export.saved_model import from_levels, to_levels
 from keras_gen.export.tflite import TFLiteModel, write_tflite
+from keras_gen.inference.local_server import LocalServer
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "edge.md"
 SIZE = 32

@@ -7,8 +7,8 @@ import tensorflow as tf
 from PIL import Image
 
 from apps.pack_data import main
+from keras_gen.data.files.records import write_shard
 from keras_gen.data.pairs import PairsConfig, open_pairs
-from keras_gen.data.records import write_shard
 
 
 @pytest.fixture

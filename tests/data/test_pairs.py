@@ -9,9 +9,10 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from keras_gen.data import folders, images
-from keras_gen.data.facades import facades_folder
-from keras_gen.data.pair_sources import BUILT_IN
+from keras_gen.data.builtin.facades import facades_folder
+from keras_gen.data.files import codecs as images
+from keras_gen.data.files import folders
+from keras_gen.data.files.pair_sources import BUILT_IN
 from keras_gen.data.pairs import PairsConfig, open_pairs
 from keras_gen.errors import UserError
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_gen.data.builtin.waves import KINDS, normal_waves
 from keras_gen.data.sequences import SequencesConfig, open_sequences, read_sequences
-from keras_gen.data.waves import KINDS, normal_waves
 from keras_gen.errors import UserError
 
 

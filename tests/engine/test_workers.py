@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from apps import launch
 from benchmarks.kill_resume import differences
-from keras_gen.engine.fleet import run_fleet
+from keras_gen.cli.launcher import run_fleet
 from keras_gen.engine.strategy import is_chief
 
 TRAIN = [sys.executable, "-m", "apps.train_pix2pix", "--preset", "tiny", "--distribute", "multiworker"]

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gen.engine.export_report import lines
 from keras_gen.engine.model import Served
 from keras_gen.errors import UserError
 from keras_gen.export.exporter import ExportError, Plan, compare, export
 from keras_gen.networks.unet import unet
+from keras_gen.visual.export_report import lines
 
 
 class Tangent(keras.layers.Layer):

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from keras_gen.data.points import GRID, RING
+from keras_gen.data.builtin.points import GRID, RING
 from keras_gen.metrics.modes import SAMPLES, Modes
 
 CENTRES = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])

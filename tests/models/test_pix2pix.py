@@ -8,10 +8,10 @@ import pytest
 import tensorflow as tf
 from conformance import Case, Conformance, sgd, step
 
-from keras_gen.engine.optimizers import FusedAdam
 from keras_gen.errors import UserError
 from keras_gen.export.rewrite import in_keras_layers
-from keras_gen.layers import convolutions
+from keras_gen.layers.fast import convolutions
+from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.layers.spectral import SpectralNormalization
 from keras_gen.models.pix2pix import PRESETS, Config, Pix2Pix
 from keras_gen.networks.patchgan import receptive_field

@@ -8,11 +8,11 @@ import pytest
 import tensorflow as tf
 from conformance import Case, Conformance
 
-from keras_gen.engine.latents import survey
 from keras_gen.errors import UserError
 from keras_gen.models.vae import VAE, Config
 from keras_gen.ops.divergences import kl_to_standard_normal, log_normal
 from keras_gen.ops.latents import vectors_of
+from keras_gen.visual.latent_views import survey
 
 TINY = Config(image_size=9, channels=2, latent=3, hidden=(8, 6), filters=2)
 PLAYERS = {"vae": ("encoder", "decoder")}

@@ -1,0 +1,225 @@
+"""Images that lie in one array: idx files (the layout of MNIST) and NumPy's .npy and .npz.
+
+Files are untrusted: headers are compared with what follows, nothing is unpickled, and no more is read than asked for.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import re
+import struct
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from keras_gen.data.files.folders import shown
+from keras_gen.errors import UserError
+
+MOST_CLASSES = 65536
+
+IMAGE_NAMES = {"train": ("x_train", "train_images"), "val": ("x_val", "val_images"), "test": ("x_test", "test_images")}
+LABEL_NAMES = {"train": ("y_train", "train_labels"), "val": ("y_val", "val_labels"), "test": ("y_test", "test_labels")}
+WHOLE_NAMES = (("images", "x"), ("labels", "y"))  # where there are no parts
+_KNOWN = {
+    name for names in (*IMAGE_NAMES.values(), *LABEL_NAMES.values(), *WHOLE_NAMES, ("classes",)) for name in names
+}
+NAMES = "images and labels, x and y, x_train and y_train (_val, _test), train_images and train_labels (val_, test_)"
+
+_UNSIGNED_BYTE = 8  # idx's code of the only type that images and labels have
+_IDX = re.compile(r"(?P<part>.*?)images(?P<kind>[-._]idx)[34](?P<rest>-ubyte(?:\.gz)?)", re.IGNORECASE)
+_DAMAGE = (OSError, EOFError, ValueError, KeyError, NotImplementedError, MemoryError, zlib.error, zipfile.BadZipFile)
+
+
+@dataclass(frozen=True, eq=False)
+class Arrays:
+    """Images of one size and their labels, -1 where there are none.
+
+    Attributes:
+      images: uint8 or uint16 (n, height, width, 1, 3 or 4).
+      labels: int32 (n,).
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+@dataclass(frozen=True)
+class ArrayParts:
+    """The parts of one data set; `held` is None if nothing is set apart."""
+
+    train: Arrays
+    held: Arrays | None
+    classes: tuple[str, ...]
+    rule: str
+
+
+def holds_idx(folder: Path) -> bool:
+    """Whether a folder has idx files of images."""
+    return any(_IDX.fullmatch(file.name) for file in folder.iterdir())
+
+
+def read_idx(path: Path, most_bytes: int) -> ArrayParts:
+    """Reads a file of images, or a folder of those of training and of t10k, test or val; labels are found by name.
+
+    Args:
+      path: such as train-images-idx3-ubyte.gz; its labels are train-labels-idx1-ubyte, with or without .gz.
+      most_bytes: refuse more pixels than that, a guard against headers that lie and files that inflate.
+
+    Raises:
+      UserError: a file is damaged, or of another kind, or labels do not fit.
+    """
+    folder, names = (
+        (path, sorted(file.name for file in path.iterdir())) if path.is_dir() else (path.parent, [path.name])
+    )
+    parts: dict[str, list[Path]] = {"train": [], "val": [], "test": []}
+    for match in filter(None, map(_IDX.fullmatch, names)):
+        words = match["part"].lower()
+        part = "test" if "t10k" in words or "test" in words else "val" if "val" in words else "train"
+        parts[part].append(folder / match.string)
+    if path.is_file():
+        parts = {"train": [path]}
+    for files in parts.values():
+        if len(files) > 1:
+            raise UserError(
+                f"{shown(folder)} holds both {shown(files[0].name)} and {shown(files[1].name)}; accepted is one file "
+                "of images for each part, or the name of one file."
+            )
+    found = {part: _idx_pair(files[0], most_bytes) for part, files in parts.items() if files}
+    return _parts(found, None, path)
+
+
+def read_numpy(path: Path, most_bytes: int) -> ArrayParts:
+    """Reads a .npy of images, or a .npz of arrays with the names of NAMES; `classes` there may name the labels.
+
+    Raises:
+      UserError: the file is damaged, or its arrays are not images and labels.
+    """
+    single = path.suffix.lower() == ".npy"
+    try:
+        if single:
+            _refuse_large(path.stat().st_size, most_bytes, path)
+            there = {"images": np.load(path, allow_pickle=False)}
+        else:
+            with zipfile.ZipFile(path) as archive:
+                _refuse_large(sum(member.file_size for member in archive.infolist()), most_bytes, path)
+            with np.load(path, allow_pickle=False) as archive:
+                there = {name: archive[name] if name in _KNOWN else None for name in archive.files}
+    except _DAMAGE as error:
+        raise UserError(f"{shown(path)} is damaged, no NumPy file, or holds objects instead of numbers.") from error
+    arrays = {name: array for name, array in there.items() if isinstance(array, np.ndarray)}
+    found = {}
+    for part in IMAGE_NAMES:
+        whole = WHOLE_NAMES if part == "train" else ((), ())
+        images, labels = (
+            next((name for name in names if name in arrays), None)
+            for names in ((*IMAGE_NAMES[part], *whole[0]), (*LABEL_NAMES[part], *whole[1]))
+        )
+        if images:
+            named = shown(path) if single else f"{images} of {shown(path)}"
+            found[part] = _checked(arrays[images], arrays[labels] if labels else None, named)
+    if "train" not in found:
+        raise UserError(
+            f"{shown(path)} holds {', '.join(map(shown, list(there)[:8])) or 'nothing'}; accepted are {NAMES}."
+        )
+    return _parts(found, arrays.get("classes"), path)
+
+
+def _parts(found: dict[str, Arrays], names: np.ndarray | None, path: Path) -> ArrayParts:
+    if "train" not in found:
+        raise UserError(f"{shown(path)} holds no images for training, only {' and '.join(found)}.")
+    train = found["train"]
+    held = next((part for part in ("val", "test") if part in found), None)
+    if names is not None and (names.ndim != 1 or names.dtype.kind != "U"):
+        raise UserError(f"classes of {shown(path)} is {_described(names)}; accepted is a vector of strings.")
+    count = int(train.labels.max()) + 1 if names is None else len(names)
+    classes = tuple(map(str, range(count) if names is None else names))
+    for part in filter(None, ("train", held)):
+        if (largest := int(found[part].labels.max())) >= count:
+            accepted = f"0 to {count - 1}" if count else "none, as training has none"
+            raise UserError(f"{shown(path)} holds the label {largest} for {part}; accepted are labels from {accepted}.")
+    return ArrayParts(train, found.get(held), classes, f"its own {held} part" if held else "")
+
+
+def _checked(images: np.ndarray, labels: np.ndarray | None, name: str) -> Arrays:
+    """`images` with a channel axis, in the order of this machine's bytes, and their labels.
+
+    Raises:
+      UserError: of another type or shape, or not as many of one as of the other.
+    """
+    shaped = images[..., np.newaxis] if images.ndim == 3 else images
+    shaped = shaped.astype(shaped.dtype.newbyteorder("="), copy=False)
+    if shaped.dtype not in (np.uint8, np.uint16) or shaped.ndim != 4 or shaped.shape[3] not in (1, 3, 4):
+        raise UserError(
+            f"{name} is {_described(images)}; accepted are images of type uint8 or uint16 and shape (number, height, "
+            "width) or (number, height, width, 1, 3 or 4)."
+        )
+    if not shaped.size:
+        raise UserError(f"{name} is {_described(images)}, which holds no images.")
+    if labels is None:
+        ids = np.full(len(images), -1, np.int32)
+    else:
+        flat = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
+        if flat.dtype.kind not in "iu" or flat.ndim != 1:
+            raise UserError(
+                f"the labels of {name} are {_described(labels)}; accepted are whole numbers, one per image."
+            )
+        if len(flat) != len(images):
+            raise UserError(f"{name} has {len(images)} images and {len(flat)} labels; accepted is one label per image.")
+        if flat.min() < -1 or flat.max() >= MOST_CLASSES:
+            raise UserError(
+                f"the labels of {name} run from {flat.min()} to {flat.max()}; accepted are classes from 0 to "
+                f"{MOST_CLASSES - 1}, and -1 where there is none."
+            )
+        ids = flat.astype(np.int32)
+    return Arrays(shaped, ids)
+
+
+def _described(array: np.ndarray) -> str:
+    return f"an array of type {array.dtype} and shape {array.shape}"
+
+
+def _idx_pair(file: Path, most_bytes: int) -> Arrays:
+    match = _IDX.fullmatch(file.name)
+    labels = None
+    if match:
+        stem = f"{match['part']}labels{match['kind']}1-ubyte"
+        labels = next((file.with_name(stem + end) for end in ("", ".gz") if file.with_name(stem + end).exists()), None)
+    images = _read_idx(file, (3, 4), most_bytes)
+    return _checked(images, None if labels is None else _read_idx(labels, (1,), most_bytes), shown(file))
+
+
+def _read_idx(file: Path, ranks: tuple[int, ...], most_bytes: int) -> np.ndarray:
+    try:
+        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
+            magic = stream.read(4)
+            if len(magic) < 4 or magic[:3] != bytes([0, 0, _UNSIGNED_BYTE]) or magic[3] not in ranks:
+                raise UserError(
+                    f"{shown(file)} begins with {magic.hex() or 'nothing'}; accepted is an idx file of unsigned bytes "
+                    f"in {' or '.join(map(str, ranks))} dimension{'s' * (ranks != (1,))}."
+                )
+            shape = struct.unpack(f">{magic[3]}I", stream.read(4 * magic[3]))
+            size = math.prod(shape)
+            _refuse_large(size, most_bytes, file)
+            content = stream.read(size + 1)
+    except struct.error as error:
+        raise UserError(f"{shown(file)} ends within its header.") from error
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise UserError(f"{shown(file)} is damaged or ends early.") from error
+    except OSError as error:
+        raise UserError(f"{shown(file)} cannot be read: {error.strerror or error}.") from error
+    if len(content) != size:
+        holds = f"only {len(content):,}" if len(content) < size else "more"
+        raise UserError(f"{shown(file)} announces {size:,} bytes in its header and holds {holds}.")
+    return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+def _refuse_large(size: int, most_bytes: int, file: Path) -> None:
+    if size > most_bytes:
+        raise UserError(
+            f"{shown(file)} holds {size / 2**30:.2f} GiB, and --cache-gib {most_bytes / 2**30:g} accepts no more than "
+            "that in memory."
+        )

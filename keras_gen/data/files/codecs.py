@@ -1,0 +1,353 @@
+"""Image files to arrays and back: one decoder for training, translation and checks.
+
+JPEG, PNG (8 and 16 bit), WebP, BMP and the first frame of GIF. Pillow decodes everything but 16-bit PNG,
+whose colour it would cut to 8 bits; that one goes through `tf.io.decode_png`. Pillow takes 1.0 ms for a
+512x256 JPEG where TensorFlow takes 0.7 to 1.1 ms, releases the GIL meanwhile and reads every format: a second
+decoder would buy two behaviours and no time.
+
+Files are untrusted. What has more pixels than asked for is refused by its header. What ends early is refused too,
+also where Pillow would fill the rest with grey or black: see `_ends_early`. PNG checksums are verified.
+
+Rules, the same for every format:
+- EXIF orientation is applied: the array shows what a viewer shows.
+- Transparency is composited on white, unless four channels are asked for.
+- Grey stays one channel, everything else is RGB; palettes are expanded.
+"""
+
+import io
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from keras_gen.data.files.folders import shown
+from keras_gen.errors import UserError
+
+MAX_PIXELS = 100_000_000
+"""Pixels of an image that are decoded unless more are asked for: 300 MB as RGB."""
+
+Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit cannot be set per call, and warns on the screen below it
+
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
+_EXIF_ORIENTATION = 0x0112
+_DAMAGE = (  # what Pillow, zlib and TensorFlow raise for damaged files
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    KeyError,
+    OverflowError,
+    struct.error,
+    zlib.error,
+    tf.errors.InvalidArgumentError,
+)
+_LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as Pillow's and TensorFlow's grey
+
+
+class UnreadableImage(UserError):
+    """A file that no decoder can read: truncated, of another kind, or absurdly large.
+
+    Attributes:
+      truncated: it begins as an image and is damaged or ends early.
+    """
+
+    truncated = False
+
+
+class ImageInfo(NamedTuple):
+    """What the header of an image file says, after orientation: sizes in pixels."""
+
+    width: int
+    height: int
+    channels: int  # 1 or 3: transparency is composited and not counted
+    bits: int  # 8 or 16 per channel
+    holds_ids: bool  # grey or palette and lossless: its values can be label ids
+    form: str  # PNG, JPEG, WEBP, BMP or GIF, whatever the file is called
+    alpha: bool  # has an alpha channel or a transparent colour
+    cmyk: bool  # four inks, converted to RGB without a colour profile
+    orientation: int  # EXIF 1..8; 1 is upright
+    animated: bool  # has further frames, which are ignored
+
+
+def read_contents(path: Path | str) -> bytes:
+    """The bytes of one file.
+
+    Raises:
+      UnreadableImage: the file is missing or cannot be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise UnreadableImage(f"{shown(path)} cannot be read: {error.strerror}.") from error
+
+
+def read_image(path: Path | str, channels: int | None = None) -> np.ndarray:
+    """Decodes one file. See `decode_image`.
+
+    Raises:
+      UnreadableImage: the file is missing or cannot be decoded.
+    """
+    return decode_image(read_contents(path), shown(path), channels)
+
+
+def decode_image(contents: bytes, name: str, channels: int | None = None, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Decodes the bytes of one image file.
+
+    Args:
+      contents: an encoded image.
+      name: what to call it in an error.
+      channels: 1, 3 or 4 to convert to grey, RGB or RGBA; None follows the file (1 or 3).
+      max_pixels: more than that are refused before anything is decoded.
+
+    Returns:
+      uint8 or, for 16-bit PNG, uint16; shape (height, width, channels).
+
+    Raises:
+      UnreadableImage: the bytes cannot be decoded.
+    """
+    with _opened(contents, name, max_pixels) as image:
+        if _is_png16(image, contents):
+            array = _decode_png16(contents)
+        else:
+            array = np.asarray(image.convert(_expanded_mode(image)))
+            _refuse_early_end(image, contents)
+        array = array[..., np.newaxis] if array.ndim == 2 else array
+        return convert_channels(_upright(array, _orientation(image)), channels)
+
+
+def decode_ids(contents: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Decodes a label map: the stored grey values or palette indices, without colour conversion.
+
+    Returns:
+      uint8 or uint16 ids, shape (height, width, 1).
+
+    Raises:
+      UnreadableImage: the bytes cannot be decoded.
+      UserError: the file holds colours, transparency or lossy values.
+    """
+    with _opened(contents, name, max_pixels) as image:
+        if not _holds_ids(image):
+            raise UserError(
+                f"{name} is {image.format} in mode {image.mode}, and label ids are read from grey or palette "
+                "PNG, BMP or GIF."
+            )
+        if _is_png16(image, contents):
+            return _upright(_decode_png16(contents), _orientation(image))
+        ids = np.asarray(image).astype(np.uint8)
+        _refuse_early_end(image, contents)
+        if image.format == "PNG" and image.mode == "L":  # Pillow spreads 2- and 4-bit grey over 0..255
+            ids //= 255 // (2 ** min(contents[24], 8) - 1)
+        return _upright(ids[..., np.newaxis], _orientation(image))
+
+
+def probe(contents: bytes, name: str, max_pixels: int = MAX_PIXELS) -> ImageInfo:
+    """Reads the header only.
+
+    Raises:
+      UnreadableImage: there is no header of a known image format, or it announces too many pixels.
+    """
+    with _opened(contents, name, max_pixels) as image:
+        orientation = _orientation(image)
+        mode = _expanded_mode(image)
+        return ImageInfo(
+            *(image.size if orientation < 5 else image.size[::-1]),
+            channels=1 if mode in ("L", "LA") else 3,
+            bits=16 if _is_png16(image, contents) else 8,
+            holds_ids=_holds_ids(image),
+            form="JPEG" if image.format == "MPO" else image.format,  # a JPEG with more pictures behind it
+            alpha=mode in ("LA", "RGBA"),
+            cmyk=image.mode == "CMYK",
+            orientation=orientation,
+            animated=image.format in ("GIF", "PNG", "WEBP") and image.is_animated,
+        )
+
+
+def convert_channels(array: np.ndarray, channels: int | None) -> np.ndarray:
+    """Grey, RGB or RGBA from any of L, LA, RGB, RGBA.
+
+    Args:
+      array: uint8 or uint16 (..., height, width, 1 to 4).
+      channels: 1, 3, 4, or None for 1 or 3, whichever loses no colour.
+
+    Returns:
+      The same type, shape (..., height, width, channels). Without an alpha channel in the result, transparent
+      pixels are composited on white: value * alpha + white * (1 - alpha).
+    """
+    white = np.iinfo(array.dtype).max
+    alpha = array[..., -1:] if array.shape[-1] in (2, 4) else None
+    colour = array if alpha is None else array[..., :-1]
+    if channels == 4:
+        alpha = np.full_like(array[..., :1], white) if alpha is None else alpha
+        return np.concatenate([np.broadcast_to(colour, (*colour.shape[:-1], 3)), alpha], axis=-1)
+    if alpha is not None and alpha.min() < white:
+        wide = colour.astype(np.uint32) * alpha + np.uint32(white) * (white - alpha.astype(np.uint32))
+        colour = ((wide + white // 2) // white).astype(array.dtype)
+    if channels == 1 and colour.shape[-1] == 3:
+        return np.rint(colour @ _LUMA).astype(array.dtype)[..., np.newaxis]
+    if channels == 3 and colour.shape[-1] == 1:
+        return np.repeat(colour, 3, axis=-1)
+    return colour
+
+
+def to_float(array: np.ndarray) -> np.ndarray:
+    """uint8 or uint16 to float32 in [-1, 1]: 0 is -1 and the type's largest value 1."""
+    return array.astype(np.float32) / np.float32(np.iinfo(array.dtype).max / 2) - np.float32(1)
+
+
+def to_uint8(array: np.ndarray) -> np.ndarray:
+    """float in [-1, 1] to uint8, rounded; values beyond the range are clipped."""
+    return np.rint(np.clip((np.asarray(array, np.float32) + 1) * 127.5, 0, 255)).astype(np.uint8)
+
+
+@contextmanager
+def _opened(contents: bytes, name: str, max_pixels: int) -> Iterator[Image.Image]:
+    if not contents:
+        raise UnreadableImage(f"{name} is empty.")
+    try:
+        with Image.open(io.BytesIO(contents), formats=_FORMATS) as image:
+            if image.width * image.height > max_pixels:
+                raise UnreadableImage(
+                    f"{name} says it has {image.width}x{image.height} pixels, and --max-pixels accepts {max_pixels:,}."
+                )
+            yield image
+    except Image.UnidentifiedImageError as error:
+        raise UnreadableImage(f"{name} is not a PNG, JPEG, WebP, BMP or GIF image.") from error
+    except UserError:
+        raise
+    except _DAMAGE as error:
+        unreadable = UnreadableImage(f"{name} is truncated or damaged.")
+        unreadable.truncated = True
+        raise unreadable from error
+
+
+def _is_png16(image: Image.Image, contents: bytes) -> bool:
+    return image.format == "PNG" and contents[24] == 16  # the bit depth, a fixed place in the first chunk
+
+
+def _holds_ids(image: Image.Image) -> bool:
+    return image.format in ("PNG", "BMP", "GIF") and image.mode in ("1", "L", "P", "I;16")
+
+
+def _expanded_mode(image: Image.Image) -> str:
+    """The mode to decode into: palettes expanded, a transparent colour turned into an alpha channel."""
+    colour = "L" if image.mode in ("1", "L", "LA", "I", "I;16") else "RGB"
+    transparent = image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info
+    return {"L": "LA", "RGB": "RGBA"}[colour] if transparent else colour
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF orientation 1..8; read from `info`, because `getexif` would decode the whole of a PNG."""
+    exif = Image.Exif()
+    exif.load(image.info.get("exif"))
+    return exif.get(_EXIF_ORIENTATION, 1)
+
+
+def _upright(array: np.ndarray, orientation: int) -> np.ndarray:
+    if orientation >= 5:
+        array = array.swapaxes(0, 1)
+    vertical, horizontal = {2: (1, -1), 3: (-1, -1), 4: (-1, 1), 6: (1, -1), 7: (-1, -1), 8: (-1, 1)}.get(
+        orientation, (1, 1)
+    )
+    return array[::vertical, ::horizontal]
+
+
+def _decode_png16(contents: bytes) -> np.ndarray:
+    _verify_png(contents)
+    return tf.io.decode_png(contents, dtype=tf.uint16).numpy()
+
+
+def _refuse_early_end(image: Image.Image, contents: bytes) -> None:
+    """Raises ValueError for a decoded image whose data ended before the last pixel, and for wrong PNG checksums.
+
+    Pillow notices when the file ends. It does not when the pixels do: a JPEG whose header promises more rows than
+    are there, or that was cut and closed with an end marker, becomes grey from there on (a progressive one blurred), a
+    PNG black. The looks of the last pixels tell whether a closer look is needed, so that it seldom costs anything.
+    """
+    if image.format == "PNG":
+        _verify_png(contents)
+        last_row = image.crop((0, image.height - 1, image.width, image.height))
+        if (image.info.get("interlace") or not last_row.getbbox()) and not _png_is_complete(contents):
+            raise ValueError("the pixel data end early")
+    elif image.format in ("JPEG", "MPO"):
+        left, top = (8 * ((length - 1) // 8) for length in image.size)
+        last_block = image.crop((left, top, *image.size)).getextrema()
+        grey = {127, 128} >= set(np.ravel(last_block))  # what coefficients of zero decode to; 127 in inverted CMYK
+        if (grey or image.info.get("progressive")) and not _jpeg_is_complete(image, contents):
+            raise ValueError("the pixel data end early")
+
+
+def _verify_png(contents: bytes) -> None:
+    """Raises ValueError unless all chunks up to IEND are there and have the right checksums.
+
+    Pillow does not check those of the pixels, libpng not those of chunks it does not need.
+    """
+    for kind, data, checksum in _png_chunks(contents):
+        if zlib.crc32(data, zlib.crc32(kind)) != checksum:
+            raise ValueError(f"wrong checksum of {kind!r}")
+
+
+def _png_chunks(contents: bytes) -> Iterator[tuple[bytes, memoryview, int]]:
+    """(kind, data, checksum) of the chunks of a PNG file; struct.error where it ends before IEND."""
+    view, at, kind = memoryview(contents), 8, b""
+    while kind != b"IEND":
+        length, kind = struct.unpack_from(">I4s", contents, at)
+        (checksum,) = struct.unpack_from(">I", contents, at + 8 + length)
+        yield kind, view[at + 8 : at + 8 + length], checksum
+        at += 12 + length
+
+
+def _png_is_complete(contents: bytes) -> bool:
+    """Whether the pixel data of a PNG file inflate to as many bytes as its header promises."""
+    pixels = b"".join(data for kind, data, _ in _png_chunks(contents) if kind == b"IDAT")
+    width, height, depth, colour, _, _, interlaced = struct.unpack_from(">IIBBBBB", contents, 16)
+    bits = depth * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
+    promised = 0
+    for left, top, right, down in _ADAM7 if interlaced else ((0, 0, 1, 1),):
+        columns, rows = -(-(width - left) // right), -(-(height - top) // down)
+        if columns > 0:
+            promised += max(rows, 0) * (1 + (columns * bits + 7) // 8)
+    return len(zlib.decompressobj().decompress(pixels, promised)) == promised
+
+
+_ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+"""Left, top and steps to the right and down of the seven passes of an interlaced PNG (its specification, 8.2)."""
+
+_SCAN_END = re.compile(rb"\xff+(?=[^\x00\xd0-\xd7\xff])")  # a marker that is neither a stuffed byte nor a restart
+_NOISE = b"".join(  # random bytes without 0xff, between the eight restart markers for decoders that wait for one
+    bytes(np.random.default_rng(number).integers(0, 255, 64, np.uint8)) + bytes([0xFF, 0xD0 + number % 8])
+    for number in range(16)
+)
+
+
+def _jpeg_is_complete(image: Image.Image, contents: bytes) -> bool:
+    """Whether a JPEG file holds data for all of its pixels.
+
+    A decoder that has read all pixels does not look at what follows; one that has not takes it for pixels. So noise
+    is put behind the data of every scan, and a complete picture stays as it is. Arithmetic coding, whose encoders leave
+    out zeros at the end, cannot be told that way and counts as complete.
+    """
+    pieces, at, start = [], 2, 0
+    while (mark := contents[at : at + 2]) != b"\xff\xd9":
+        if mark[:1] != b"\xff" or len(mark) < 2:
+            break  # bytes between segments, which decoders skip: from here on nothing is certain
+        if 0xC9 <= mark[1] <= 0xCF and mark[1] != 0xCC:
+            return True
+        if mark[1] == 0xFF:
+            at += 1
+            continue
+        at += 2 + struct.unpack_from(">H", contents, at + 2)[0]
+        if mark[1] == 0xDA:
+            end = _SCAN_END.search(contents, at)
+            at = end.start() if end else len(contents)
+            pieces += [contents[start:at], _NOISE]
+            start = at
+    with Image.open(io.BytesIO(b"".join([*pieces, contents[start:]])), formats=_FORMATS) as noisy:
+        return noisy.tobytes() == image.tobytes()

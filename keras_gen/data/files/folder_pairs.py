@@ -1,0 +1,84 @@
+"""Two folders of images that are compared file by file, matched by their names without the endings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_gen.data.files import codecs as images
+from keras_gen.data.files.folders import listed, shown
+from keras_gen.data.files.pair_sources import parallel
+from keras_gen.errors import UserError
+
+_BATCH = 64  # images at most that are compared at a time ...
+_PIXELS = 2**22  # ... as far as this many pixels go
+
+
+class Compared(NamedTuple):
+    """An image and its reference."""
+
+    name: str  # of both files, without their ending
+    image: Path
+    reference: Path
+    shape: tuple[int, int, int]  # height and width of both, and 3 channels if one of them has colour, else 1
+
+
+def find_compared(folder: Path, reference: Path, *, skip_bad: bool) -> tuple[list[Compared], list[str]]:
+    """The files of two folders that can be compared, all decoded once.
+
+    Args:
+      folder: images, from `--images`.
+      reference: what they should be, from `--reference`.
+      skip_bad: leave out files without partner, of another size than their partner's or damaged, instead of refusing.
+
+    Returns:
+      The pairs in the order of `folder`'s names, and a sentence for everything that is left out.
+
+    Raises:
+      UserError: a folder holds no images or two of one name, no names agree, or files cannot be compared and
+        `skip_bad` is not given.
+    """
+    for flag, path in (("--images", folder), ("--reference", reference)):
+        if not path.is_dir():
+            raise UserError(f"{flag} got {shown(path)}, which is no folder; accepted is a folder of images.")
+    source = parallel(folder, reference)
+    bad = [f"{file} has no partner in the other folder." for file in source.alone]
+    bad += [f"{file} is a link that leads nowhere." for file in source.broken]
+    good = []
+    for index in range(source.size):
+        files = source.files(index)
+        try:
+            shapes = [images.read_image(file).shape for file in files]
+        except images.UnreadableImage as error:
+            bad.append(str(error))
+            continue
+        (height, width), (high, wide) = (shape[:2] for shape in shapes)
+        if (height, width) == (high, wide):
+            channels = max(shape[2] for shape in shapes)
+            good.append(Compared(source.stem(index), *files, (height, width, channels)))
+        else:
+            bad.append(f"{shown(files[0])} is {width}x{height} and {shown(files[1])} {wide}x{high}.")
+    if bad and not (skip_bad and good):
+        remedy = ", and --skip-bad leaves them out" if good else ""
+        raise UserError(f"{len(bad)} of the files cannot be compared ({listed(bad)}){remedy}.")
+    return good, bad
+
+
+def batches(pairs: Sequence[Compared]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The images and their references in order, as many at a time as follow each other in one shape.
+
+    Yields:
+      Two float32 (batch, height, width, channels) in [-1, 1], transparency on white; grey beside RGB is repeated.
+    """
+    for (height, width, channels), group in groupby(pairs, key=lambda pair: pair.shape):
+        alike = list(group)
+        count = min(_BATCH, max(1, _PIXELS // (height * width)))
+        for start in range(0, len(alike), count):
+            sides = zip(*((pair.image, pair.reference) for pair in alike[start : start + count]), strict=True)
+            yield tuple(
+                np.stack([images.to_float(images.read_image(file, channels)) for file in side]) for side in sides
+            )

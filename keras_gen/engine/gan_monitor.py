@@ -1,0 +1,165 @@
+"""The health monitor of a run: measures at each preview what `diagnostics.gan_health` judges, and says so."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Any, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from keras_gen.diagnostics.gan_health import TOO_EARLY, Health, Look, judge
+from keras_gen.engine.callbacks import NotFinite, StepCallback
+from keras_gen.engine.checkpoints import Progress
+from keras_gen.ops.diversity import FEWEST, Reference, modes_reached
+
+_MOST, _VALUES = 256, 2**20  # samples that are compared, and values in all of them; `FEWEST` at least
+_PART = 2**21  # values that are drawn at a time
+
+
+class Validation(Protocol):
+    """What the monitor asks of a data set."""
+
+    val_size: int
+    centres: np.ndarray | None
+
+    def validation(self, batch_size: int, *, limit: int | None = None) -> Iterable[Any]:
+        """The validation examples, in order."""
+
+
+def how_many(values: int) -> int:
+    """Samples to compare of so many values each: 256, fewer of large pictures, but 32 at least."""
+    return int(np.clip(_VALUES // values, FEWEST, _MOST))
+
+
+class HealthMonitor(StepCallback):
+    """One line about the health of the run at each preview; the same, and what it rests on, in TensorBoard.
+
+    Comes before the previews, whose page shows the verdict too. Use it as a context, so that losses which are not
+    finite are its last verdict.
+    """
+
+    def __init__(
+        self,
+        progress: Progress,
+        health: Health,
+        data: Validation,
+        example: Any,
+        writer: tf.summary.SummaryWriter,
+        say: Callable[[str], None],
+        *,
+        every: int,
+        end: int,
+    ) -> None:
+        """Args:
+        progress: of the run; its `health` is what the monitor remembers.
+        health: of the model.
+        data: whose validation examples, and modes where they are known, samples are compared with.
+        example: a batch of them.
+        writer: of TensorBoard's files.
+        say: tells the user a line.
+        every: steps between two previews.
+        end: the last step of the run.
+        """
+        super().__init__(progress)
+        self._health, self._writer, self._say = health, writer, say
+        self._every, self._end = every, end
+        self._before: dict[str, list[np.ndarray]] = {}
+        self._ratios: dict[str, float] = {}
+        pictures = np.asarray(health.real(example))
+        count = min(how_many(pictures[0].size), data.val_size)
+        self._part = max(1, _PART // pictures[0].size)
+        self._batch, self._reference, self._centres = None, None, data.centres
+        if count >= FEWEST:
+            self._batch = next(iter(data.validation(count, limit=count)))
+            reference = Reference(health.real(self._batch))
+            self._reference = reference if reference.distance else None  # of one picture, nothing is a share
+
+    def __enter__(self) -> HealthMonitor:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if isinstance(error, NotFinite):
+            with self._writer.as_default(step=self.progress.step):
+                tf.summary.text("health", f"not finite: {error}")
+
+    def on_train_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        most = self.model.steps_at_once  # of the call that follows
+        step = self.progress.step
+        if step % self._every + most >= self._every or step + most >= self._end:
+            # Copies: TensorFlow may change a variable where it lies.
+            self._before = {
+                player: [np.array(v) for v in self.model.player_variables(player)] for player in self.model.players
+            }
+
+    def after_steps(self, logs: Mapping[str, np.ndarray]) -> None:
+        self.progress.health.add(logs, self.progress.step)
+        self._ratios = {player: self._change(player) / self._taken for player in self._before}
+        self._before = {}
+        if self.due(self._every):
+            self.look()
+
+    def _change(self, player: str) -> float:
+        """Norm of the change of a player's weights in the last call, as a share of their norm before."""
+        before, after = self._before[player], self.model.player_variables(player)
+        change = sum(float(np.sum((np.asarray(v) - old) ** 2)) for v, old in zip(after, before, strict=True))
+        size = sum(float(np.sum(old**2)) for old in before)
+        return float((change / max(size, 1e-30)) ** 0.5)
+
+    def look(self) -> None:
+        """Judge the run at this step, unless that is done."""
+        record, step = self.progress.health, self.progress.step
+        if record.looked == step:
+            return
+        look = self._measure(step)
+        verdict = judge(record, look, critic=self._health.critic, offset=self._health.offset)
+        with self._writer.as_default(step=step):
+            tf.summary.text("health", verdict)
+            for name in ("distance", "kinds", "structure", "modes", "noise"):
+                if getattr(look, name) is not None:
+                    tf.summary.scalar(f"health/{name}", getattr(look, name))
+            for player, ratio in look.update_ratio.items():
+                tf.summary.scalar(f"health/update_ratio/{player}", ratio)
+        if verdict != TOO_EARLY or record.verdicts[-1][0] == step:
+            # On a terminal the progress bar stands on the line.
+            self._say("\n" * sys.stdout.isatty() + f"health at step {step}: {verdict}")
+
+    def report(self) -> dict[str, Any]:
+        """The last verdict and what it rests on, and all before it, for report.json."""
+        record = self.progress.health
+        return {
+            "verdict": record.verdicts[-1][1],
+            "step": record.looked,
+            **dataclasses.asdict(record.look),
+            "verdicts": [{"step": step, "verdict": verdict} for step, verdict in record.verdicts],
+        }
+
+    def _measure(self, step: int) -> Look:
+        look = Look(update_ratio=self._ratios)
+        if self._reference is None:
+            return look
+        count = len(self._health.real(self._batch))
+        latents = self._health.latents
+        # Others at each look, or one unlucky draw would be judged again and again.
+        samples = self._draw(latents and latents(count, 2 * step))
+        if latents is None:
+            look.structure = self._reference.structure(samples)
+            return look
+        found = self._reference.diversity(samples)
+        look.distance, look.kinds, look.structure = found.distance, found.kinds, found.structure
+        if self._centres is not None:
+            look.modes = modes_reached(samples, self._centres)
+        look.noise = self._reference.change(samples, self._draw(latents(count, 2 * step + 1)))
+        return look
+
+    def _draw(self, latents: Any) -> tf.Tensor:
+        count = len(self._health.real(self._batch))
+        parts = []
+        for start in range(0, count, self._part):
+            part = slice(start, start + self._part)
+            batch = tf.nest.map_structure(lambda x, part=part: x[part], self._batch)
+            parts.append(self._health.draw(batch, None if latents is None else latents[part]))
+        return tf.concat(parts, axis=0)

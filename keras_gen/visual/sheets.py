@@ -1,0 +1,259 @@
+"""Pictures for people: sheets of images side by side, and the page that leafs through a run's sheets."""
+
+from __future__ import annotations
+
+import html
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from keras_gen.files import write
+from keras_gen.visual.plots import curves
+
+_GAP, _HEAD = 4, 18  # pixels between cells, and above them for the titles
+_THIN, _LINE = 2, 14  # pixels between the cells of a table, and of a line of its titles
+_MAIN = "samples"  # the kind of sheet that lies in the folder itself
+_FILM = "film.gif"
+_FRAMES, _FILM_SIDE = 60, 640  # of a film: frames at the most, and pixels of its longer side
+_FRAME_MS, _END_MS = 150, 2000  # time of a frame, and of the last one
+
+
+def to_rgb(images: np.ndarray) -> np.ndarray:
+    """Images as a person sees them: (n, h, w, channels) float in [-1, 1] -> (n, h, w, 3) uint8.
+
+    One channel is grey, two or more than four are class scores (the largest one's colour), a fourth is alpha, on white.
+    """
+    images = np.asarray(images, np.float32)
+    channels = images.shape[-1]
+    if channels == 2 or channels > 4:
+        return _class_colours(channels)[images.argmax(-1)]
+    unit = np.clip(images * 0.5 + 0.5, 0.0, 1.0)
+    if channels == 4:
+        unit = unit[..., :3] * unit[..., 3:] + 1.0 - unit[..., 3:]
+    return np.round(np.broadcast_to(unit, (*unit.shape[:-1], 3)) * 255.0).astype(np.uint8)
+
+
+def _class_colours(count: int) -> np.ndarray:
+    """Colours of `count` classes, uint8 (count, 3): hues a golden section apart, so that neighbours differ."""
+    hues = (np.arange(count) * 0.618034) % 1.0
+    hsv = np.stack([hues * 255, np.full(count, 200), np.where(np.arange(count) % 2, 160, 230)], -1)
+    return np.asarray(Image.fromarray(hsv.astype(np.uint8)[None], "HSV").convert("RGB"))[0]
+
+
+def sheet(columns: Mapping[str, np.ndarray], smallest: int = 128) -> np.ndarray:
+    """One picture of images side by side, a row for each example and a titled column for each kind.
+
+    Sequences become plots instead, one for each example, with a curve for each kind (`plots.curves`).
+
+    From five examples on, blocks of columns stand beside each other, so that the sheet is about as wide as it is high.
+
+    Args:
+        columns: title -> images (n, h, w, channels) in [-1, 1], or sequences (n, length, features); all with the same
+            n.
+        smallest: cells below this side are enlarged by a whole factor, without smoothing.
+
+    Returns:
+        The sheet, uint8 (height, width, 3).
+    """
+    if next(iter(columns.values())).ndim == 3:
+        return curves(columns)
+    drawn = {title: to_rgb(images) for title, images in columns.items()}
+    count = min(len(images) for images in drawn.values())
+    side = max(max(images.shape[1:3]) for images in drawn.values())
+    cell = side * max(1, round(smallest / side))
+    blocks = max(2, round((1.5 * count / len(drawn)) ** 0.5)) if count >= 5 else 1
+    if blocks > 3:  # rather a little narrower or wider than with places left over
+        blocks = min(range(blocks - 2, blocks + 3), key=lambda wide: (-count % wide, abs(wide - blocks)))
+    rows = -(-count // blocks)
+    blocks = -(-count // rows)
+    step = cell + _GAP
+    block_width = len(drawn) * step + 3 * _GAP
+    picture = Image.new("RGB", (blocks * block_width - 2 * _GAP, _HEAD + rows * step), "white")
+    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(12)
+    for number in range(blocks):
+        for c, (title, images) in enumerate(drawn.items()):
+            left = _GAP + number * block_width + c * step
+            if len(drawn) > 1 or number == 0:
+                pen.text((left, 2), title, fill=(60, 60, 60), font=font)
+            for r, image in enumerate(images[number * rows : min((number + 1) * rows, count)]):
+                resized = Image.fromarray(image).resize((cell, cell), Image.Resampling.NEAREST)
+                picture.paste(resized, (left, _HEAD + r * step))
+    return np.asarray(picture)
+
+
+def grid(
+    images: np.ndarray,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    smallest: int = 64,
+    corner: str = "",
+    together: int = 0,
+) -> np.ndarray:
+    """One picture of a table of images; titles that would run into the one before are left out.
+
+    Args:
+        images: (rows, columns, h, w, channels) in [-1, 1].
+        rows: title of each, on the left.
+        columns: title of each, above.
+        smallest: cells below this side are enlarged by a whole factor, without smoothing.
+        corner: what the two directions are, above the titles.
+        together: rows that belong together, with a gap after them; 0: all.
+
+    Returns:
+        The table, uint8 (height, width, 3).
+    """
+    font, ink = ImageFont.load_default(12), (60, 60, 60)
+    down, across, height, width = images.shape[:4]
+    factor = max(1, round(smallest / max(height, width)))
+    step_x, step_y = width * factor + _THIN, height * factor + _THIN
+    left = 2 * _GAP + max(round(font.getlength(title)) for title in rows)
+    top = _HEAD * (2 if corner else 1)
+    tops = [top + row * step_y + (row // together * _LINE if together else 0) for row in range(down)]
+    picture = Image.new("RGB", (left + across * step_x + _GAP, tops[-1] + step_y + _GAP), "white")
+    pen = ImageDraw.Draw(picture)
+    pen.text((_GAP, 2), corner, fill=ink, font=font)
+    free = 0.0
+    for column, title in enumerate(columns):
+        middle, half = left + column * step_x + step_x / 2, font.getlength(title) / 2
+        if middle - half >= free:
+            pen.text((middle - half, top - _HEAD + 2), title, fill=ink, font=font)
+            free = middle + half + 2 * _GAP
+    free = 0.0
+    for row, title in enumerate(rows):
+        middle = tops[row] + step_y / 2
+        if middle - _LINE / 2 >= free:
+            pen.text((left - _GAP, middle), title, fill=ink, font=font, anchor="rm")
+            free = middle + _LINE / 2
+        for column, image in enumerate(to_rgb(images[row])):
+            cell = Image.fromarray(image).resize((width * factor, height * factor), Image.Resampling.NEAREST)
+            picture.paste(cell, (left + column * step_x, tops[row]))
+    return np.asarray(picture)
+
+
+def png_bytes(picture: np.ndarray) -> bytes:
+    """A uint8 picture as the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG", compress_level=6)
+    return buffer.getvalue()
+
+
+def gif_bytes(frames: Sequence[Image.Image], milliseconds: Sequence[int]) -> bytes:
+    """Frames of one size, each with its time, as the bytes of an animated GIF that begins again at its end."""
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=list(milliseconds), loop=0)
+    return buffer.getvalue()
+
+
+def write_sheet(
+    folder: Path, title: str, step: int, picture: np.ndarray, verdicts: Sequence[Sequence[Any]] = ()
+) -> None:
+    """Write a picture of a step, and index.html, the page that leafs through all of them.
+
+    Args:
+        folder: of the pictures, samples/ of a run.
+        title: of the kind; "samples" lies in `folder` itself, every other in a folder of its own there.
+        step: number of updates [steps].
+        picture: uint8 (height, width, 3).
+        verdicts: [step, sentence] on the health of the run, each of which holds until the next.
+    """
+    place = folder if title == _MAIN else folder / title
+    place.mkdir(parents=True, exist_ok=True)
+    write(place / f"step-{step:07d}.png", png_bytes(picture))
+    write(folder / "index.html", _page(folder, verdicts))
+
+
+def write_film(folder: Path, verdicts: Sequence[Sequence[Any]] = ()) -> tuple[bytes, tuple[int, int]] | None:
+    """film.gif, the sheets of "samples" one after the other with their steps, and a link to it on index.html.
+
+    Of many sheets it has some, evenly chosen, with the first and the last.
+
+    Args:
+        folder: of the pictures, samples/ of a run.
+        verdicts: as of `write_sheet`.
+
+    Returns:
+        The file and its (width, height); None where there is only one sheet.
+    """
+    sheets = sorted(folder.glob("step-*.png"))
+    if len(sheets) < 2:
+        return None
+    chosen = np.unique(np.linspace(0, len(sheets) - 1, _FRAMES).round().astype(int))
+    frames, size = [], None
+    for path in (sheets[number] for number in chosen):
+        with Image.open(path) as picture:
+            shown = picture.convert("RGB")
+        shown.thumbnail((_FILM_SIDE, _FILM_SIDE), Image.Resampling.LANCZOS)
+        size = size or shown.size
+        frame = Image.new("RGB", (size[0], size[1] + _HEAD), "white")
+        frame.paste(shown, (0, _HEAD))
+        caption = f"step {int(path.stem.removeprefix('step-')):,}"
+        ImageDraw.Draw(frame).text((_GAP, 2), caption, fill=(60, 60, 60), font=ImageFont.load_default(12))
+        frames.append(frame)
+    film = gif_bytes(frames, [_FRAME_MS] * (len(frames) - 1) + [_END_MS])
+    write(folder / _FILM, film)
+    write(folder / "index.html", _page(folder, verdicts))
+    return film, frames[0].size
+
+
+def _page(folder: Path, verdicts: Sequence[Sequence[Any]]) -> str:
+    kinds: dict[str, list[str]] = {_MAIN: []}
+    for path in sorted(folder.rglob("step-*.png")):
+        kind = path.parent.relative_to(folder).as_posix()
+        kinds.setdefault(_MAIN if kind == "." else kind, []).append(path.relative_to(folder).as_posix())
+    title = html.escape(f"{folder.resolve().parent.name}: samples over the steps")
+    shown = json.dumps({kind: names for kind, names in kinds.items() if names})
+    told = json.dumps(list(verdicts)).replace("<", "\\u003c")
+    film = f'<a href="{_FILM}">film</a>' if (folder / _FILM).exists() else ""
+    page = _PAGE.replace("TITLE", title).replace("KINDS", shown).replace("VERDICTS", told)
+    return page.replace("FILM", film)
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>TITLE</title>
+<style>
+ body { font: 15px/1.5 system-ui, sans-serif; margin: 1.5rem auto; max-width: 1000px; padding: 0 1rem; color: #222 }
+ h1 { font-size: 1.1rem; font-weight: 600 }
+ nav { display: flex; flex-wrap: wrap; gap: .4rem }
+ .bar { display: flex; gap: .8rem; align-items: center; position: sticky; top: 0; background: #fff; padding: .5rem 0 }
+ input { flex: 1 } button { font: inherit; padding: .1rem .8rem } output { min-width: 7rem; text-align: right }
+ button { border: 1px solid #bbb; border-radius: 4px; background: #f6f6f6; color: inherit }
+ button[aria-pressed=true] { background: #30343b; color: #fff }
+ #health { margin: 0 0 .5rem; color: #555 } #health:empty { display: none }
+ img { max-width: 100%; height: auto; border: 1px solid #ddd }
+</style>
+<h1>TITLE</h1>
+<nav id="kinds"></nav>
+<div class="bar"><button id="play">play</button><input id="at" type="range" min="0" value="0" aria-label="step">
+<output id="step"></output>FILM</div>
+<p id="health"></p>
+<img id="sheet" alt="samples">
+<script>
+ const kinds = KINDS, verdicts = VERDICTS, at = document.getElementById("at"), sheet = document.getElementById("sheet");
+ const play = document.getElementById("play"), nav = document.getElementById("kinds");
+ let names = [], timer = null;
+ const show = () => { const name = names[at.value], step = Number(name.match(/(\\d+)\\.png$/)[1]); sheet.src = name;
+   const held = verdicts.filter(verdict => verdict[0] <= step);
+   document.getElementById("step").value = "step " + step.toLocaleString("en");
+   document.getElementById("health").textContent = held.length ? "health: " + held[held.length - 1][1] : ""; };
+ const stop = () => { clearInterval(timer); timer = null; play.textContent = "play"; };
+ const choose = kind => { stop(); names = kinds[kind]; at.max = names.length - 1; at.value = names.length - 1;
+   for (const button of nav.children) button.setAttribute("aria-pressed", button.textContent == kind);
+   names.forEach(name => { new Image().src = name; });
+   show(); };
+ at.oninput = () => { stop(); show(); };
+ play.onclick = () => { if (timer) return stop(); play.textContent = "stop"; if (at.value == at.max) at.value = 0;
+   show();
+   timer = setInterval(() => { if (at.value == at.max) return stop(); at.value++; show(); }, 500); };
+ for (const kind of Object.keys(kinds)) { const button = document.createElement("button");
+   button.textContent = kind; button.onclick = () => choose(kind); nav.append(button); }
+ nav.hidden = nav.children.length < 2;
+ choose(Object.keys(kinds)[0]);
+</script></html>
+"""

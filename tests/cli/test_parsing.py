@@ -1,0 +1,62 @@
+"""From words to configurations."""
+
+import pytest
+
+from keras_gen.cli.parsing import parse_setup
+from keras_gen.data.images import ImagesConfig
+from keras_gen.data.pairs import PairsConfig
+from keras_gen.engine.config import Preset
+from keras_gen.errors import UserError
+from keras_gen.models import gan
+from keras_gen.models.pix2pix import PRESETS
+
+EXAMPLE = "python -m apps.train_pix2pix"
+
+
+def setup(*words):
+    return parse_setup("pix2pix", PRESETS, PairsConfig(), list(words), example=EXAMPLE)
+
+
+def test_without_a_word_it_is_the_demo():
+    """The command that the README begins with."""
+    found = setup()
+    assert found.preset == "demo"
+    assert Preset(found.model, found.run) == PRESETS["demo"]
+    assert found.data == PairsConfig()
+
+
+def test_a_flag_changes_the_preset_that_is_named():
+    found = setup("--preset", "paper", "--epochs", "3", "--norm", "batch", "--no-mirror")
+    assert (found.run.epochs, found.model.norm, found.data.mirror) == (3, "batch", False)
+    assert found.model.filters == PRESETS["paper"].model.filters
+
+
+def test_a_preset_may_choose_the_data_and_a_flag_others():
+    def points(*words):
+        return parse_setup("gan", gan.PRESETS, ImagesConfig(), ["--preset", "points", *words], example=EXAMPLE).data
+
+    assert points() == ImagesConfig(data="ring")
+    assert points("--data", "grid") == ImagesConfig(data="grid")
+
+
+@pytest.mark.parametrize("words", [("--preset", "tiny"), ("--preset=tiny",), ("--preset", "demo", "--preset", "tiny")])
+def test_the_last_preset_counts(words):
+    assert setup(*words).model == PRESETS["tiny"].model
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--epoch", "3"), "Unrecognized options: --epoch, 3"),
+        (("--epochs", "x"), "--epochs"),
+        (("--norm", "layer"), "'layer'"),
+        (("--preset",), "--preset"),
+        (("stray",), "stray"),
+    ],
+)
+def test_complaints_are_one_line(words, said):
+    with pytest.raises(UserError) as error:
+        setup(*words)
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+    assert "│" not in str(error.value)

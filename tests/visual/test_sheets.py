@@ -1,0 +1,45 @@
+"""Sheets for people: columns of titled images, about as wide as high."""
+
+import numpy as np
+import pytest
+
+from keras_gen.visual.sheets import grid, sheet
+
+
+@pytest.mark.parametrize(("columns", "count"), [(1, 32), (1, 64), (2, 8), (3, 8), (3, 32), (4, 16)])
+def test_sheets_are_about_as_wide_as_high(columns, count):
+    height, width, _ = sheet({str(c): np.zeros((count, 8, 8, 1)) for c in range(columns)}).shape
+    assert 0.6 < width / height < 2.5
+
+
+@pytest.mark.parametrize("count", [1, 4, 5, 7, 32])
+def test_every_image_is_on_the_sheet_once(count):
+    """Images of one grey each, darker than the paper: as many cells of it as there are images."""
+    greys = np.linspace(-0.9, 0.5, count)
+    picture = sheet({"one": np.broadcast_to(greys[:, None, None, None], (count, 8, 8, 1))})
+    levels = np.rint((greys * 0.5 + 0.5) * 255).astype(int)
+    for level in levels:
+        assert (np.abs(picture[..., 0].astype(int) - level) <= 0).sum() >= 128 * 128
+
+
+def test_a_table_has_every_image_at_its_place():
+    """Images of one grey each: cells of 64 pixels side by side, and a gap after the rows that belong together."""
+    levels = np.arange(12).reshape(3, 4) * 16
+    images = np.broadcast_to(levels[..., None, None, None] / 127.5 - 1, (3, 4, 8, 8, 1))
+    picture = grid(images, ["first", "second", "third"], list("abcd"), together=2)[..., 0]
+    corner = {}
+    for level in levels.flat:
+        inside = picture == level
+        corner[level] = np.argmax(inside.sum(axis=1) >= 64), np.argmax(inside.sum(axis=0) >= 64)
+        assert inside[corner[level][0] :][:64, corner[level][1] :][:, :64].all()
+    tops = [[corner[level][0] - corner[0][0] for level in row] for row in levels]
+    assert tops == [[0] * 4, [66] * 4, [132 + 14] * 4]
+    assert [corner[level][1] - corner[row[0]][1] for row in levels for level in row] == [0, 66, 132, 198] * 3
+
+
+@pytest.mark.parametrize(("title", "shown"), [("1", 10), ("1234567", 5)])
+def test_titles_that_would_touch_are_left_out(title, shown):
+    """White gaps of six pixels and more are between titles, as those between the letters of one are narrower."""
+    head = grid(np.ones((1, 10, 28, 28, 1)), [""], [title] * 10, smallest=28)[:18]
+    inked = np.flatnonzero((head < 128).any(axis=(0, 2)))
+    assert 1 + (np.diff(inked) > 6).sum() == shown
