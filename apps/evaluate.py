@@ -282,7 +282,7 @@ def _classifier(flags: Flags, file: Path) -> tuple[dict[str, Any], list[str]]:
     model, step = models.load(flags.run, flags.checkpoint)
     require_writable(file, "--json")
     confusion = sum(
-        tf.math.confusion_matrix(labels, tf.argmax(model.classify(images), axis=-1), data.class_count).numpy()
+        tf.math.confusion_matrix(labels, tf.argmax(model.classify(images), axis=-1), data.num_classes).numpy()
         for images, labels in data.validation(_SMALL_BATCH, limit=flags.limit or None)
     )
     count, errors = int(confusion.sum()), int(confusion.sum() - confusion.trace())
@@ -332,7 +332,7 @@ def _generator(flags: Flags, file: Path) -> tuple[dict[str, Any], list[str]]:
     lines = [f"{flags.run}, {flags.checkpoint} checkpoint (step {step})", ""]
     if data.mixture:
         modes = Modes(data.mixture.centres, data.mixture.deviation)
-        modes.update(model.draw(model.fixed(SAMPLES)))
+        modes.update(model.draw(model.fixed_latents(SAMPLES)))
         result["modes"] = modes.result()
         lines += [*modes.lines(result["modes"]), ""]
     about = (
@@ -350,7 +350,7 @@ def _images(
     if samples := flags.importance_samples:
         about = f"{model.config.likelihood} likelihood, {_BINARISED[read_config(flags.run)['data']['binarise']]}"
         likelihood = LogLikelihood(
-            model.log_weights, model.config.latent, samples=samples, images=about, seed=flags.seed
+            model.log_weights, model.config.latent_dim, samples=samples, images=about, seed=flags.seed
         )
     for images, labels in data.validation(_SMALL_BATCH, limit=flags.limit or None):
         reconstruction.update(model.reconstruct(images, labels), images)
@@ -362,8 +362,11 @@ def _images(
     figures, lines = {}, []
     if means:
         active = int(tf.reduce_sum(tf.cast(active_units(tf.concat(means, axis=0)), tf.int32)))
-        figures["active_units"] = {"active": active, "of": model.config.latent}
-        lines += ["", f"active units: {active} of {model.config.latent} (variance of the posterior's mean above 0.01)"]
+        figures["active_units"] = {"active": active, "of": model.config.latent_dim}
+        lines += [
+            "",
+            f"active units: {active} of {model.config.latent_dim} (variance of the posterior's mean above 0.01)",
+        ]
     if likelihood:
         figures["log_likelihood"] = likelihood.result()
         lines += ["", *likelihood.lines(figures["log_likelihood"])]

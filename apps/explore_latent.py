@@ -29,7 +29,7 @@ from keras_gen.inference.tiling import resized
 from keras_gen.visual import exploration
 from keras_gen.visual.exploration import Picture
 from keras_gen.visual.latent_space import LatentSpace
-from keras_gen.visual.latent_views import survey
+from keras_gen.visual.latent_views import encode_dataset
 
 EXAMPLE = "python -m apps.explore_latent savedmodels/vae/RUN 3 8 --add 1 --subtract 7"
 _BATCH = 256  # images encoded at a time
@@ -84,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     model, step = models.load(flags.run, flags.checkpoint)
     space = model.latent_space()
     count = min(flags.examples, data.val_size)
-    codes = survey(space, data.validation(_BATCH, limit=count))
+    codes = encode_dataset(space, data.validation(_BATCH, limit=count))
     direction = exploration.attribute(codes, data.classes, flags.add, flags.subtract) if flags.add else None
     pictures = _pictures(flags, data, space)
 

@@ -19,7 +19,7 @@ from keras_gen.engine.config import CONFIG_FILE
 from keras_gen.engine.run_exports import read_report, write_exports
 from keras_gen.errors import UserError
 from keras_gen.export.exporter import Plan
-from keras_gen.export.metadata import Io, Origin
+from keras_gen.export.metadata import Io, Provenance
 from keras_gen.export.tflite import VARIANTS
 from keras_gen.flags import positive
 
@@ -86,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     report = read_report(flags.run) | {"export": read_report(folder).get("export"), "exported_checkpoint": checkpoint}
     sizes = tuple(map(int, _listed(flags.sizes)))
     plan = Plan(_listed(flags.variants), flags.io, sizes, flags.batch, flags.runs)
-    origin = Origin(flags.author, flags.licence, _listed(flags.classes) or classes_of(flags.run, flags.data))
+    origin = Provenance(flags.author, flags.licence, _listed(flags.classes) or classes_of(flags.run, flags.data))
     counts = {"images": flags.images, "calibration": flags.calibration}
     try:
         folder.mkdir(parents=True, exist_ok=True)

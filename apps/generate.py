@@ -61,12 +61,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not flags.truncation > 0:
         raise UserError(f"--truncation got {flags.truncation}; accepted are numbers greater than 0.")
     seeds = _numbers(flags.seeds)
-    draw, class_count = _open(flags)
+    draw, num_classes = _open(flags)
     if flags.label is not None:
-        if not class_count:
+        if not num_classes:
             raise UserError(f"--label got {flags.label}, but {flags.model} knows no classes: leave it out.")
-        require_class(flags.label, class_count)
-    labels = [flags.label] if flags.label is not None else list(range(class_count)) or [None]
+        require_class(flags.label, num_classes)
+    labels = [flags.label] if flags.label is not None else list(range(num_classes)) or [None]
     stems = {
         (seed, label): f"seed-{seed}.png" if label is None else f"class-{label}-seed-{seed}.png"
         for label in labels
@@ -100,7 +100,7 @@ def _open(flags: Flags) -> tuple[Draw, int]:
         if not hasattr(models.family(family := read_config(path)["family"]), "generate"):
             raise UserError(f"{path} is a run of {family}, which draws nothing new; accepted are families that sample.")
         model, _ = models.load(path, flags.checkpoint)
-        count = getattr(model.config, "class_count", 0)
+        count = getattr(model.config, "num_classes", 0)
         settings = {}
         if math.isfinite(flags.truncation):
             if "truncation" not in inspect.signature(model.generate).parameters:

@@ -38,7 +38,7 @@ def classifier(data: ImagesData, steps: int, seed: int) -> keras.Model:
             layers.MaxPooling2D(),
             layers.Flatten(),
             layers.Dropout(0.5),
-            layers.Dense(data.class_count),
+            layers.Dense(data.num_classes),
         ]
     )
     network.compile(
@@ -53,17 +53,17 @@ def classifier(data: ImagesData, steps: int, seed: int) -> keras.Model:
 def share_asked_for(model: GenerativeModel, network: keras.Model) -> float:
     """Share of pictures whose class, read by `network`, is the one that was asked for."""
     right = 0.0
-    for label in range(model.config.class_count):
+    for label in range(model.config.num_classes):
         pictures = model.generate(_OF_EACH_CLASS, seed=label, label=label)
         read = np.argmax(network.predict(pictures, batch_size=_BATCH, verbose=0), axis=-1)
         right += np.mean(read == label)
-    return right / model.config.class_count
+    return right / model.config.num_classes
 
 
 def matching_error(model: GenerativeModel, data: ImagesData) -> float:
     """Share of test images whose category is not the one matched with their class."""
     recogniser, continuous = model.serving()["recogniser"].network, model.config.continuous
-    table = np.zeros((model.config.categories, data.class_count), int)
+    table = np.zeros((model.config.categories, data.num_classes), int)
     for images, labels in data.validation(_BATCH):
         category = tf.argmax(recogniser(images, training=False)[:, continuous:], axis=-1)
         np.add.at(table, (category.numpy(), np.asarray(labels)), 1)

@@ -42,7 +42,7 @@ class Flags:
     """Folders of idx files, MNIST's and Fashion-MNIST's."""
     seeds: tuple[int, ...] = (0, 1)
     """Seeds of the autoencoders and of the classifier [integers]."""
-    latent: int = 16
+    latent_dim: int = 16
     """Numbers per image [count]."""
     epochs: int = 12
     """Passes over the training images for each autoencoder [epochs]."""
@@ -52,7 +52,7 @@ class Flags:
     """Folder for the runs and for results.json."""
 
     def __post_init__(self) -> None:
-        positive(self, "latent", "epochs", "classifier_epochs")
+        positive(self, "latent_dim", "epochs", "classifier_epochs")
         for seed in self.seeds:
             if seed < 0:
                 raise UserError(f"--seeds got {seed}; accepted are 0 and greater numbers.")
@@ -90,7 +90,7 @@ def classifier(images: np.ndarray, labels: np.ndarray, epochs: int, seed: int) -
 def trained(folder: Path, data: Path, architecture: str, seed: int, flags: Flags) -> Callable[[np.ndarray], np.ndarray]:
     """Images -> their reconstructions by an autoencoder, trained by its app unless `folder` holds it."""
     if not (folder / CONFIG_FILE).exists():
-        settings = {"data": data, "architecture": architecture, "latent": flags.latent, "epochs": flags.epochs}
+        settings = {"data": data, "architecture": architecture, "latent_dim": flags.latent_dim, "epochs": flags.epochs}
         settings |= {"seed": seed, "out": folder, "steps-per-execution": 16, "preview-every": 4000}
         if code := train_autoencoder.main([f"--{name}={value}" for name, value in settings.items()]):
             sys.exit(code)
@@ -129,7 +129,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         images, labels = arrays(data, "train")
         test, test_labels = arrays(data, "validation")
         judged: dict[str, list[dict[str, float]]] = {}
-        projected = principal_components(images, flags.latent)(test)
+        projected = principal_components(images, flags.latent_dim)(test)
         for seed in flags.seeds:
             judge = classifier(images, labels, flags.classifier_epochs, seed)
             judged.setdefault("real images", []).append(
@@ -141,7 +141,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 judged.setdefault(architecture, []).append(measured(draw(test), test, test_labels, judge))
         results[folder.name] = judged
         write_json(flags.out / "results.json", results)
-        print(f"\n{folder.name}: {flags.latent} numbers per image, {len(test)} test images, seeds {flags.seeds}")
+        print(f"\n{folder.name}: {flags.latent_dim} numbers per image, {len(test)} test images, seeds {flags.seeds}")
         print(f"{'':<14}{'PSNR [dB]':>16}{'accuracy':>18}")
         for name, runs in judged.items():
             print(f"{name:<14}{spread(runs, 'psnr', 2):>16}{spread(runs, 'accuracy', 4):>18}", flush=True)

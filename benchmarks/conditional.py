@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     count = min(flags.train_images, data.train_size)
     classifier = LogisticRegression(max_iter=1000).fit(*_flat(data.train(count).take(1)))
     real = classifier.score(*_flat(data.validation(1000)))
-    classes = range(model.config.class_count)
+    classes = range(model.config.num_classes)
     drawn = [_read(classifier, model.generate(flags.per_class, flags.seed, label)) for label in classes]
     accuracies = [float(np.mean(found == label)) for label, found in zip(classes, drawn, strict=True)]
     print(

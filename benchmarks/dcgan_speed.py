@@ -70,7 +70,7 @@ class Tutorial(DCGAN):
 
 def ours() -> tuple[Callable[[tf.Tensor], object], GenerativeModel]:
     """The compiled step of the base class, with all terms that it logs."""
-    model = Tutorial(Config(image_size=28, channels=1, latent=NOISE))
+    model = Tutorial(Config(image_size=28, channels=1, latent_dim=NOISE))
     model.compile(model.make_optimizers(RATE))
     labels = tf.fill((BATCH,), -1)
     step = tf.function(lambda images: model.train_step((images, labels)))

@@ -43,9 +43,9 @@ class Flags:
     """Of encoder and decoder."""
     filters: int = 16
     """Channels of the first convolution [channels]."""
-    hidden: tuple[int, ...] = (256,)
+    hidden_units: tuple[int, ...] = (256,)
     """Units of the dense layers [units]."""
-    latent: int = 10
+    latent_dim: int = 10
     """Latent units [count]."""
     beta: float = 4.0
     """Weight of the beta-VAE's KL divergence [1]."""
@@ -77,7 +77,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _models(flags: Flags, data: ImagesData) -> dict[str, Callable[[], GenerativeModel]]:
     """Name in the table -> a new model."""
-    form = {field: getattr(flags, field) for field in ("image_size", "architecture", "filters", "hidden", "latent")}
+    form = {
+        field: getattr(flags, field)
+        for field in ("image_size", "architecture", "filters", "hidden_units", "latent_dim")
+    }
     light = {"discriminator_layers": 4, "discriminator_units": 256}
     return {
         "VAE": lambda: vae.VAE(vae.Config(**form)),

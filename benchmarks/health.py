@@ -43,9 +43,9 @@ from keras_gen.ops.divergences import energy_score
 
 EXAMPLE = "python -m benchmarks.health --kind good"
 _COMMON = "--epochs 1 --preview-every 250 --checkpoint-every 100000 --steps-per-execution 10"
-_MLP = "--architecture mlp --hidden 128 256 --latent 32 --generator-norm none --discriminator-norm none"
-_SMALL = "--filters 16 --latent 32"
-_POINTS = "--architecture mlp --hidden 128 128 128 --latent 8 --generator-norm none --discriminator-norm none"
+_MLP = "--architecture mlp --hidden-units 128 256 --latent-dim 32 --generator-norm none --discriminator-norm none"
+_SMALL = "--filters 16 --latent-dim 32"
+_POINTS = "--architecture mlp --hidden-units 128 128 128 --latent-dim 8 --generator-norm none --discriminator-norm none"
 _POINTS += " --batch-size 256 --preset demo"
 _PAIRS = "--data facades --image-size 32 --filters 16 --discriminator-filters 16 --patch 16"
 _FAIR = 1.15  # share up to which pictures are good: about seven modes
@@ -96,7 +96,7 @@ FAILING = {
     f"gan --data ring {_POINTS} --learning-rate 1e-3 --discriminator-rate 0.1": "mode collapse",
     f"gan --data grid {_POINTS} --learning-rate 2e-3 --discriminator-rate 0.1": "mode collapse",
     f"pix2pix {_PAIRS} --no-conditional --l1-weight 0": "mode collapse",
-    f"gan --data ring {_POINTS} --hidden 64 64 --latent 4 --learning-rate 5e-3 --beta-1 0.9": "oscillating",
+    f"gan --data ring {_POINTS} --hidden-units 64 64 --latent-dim 4 --learning-rate 5e-3 --beta-1 0.9": "oscillating",
     f"wgan_gp --data ring {_POINTS} --learning-rate 1e-3 --beta-1 0.5 --beta-2 0.999": "oscillating",
     "gan --data digits --learning-rate 1e30": "not finite",
 }
@@ -195,7 +195,7 @@ def quality(folder: Path) -> tuple[str, bool]:
     if model.family not in _OF_CLASSES:
         share = float(np.mean(energy_score(held, model.generate(256))) / np.mean(energy_score(held, real[:256])))
         return f"energy score {share:.2f} of real ones'", share < _FAIR
-    drawn = [model.generate(64, label=label) for label in range(model.config.class_count)]
+    drawn = [model.generate(64, label=label) for label in range(model.config.num_classes)]
     shares = [
         np.mean(energy_score(held[classes == label], pictures))
         / np.mean(energy_score(held[classes == label], real[its_classes == label]))

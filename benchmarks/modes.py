@@ -30,7 +30,7 @@ from keras_gen.flags import positive
 EXAMPLE = "python -m benchmarks.modes --seeds 0 1 2 3 4"
 _COMMON = "--preset points --epochs 1 --preview-every 500 --checkpoint-every 100000"
 RUNS = {
-    "gan": "gan --hidden 128 128 --latent 256 --discriminator-rate 0.1",
+    "gan": "gan --hidden-units 128 128 --latent-dim 256 --discriminator-rate 0.1",
     "wgan_gp": "wgan_gp",
 }
 

@@ -73,12 +73,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     rows = []
     for sparsity, weights in (("kl", flags.weights_kl), ("l1", flags.weights_l1)):
         for weight in weights:
-            config = dataclasses.replace(base, latent=flags.units, sparsity=sparsity, sparsity_weight=weight)
+            config = dataclasses.replace(base, latent_dim=flags.units, sparsity=sparsity, sparsity_weight=weight)
             rows.append(_row(f"sparse, {sparsity}, weight {weight:g}", SparseAutoencoder(config), data, flags))
     sparse = len(rows)
     for units in flags.narrow:
         config = Autoencoder.Config(
-            architecture="dense", hidden=(), latent=units, image_size=data.image_size, channels=data.channels
+            architecture="dense", hidden_units=(), latent_dim=units, image_size=data.image_size, channels=data.channels
         )
         rows.append(_row("undercomplete", Autoencoder(config), data, flags))
     print("\n| code | units | PSNR [dB] | active units | linear probe |\n|---|---:|---:|---:|---:|")
@@ -104,7 +104,7 @@ def _row(name: str, model: Autoencoder, data: ImagesData, flags: Flags) -> Row:
     train = _codes(model, data.train(100, stop=labelled // 100 * 100))
     held = _codes(model, data.validation(500))
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300, C=0.1)).fit(*train)
-    row = Row(name, model.config.latent, terms["psnr"], terms.get("active_share", 1.0), probe.score(*held))
+    row = Row(name, model.config.latent_dim, terms["psnr"], terms.get("active_share", 1.0), probe.score(*held))
     print(f"{row}, {seconds:.0f} s of training", flush=True)
     return row
 

@@ -94,22 +94,24 @@ def pytorch(config: Config, images: np.ndarray, weights: int, fused: bool) -> Ca
     import torch
     from torch import nn
 
-    size, latent = config.image_size, config.latent
+    size, latent_dim = config.image_size, config.latent_dim
 
     def dense(widths: list[int]) -> list[nn.Module]:
         return [m for a, b in itertools.pairwise(widths) for m in (nn.Linear(a, b), nn.ReLU())]
 
     if config.architecture == "dense":
-        widths = [size * size, *config.hidden]
+        widths = [size * size, *config.hidden_units]
         down = nn.Sequential(nn.Flatten(), *dense(widths))
-        up = nn.Sequential(*dense([latent, *reversed(config.hidden)]), nn.Linear(config.hidden[0], size * size))
-        top = config.hidden[-1]
+        up = nn.Sequential(
+            *dense([latent_dim, *reversed(config.hidden_units)]), nn.Linear(config.hidden_units[0], size * size)
+        )
+        top = config.hidden_units[-1]
     else:
-        sizes, top = map_sizes(size), config.hidden[-1]
+        sizes, top = map_sizes(size), config.hidden_units[-1]
         channels = [1, *(config.filters * min(2**level, 8) for level in range(len(sizes) - 1))]
         flat = channels[-1] * sizes[-1] ** 2
         downs: list[nn.Module] = []
-        ups: list[nn.Module] = [*dense([latent, top, flat]), nn.Unflatten(1, (channels[-1], sizes[-1], sizes[-1]))]
+        ups: list[nn.Module] = [*dense([latent_dim, top, flat]), nn.Unflatten(1, (channels[-1], sizes[-1], sizes[-1]))]
         for level, side in enumerate(sizes[:-1]):
             odd = side % 2
             downs += [nn.ZeroPad2d((1, 1 + odd, 1, 1 + odd)), nn.Conv2d(channels[level], channels[level + 1], 4, 2)]
@@ -118,7 +120,7 @@ def pytorch(config: Config, images: np.ndarray, weights: int, fused: bool) -> Ca
             ups += [nn.ConvTranspose2d(channels[level + 1], channels[level], 4, 2, 1)]
             ups += [nn.ZeroPad2d((0, -1, 0, -1))] * (sizes[level] % 2) + [nn.ReLU()] * (level > 0)
         down, up = nn.Sequential(*downs, nn.Flatten(), *dense([flat, top])), nn.Sequential(*ups)
-    heads = nn.Linear(top, 2 * latent)
+    heads = nn.Linear(top, 2 * latent_dim)
     network = nn.ModuleList([down, heads, up])
     found = sum(parameter.numel() for parameter in network.parameters())
     if found != weights:

@@ -45,7 +45,7 @@ class Flags:
     """Passes over the training images [epochs]."""
     batch_size: int = 64
     """Examples in a step [images]."""
-    codes: int = 512
+    num_codes: int = 512
     """Vectors in the codebook [count]."""
     afterwards: bool = False
     """Also train a prior on the finished codes."""
@@ -53,7 +53,7 @@ class Flags:
     """Folder of the runs."""
 
     def __post_init__(self) -> None:
-        positive(self, "epochs", "batch_size", "codes")
+        positive(self, "epochs", "batch_size", "num_codes")
 
 
 @app
@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             run = flags.out / f"restart{after}-seed{seed}"
             if not (run / CONFIG_FILE).exists():
                 settings = {"data": flags.data, "epochs": flags.epochs, "batch-size": flags.batch_size, "seed": seed}
-                settings |= {"codes": flags.codes, "restart-after": after, "out": run, "preview-every": 10**6}
+                settings |= {"num-codes": flags.num_codes, "restart-after": after, "out": run, "preview-every": 10**6}
                 begun = time.perf_counter()
                 if code := train_vq_vae.main([f"--{flag}={value}" for flag, value in settings.items()]):
                     sys.exit(code)
@@ -92,7 +92,7 @@ def _measured(run: Path, flags: Flags, seed: int) -> str:
     used = np.bincount(_over(data, lambda batch: {"indices": model.encode(batch[0])})["indices"].ravel())
     share = used[used > 0] / used.sum()
     pixels = config.image_size**2 * config.channels
-    raw = config.sizes[-1] ** 2 * math.log2(config.codes) / pixels
+    raw = config.sizes[-1] ** 2 * math.log2(config.num_codes) / pixels
     bits = [f"{raw:.3f}", f"{terms['prior_nats'].mean() / math.log(2) / pixels:.3f}"]
     if flags.afterwards:
         bits.append(f"{_afterwards(model, data, steps, flags, seed) / math.log(2) / pixels:.3f}")

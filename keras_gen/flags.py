@@ -43,16 +43,16 @@ def non_negative(config: Any, *fields: str) -> None:
             raise UserError(f"--{field.replace('_', '-')} got {value}; accepted are 0 and greater numbers.")
 
 
-def require_labels(class_count: int, model: str) -> None:
+def require_labels(num_classes: int, model: str) -> None:
     """Raise a UserError that names `--data` unless there are classes, which `model` ("a conditional VAE") needs."""
-    if class_count < 1:
+    if num_classes < 1:
         raise UserError(
             f"--data has images without labels, and {model} needs classes; accepted are digits, shapes, a folder of "
             "one subfolder per class, and arrays or tfds:NAME with labels."
         )
 
 
-def require_class(label: int, class_count: int) -> None:
+def require_class(label: int, num_classes: int) -> None:
     """Raise a UserError that names `--label` unless there is such a class."""
-    if not 0 <= label < class_count:
-        raise UserError(f"--label got {label}; accepted are the classes 0 to {class_count - 1}.")
+    if not 0 <= label < num_classes:
+        raise UserError(f"--label got {label}; accepted are the classes 0 to {num_classes - 1}.")

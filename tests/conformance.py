@@ -209,7 +209,7 @@ class Conformance:
         examples that a loss takes. Relative to a network's weights, and far below the way that they went: what is left
         is the order of sums.
         """
-        count = 4 * self.case.family.fewest
+        count = 4 * self.case.family.min_examples_per_part
         batches = [self.case.batch(seed, count) for seed in range(8)]
         dataset = tf.data.Dataset.from_tensor_slices(
             tf.nest.map_structure(lambda *parts: np.concatenate(parts), *batches)
@@ -243,7 +243,7 @@ class Conformance:
 
         Of several batches that a step takes, each has it.
         """
-        count = 2 * self.case.family.fewest
+        count = 2 * self.case.family.min_examples_per_part
         keras.config.set_dtype_policy("mixed_float16")
         try:
             with mirrored().scope():

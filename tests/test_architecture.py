@@ -26,7 +26,7 @@ BELOW = {
     "engine": {"diagnostics", "export", "visual", "layers", "ops"},
     "cli": {"engine"},
     "models": {"engine", "diagnostics", "visual", "networks", "layers", "ops"},
-    "compression": {"engine", "inference", "data", "metrics", "ops"},
+    "compression": {"engine", "inference", "visual", "data", "metrics", "ops"},
 }
 GROUND = {"errors", "console", "files", "flags"}
 

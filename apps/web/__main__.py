@@ -26,7 +26,7 @@ from keras_gen.engine.config import CONFIG_FILE
 from keras_gen.engine.run_exports import write_exports
 from keras_gen.errors import UserError
 from keras_gen.export.exporter import Plan
-from keras_gen.export.metadata import Metadata, Origin, read_metadata
+from keras_gen.export.metadata import Metadata, Provenance, read_metadata
 from keras_gen.inference.local_server import Content, LocalServer
 from keras_gen.inference.tiling import load_export
 
@@ -65,7 +65,7 @@ def exported(run: Path, checkpoint: str, folder: Path) -> Path:
     model, _ = models.load(run, checkpoint)
     plan = Plan(("dynamic8",), io="uint8")
     print(
-        *write_exports(model, reopen_pairs(run), folder, {}, plan=plan, images=4, origin=Origin(classes=classes)),
+        *write_exports(model, reopen_pairs(run), folder, {}, plan=plan, images=4, origin=Provenance(classes=classes)),
         sep="\n",
     )
     return folder / "model-dynamic8-uint8.tflite"

@@ -44,7 +44,7 @@ class CachedConfig(DataConfig):
             raise UserError(f"--cache-gib got {self.cache_gib}; accepted are 0 and greater numbers.")
 
     @property
-    def most_bytes(self) -> int:
+    def max_bytes(self) -> int:
         """What arrays may take in memory; as much as there is for an infinite `cache_gib`."""
         return int(min(self.cache_gib * 2**30, 2**62))
 

@@ -73,7 +73,7 @@ def training_stream(
     def of_epoch(epoch: tf.Tensor) -> tf.Tensor:
         return tf.stack([_key(order_seed, epoch), _key(_key(draw_seed, epoch), epoch)])
 
-    def place(positions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def keys_of(positions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         epochs, which = tf.unique(positions // size)  # few: there is no stateless fold of a vector
         order, draw = tf.unstack(tf.gather(tf.map_fn(of_epoch, epochs), which), axis=1)
         indices = _shuffled(positions % size, order, size)
@@ -82,7 +82,7 @@ def training_stream(
     stop = np.iinfo(np.int64).max if stop is None else stop
     positions = tf.data.Dataset.range(start + worker, stop, workers)
     share = batch_size // workers
-    return _batches(positions.batch(share, drop_remainder=True), place, load, finish, share, vectorised)
+    return _batches(positions.batch(share, drop_remainder=True), keys_of, load, finish, share, vectorised)
 
 
 def ordered_batches(
@@ -104,24 +104,24 @@ def ordered_batches(
     size = size if limit is None else min(size, limit)
     share = -(-batch_size // workers)
 
-    def place(positions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def keys_of(positions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return positions, tf.stack([tf.zeros_like(positions), positions], axis=1)
 
     positions = tf.data.Dataset.range(worker, size, workers)
-    return _batches(positions.batch(share), place, load, finish, share, vectorised)
+    return _batches(positions.batch(share), keys_of, load, finish, share, vectorised)
 
 
-class Streams(abc.ABC):
+class Dataset(abc.ABC):
     """Training and validation examples of a set, as streams of batches; sets say how an example is loaded.
 
     Attributes:
       train_size, val_size: number of examples.
-      centres: of the modes that they are drawn from, (modes, values of an example); None where those are not known.
+      mode_centres: of the modes that they are drawn from, (modes, values of an example); None where unknown.
     """
 
     train_size: int
     val_size: int
-    centres: np.ndarray | None = None
+    mode_centres: np.ndarray | None = None
     _seed: int
     _vectorised: bool = True
 
@@ -158,7 +158,7 @@ class Streams(abc.ABC):
         )
 
 
-def coin(key: tf.Tensor) -> tf.Tensor:
+def random_bool(key: tf.Tensor) -> tf.Tensor:
     """A fair draw of True or False from a key, or one from each of (n, 2) keys.
 
     TensorFlow draws from one key at a time; this is the first bit of `_split_mix`, the counter being the key's second
@@ -188,7 +188,7 @@ def _bits(number: int) -> tf.Tensor:
 
 def _batches(
     positions: tf.data.Dataset,
-    place: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]],
+    keys_of: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]],
     load: Load,
     finish: Finish,
     batch_size: int,
@@ -197,9 +197,9 @@ def _batches(
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     if vectorised:
-        batches = positions.map(lambda some: finish(*load(*place(some))), tf.data.AUTOTUNE, deterministic=True)
+        batches = positions.map(lambda some: finish(*load(*keys_of(some))), tf.data.AUTOTUNE, deterministic=True)
     else:
-        examples = positions.map(place).unbatch().map(load, tf.data.AUTOTUNE, deterministic=True)
+        examples = positions.map(keys_of).unbatch().map(load, tf.data.AUTOTUNE, deterministic=True)
         batches = examples.batch(batch_size, drop_remainder=positions.element_spec.shape[0] is not None)
         batches = batches.map(finish, tf.data.AUTOTUNE, deterministic=True)
         # `unbatch` forgets it, and Keras warns at the end of what has no known length.

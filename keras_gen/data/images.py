@@ -15,7 +15,7 @@ import tensorflow as tf
 from keras_gen.data.builtin.points import POINT_SETS, Mixture
 from keras_gen.data.builtin.shapes import SIZE, Shapes
 from keras_gen.data.config import FilesConfig
-from keras_gen.data.dataset import Finish, Load, Streams, coin, uniforms
+from keras_gen.data.dataset import Dataset, Finish, Load, random_bool, uniforms
 from keras_gen.data.files import codecs as images
 from keras_gen.data.files.arrays import Arrays
 from keras_gen.data.files.decoding import Decoder, Side, probed
@@ -65,7 +65,7 @@ class ImagesConfig(FilesConfig):
                     )
 
 
-class ImagesData(Streams):
+class ImagesData(Dataset):
     """Training and validation images, opened by `open_images`.
 
     Batches are (image, label): float32 in [-1, 1], (batch, size, size, channels), and int32 (batch,), -1 where there is
@@ -74,24 +74,24 @@ class ImagesData(Streams):
     Attributes:
       image_size: height and width of the batches' images, pixels.
       channels: of the batches' images.
-      classes: names of the labels 0, 1, ...; empty without labels; there are `class_count`.
+      classes: names of the labels 0, 1, ...; empty without labels; there are `num_classes`.
       train_size, val_size: number of images.
       train_labels: int32 (train_size,), -1 where there are none.
       skipped: why images were left out under `skip_bad`, a sentence for each.
       shapes: the grid of factors that `--data shapes` is drawn from; None for all other data.
       mixture: what the points of `--data ring` and `grid` are drawn from; None for all other data. Its centres are
-        `centres`.
+        `mode_centres`.
     """
 
     def __init__(self, config: ImagesConfig, seed: int, split: Split) -> None:
         self._config, self._seed, self._rule = config, seed, split.rule
         sources: dict[Source, None] = dict.fromkeys((split.train, split.validation))
         self._broken = [name for source in sources for name in getattr(source, "broken", ())]
-        self.classes, self.class_count = split.classes, len(split.classes)
+        self.classes, self.num_classes = split.classes, len(split.classes)
         self.shapes: Shapes | None = next((s.shapes for s in sources if isinstance(s, Drawn)), None)
         density = split.train.density if isinstance(split.train, Sampled) else None
         self.mixture: Mixture | None = density if isinstance(density, Mixture) else None
-        self.centres = self.mixture.centres if self.mixture else None
+        self.mode_centres = self.mixture.centres if self.mixture else None
         self.skipped: list[str] = []
 
         parts = ((split.train, split.train_indices), (split.validation, split.validation_indices))
@@ -105,7 +105,7 @@ class ImagesData(Streams):
         self._bytes = pixel * self.image_size**2 * sum(len(good) for good, _ in found)
         # What is drawn costs no memory; arrays that were read are held in any case.
         self._drawn_anew = any(isinstance(source, Drawn | Sampled) for source in sources)
-        self._cached = not self._drawn_anew and self._bytes <= config.most_bytes
+        self._cached = not self._drawn_anew and self._bytes <= config.max_bytes
         if isinstance(split.train, Arrays) and not self._cached:
             raise UserError(
                 f"--data {shown(config.data)} takes {self._bytes / 2**30:.2f} GiB at {self.image_size}x"
@@ -257,7 +257,7 @@ class ImagesData(Streams):
 
     def _finish(self, image: tf.Tensor, label: tf.Tensor, keys: tf.Tensor, mirror: bool) -> tuple[tf.Tensor, tf.Tensor]:
         if mirror:
-            image = tf.where(coin(keys)[:, None, None, None], tf.reverse(image, [2]), image)
+            image = tf.where(random_bool(keys)[:, None, None, None], tf.reverse(image, [2]), image)
         image = self._side.to_float(image)
         if self._config.binarise != "none":
             black = tf.constant(0.5)
@@ -288,7 +288,7 @@ def split_of(config: ImagesConfig) -> Split:
         config.data,
         image_size=config.image_size,
         val_every=config.val_every,
-        most_bytes=config.most_bytes,
+        max_bytes=config.max_bytes,
         image_feature=config.image_feature,
         label_feature=config.label_feature,
         tfds_dir=config.tfds_dir,

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen.data.config import FilesConfig
-from keras_gen.data.dataset import Finish, Load, Streams
+from keras_gen.data.dataset import Dataset, Finish, Load
 from keras_gen.data.files import codecs as images
 from keras_gen.data.files.codecs import UnreadableImage
 from keras_gen.data.files.decoding import Decoder, Side, probed
@@ -142,7 +142,7 @@ class PairReader:
         return source, target
 
 
-class PairsData(Streams):
+class PairsData(Dataset):
     """Training and validation pairs, opened by `open_pairs`.
 
     Batches are (source, target), float32 in [-1, 1], (batch, size, size, channels); those of training are augmented.

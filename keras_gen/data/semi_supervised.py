@@ -56,7 +56,7 @@ class SemiSupervisedData(ImagesData):
                 f"--data {shown(config.data)} has images without labels, and a classifier needs classes; accepted are "
                 "digits, shapes, a folder of one subfolder per class, and arrays or tfds:NAME with labels."
             )
-        self.label_count = self.class_count
+        self.num_classes = self.num_classes
         self.labelled = self._choose(config.labels_per_class)
 
     def _choose(self, count: int) -> np.ndarray:

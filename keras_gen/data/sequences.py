@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from keras_gen.data.builtin.waves import KINDS, Waves, anomalous_waves, normal_waves
 from keras_gen.data.config import CachedConfig
-from keras_gen.data.dataset import Finish, Load, Streams
+from keras_gen.data.dataset import Dataset, Finish, Load
 from keras_gen.data.files.folders import every_last, shown
 from keras_gen.data.files.sequence_files import ACCEPTED, NORMAL, Layout, Sequences, read_files
 from keras_gen.errors import UserError
@@ -51,7 +51,7 @@ class SequencesConfig(CachedConfig):
         non_negative(self, "window")
 
 
-class SequencesData(Streams):
+class SequencesData(Dataset):
     """Normal sequences for training and validation, opened by `open_sequences`.
 
     Batches are (sequences,): float32 (batch, length, features) in the data's units, NaN from each one's end on.
@@ -194,7 +194,7 @@ def _layout(config: SequencesConfig, columns: tuple[str, ...]) -> Layout:
         config.label_column,
         config.missing == "interpolate",
         config.window,
-        config.most_bytes,
+        config.max_bytes,
     )
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen.data.config import DataConfig
-from keras_gen.data.dataset import Finish, Load, Streams, uniforms
+from keras_gen.data.dataset import Dataset, Finish, Load, uniforms
 from keras_gen.data.files import codecs as images
 from keras_gen.data.files.arrays import Arrays
 from keras_gen.data.files.folders import listed, require_usable, shown
@@ -90,7 +90,7 @@ class _Pictures:
         return tf.gather(self._pixels, places), keys
 
 
-class SuperresData(Streams):
+class SuperresData(Dataset):
     """Training and validation patches at random places, those of validation always the same; opened by `open_superres`.
 
     Batches are (enlarged, sharp), float32 in [-1, 1], (batch, patch, patch, channels).
@@ -106,7 +106,7 @@ class SuperresData(Streams):
         self.image_size, self.scale, self.channels = config.patch_size, config.scale, config.channels
         self.skipped: list[str] = []
         self._left = int(config.memory_gib * 2**30)
-        split = find_set(config.data, image_size=0, val_every=config.val_every, most_bytes=self._left)
+        split = find_set(config.data, image_size=0, val_every=config.val_every, max_bytes=self._left)
         self._rule = split.rule
         parts = ((split.train, split.train_indices), (split.validation, split.validation_indices))
         pairs = [list(self._pairs(source, indices)) for source, indices in parts]

@@ -92,7 +92,7 @@ class Health:
 
 
 @dataclasses.dataclass
-class Look:
+class Measurements:
     """What was measured of samples and weights at one preview.
 
     Attributes:
@@ -138,12 +138,12 @@ class Record:
     wrong: dict[str, list[int]] = dataclasses.field(default_factory=dict)
     alarmed: list[str] = dataclasses.field(default_factory=list)
     looked: int = -1
-    look: Look = dataclasses.field(default_factory=Look)
+    look: Measurements = dataclasses.field(default_factory=Measurements)
     verdicts: list[list[Any]] = dataclasses.field(default_factory=list)
 
     def __post_init__(self) -> None:
         if isinstance(self.look, dict):  # read from a checkpoint
-            self.look = Look(**self.look)
+            self.look = Measurements(**self.look)
 
     def add(self, logs: Mapping[str, np.ndarray], step: int) -> None:
         """Take in the `TERMS` of the next steps, (n,) each, of which `step` was the last."""
@@ -218,7 +218,7 @@ def swings(record: Record, critic: bool) -> int:
 # -- rules over what samples and weights are at one look -----------------------------------------------------------
 
 
-def diversity(look: Look) -> float | None:
+def diversity(look: Measurements) -> float | None:
     """The least of the diversities as a share of its limit; None where they are not measured."""
     limits = (
         (look.distance, LESS_DISTANCE),
@@ -229,7 +229,7 @@ def diversity(look: Look) -> float | None:
     return min((value / limit for value, limit in limits if value is not None), default=None)
 
 
-def collapsed(look: Look, best: float, relief: float = 1.0) -> bool:
+def collapsed(look: Measurements, best: float, relief: float = 1.0) -> bool:
     """Whether samples are less diverse than they may be, and not on the way there.
 
     Args:
@@ -242,14 +242,14 @@ def collapsed(look: Look, best: float, relief: float = 1.0) -> bool:
     return found is not None and found < relief and (found <= GROWTH * best or found < HALFWAY)
 
 
-def deaf_to_noise(look: Look, relief: float = 1.0) -> bool:
+def ignores_noise(look: Measurements, relief: float = 1.0) -> bool:
     """Whether samples of the same label or source are about the same, whatever the noise."""
     if look.noise is None or look.distance is None:
         return False
     return look.noise < relief * max(DEAF * look.distance, DEAF_AT_ALL)
 
 
-def stalled(look: Look, relief: float = 1.0) -> str | None:
+def stalled(look: Measurements, relief: float = 1.0) -> str | None:
     """The player whose weights move least, if that is not at all."""
     player = min(look.update_ratio, key=look.update_ratio.get, default=None)
     return player if player is not None and look.update_ratio[player] < relief * STALLED else None
@@ -261,7 +261,7 @@ TOO_EARLY = f"too early to say, before step {WARM_UP}"
 HEALTHY = "healthy"
 
 
-def judge(record: Record, look: Look, *, critic: bool = False, offset: bool = False) -> str:
+def judge(record: Record, look: Measurements, *, critic: bool = False, offset: bool = False) -> str:
     """The verdict at `record.step`, which `record` then remembers.
 
     What is wrong is told from step `WARM_UP` on, when it has been so for `HOLD` steps; what is seen in samples, weights
@@ -276,7 +276,7 @@ def judge(record: Record, look: Look, *, critic: bool = False, offset: bool = Fa
     if record.step >= WARM_UP:
         for name, holds in (
             ("stalled", lambda relief: stalled(look, relief) is not None),
-            ("noise", lambda relief: deaf_to_noise(look, relief)),
+            ("noise", lambda relief: ignores_noise(look, relief)),
             ("collapse", lambda relief: collapsed(look, record.best, relief)),
             ("oscillating", lambda relief: swings(record, critic) * relief >= TURNS and not offset),
         ):

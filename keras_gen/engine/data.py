@@ -13,7 +13,7 @@ class Data(Protocol):
 
     train_size: int
     val_size: int
-    centres: np.ndarray | None
+    mode_centres: np.ndarray | None
 
     def train(self, batch_size: int, *, start: int = 0, shard: tuple[int, int] = (0, 1)) -> tf.data.Dataset:
         """Batches for ever from example `start` on; `shard` is (worker, workers)."""

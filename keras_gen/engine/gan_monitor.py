@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
-from keras_gen.diagnostics.gan_health import TOO_EARLY, Health, Look, judge
+from keras_gen.diagnostics.gan_health import TOO_EARLY, Health, Measurements, judge
 from keras_gen.engine.callbacks import NotFinite, StepCallback
 from keras_gen.engine.checkpoints import Progress
 from keras_gen.ops.diversity import FEWEST, Reference, modes_reached
@@ -24,7 +24,7 @@ class Validation(Protocol):
     """What the monitor asks of a data set."""
 
     val_size: int
-    centres: np.ndarray | None
+    mode_centres: np.ndarray | None
 
     def validation(self, batch_size: int, *, limit: int | None = None) -> Iterable[Any]:
         """The validation examples, in order."""
@@ -72,7 +72,7 @@ class HealthMonitor(StepCallback):
         pictures = np.asarray(health.real(example))
         count = min(how_many(pictures[0].size), data.val_size)
         self._part = max(1, _PART // pictures[0].size)
-        self._batch, self._reference, self._centres = None, None, data.centres
+        self._batch, self._reference, self._centres = None, None, data.mode_centres
         if count >= FEWEST:
             self._batch = next(iter(data.validation(count, limit=count)))
             reference = Reference(health.real(self._batch))
@@ -87,7 +87,7 @@ class HealthMonitor(StepCallback):
                 tf.summary.text("health", f"not finite: {error}")
 
     def on_train_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        most = self.model.steps_at_once  # of the call that follows
+        most = self.model.steps_per_execution  # of the call that follows
         step = self.progress.step
         if step % self._every + most >= self._every or step + most >= self._end:
             # Copies: TensorFlow may change a variable where it lies.
@@ -137,8 +137,8 @@ class HealthMonitor(StepCallback):
             "verdicts": [{"step": step, "verdict": verdict} for step, verdict in record.verdicts],
         }
 
-    def _measure(self, step: int) -> Look:
-        look = Look(update_ratio=self._ratios)
+    def _measure(self, step: int) -> Measurements:
+        look = Measurements(update_ratio=self._ratios)
         if self._reference is None:
             return look
         count = len(self._health.real(self._batch))

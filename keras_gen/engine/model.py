@@ -32,7 +32,7 @@ class GenerativeModel(keras.Model):
         family: stem of its module ("pix2pix"); the folder name of its runs.
         Config: frozen dataclass of all that defines its networks and losses; defaults are the paper's.
         monitor: the validation term by which the best checkpoint is chosen (smaller is better).
-        commands: what a user does next with a run: apps and their arguments, with RUN for the folder.
+        next_commands: what a user does next with a run: apps and their arguments, with RUN for the folder.
         fewest: examples that a loss needs which couples those of a batch (a contrast, a density over the batch). Such
             a loss is computed within each replica's part of a batch, and within each part of `--accumulate`.
         fewest_previews: examples that `preview` needs to say something, where a few do not.
@@ -62,9 +62,9 @@ class GenerativeModel(keras.Model):
     family: ClassVar[str]
     Config: ClassVar[type]
     monitor: ClassVar[str]
-    commands: ClassVar[tuple[str, ...]] = ("export RUN --variants float32,dynamic8",)
-    fewest: ClassVar[int] = 1
-    fewest_previews: int = 1
+    next_commands: ClassVar[tuple[str, ...]] = ("export RUN --variants float32,dynamic8",)
+    min_examples_per_part: ClassVar[int] = 1
+    preview_examples: int = 1
     batches_per_step: int = 1
 
     def __init__(self, config: Any) -> None:
@@ -76,7 +76,7 @@ class GenerativeModel(keras.Model):
         self.averages: dict[str, keras.Model] = {}
         self.ema_decay = 0.0
         self.accumulate = 1
-        self.steps_at_once = 1
+        self.steps_per_execution = 1
         self._steps_per_epoch = self._steps_left = 0
         self._part: Any = 0
         self._meters: dict[str, dict[str, keras.metrics.Mean]] = {"train": {}, "test": {}}
@@ -135,7 +135,7 @@ class GenerativeModel(keras.Model):
             run_eagerly=run_eagerly,
         )
         self.accumulate = accumulate
-        self.steps_at_once = steps_per_execution
+        self.steps_per_execution = steps_per_execution
         for player, optimizer in optimizers.items():
             if keras.config.dtype_policy().compute_dtype == "float16":
                 optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
@@ -308,11 +308,11 @@ class GenerativeModel(keras.Model):
 
     def fit(self, *arguments: Any, steps_per_epoch: int | None = None, **settings: Any) -> keras.callbacks.History:
         """As `keras.Model.fit`; with several steps in one call, `steps_per_epoch` is still a number of steps."""
-        if self.steps_at_once > 1:
+        if self.steps_per_execution > 1:
             if not steps_per_epoch:
                 raise ValueError("steps_per_execution needs steps_per_epoch, to know where an epoch ends.")
             self._steps_per_epoch = self._steps_left = steps_per_epoch
-            steps_per_epoch = -(-steps_per_epoch // self.steps_at_once)
+            steps_per_epoch = -(-steps_per_epoch // self.steps_per_execution)
         return super().fit(*arguments, steps_per_epoch=steps_per_epoch, **settings)
 
     def make_train_function(self, force: bool = False) -> None:
@@ -321,7 +321,7 @@ class GenerativeModel(keras.Model):
         Keras' own form of several steps returns the terms of the last alone, and does not stop at the end of an epoch
         if the data go on.
         """
-        if self.steps_at_once == 1 or (self.train_function is not None and not force):
+        if self.steps_per_execution == 1 or (self.train_function is not None and not force):
             super().make_train_function(force)
             return
         strategy = self.distribute_strategy
@@ -347,7 +347,7 @@ class GenerativeModel(keras.Model):
             many_steps = tf.function(many_steps, reduce_retracing=True, autograph=False)
 
         def function(iterator: Any) -> dict[str, tf.Tensor]:
-            count = min(self.steps_at_once, self._steps_left)
+            count = min(self.steps_per_execution, self._steps_left)
             self._steps_left = self._steps_left - count or self._steps_per_epoch
             return many_steps(iterator, tf.constant(count))
 

@@ -36,7 +36,7 @@ from keras_gen.errors import Stopped, UserError, from_system
 from keras_gen.files import remove, write
 from keras_gen.flags import hidden_fields
 from keras_gen.visual.embedding import maps, write_projector
-from keras_gen.visual.latent_views import how_many, survey, views
+from keras_gen.visual.latent_views import encode_dataset, how_many, views
 
 # Patterns of what a run writes, and of what the apps for finished runs write into it; networks have files of their own.
 _OWN = (CONFIG_FILE, "checkpoints", "logs", "samples", "saved_model*", "*.tflite", "report.json")
@@ -122,10 +122,10 @@ class Run:
         """
         run = self.setup.run
         parts = self.strategy.num_replicas_in_sync * run.accumulate
-        if run.batch_size // parts < model.fewest:
+        if run.batch_size // parts < model.min_examples_per_part:
             raise UserError(
-                f"--batch-size got {run.batch_size}; accepted are {model.fewest * parts} and more, as {model.family} "
-                f"compares the examples of a batch (of each of {parts} parts) with each other."
+                f"--batch-size got {run.batch_size}; accepted are {model.min_examples_per_part * parts} and more, as "
+                f"{model.family} compares the examples of a batch (of each of {parts} parts) with each other."
             )
         total = run.epochs * self.steps_per_epoch(model, data)
         rate = ConstantThenLinear(run.learning_rate, turn=total // 2, total=total)
@@ -148,7 +148,7 @@ class Run:
         """
         run, logs = self.setup.run, self._write_to / "logs"
         steps = self.steps_per_epoch(model, data)
-        previews = max(run.previews, model.fewest_previews)
+        previews = max(run.previews, model.preview_examples)
         batch = next(iter(data.validation(previews, limit=previews)))
         checkpoints = self._open(model)
         progress = self._restore(checkpoints, model)
@@ -279,7 +279,7 @@ class Run:
         size, limit = self.setup.run.batch_size, how_many(*images.shape[2:])
 
         def shown(last: bool) -> Mapping[str, Any]:
-            codes = survey(space, data.validation(size, limit=limit))
+            codes = encode_dataset(space, data.validation(size, limit=limit))
             drawn = views(space, codes, images, labels)
             if not last:
                 return drawn
@@ -384,7 +384,7 @@ class Run:
         if not self.chief:
             return
         exported = write_exports(model, data, self.folder, self.report)
-        self.say(*_summary(self.folder, exported, model.commands))
+        self.say(*_summary(self.folder, exported, model.next_commands))
 
 
 def remove_run(folder: Path) -> None:

@@ -14,7 +14,7 @@ from keras_gen.engine.data import Data
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.errors import Stopped, UserError
 from keras_gen.export.exporter import PLAN_OF_A_RUN, ExportError, Plan, export
-from keras_gen.export.metadata import UNKNOWN, Origin
+from keras_gen.export.metadata import UNKNOWN, Provenance
 from keras_gen.files import write_json
 from keras_gen.visual.export_report import lines, publish
 
@@ -30,7 +30,7 @@ def write_exports(
     plan: Plan = PLAN_OF_A_RUN,
     images: int = 16,
     calibration: int = 64,
-    origin: Origin = UNKNOWN,
+    origin: Provenance = UNKNOWN,
 ) -> list[str]:
     """Export what the model serves, prove that it draws the same pictures, and write report.json.
 
@@ -65,7 +65,7 @@ def write_exports(
             calibration=examples,
             family=model.family,
             origin=replace(origin, labels=getattr(data, "labels", 0)),  # data of other shapes have none
-            former=report.get("export"),
+            previous_report=report.get("export"),
             pictures=pictures,
         )
     except ExportError as error:

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from keras_gen.errors import UserError
 from keras_gen.export.benchmark import machine, measure
-from keras_gen.export.metadata import UNKNOWN, Io, Metadata, Origin
+from keras_gen.export.metadata import UNKNOWN, Io, Metadata, Provenance
 from keras_gen.export.operators import operators_of
 from keras_gen.export.saved_model import from_levels, load_saved_model, to_levels, write_saved_model
 from keras_gen.export.tflite import TFLiteModel, Variant, require_variant, write_tflite
@@ -24,7 +24,7 @@ from keras_gen.files import remove
 
 TOLERANCE = 1e-3
 """Largest difference in units of [-1, 1] that a float32 export may have; 1/255 of the range is 7.8e-3."""
-CHOSEN = 1e-2
+TOLERANCE_OF_CHOICES = 1e-2
 """Largest mean difference of a network that chooses the nearest of several codes, or the share of its indices that may
 be others: where two codes are equally near, rounding decides, and the choice is seen in the picture."""
 USABLE = 30.0
@@ -69,8 +69,8 @@ def export(
     plan: Plan = PLAN_OF_A_RUN,
     calibration: np.ndarray | None = None,
     family: str = "",
-    origin: Origin = UNKNOWN,
-    former: Mapping[str, Any] | None = None,
+    origin: Provenance = UNKNOWN,
+    previous_report: Mapping[str, Any] | None = None,
     pictures: dict[str, dict[str, np.ndarray]] | None = None,
 ) -> dict[str, Any]:
     """Write SavedModel and .tflite files of each served network and prove that they draw the same pictures.
@@ -97,8 +97,8 @@ def export(
         asked for, latency and memory.
 
     Raises:
-        ExportError: if a float32 file is further than `TOLERANCE` from the network, or than `CHOSEN` in the mean where
-            it chooses codes; the report so far is its second argument.
+        ExportError: if a float32 file is further than `TOLERANCE` from the network, or than
+            `TOLERANCE_OF_CHOICES` in the mean where it chooses codes; the report so far is its second argument.
         UserError: if a network cannot be built at a size, or cannot be converted to a variant.
     """
     for item in served.values():
@@ -115,7 +115,7 @@ def export(
         io: Io = plan.io if pixels else "float"
         weights = f"{_digest(network):08x}"
         saved = folder / ("saved_model" if number == 0 else f"saved_model_{name}")
-        files = {saved.name: {}, **_kept((former or {}).get(name), weights, folder)}
+        files = {saved.name: {}, **_kept((previous_report or {}).get(name), weights, folder)}
         report[name] = {
             "about": item.about,
             "weights": weights,
@@ -248,7 +248,7 @@ def _require_equal(file: Path, figures: dict[str, Any], report: dict[str, Any], 
     claims = [(file, figures, metadata["io"])] if proved else []
     claims += [(f"{file} by its uint8 signature", figures["uint8"], "uint8")] if "uint8" in figures else []
     for what, found, io in claims:
-        accepted = (CHOSEN if chooses else TOLERANCE) + (1 / 255 if io == "uint8" else 0)
+        accepted = (TOLERANCE_OF_CHOICES if chooses else TOLERANCE) + (1 / 255 if io == "uint8" else 0)
         difference = found["mean_abs_difference" if chooses else "max_abs_difference"]
         if not difference <= accepted:
             raise ExportError(
@@ -268,12 +268,12 @@ def _file_name(stem: str, metadata: Metadata, own: Metadata) -> str:
     return "-".join(parts) + ".tflite"
 
 
-def _kept(former: Mapping[str, Any] | None, weights: str, folder: Path) -> dict[str, Any]:
+def _kept(previous_report: Mapping[str, Any] | None, weights: str, folder: Path) -> dict[str, Any]:
     """Figures of files that are still there and hold the same weights; files of other weights are deleted."""
-    if not former:
+    if not previous_report:
         return {}
-    files = {name: figures for name, figures in former["files"].items() if name.endswith(".tflite")}
-    if former.get("weights") == weights:
+    files = {name: figures for name, figures in previous_report["files"].items() if name.endswith(".tflite")}
+    if previous_report.get("weights") == weights:
         return {name: figures for name, figures in files.items() if (folder / name).is_file()}
     for name in files:
         remove(folder / name)
@@ -321,13 +321,13 @@ def _unit(values: np.ndarray) -> float:
     return max(float(np.ptp(values)) / 2, float(np.abs(values).max()) / 100) or 1.0
 
 
-def _calibration(images: np.ndarray, of_source: Callable, network: keras.Model, origin: Origin) -> np.ndarray:
+def _calibration(images: np.ndarray, of_source: Callable, network: keras.Model, origin: Provenance) -> np.ndarray:
     """Real training inputs of `network`, of any size."""
     inputs = np.asarray(of_source(images))
     return _resized(inputs, network, origin) if _is_image(network.input_shape) else inputs
 
 
-def _resized(images: np.ndarray, network: keras.Model, origin: Origin) -> np.ndarray:
+def _resized(images: np.ndarray, network: keras.Model, origin: Provenance) -> np.ndarray:
     size = network.input_shape[1:3]
     if images.shape[1:3] == size:
         return images

@@ -28,7 +28,7 @@ _RANGES = {"float": "float32 in [-1, 1]", "uint8": "uint8 in [0, 255]"}
 
 
 @dataclass(frozen=True)
-class Origin:
+class Provenance:
     """Who made a model, under which terms, and what its label ids mean.
 
     Attributes:
@@ -44,7 +44,7 @@ class Origin:
     labels: int = 0
 
 
-UNKNOWN = Origin()
+UNKNOWN = Provenance()
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Metadata:
         source, output: names of the tensors in the signature.
         size: (height, width) [pixels].
         source_channels, output_channels: of the images, or the last side of another array.
-        origin: see `Origin`.
+        origin: see `Provenance`.
         variant: "float32", "float16", "dynamic8" or "int8".
         io: values of the images: "float", float32 in [-1, 1], or "uint8", [0, 255].
         batch: examples per call; None: any.
@@ -72,7 +72,7 @@ class Metadata:
     size: tuple[int, int]
     source_channels: int
     output_channels: int
-    origin: Origin = UNKNOWN
+    origin: Provenance = UNKNOWN
     variant: str = "float32"
     io: Io = "float"
     batch: int | None = None
@@ -121,12 +121,12 @@ class Metadata:
         """
         try:
             values = json.loads(text)
-            origin = {k: v for k, v in values.pop("origin").items() if k in Origin.__dataclass_fields__}
+            origin = {k: v for k, v in values.pop("origin").items() if k in Provenance.__dataclass_fields__}
             origin["classes"] = tuple(origin["classes"])
             values["arrays"] = {name: tuple(shape) for name, shape in values.get("arrays", {}).items()}
             values["integers"] = tuple(values.get("integers", ()))
             known = {k: v for k, v in values.items() if k in cls.__dataclass_fields__}
-            return cls(**known | {"origin": Origin(**origin), "size": tuple(values["size"])})
+            return cls(**known | {"origin": Provenance(**origin), "size": tuple(values["size"])})
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"not the metadata of an export: {error}") from None
 

@@ -25,7 +25,7 @@ class LogLikelihood:
     def __init__(
         self,
         log_weights: Callable[[tf.Tensor, tf.Tensor, tf.Tensor | None], tf.Tensor],
-        latent: int,
+        latent_dim: int,
         *,
         samples: int,
         images: str,
@@ -39,7 +39,7 @@ class LogLikelihood:
         images: what the likelihood is of, for the protocol: whether and how the images are binarised.
         seed: of the noise.
         """
-        self._log_weights, self._latent, self._samples, self._seed = log_weights, latent, samples, seed
+        self._log_weights, self._latent, self._samples, self._seed = log_weights, latent_dim, samples, seed
         self._about = images
         self._values: list[np.ndarray] = []
         self._estimate = tf.function(self._estimates)

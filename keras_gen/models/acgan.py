@@ -24,7 +24,7 @@ from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import Served, Values
 from keras_gen.flags import non_negative
 from keras_gen.models.cgan import Conditional, Labelled
-from keras_gen.models.gan import Judged
+from keras_gen.models.gan import DiscriminatorOutput
 from keras_gen.networks import gan as networks
 from keras_gen.networks.normalisation import AnyNorm
 
@@ -59,16 +59,16 @@ class ACGAN(Conditional):
 
     def build_discriminator(self) -> keras.Model:
         """(batch, S, S, channels) -> "logit", (batch, 1), and "classes", a logit for each."""
-        return networks.discriminator(self.config, {"logit": 1, "classes": self.config.class_count})
+        return networks.discriminator(self.config, {"logit": 1, "classes": self.config.num_classes})
 
-    def discriminator_loss(self, real: Judged, fake: Judged) -> tuple[tf.Tensor, Values]:
+    def discriminator_loss(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
         """-(L_S + L_C)."""
         loss, terms = super().discriminator_loss(real, fake)
         of_real, of_fake = _class_loss(real), _class_loss(fake)
         terms |= {"real_class_loss": of_real, "real_class_accuracy": tf.reduce_mean(_right(real))}
         return loss + self.config.class_weight * (of_real + of_fake), terms
 
-    def generator_loss(self, real: Judged, fake: Judged) -> tuple[tf.Tensor, Values]:
+    def generator_loss(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
         """-L_C of what it made, and the adversarial loss."""
         loss, terms = super().generator_loss(real, fake)
         of_fake = _class_loss(fake)
@@ -79,39 +79,39 @@ class ACGAN(Conditional):
         """As of the GAN, and whether the class of an image is the one that the classifier reads."""
         images, labels = batch
         said = self.inference("discriminator")(images, training=False)
-        return super().validate(batch) | {"class_accuracy": _right(Judged(images, labels, said))}
+        return super().validate(batch) | {"class_accuracy": _right(DiscriminatorOutput(images, labels, said))}
 
     def serving(self) -> dict[str, Served]:
         """The generator, and the classifier: image -> probability of each class."""
         served = super().serving()
         network = self.for_serving("discriminator", self.build_discriminator)
         probabilities = layers.Softmax(name="probabilities")(network.output["classes"])
-        about = f"images: {self.config.image_text}; probabilities: (batch, {self.config.class_count}) float32"
+        about = f"images: {self.config.image_text}; probabilities: (batch, {self.config.num_classes}) float32"
         classifier = keras.Model(network.input, probabilities, name="classifier")
         return served | {
             "classifier": Served(classifier, "images", "probabilities", about, of_source=served["generator"].network)
         }
 
 
-def _class_loss(judged: Judged) -> tf.Tensor:
+def _class_loss(judged: DiscriminatorOutput) -> tf.Tensor:
     """-E log P(c|x)."""
-    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(judged.labels, judged.said["classes"]))
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(judged.labels, judged.outputs["classes"]))
 
 
-def _right(judged: Judged) -> tf.Tensor:
+def _right(judged: DiscriminatorOutput) -> tf.Tensor:
     """1.0 for each image whose class was read, else 0.0, (batch,)."""
-    return tf.cast(tf.argmax(judged.said["classes"], axis=-1, output_type=tf.int32) == judged.labels, tf.float32)
+    return tf.cast(tf.argmax(judged.outputs["classes"], axis=-1, output_type=tf.int32) == judged.labels, tf.float32)
 
 
 PRESETS: dict[str, Preset] = {
     "demo": Preset(
-        Config(latent=64, filters=32),
+        Config(latent_dim=64, filters=32),
         RunConfig(epochs=100, batch_size=64, ema=0.99, preview_every=500, checkpoint_every=2000),
     ),
     # Paper, appendix A: noise of 110 numbers with the class, batches of 100; its networks of 32x32 are wider.
     "paper": Preset(
-        Config(latent=100, filters=96),
+        Config(latent_dim=100, filters=96),
         RunConfig(epochs=100, batch_size=100, ema=0.999, preview_every=3000, checkpoint_every=10000),
     ),
-    "tiny": Preset(Config(latent=4, filters=2), TINY_RUN),
+    "tiny": Preset(Config(latent_dim=4, filters=2), TINY_RUN),
 }

@@ -48,7 +48,7 @@ class Autoencoder(GenerativeModel):
     family = "autoencoder"
     Config: ClassVar[type] = Config
     monitor = "mse"
-    commands = ("explore_latent RUN", *GenerativeModel.commands)
+    next_commands = ("explore_latent RUN", *GenerativeModel.next_commands)
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -114,7 +114,7 @@ class Autoencoder(GenerativeModel):
     def latent_space(self) -> LatentSpace:
         """Vectors that nothing makes normal."""
         return LatentSpace(
-            self.config.latent,
+            self.config.latent_dim,
             encode=lambda images, labels: self.encode(images),
             decode=lambda latents, labels: self.decode(latents),
         )
@@ -130,11 +130,11 @@ class Autoencoder(GenerativeModel):
         down = self.for_serving("encoder", self._encoder)
         up = self.for_serving("decoder", lambda: decoder(config))
         whole = chained(down, up, name=self.family)
-        image, latent = config.image_text, config.latent_text
+        image, latent_dim = config.image_text, config.latent_text
         return {
             self.family: Served(whole, "images", "reconstruction", f"images: {image}; reconstruction: the same"),
-            "encoder": Served(down, "images", "latents", f"images: {image}; latents: {latent}"),
-            "decoder": Served(up, "latents", "images", f"latents: {latent}; images: {image}", of_source=down),
+            "encoder": Served(down, "images", "latents", f"images: {image}; latents: {latent_dim}"),
+            "decoder": Served(up, "latents", "images", f"latents: {latent_dim}; images: {image}", of_source=down),
         }
 
 
@@ -143,5 +143,5 @@ PRESETS: dict[str, Preset] = {
         Config(),
         RunConfig(epochs=30, batch_size=64, learning_rate=1e-3, preview_every=200, checkpoint_every=1000),
     ),
-    "tiny": Preset(Config(hidden=(8,), filters=2, latent=2), TINY_RUN),
+    "tiny": Preset(Config(hidden_units=(8,), filters=2, latent_dim=2), TINY_RUN),
 }

@@ -27,7 +27,7 @@ from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import Values
 from keras_gen.errors import UserError
 from keras_gen.flags import positive
-from keras_gen.models.gan import DIGITS_RUN, GAN, Adversarial, Judged
+from keras_gen.models.gan import DIGITS_RUN, GAN, Adversarial, DiscriminatorOutput
 from keras_gen.networks import gan as networks
 from keras_gen.networks.energy import autoencoder
 
@@ -69,7 +69,7 @@ class BEGAN(GAN):
         self.log_terms(train=["real_error", "fake_error", "k", "convergence"])
 
     @property
-    def middle(self) -> float:
+    def decision_boundary(self) -> float:
         """None in truth: see the module's text."""
         return 0.0
 
@@ -77,7 +77,7 @@ class BEGAN(GAN):
         """images -> "reconstruction", "code"."""
         return autoencoder(self.config, self.config.code)
 
-    def judge(self, images: tf.Tensor, labels: tf.Tensor, training: bool = True) -> Values:
+    def discriminate(self, images: tf.Tensor, labels: tf.Tensor, training: bool = True) -> Values:
         """Minus the error of reconstruction as "logit"."""
         said = self.discriminator(images, training=training)
         error = tf.reduce_mean(tf.abs(said["reconstruction"] - tf.cast(images, tf.float32)), axis=(1, 2, 3))
@@ -87,7 +87,7 @@ class BEGAN(GAN):
         """As of a GAN; in balance the error of generated images is gamma times that of real ones."""
         return dataclasses.replace(super().health(), offset=True)
 
-    def discriminator_loss(self, real: Judged, fake: Judged) -> tuple[tf.Tensor, Values]:
+    def discriminator_loss(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
         """The paper's section 3.4, and its measure of convergence M (section 3.4.1)."""
         real_error, fake_error = -tf.reduce_mean(real.logit), -tf.reduce_mean(fake.logit)
         k = tf.convert_to_tensor(self.k)
@@ -99,18 +99,18 @@ class BEGAN(GAN):
         }
         return real_error - k * fake_error, terms
 
-    def generator_loss(self, real: Judged, fake: Judged) -> tuple[tf.Tensor, Values]:
+    def generator_loss(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
         """The error of generated images."""
         return -tf.reduce_mean(fake.logit), {}
 
-    def sums(self, real: Judged, fake: Judged) -> Values:
+    def running_sums(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> Values:
         """The errors of the batch, for k."""
         own = {
             "real_errors": -tf.reduce_sum(real.logit),
             "fake_errors": -tf.reduce_sum(fake.logit),
             "count": tf.cast(tf.size(real.logit), tf.float32),
         }
-        return super().sums(real, fake) | own
+        return super().running_sums(real, fake) | own
 
     def running_state(self, sums: Values) -> list[tuple[keras.Variable, tf.Tensor]]:
         """k after the step."""
@@ -121,11 +121,11 @@ class BEGAN(GAN):
 
 PRESETS: dict[str, Preset] = {
     # Of 1,617 small digits: a balance that leaves all kinds of them, reached within 4,000 steps.
-    "demo": Preset(Config(latent=16, code=16, filters=32, gamma=0.9, lambda_k=0.02), DIGITS_RUN),
+    "demo": Preset(Config(latent_dim=16, code=16, filters=32, gamma=0.9, lambda_k=0.02), DIGITS_RUN),
     # Paper, section 4.1: Adam at 1e-4, batches of 16.
     "paper": Preset(
-        Config(latent=64, code=64, filters=128),
+        Config(latent_dim=64, code=64, filters=128),
         RunConfig(epochs=100, batch_size=16, learning_rate=1e-4, preview_every=1000, checkpoint_every=5000),
     ),
-    "tiny": Preset(Config(architecture="mlp", latent=4, hidden=(8,), code=3), TINY_RUN),
+    "tiny": Preset(Config(architecture="mlp", latent_dim=4, hidden_units=(8,), code=3), TINY_RUN),
 }

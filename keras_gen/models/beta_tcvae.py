@@ -53,7 +53,7 @@ class BetaTCVAE(VAE):
 
     family = "beta_tcvae"
     Config = Config
-    fewest = 2
+    min_examples_per_part = 2
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -72,7 +72,7 @@ class BetaTCVAE(VAE):
 
 PRESETS: dict[str, Preset] = {
     "demo": Preset(
-        Config(latent=10, hidden=(256,), filters=8),
+        Config(latent_dim=10, hidden_units=(256,), filters=8),
         RunConfig(
             epochs=8,
             steps_per_epoch=500,
@@ -85,8 +85,8 @@ PRESETS: dict[str, Preset] = {
     ),
     # Paper, appendix: two layers of 1200 for its shapes, Adam at 1e-3, batches of 2048.
     "paper": Preset(
-        Config(architecture="dense", latent=10, hidden=(1200, 1200)),
+        Config(architecture="dense", latent_dim=10, hidden_units=(1200, 1200)),
         RunConfig(epochs=50, batch_size=2048, learning_rate=1e-3, preview_every=500, checkpoint_every=5000),
     ),
-    "tiny": Preset(Config(hidden=(8,), filters=2, latent=2), TINY_RUN),
+    "tiny": Preset(Config(hidden_units=(8,), filters=2, latent_dim=2), TINY_RUN),
 }

@@ -38,11 +38,11 @@ _ROWS = 8  # noise vectors on the sheet of classes
 class Labelled(Adversarial):
     """The flags of the members that learn from labels."""
 
-    class_count: Hidden[int] = 10
+    num_classes: Hidden[int] = 10
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_labels(self.class_count, "a GAN of classes")
+        require_labels(self.num_classes, "a GAN of classes")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,19 +59,19 @@ class Config(Labelled):
 class Conditional(GAN):
     """A GAN whose generator is told which of `config.class_count` classes to draw."""
 
-    commands = ("generate RUN --seeds 0-15 --label 0 --sheet --out drawn", *GenerativeModel.commands)
+    next_commands = ("generate RUN --seeds 0-15 --label 0 --sheet --out drawn", *GenerativeModel.next_commands)
 
     def build_generator(self) -> keras.Model:
         """(batch, latent + classes) -> (batch, S, S, channels) in [-1, 1]."""
-        return networks.generator(self.config, self.config.latent + self.config.class_count)
+        return networks.generator(self.config, self.config.latent_dim + self.config.num_classes)
 
-    def vectors(self, noise: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    def generator_inputs(self, noise: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         """The noise, then 1 for the class and 0 for others."""
-        return conditioned(noise, labels, self.config.class_count)
+        return conditioned(noise, labels, self.config.num_classes)
 
     def _labels(self, count: int) -> tf.Tensor:
         """The classes in turn."""
-        return tf.range(count) % self.config.class_count
+        return tf.range(count) % self.config.num_classes
 
     def generate(self, count: int, seed: int = 0, truncation: float = math.inf, label: int | None = None) -> tf.Tensor:
         """Pictures of noise from N(0, 1), the same for the same seed.
@@ -87,22 +87,22 @@ class Conditional(GAN):
         """
         labels = self._labels(count)
         if label is not None:
-            require_class(label, self.config.class_count)
+            require_class(label, self.config.num_classes)
             labels = tf.fill((count,), label)
-        return self.draw(self.vectors(latent_vectors(count, self.config.latent, seed, truncation), labels))
+        return self.draw(self.generator_inputs(latent_vectors(count, self.config.latent_dim, seed, truncation), labels))
 
     def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, Any]:
         """As of the GAN, and a column for each class, in whose rows the noise is the same."""
         if self.of_points:
             return super().preview(batch)
-        noise = latent_vectors(_ROWS, self.config.latent, seed=0)
-        classes = range(self.config.class_count)
-        drawn = {str(label): self.draw(self.vectors(noise, tf.fill((_ROWS,), label))) for label in classes}
+        noise = latent_vectors(_ROWS, self.config.latent_dim, seed=0)
+        classes = range(self.config.num_classes)
+        drawn = {str(label): self.draw(self.generator_inputs(noise, tf.fill((_ROWS,), label))) for label in classes}
         return super().preview(batch) | {"classes": drawn}
 
     def serving(self) -> dict[str, Served]:
         """As of the GAN; what the generator takes ends with the class."""
-        served, count = super().serving()["generator"], self.config.class_count
+        served, count = super().serving()["generator"], self.config.num_classes
         units = f"the last {count} numbers one for each class, 1 for the one to draw and 0 for others"
         return {"generator": dataclasses.replace(served, about=f"{served.about}; {units}", labels=count)}
 
@@ -117,26 +117,26 @@ class CGAN(Conditional):
         """Of images and the maps of their classes; with projection of images, and for each class what it adds."""
         config = self.config
         if config.projection:
-            return networks.discriminator(config, {"logit": 1, "classes": config.class_count})
-        return networks.discriminator(config, channels=config.channels + config.class_count)
+            return networks.discriminator(config, {"logit": 1, "classes": config.num_classes})
+        return networks.discriminator(config, channels=config.channels + config.num_classes)
 
-    def judge(self, images: tf.Tensor, labels: tf.Tensor, training: bool = True) -> Values:
+    def discriminate(self, images: tf.Tensor, labels: tf.Tensor, training: bool = True) -> Values:
         """What the discriminator says of images of these classes."""
         if not self.config.projection:
-            return super().judge(conditioned(images, labels, self.config.class_count), labels, training)
-        said = super().judge(images, labels, training)
+            return super().discriminate(conditioned(images, labels, self.config.num_classes), labels, training)
+        said = super().discriminate(images, labels, training)
         return said | {"logit": said["logit"] + tf.gather(said["classes"], labels[:, None], batch_dims=1)}
 
 
 PRESETS: dict[str, Preset] = {
     "demo": Preset(
-        Config(latent=64, filters=32),
+        Config(latent_dim=64, filters=32),
         RunConfig(epochs=100, batch_size=64, ema=0.99, preview_every=500, checkpoint_every=2000),
     ),
     # Mirza and Osindero 2014, section 4.1: dense layers, 100 numbers of noise, batches of 100.
     "paper": Preset(
-        Config(architecture="mlp", hidden=(1200,), generator_norm="none", discriminator_norm="none"),
+        Config(architecture="mlp", hidden_units=(1200,), generator_norm="none", discriminator_norm="none"),
         RunConfig(epochs=100, batch_size=100, ema=0.999, preview_every=3000, checkpoint_every=10000),
     ),
-    "tiny": Preset(Config(latent=4, filters=2), TINY_RUN),
+    "tiny": Preset(Config(latent_dim=4, filters=2), TINY_RUN),
 }

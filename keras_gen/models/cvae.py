@@ -39,11 +39,11 @@ _ROWS = 4  # latent vectors on the sheet of classes
 class Config(vae.Config):
     """What the model is."""
 
-    class_count: Hidden[int] = 10
+    num_classes: Hidden[int] = 10
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_labels(self.class_count, "a conditional VAE")
+        require_labels(self.num_classes, "a conditional VAE")
 
 
 class CVAE(vae.VAE):
@@ -51,21 +51,25 @@ class CVAE(vae.VAE):
 
     family = "cvae"
     Config = Config
-    commands = ("generate RUN --seeds 0-15 --label 0 --out drawn", "explore_latent RUN", *GenerativeModel.commands)
+    next_commands = (
+        "generate RUN --seeds 0-15 --label 0 --out drawn",
+        "explore_latent RUN",
+        *GenerativeModel.next_commands,
+    )
 
     def _encoder(self) -> keras.Model:
         config = self.config
-        told = dataclasses.replace(config, channels=config.channels + config.class_count)
+        told = dataclasses.replace(config, channels=config.channels + config.num_classes)
         return encoder(told, ("mean", "log_variance"))
 
     def _decoder(self) -> keras.Model:
         config = self.config
-        told = dataclasses.replace(config, latent=config.latent + config.class_count)
+        told = dataclasses.replace(config, latent_dim=config.latent_dim + config.num_classes)
         return decoder(told, channels=self.decoder_channels, activation=None)
 
     def conditioned(self, inputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         """Images and a map for each class, 1 for their own and -1 for others; latent vectors and 1 or 0."""
-        return conditioned(inputs, labels, self.config.class_count)
+        return conditioned(inputs, labels, self.config.num_classes)
 
     def generate(self, count: int, seed: int = 0, truncation: float = math.inf, label: int | None = None) -> tf.Tensor:
         """Pictures of latent vectors from N(0, 1), the same for the same seed.
@@ -79,16 +83,16 @@ class CVAE(vae.VAE):
         Raises:
             UserError: if there is no such class.
         """
-        labels = tf.range(count) % self.config.class_count
+        labels = tf.range(count) % self.config.num_classes
         if label is not None:
-            require_class(label, self.config.class_count)
+            require_class(label, self.config.num_classes)
             labels = tf.fill((count,), label)
-        return self.decode(latent_vectors(count, self.config.latent, seed, truncation), labels)
+        return self.decode(latent_vectors(count, self.config.latent_dim, seed, truncation), labels)
 
     def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, Any]:
         """original | reconstruction, and a column for each class, in whose rows the latent vector is the same."""
-        latents = latent_vectors(_ROWS, self.config.latent, seed=0)
-        classes = range(self.config.class_count)
+        latents = latent_vectors(_ROWS, self.config.latent_dim, seed=0)
+        classes = range(self.config.num_classes)
         drawn = {str(label): self.decode(latents, tf.fill((_ROWS,), label)) for label in classes}
         return {"samples": super().preview(batch)["samples"], "classes": drawn}
 
@@ -101,12 +105,12 @@ class CVAE(vae.VAE):
         return self.conditioned(*batch)
 
     def _codes(self, encode: keras.Model) -> keras.Model:
-        label = _Label(self.config.class_count, name="label")(encode.input)
+        label = _Label(self.config.num_classes, name="label")(encode.input)
         return keras.Model(encode.input, keras.layers.Concatenate()([encode.output, label]), name="codes")
 
     def serving(self) -> dict[str, Served]:
         """As of the VAE; what the networks take ends with the label."""
-        count = self.config.class_count
+        count = self.config.num_classes
         maps = f"the last {count} channels a map for each class, 1 for the image's own and -1 for others"
         units = f"the last {count} numbers one for each class, 1 for the one to draw and 0 for others"
         return {
@@ -120,15 +124,15 @@ class CVAE(vae.VAE):
 class _Label(keras.layers.Layer):
     """The label of maps: (batch, S, S, channels + classes) -> (batch, classes), 1 for one class and 0 for others."""
 
-    def __init__(self, class_count: int, **settings: Any) -> None:
+    def __init__(self, num_classes: int, **settings: Any) -> None:
         super().__init__(**settings)
-        self.class_count = class_count
+        self.num_classes = num_classes
 
     def call(self, images: tf.Tensor) -> tf.Tensor:
-        return 0.5 * ops.mean(images[..., -self.class_count :], axis=(1, 2)) + 0.5
+        return 0.5 * ops.mean(images[..., -self.num_classes :], axis=(1, 2)) + 0.5
 
     def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"class_count": self.class_count}
+        return super().get_config() | {"num_classes": self.num_classes}
 
 
 PRESETS: dict[str, Preset] = {
@@ -138,8 +142,8 @@ PRESETS: dict[str, Preset] = {
     ),
     # Kingma et al. 2014, section 4: 50 latent units and layers of 500.
     "paper": Preset(
-        Config(architecture="dense", latent=50, hidden=(500, 500)),
+        Config(architecture="dense", latent_dim=50, hidden_units=(500, 500)),
         RunConfig(epochs=100, batch_size=100, learning_rate=3e-4, preview_every=3000, checkpoint_every=10000),
     ),
-    "tiny": Preset(Config(hidden=(8,), filters=2, latent=2), TINY_RUN),
+    "tiny": Preset(Config(hidden_units=(8,), filters=2, latent_dim=2), TINY_RUN),
 }

@@ -33,7 +33,7 @@ class DCGAN(gan.GAN):
 
 PRESETS: dict[str, Preset] = {
     "demo": Preset(
-        Config(latent=64, filters=32),
+        Config(latent_dim=64, filters=32),
         RunConfig(epochs=100, batch_size=64, ema=0.99, preview_every=500, checkpoint_every=2000),
     ),
     # Paper, section 4: batches of 128, five passes over LSUN's three million pictures.
@@ -41,5 +41,5 @@ PRESETS: dict[str, Preset] = {
         Config(filters=128),
         RunConfig(epochs=25, batch_size=128, preview_every=500, checkpoint_every=2000),
     ),
-    "tiny": Preset(Config(latent=4, filters=2), TINY_RUN),
+    "tiny": Preset(Config(latent_dim=4, filters=2), TINY_RUN),
 }

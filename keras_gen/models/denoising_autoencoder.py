@@ -93,7 +93,7 @@ class DenoisingAutoencoder(GenerativeModel):
     family = "denoising_autoencoder"
     Config = Config
     monitor = "mse"
-    commands = ("denoise RUN FOLDER --out cleaned", "evaluate RUN", "export RUN --variants float32,dynamic8")
+    next_commands = ("denoise RUN FOLDER --out cleaned", "evaluate RUN", "export RUN --variants float32,dynamic8")
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)

@@ -23,7 +23,7 @@ import tensorflow as tf
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import Values
 from keras_gen.flags import non_negative, positive
-from keras_gen.models.gan import DIGITS_RUN, GAN, Adversarial, Judged
+from keras_gen.models.gan import DIGITS_RUN, GAN, Adversarial, DiscriminatorOutput
 from keras_gen.networks.energy import autoencoder
 from keras_gen.ops.penalties import pulling_away
 
@@ -52,7 +52,7 @@ class EBGAN(GAN):
 
     family = "ebgan"
     Config = Config
-    fewest = 2
+    min_examples_per_part = 2
     critic = False
 
     def __init__(self, config: Config) -> None:
@@ -60,7 +60,7 @@ class EBGAN(GAN):
         self.log_terms(train=["real_energy", "fake_energy", "pulling_away"])
 
     @property
-    def middle(self) -> float:
+    def decision_boundary(self) -> float:
         """Half the margin, as minus an energy."""
         return -0.5 * self.config.margin
 
@@ -68,32 +68,39 @@ class EBGAN(GAN):
         """images -> "reconstruction", "code"."""
         return autoencoder(self.config, self.config.code)
 
-    def judge(self, images: tf.Tensor, labels: tf.Tensor, training: bool = True) -> Values:
+    def discriminate(self, images: tf.Tensor, labels: tf.Tensor, training: bool = True) -> Values:
         """Minus the energy as "logit", and the code."""
         said = self.discriminator(images, training=training)
         energy = tf.reduce_mean(tf.square(said["reconstruction"] - tf.cast(images, tf.float32)), axis=(1, 2, 3))
         return {"logit": -energy[:, None], "code": said["code"]}
 
-    def discriminator_loss(self, real: Judged, fake: Judged) -> tuple[tf.Tensor, Values]:
+    def discriminator_loss(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
         """Energy of real images, and what the energy of generated ones lacks to the margin (paper, eq. 1)."""
         energies = {"real_energy": -tf.reduce_mean(real.logit), "fake_energy": -tf.reduce_mean(fake.logit)}
         return energies["real_energy"] + tf.reduce_mean(tf.nn.relu(self.config.margin + fake.logit)), energies
 
-    def generator_loss(self, real: Judged, fake: Judged) -> tuple[tf.Tensor, Values]:
+    def generator_loss(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
         """Energy of generated images (paper, eq. 2), and the pulling-away term (eq. 7)."""
-        term = pulling_away(fake.said["code"])
+        term = pulling_away(fake.outputs["code"])
         return -tf.reduce_mean(fake.logit) + self.config.pulling_away * term, {"pulling_away": term}
 
 
 PRESETS: dict[str, Preset] = {
-    "demo": Preset(Config(latent=32, filters=32), DIGITS_RUN),
+    "demo": Preset(Config(latent_dim=32, filters=32), DIGITS_RUN),
     # Paper, section 4.1 and appendix: batches of 128, DCGAN's Adam.
     "paper": Preset(
         Config(),
         RunConfig(epochs=25, batch_size=128, learning_rate=1e-3, preview_every=500, checkpoint_every=2000),
     ),
     "tiny": Preset(
-        Config(architecture="mlp", latent=4, hidden=(8,), code=3, generator_norm="none", discriminator_norm="none"),
+        Config(
+            architecture="mlp",
+            latent_dim=4,
+            hidden_units=(8,),
+            code=3,
+            generator_norm="none",
+            discriminator_norm="none",
+        ),
         TINY_RUN,
     ),
 }

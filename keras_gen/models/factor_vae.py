@@ -57,7 +57,7 @@ class FactorVAE(VAE):
 
     family = "factor_vae"
     Config = Config
-    fewest = 2
+    min_examples_per_part = 2
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -94,7 +94,7 @@ class FactorVAE(VAE):
 
 def _discriminator(config: Config) -> keras.Model:
     """(batch, latent) -> (batch, 1): the logit of being a code as it is, and not shuffled."""
-    x = latents = keras.Input((config.latent,), name="latents")
+    x = latents = keras.Input((config.latent_dim,), name="latents")
     for _ in range(config.discriminator_layers):
         x = layers.Dense(config.discriminator_units, kernel_initializer="he_normal")(x)
         x = layers.LeakyReLU(0.2)(x)
@@ -103,7 +103,7 @@ def _discriminator(config: Config) -> keras.Model:
 
 PRESETS: dict[str, Preset] = {
     "demo": Preset(
-        Config(latent=10, hidden=(256,), filters=8, discriminator_layers=4, discriminator_units=256),
+        Config(latent_dim=10, hidden_units=(256,), filters=8, discriminator_layers=4, discriminator_units=256),
         RunConfig(
             epochs=16,
             steps_per_epoch=500,
@@ -118,7 +118,7 @@ PRESETS: dict[str, Preset] = {
     ),
     # Paper, section 5 and appendix A: batches of 64, 300,000 steps, Adam at 1e-4.
     "paper": Preset(
-        Config(latent=10, hidden=(128,), filters=32),
+        Config(latent_dim=10, hidden_units=(128,), filters=32),
         RunConfig(
             epochs=30,
             steps_per_epoch=10000,
@@ -128,5 +128,7 @@ PRESETS: dict[str, Preset] = {
             checkpoint_every=10000,
         ),
     ),
-    "tiny": Preset(Config(hidden=(8,), filters=2, latent=2, discriminator_layers=2, discriminator_units=8), TINY_RUN),
+    "tiny": Preset(
+        Config(hidden_units=(8,), filters=2, latent_dim=2, discriminator_layers=2, discriminator_units=8), TINY_RUN
+    ),
 }

@@ -125,25 +125,25 @@ class Config(Adversarial):
 
 
 @dataclasses.dataclass(frozen=True)
-class Judged:
+class DiscriminatorOutput:
     """Images that the discriminator was shown, and what it says of them.
 
     Attributes:
         images: (batch, S, S, channels) in [-1, 1], without the noise and the transformations that it was shown.
         labels: int32 (batch,), -1 where there are none: of generated ones those that were asked for.
-        said: the outputs of the discriminator by their heads; "logit" is (batch, 1).
-        vectors: what generated ones were drawn from, (batch, units); None of real ones.
+        outputs: of the discriminator, by head; "logit" is (batch, 1).
+        latents: what generated images were drawn from, (batch, units); None for real images.
     """
 
     images: tf.Tensor
     labels: tf.Tensor
-    said: Values
-    vectors: tf.Tensor | None = None
+    outputs: Values
+    latents: tf.Tensor | None = None
 
     @property
     def logit(self) -> tf.Tensor:
         """(batch, 1), larger the more real an image seems."""
-        return self.said["logit"]
+        return self.outputs["logit"]
 
 
 class GAN(GenerativeModel):
@@ -162,10 +162,10 @@ class GAN(GenerativeModel):
     family = "gan"
     Config: ClassVar[type] = Config
     monitor = "energy_score"
-    commands = ("generate RUN --seeds 0-63 --sheet --out drawn", *GenerativeModel.commands)
+    next_commands = ("generate RUN --seeds 0-63 --sheet --out drawn", *GenerativeModel.next_commands)
 
     @property
-    def fewest_previews(self) -> int:
+    def preview_examples(self) -> int:
         """As many real examples as there are pictures of fixed noise."""
         return _POINTS if self.of_points else _SAMPLES
 
@@ -210,9 +210,9 @@ class GAN(GenerativeModel):
         return self.objective == "wasserstein"
 
     @property
-    def middle(self) -> float:
+    def decision_boundary(self) -> float:
         """The logit at which an example counts as real as well as generated."""
-        return adversarial.middle(self.objective, self.targets)
+        return adversarial.decision_boundary(self.objective, self.targets)
 
     def build_generator(self) -> keras.Model:
         """(batch, units) -> (batch, S, S, channels) in [-1, 1]."""
@@ -240,17 +240,17 @@ class GAN(GenerativeModel):
 
     def draw_noise(self, count: tf.Tensor) -> tf.Tensor:
         """Noise of a training step, (count, latent), from N(0, 1)."""
-        return keras.random.normal((count, self.config.latent), seed=self.noise)
+        return keras.random.normal((count, self.config.latent_dim), seed=self.noise)
 
-    def asked(self, labels: tf.Tensor) -> tf.Tensor:
+    def generator_labels(self, labels: tf.Tensor) -> tf.Tensor:
         """The labels that a step asks the generator for, of those of its real images: the same."""
         return labels
 
-    def vectors(self, noise: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    def generator_inputs(self, noise: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         """What the generator takes, of noise and the labels asked for: the noise alone."""
         return noise
 
-    def judge(self, images: tf.Tensor, labels: tf.Tensor, training: bool = True) -> Values:
+    def discriminate(self, images: tf.Tensor, labels: tf.Tensor, training: bool = True) -> Values:
         """What the discriminator says of images (batch, S, S, channels) and their labels, by head."""
         return self.discriminator(images, training=training)
 
@@ -258,11 +258,11 @@ class GAN(GenerativeModel):
         """What is done before each step of the discriminator: nothing."""
         return
 
-    def discriminator_loss(self, real: Judged, fake: Judged) -> tuple[tf.Tensor, Values]:
+    def discriminator_loss(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
         """What the discriminator minimises, and further terms to log."""
         return adversarial.discriminator_loss(self.objective, real.logit, fake.logit, self.targets), {}
 
-    def generator_loss(self, real: Judged, fake: Judged) -> tuple[tf.Tensor, Values]:
+    def generator_loss(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
         """What the generator minimises, and further terms to log."""
         return adversarial.generator_loss(self.objective, fake.logit), {}
 
@@ -278,34 +278,36 @@ class GAN(GenerativeModel):
         return self.report(self.minimise(self._of_both, last))
 
     def _of_discriminator(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[Values, Values, Values]:
-        real, fake = self._play(batch)
+        real, fake = self._forward(batch)
         loss, _ = self.discriminator_loss(real, fake)
-        return {"discriminator": loss}, {}, self.sums(real, fake)
+        return {"discriminator": loss}, {}, self.running_sums(real, fake)
 
     def _of_both(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[Values, Values, Values]:
-        real, fake = self._play(batch)
-        terms = adversarial.decisions(real.logit, fake.logit, self.middle)
+        real, fake = self._forward(batch)
+        terms = adversarial.decisions(real.logit, fake.logit, self.decision_boundary)
         losses = {}
         for player, loss in (("discriminator", self.discriminator_loss), ("generator", self.generator_loss)):
             losses[player], own = loss(real, fake)
             terms |= own | {f"{player}_loss": losses[player]}
         if self.config.geometric_weight:
-            terms["geometric_penalty"] = self._unevenness(fake)
+            terms["geometric_penalty"] = self._geometric_penalty(fake)
             losses["generator"] += self.config.geometric_weight * terms["geometric_penalty"]
         if self.config.augment == "ada":
             terms["augmentation"] = tf.convert_to_tensor(self.augmentation)
-        return losses, terms, self.sums(real, fake)
+        return losses, terms, self.running_sums(real, fake)
 
-    def _play(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[Judged, Judged]:
+    def _forward(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[DiscriminatorOutput, DiscriminatorOutput]:
         """Real images of a batch, and as many generated ones, judged."""
         images, labels = batch
-        asked = self.asked(labels)
-        vectors = self.vectors(self.draw_noise(tf.shape(images)[0]), asked)
+        asked = self.generator_labels(labels)
+        vectors = self.generator_inputs(self.draw_noise(tf.shape(images)[0]), asked)
         drawn = self.generator(vectors, training=True)
-        real = Judged(images, labels, self.judge(self._shown(images), labels))
-        return real, Judged(drawn, asked, self.judge(self._shown(drawn), asked), vectors)
+        real = DiscriminatorOutput(images, labels, self.discriminate(self._discriminator_inputs(images), labels))
+        return real, DiscriminatorOutput(
+            drawn, asked, self.discriminate(self._discriminator_inputs(drawn), asked), vectors
+        )
 
-    def _shown(self, images: tf.Tensor) -> tf.Tensor:
+    def _discriminator_inputs(self, images: tf.Tensor) -> tf.Tensor:
         """Images as the discriminator sees them in training."""
         config, count = self.config, tf.shape(images)[0]
         if config.augment == "diffaugment":
@@ -321,16 +323,16 @@ class GAN(GenerativeModel):
             images += deviation * keras.random.normal(tf.shape(images), seed=self.noise)
         return images
 
-    def _unevenness(self, fake: Judged) -> tf.Tensor:
+    def _geometric_penalty(self, fake: DiscriminatorOutput) -> tf.Tensor:
         """The geometric penalty over the noise alone: labels and codes stay as they are."""
-        units = self.config.latent
-        noise, rest = fake.vectors[:, :units], fake.vectors[:, units:]
+        units = self.config.latent_dim
+        noise, rest = fake.latents[:, :units], fake.latents[:, units:]
         directions = keras.random.normal((_DIRECTIONS, tf.shape(noise)[0], units), seed=self.noise)
         return geometric_penalty(
             lambda z: self.generator(tf.concat([z, rest], axis=1), training=True), noise, fake.images, directions
         )
 
-    def sums(self, real: Judged, fake: Judged) -> Values:
+    def running_sums(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> Values:
         """What `running_state` needs, added up over the examples."""
         if self.config.augment != "ada":
             return {}
@@ -359,12 +361,12 @@ class GAN(GenerativeModel):
             seed: of the noise.
             truncation: of the noise, see `ops.latents.truncated`.
         """
-        noise = latent_vectors(count, self.config.latent, seed, truncation)
-        return self.draw(self.vectors(noise, self._labels(count)))
+        noise = latent_vectors(count, self.config.latent_dim, seed, truncation)
+        return self.draw(self.generator_inputs(noise, self._labels(count)))
 
-    def fixed(self, count: int = _SAMPLES) -> tf.Tensor:
+    def fixed_latents(self, count: int = _SAMPLES) -> tf.Tensor:
         """What the generator takes for the seeds 0, 1, ... of `apps.generate`: (count, units)."""
-        return self.vectors(seeded_vectors(tf.range(count), self.config.latent), self._labels(count))
+        return self.generator_inputs(seeded_vectors(tf.range(count), self.config.latent_dim), self._labels(count))
 
     def _labels(self, count: int) -> tf.Tensor:
         """Of so many pictures to draw where nobody asked for a class: none."""
@@ -372,14 +374,14 @@ class GAN(GenerativeModel):
 
     def validate(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Values:
         """The energy score of 64 pictures, always of the same noise, at each validation image, (batch,)."""
-        return {"energy_score": energy_score(batch[0], self.draw(self.fixed()))}
+        return {"energy_score": energy_score(batch[0], self.draw(self.fixed_latents()))}
 
     def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, Any]:
         """Pictures of the seeds 0 to 63, so that a step's sheet shows what became of each of the sheet before, and how
         the discriminator's logits are spread. Points: their density beside the data's, with lines of equal logits.
         """
         images, labels = batch
-        drawn = self.draw(self.fixed(self.fewest_previews))
+        drawn = self.draw(self.fixed_latents(self.preview_examples))
         said = {"real": self._logits(images, labels), "fake": self._logits(drawn, self._labels(len(drawn)))}
         shown = {f"logits/{name}": np.ravel(logits) for name, logits in said.items()}
         if not self.of_points:
@@ -392,26 +394,26 @@ class GAN(GenerativeModel):
 
     def _logits(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         """(batch,), with 0 for what counts as real as well as generated."""
-        logits = self.judge(images, labels, training=False)["logit"][:, 0]
-        return logits - self.middle
+        logits = self.discriminate(images, labels, training=False)["logit"][:, 0]
+        return logits - self.decision_boundary
 
     def health(self) -> Health:
         """Pictures of the labels of a batch, by the generator that is training."""
 
         def draw(batch: tuple[tf.Tensor, tf.Tensor], noise: tf.Tensor) -> tf.Tensor:
-            return self.generator(self.vectors(noise, batch[1]), training=False)
+            return self.generator(self.generator_inputs(noise, batch[1]), training=False)
 
         return Health(
             real=lambda batch: batch[0],
             draw=draw,
-            latents=lambda count, seed: latent_vectors(count, self.config.latent, seed),
+            latents=lambda count, seed: latent_vectors(count, self.config.latent_dim, seed),
             critic=self.critic,
         )
 
     def served_source(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
         """Vectors to prove the exports on, as many as there are images."""
         images, labels = batch
-        return self.vectors(vectors_of(images, self.config.latent), labels)
+        return self.generator_inputs(vectors_of(images, self.config.latent_dim), labels)
 
     def serving(self) -> dict[str, Served]:
         """The generator, of averaged weights if the run has them."""
@@ -450,7 +452,7 @@ PRESETS: dict[str, Preset] = {
     ),
     # For --data grid and swiss-roll too.
     "points": Preset(
-        Config(latent=8, hidden=(128, 128, 128)),
+        Config(latent_dim=8, hidden_units=(128, 128, 128)),
         RunConfig(
             epochs=10,
             steps_per_epoch=1000,
@@ -462,5 +464,5 @@ PRESETS: dict[str, Preset] = {
         ),
         {"data": "ring"},
     ),
-    "tiny": Preset(Config(latent=4, hidden=(8,)), TINY_RUN),
+    "tiny": Preset(Config(latent_dim=4, hidden_units=(8,)), TINY_RUN),
 }

@@ -34,7 +34,7 @@ from keras_gen.engine.model import Served, Values
 from keras_gen.errors import UserError
 from keras_gen.flags import non_negative
 from keras_gen.models.cgan import Conditional
-from keras_gen.models.gan import Adversarial, Judged
+from keras_gen.models.gan import Adversarial, DiscriminatorOutput
 from keras_gen.networks import gan as networks
 from keras_gen.networks.normalisation import AnyNorm, normalisation
 from keras_gen.ops.information import categorical_information, normal_information
@@ -49,7 +49,7 @@ _MOST = 10  # categories on a traversal
 class Config(Adversarial):
     """What the model is."""
 
-    latent: int = 64
+    latent_dim: int = 64
     """Numbers from N(0, 1) that a picture is drawn from, the continuous codes among them [count]; 62 and 2 codes in the
     paper."""
     categories: int = 10
@@ -68,15 +68,16 @@ class Config(Adversarial):
         non_negative(self, "information_weight")
         if self.categories < 2:
             raise UserError(f"--categories got {self.categories}; accepted are 2 and more.")
-        if not 0 <= self.continuous <= self.latent:
+        if not 0 <= self.continuous <= self.latent_dim:
             raise UserError(
-                f"--continuous got {self.continuous}; accepted are 0 to --latent {self.latent}, which they are part of."
+                f"--continuous got {self.continuous}; accepted are 0 to --latent-dim {self.latent_dim}, "
+                "which they are part of."
             )
         if self.recogniser_units < 1:
             raise UserError(f"--recogniser-units got {self.recogniser_units}; accepted are 1 and more.")
 
     @property
-    def class_count(self) -> int:
+    def num_classes(self) -> int:
         """What can be asked for by `--label`: the categories."""
         return self.categories
 
@@ -106,29 +107,29 @@ class InfoGAN(Conditional):
         codes = layers.Activation("linear", dtype="float32", name="codes")(x)
         return keras.Model(network.input, network.output | {"codes": codes}, name="discriminator")
 
-    def asked(self, labels: tf.Tensor) -> tf.Tensor:
+    def generator_labels(self, labels: tf.Tensor) -> tf.Tensor:
         """Categories, each as often as any other; the labels are not looked at."""
         return keras.random.randint(tf.shape(labels), 0, self.config.categories, seed=self.noise)
 
-    def information(self, fake: Judged) -> Values:
+    def information(self, fake: DiscriminatorOutput) -> Values:
         """The lower bound of the mutual information of generated images and their codes [nats], and its parts."""
         count = self.config.continuous
-        means, logits = fake.said["codes"][:, :count], fake.said["codes"][:, count:]
+        means, logits = fake.outputs["codes"][:, :count], fake.outputs["codes"][:, count:]
         categorical = categorical_information(logits, fake.labels)
-        continuous = normal_information(means, fake.vectors[:, :count])
+        continuous = normal_information(means, fake.latents[:, :count])
         return {
             "information": categorical + continuous,
             "categorical_information": categorical,
             "continuous_information": continuous,
         }
 
-    def discriminator_loss(self, real: Judged, fake: Judged) -> tuple[tf.Tensor, Values]:
+    def discriminator_loss(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
         """The adversarial loss minus lambda L_I, by which the recogniser learns."""
         loss, terms = super().discriminator_loss(real, fake)
         found = self.information(fake)
         return loss - self.config.information_weight * found["information"], terms | found
 
-    def generator_loss(self, real: Judged, fake: Judged) -> tuple[tf.Tensor, Values]:
+    def generator_loss(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
         """The adversarial loss minus lambda L_I, by which pictures become readable."""
         loss, terms = super().generator_loss(real, fake)
         return loss - self.config.information_weight * self.information(fake)["information"], terms
@@ -139,14 +140,14 @@ class InfoGAN(Conditional):
         if self.of_points:
             return super().preview(batch)
         shown = min(config.categories, _MOST)
-        noise = np.tile(latent_vectors(1, config.latent, seed=0), (shown, _POSITIONS, 1))
+        noise = np.tile(latent_vectors(1, config.latent_dim, seed=0), (shown, _POSITIONS, 1))
         labels = np.repeat(np.arange(shown), _POSITIONS)
         positions = np.linspace(-_REACH, _REACH, _POSITIONS)
         traversals = {}
         for code in range(config.continuous):
             places = noise.copy()
             places[:, :, code] = positions
-            drawn = self.draw(self.vectors(tf.reshape(places, (-1, config.latent)), tf.constant(labels)))
+            drawn = self.draw(self.generator_inputs(tf.reshape(places, (-1, config.latent_dim)), tf.constant(labels)))
             traversals[f"code_{code}"] = grid(
                 np.reshape(drawn, (shown, _POSITIONS, *config.shape)),
                 [f"category {label}" for label in range(shown)],
@@ -210,5 +211,5 @@ PRESETS: dict[str, Preset] = {
         Config(filters=64, dense=1024, discriminator_norm="batch", discriminator_rate=0.2),
         RunConfig(epochs=50, batch_size=128, learning_rate=1e-3, ema=0.999, preview_every=1000, checkpoint_every=5000),
     ),
-    "tiny": Preset(Config(latent=4, filters=2, recogniser_units=4), TINY_RUN),
+    "tiny": Preset(Config(latent_dim=4, filters=2, recogniser_units=4), TINY_RUN),
 }

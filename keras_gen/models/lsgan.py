@@ -23,7 +23,7 @@ import tensorflow as tf
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import Values
 from keras_gen.errors import UserError
-from keras_gen.models.gan import DIGITS_RUN, GAN, Adversarial, Judged
+from keras_gen.models.gan import DIGITS_RUN, GAN, Adversarial, DiscriminatorOutput
 from keras_gen.ops import adversarial
 
 
@@ -61,16 +61,16 @@ class LSGAN(GAN):
         """b and a."""
         return self.config.b - self.config.label_smoothing, self.config.a
 
-    def generator_loss(self, real: Judged, fake: Judged) -> tuple[tf.Tensor, Values]:
+    def generator_loss(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
         """The squared distance from c (paper, eq. 2)."""
         return adversarial.generator_loss(self.objective, fake.logit, self.config.c), {}
 
 
 PRESETS: dict[str, Preset] = {
-    "demo": Preset(Config(latent=32, filters=32), DIGITS_RUN),
+    "demo": Preset(Config(latent_dim=32, filters=32), DIGITS_RUN),
     # Paper, section 4.1: LSUN at 112x112, batches of 64, Adam at 1e-3 with beta_1 = 0.5.
     "paper": Preset(
-        Config(latent=1024),
+        Config(latent_dim=1024),
         RunConfig(
             epochs=100,
             steps_per_epoch=1000,
@@ -81,6 +81,7 @@ PRESETS: dict[str, Preset] = {
         ),
     ),
     "tiny": Preset(
-        Config(architecture="mlp", latent=4, hidden=(8,), generator_norm="none", discriminator_norm="none"), TINY_RUN
+        Config(architecture="mlp", latent_dim=4, hidden_units=(8,), generator_norm="none", discriminator_norm="none"),
+        TINY_RUN,
     ),
 }

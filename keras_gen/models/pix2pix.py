@@ -113,7 +113,7 @@ class Pix2Pix(GenerativeModel):
     family = "pix2pix"
     Config = Config
     monitor = "l1"
-    commands = ("translate RUN PICTURE_OR_FOLDER... --out translated", "evaluate RUN")
+    next_commands = ("translate RUN PICTURE_OR_FOLDER... --out translated", "evaluate RUN")
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -171,7 +171,7 @@ class Pix2Pix(GenerativeModel):
             for player in self.players
         }
 
-    def judge(self, source: tf.Tensor, image: tf.Tensor, training: bool) -> tf.Tensor:
+    def discriminate(self, source: tf.Tensor, image: tf.Tensor, training: bool) -> tf.Tensor:
         """The discriminator's logits, one for each patch: (batch, rows, columns, 1)."""
         return self.discriminator([source, image] if self.config.conditional else image, training=training)
 
@@ -189,9 +189,9 @@ class Pix2Pix(GenerativeModel):
         terms = {"generator_l1": tf.reduce_mean(tf.abs(target - fake))}
         losses = {"generator": config.l1_weight * terms["generator_l1"]}
         if self.adversarial:
-            real_logits = self.judge(source, target, training=True)
-            fake_logits = self.judge(source, fake, training=True)
-            terms |= adversarial.decisions(real_logits, fake_logits, adversarial.middle(self.kind))
+            real_logits = self.discriminate(source, target, training=True)
+            fake_logits = self.discriminate(source, fake, training=True)
+            terms |= adversarial.decisions(real_logits, fake_logits, adversarial.decision_boundary(self.kind))
             terms["generator_gan"] = adversarial.generator_loss(self.kind, fake_logits)
             losses["generator"] += terms["generator_gan"]
             objective = adversarial.discriminator_loss(self.kind, real_logits, fake_logits)
@@ -205,7 +205,9 @@ class Pix2Pix(GenerativeModel):
 
     def _penalty(self, source: tf.Tensor, target: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
         mix = keras.random.uniform((tf.shape(target)[0], 1, 1, 1), seed=self.mix)
-        return gradient_penalty(lambda image: self.judge(source, image, True), target, tf.stop_gradient(fake), mix)
+        return gradient_penalty(
+            lambda image: self.discriminate(source, image, True), target, tf.stop_gradient(fake), mix
+        )
 
     def validate(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         """L1, PSNR [dB] and SSIM of the drawn validation images, each of shape (batch,)."""
@@ -228,7 +230,7 @@ class Pix2Pix(GenerativeModel):
         shown: dict[str, Any] = {"samples": {"source": source, "generated": fake, "target": target}}
         if self.adversarial and self.config.gan_loss != "wgangp":
             maps = {
-                f"of {name}": 2.0 * tf.sigmoid(tf.cast(self.judge(source, image, False), tf.float32)) - 1.0
+                f"of {name}": 2.0 * tf.sigmoid(tf.cast(self.discriminate(source, image, False), tf.float32)) - 1.0
                 for name, image in (("generated", fake), ("target", target))
             }
             shown["discriminator_patches"] = maps

@@ -49,7 +49,7 @@ class Config:
     """Of the encoder and of the decoder."""
     units: int = 64
     """Of the state of either [units]."""
-    latent: int = 16
+    latent_dim: int = 16
     """Numbers that a sequence is squeezed into [count]."""
     length: Hidden[int] = 0
     columns: Hidden[tuple[str, ...]] = ()
@@ -57,7 +57,7 @@ class Config:
     deviation: Hidden[tuple[float, ...]] = ()
 
     def __post_init__(self) -> None:
-        positive(self, "units", "latent")
+        positive(self, "units", "latent_dim")
 
     @property
     def features(self) -> int:
@@ -75,7 +75,7 @@ class RecurrentAutoencoder(GenerativeModel):
     family = "recurrent_autoencoder"
     Config = Config
     monitor = "mse"
-    commands = ("detect_anomalies RUN DATA --out anomalies.csv", "export RUN --variants float32,dynamic8")
+    next_commands = ("detect_anomalies RUN DATA --out anomalies.csv", "export RUN --variants float32,dynamic8")
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -90,12 +90,14 @@ class RecurrentAutoencoder(GenerativeModel):
         sequences = keras.Input((config.length, config.features), name="sequences")
         x = Standardisation(config.mean, config.deviation, name="standardisation")(sequences)
         x = _CELLS[config.cell](config.units, go_backwards=True)(x)
-        return keras.Model(sequences, layers.Dense(config.latent, dtype="float32", name="latent")(x), name="encoder")
+        return keras.Model(
+            sequences, layers.Dense(config.latent_dim, dtype="float32", name="latent")(x), name="encoder"
+        )
 
     def _decoder(self) -> keras.Model:
         """(batch, latent) -> (batch, length, features): as many steps as the longest sequence has, for all."""
         config = self.config
-        x = latents = keras.Input((config.latent,), name="latents")
+        x = latents = keras.Input((config.latent_dim,), name="latents")
         states = [layers.Dense(config.units, "tanh")(x) for _ in range(_STATES[config.cell])]
         x = layers.RepeatVector(config.length)(x)
         x = _CELLS[config.cell](config.units, return_sequences=True)(x, initial_state=states)
@@ -147,11 +149,11 @@ class RecurrentAutoencoder(GenerativeModel):
         whole = chained(down, up, name="recurrent_autoencoder")
         steps = f"(batch, {config.length}, {config.features}) float32 in the data's units"
         taken = f"sequences: {steps}, NaN from the end of a shorter one on"
-        latent = f"(batch, {config.latent}) float32"
+        latent_dim = f"(batch, {config.latent_dim}) float32"
         return {
             "recurrent_autoencoder": Served(whole, "sequences", "reconstruction", f"{taken}; reconstruction: {steps}"),
-            "encoder": Served(down, "sequences", "latents", f"{taken}; latents: {latent}"),
-            "decoder": Served(up, "latents", "sequences", f"latents: {latent}; sequences: {steps}", of_source=down),
+            "encoder": Served(down, "sequences", "latents", f"{taken}; latents: {latent_dim}"),
+            "decoder": Served(up, "latents", "sequences", f"latents: {latent_dim}; sequences: {steps}", of_source=down),
         }
 
 
@@ -160,5 +162,5 @@ PRESETS: dict[str, Preset] = {
         Config(),
         RunConfig(epochs=50, batch_size=64, learning_rate=1e-2, preview_every=310, checkpoint_every=1000),
     ),
-    "tiny": Preset(Config(units=8, latent=4), TINY_RUN),
+    "tiny": Preset(Config(units=8, latent_dim=4), TINY_RUN),
 }

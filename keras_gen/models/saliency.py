@@ -84,7 +84,7 @@ class Saliency(GenerativeModel):
     family = "saliency"
     Config = Config
     monitor = "kl"
-    commands = ("translate RUN PICTURE_OR_FOLDER... --out maps --sheet", "evaluate RUN --metrics cc,nss,kl,sim")
+    next_commands = ("translate RUN PICTURE_OR_FOLDER... --out maps --sheet", "evaluate RUN --metrics cc,nss,kl,sim")
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)

@@ -48,7 +48,7 @@ from keras_gen.engine.model import Served, Values
 from keras_gen.errors import UserError
 from keras_gen.flags import Hidden, non_negative
 from keras_gen.layers.weight import WeightNormalization
-from keras_gen.models.gan import GAN, Adversarial, Judged
+from keras_gen.models.gan import GAN, Adversarial, DiscriminatorOutput
 from keras_gen.networks import gan as networks
 from keras_gen.ops import adversarial
 from keras_gen.ops.information import imbalance, mean_entropy
@@ -63,9 +63,9 @@ class Config(Adversarial):
     architecture: networks.Architecture = "mlp"
     """mlp: dense layers alone, as the papers have for MNIST; dcgan: Radford et al. 2016; resnet: blocks of Gulrajani et
     al. 2017."""
-    hidden: tuple[int, ...] = (500, 500)
+    hidden_units: tuple[int, ...] = (500, 500)
     """Of mlp: units of the generator's layers [units]; 500, 500 in Salimans et al."""
-    discriminator_hidden: tuple[int, ...] = (1000, 500, 250, 250, 250)
+    discriminator_hidden_units: tuple[int, ...] = (1000, 500, 250, 250, 250)
     """Of mlp: units of the discriminator's layers [units]; 1000, 500, 250, 250, 250 in Salimans et al."""
     discriminator_norm: networks.AnyNorm = "none"
     """Normalisation in the discriminator of dcgan and resnet, beside that of the weights, which all have."""
@@ -87,7 +87,7 @@ class Config(Adversarial):
     balance_weight: float = 0.0
     """Weight of the divergence of the classes' mean over the unlabelled images of a batch from equally frequent ones
     [1] (Krause et al. 2010); 0: none. For data with about as many images of each class."""
-    label_count: Hidden[int] = 10
+    num_classes: Hidden[int] = 10
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -99,15 +99,15 @@ class Config(Adversarial):
                 f"--consistency-weight got {self.consistency_weight} and would compare images with themselves; without "
                 "--augment, --instance-noise or the noise of mlp accepted is 0."
             )
-        if self.architecture == "mlp" and min(self.discriminator_hidden, default=0) < 1:
+        if self.architecture == "mlp" and min(self.discriminator_hidden_units, default=0) < 1:
             raise UserError(
-                f"--discriminator-hidden got {self.discriminator_hidden}; accepted are one or more numbers greater "
-                "than 0."
+                f"--discriminator-hidden-units got {self.discriminator_hidden_units}; accepted are one or "
+                "more numbers greater than 0."
             )
 
 
 @dataclasses.dataclass(frozen=True)
-class _Partly(Judged):
+class _Partly(DiscriminatorOutput):
     """Unlabelled real images.
 
     Attributes:
@@ -115,7 +115,7 @@ class _Partly(Judged):
         taught: the logits of their classes by the teacher, (batch, K); None: without one.
     """
 
-    labelled: Judged | None = None
+    labelled: DiscriminatorOutput | None = None
     taught: tf.Tensor | None = None
 
 
@@ -129,8 +129,8 @@ class SGAN(GAN):
     family = "sgan"
     Config = Config
     monitor = "error"
-    fewest = 2  # the mean features of one image are its own, and to match them is to copy it
-    commands = ("evaluate RUN", *GAN.commands)
+    min_examples_per_part = 2  # the mean features of one image are its own, and to match them is to copy it
+    next_commands = ("evaluate RUN", *GAN.next_commands)
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -152,30 +152,36 @@ class SGAN(GAN):
         config = self.config
         if config.architecture == "mlp":
             return _discriminator(config)
-        return networks.discriminator(config, {"classes": config.label_count}, wrap=WeightNormalization)
+        return networks.discriminator(config, {"classes": config.num_classes}, wrap=WeightNormalization)
 
-    def judge(self, images: tf.Tensor, labels: tf.Tensor, training: bool = True) -> Values:
+    def discriminate(self, images: tf.Tensor, labels: tf.Tensor, training: bool = True) -> Values:
         """The logits of the classes, and log Z, that of being real at all."""
-        said = super().judge(images, labels, training)
+        said = super().discriminate(images, labels, training)
         return said | {"logit": tf.reduce_logsumexp(said["classes"], axis=-1, keepdims=True)}
 
-    def _play(self, batch: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tuple[_Partly, Judged]:
+    def _forward(self, batch: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tuple[_Partly, DiscriminatorOutput]:
         """Unlabelled images with the labelled ones of the batch beside, and as many generated ones, judged."""
         images, labels, unlabelled = batch
         count = tf.shape(images)[0]
         drawn = self.generator(self.draw_noise(count), training=True)
         unknown = tf.fill((count,), -1)
         # In one call, as each normalises the weights anew.
-        said = self.judge(self._shown(tf.concat([images, unlabelled], axis=0)), tf.concat([labels, unknown], axis=0))
-        labelled = Judged(images, labels, {name: value[:count] for name, value in said.items()})
+        said = self.discriminate(
+            self._discriminator_inputs(tf.concat([images, unlabelled], axis=0)), tf.concat([labels, unknown], axis=0)
+        )
+        labelled = DiscriminatorOutput(images, labels, {name: value[:count] for name, value in said.items()})
         said = {name: value[count:] for name, value in said.items()}
-        taught = tf.stop_gradient(self.classify(self._shown(unlabelled))) if self.config.consistency_weight else None
+        taught = (
+            tf.stop_gradient(self.classify(self._discriminator_inputs(unlabelled)))
+            if self.config.consistency_weight
+            else None
+        )
         real = _Partly(unlabelled, unknown, said, labelled=labelled, taught=taught)
-        return real, Judged(drawn, unknown, self.judge(self._shown(drawn), unknown))
+        return real, DiscriminatorOutput(drawn, unknown, self.discriminate(self._discriminator_inputs(drawn), unknown))
 
-    def discriminator_loss(self, real: _Partly, fake: Judged) -> tuple[tf.Tensor, Values]:
+    def discriminator_loss(self, real: _Partly, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
         """The cross-entropy of the labelled images, that of real and generated ones, the distance from the teacher."""
-        classes, labels = real.labelled.said["classes"], real.labelled.labels
+        classes, labels = real.labelled.outputs["classes"], real.labelled.labels
         supervised = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, classes))
         unsupervised, _ = super().discriminator_loss(real, fake)
         terms = {
@@ -185,20 +191,20 @@ class SGAN(GAN):
         }
         loss = supervised + self.config.unsupervised_weight * unsupervised
         if real.taught is not None:
-            terms["consistency_loss"] = consistency_penalty(real.said["classes"], real.taught)
+            terms["consistency_loss"] = consistency_penalty(real.outputs["classes"], real.taught)
             loss += self.config.consistency_weight * terms["consistency_loss"]
         if self.config.entropy_weight:
-            terms["entropy"] = mean_entropy(real.said["classes"])
+            terms["entropy"] = mean_entropy(real.outputs["classes"])
             loss += self.config.entropy_weight * terms["entropy"]
         if self.config.balance_weight:
-            terms["imbalance"] = imbalance(real.said["classes"])
+            terms["imbalance"] = imbalance(real.outputs["classes"])
             loss += self.config.balance_weight * terms["imbalance"]
         return loss, terms
 
-    def generator_loss(self, real: _Partly, fake: Judged) -> tuple[tf.Tensor, Values]:
+    def generator_loss(self, real: _Partly, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
         """The distance of the mean features, or the cross-entropy."""
         if self.config.objective == "feature_matching":
-            return adversarial.feature_matching(real.said["features"], fake.said["features"]), {}
+            return adversarial.feature_matching(real.outputs["features"], fake.outputs["features"]), {}
         return super().generator_loss(real, fake)
 
     def classify(self, images: tf.Tensor) -> tf.Tensor:
@@ -224,11 +230,11 @@ class SGAN(GAN):
         probabilities = layers.Softmax(dtype="float32", name="probabilities")(discriminator.output["classes"])
         network = keras.Model(discriminator.input, probabilities, name="classifier")
         about = (
-            f"images: {self.config.image_text}; probabilities: (batch, {self.config.label_count}) float32, those of "
+            f"images: {self.config.image_text}; probabilities: (batch, {self.config.num_classes}) float32, those of "
             "the classes of an image that is real"
         )
         generator = super().serving()["generator"]
-        vectors = partial(vectors_of, units=self.config.latent)
+        vectors = partial(vectors_of, units=self.config.latent_dim)
         return {
             "classifier": Served(network, "images", "probabilities", about),
             "generator": dataclasses.replace(generator, of_source=vectors),
@@ -247,11 +253,11 @@ def _discriminator(config: Config) -> keras.Model:
     """
     images = keras.Input(config.shape, name="images")
     x = layers.GaussianNoise(config.input_noise)(layers.Flatten()(images))
-    for units in config.discriminator_hidden:
+    for units in config.discriminator_hidden_units:
         dense = layers.Dense(units, kernel_initializer="he_normal")
         features = layers.ReLU()(WeightNormalization(dense, learn_scale=False)(x))
         x = layers.GaussianNoise(config.unit_noise)(features)
-    x = WeightNormalization(layers.Dense(config.label_count, name="classes_units"))(x)
+    x = WeightNormalization(layers.Dense(config.num_classes, name="classes_units"))(x)
     said = {"features": features, "classes": x}
     said = {name: layers.Activation("linear", dtype="float32", name=name)(y) for name, y in said.items()}
     return keras.Model(images, said, name="discriminator")
@@ -259,7 +265,7 @@ def _discriminator(config: Config) -> keras.Model:
 
 PRESETS: dict[str, Preset] = {
     "demo": Preset(
-        Config(latent=32, hidden=(256, 256), discriminator_hidden=(256, 128, 128)),
+        Config(latent_dim=32, hidden_units=(256, 256), discriminator_hidden_units=(256, 128, 128)),
         RunConfig(
             epochs=150,
             batch_size=50,
@@ -302,5 +308,5 @@ PRESETS: dict[str, Preset] = {
             checkpoint_every=3000,
         ),
     ),
-    "tiny": Preset(Config(latent=4, hidden=(8,), discriminator_hidden=(12, 8)), TINY_RUN),
+    "tiny": Preset(Config(latent_dim=4, hidden_units=(8,), discriminator_hidden_units=(12, 8)), TINY_RUN),
 }

@@ -61,10 +61,10 @@ class SNGAN(GAN):
 
 
 PRESETS: dict[str, Preset] = {
-    "demo": Preset(Config(latent=32, filters=32, n_critic=1), DIGITS_RUN),
+    "demo": Preset(Config(latent_dim=32, filters=32, n_critic=1), DIGITS_RUN),
     # A folder of a few hundred pictures and more: by DCGAN's moments, augmented, or they would be learnt by heart.
     "pictures": Preset(
-        Config(latent=64, filters=32, n_critic=1, beta_1=0.5, beta_2=0.999, augment="diffaugment"),
+        Config(latent_dim=64, filters=32, n_critic=1, beta_1=0.5, beta_2=0.999, augment="diffaugment"),
         RunConfig(
             epochs=16,
             steps_per_epoch=500,
@@ -79,8 +79,10 @@ PRESETS: dict[str, Preset] = {
     ),
     # Paper, section 4.1 and appendix: CIFAR-10 at 32x32 with residual networks, 100,000 steps of the generator.
     "paper": Preset(
-        Config(architecture="resnet", latent=128, filters=128),
+        Config(architecture="resnet", latent_dim=128, filters=128),
         RESNET_RUN,
     ),
-    "tiny": Preset(Config(architecture="mlp", latent=4, hidden=(8,), generator_norm="none", n_critic=2), TINY_RUN),
+    "tiny": Preset(
+        Config(architecture="mlp", latent_dim=4, hidden_units=(8,), generator_norm="none", n_critic=2), TINY_RUN
+    ),
 }

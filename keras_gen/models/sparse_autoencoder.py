@@ -44,9 +44,9 @@ class Config(autoencoder.Config):
     """What the model is."""
 
     architecture: Architecture = "dense"
-    latent: int = 256
+    latent_dim: int = 256
     """Units of the code; more than the image has numbers is overcomplete [count]."""
-    hidden: tuple[int, ...] = ()
+    hidden_units: tuple[int, ...] = ()
     """Units of the encoder's dense layers, mirrored in the decoder; of conv only the last; none: images and code are
     joined directly, as in the papers [units]."""
     sparsity: Literal["kl", "l1"] = "kl"
@@ -83,7 +83,7 @@ class SparseAutoencoder(autoencoder.Autoencoder):
             # From the target on, so that nothing pushes before something was seen.
             start = keras.initializers.Constant(config.target_activity)
             self.activity = self.add_weight(
-                name="activity", shape=(config.latent,), initializer=start, trainable=False, dtype="float32"
+                name="activity", shape=(config.latent_dim,), initializer=start, trainable=False, dtype="float32"
             )
         self.log_terms(
             train=["reconstruction", "sparsity", "mean_activity"], test=["mse", "psnr", "active_share", "mean_activity"]
@@ -141,8 +141,8 @@ class SparseAutoencoder(autoencoder.Autoencoder):
         Returns:
             (latent, S, S, channels) in [-1, 1], the largest change of each unit being 1 or -1, and 0 no change.
         """
-        others = tf.reduce_mean(latents, axis=0) * (1.0 - tf.eye(self.config.latent))
-        change = self.decode(others + tf.eye(self.config.latent)) - self.decode(others)
+        others = tf.reduce_mean(latents, axis=0) * (1.0 - tf.eye(self.config.latent_dim))
+        change = self.decode(others + tf.eye(self.config.latent_dim)) - self.decode(others)
         return change / tf.maximum(tf.reduce_max(tf.abs(change), axis=(1, 2, 3), keepdims=True), 1e-6)
 
 
@@ -159,5 +159,5 @@ PRESETS: dict[str, Preset] = {
             checkpoint_every=2000,
         ),
     ),
-    "tiny": Preset(Config(latent=80, sparsity="l1"), TINY_RUN),
+    "tiny": Preset(Config(latent_dim=80, sparsity="l1"), TINY_RUN),
 }

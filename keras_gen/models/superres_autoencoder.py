@@ -86,7 +86,7 @@ class SuperresAutoencoder(GenerativeModel):
     family = "superres_autoencoder"
     Config = Config
     monitor = "mse"
-    commands = ("translate RUN PICTURE_OR_FOLDER... --out enlarged", "export RUN --variants float32,dynamic8")
+    next_commands = ("translate RUN PICTURE_OR_FOLDER... --out enlarged", "export RUN --variants float32,dynamic8")
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)

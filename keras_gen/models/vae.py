@@ -86,7 +86,7 @@ class VAE(GenerativeModel):
     family = "vae"
     Config: ClassVar[type] = Config
     monitor = "negative_elbo"
-    commands = ("generate RUN --seeds 0-15 --out drawn", "explore_latent RUN", *GenerativeModel.commands)
+    next_commands = ("generate RUN --seeds 0-15 --out drawn", "explore_latent RUN", *GenerativeModel.next_commands)
 
     def __init__(self, config: Variational) -> None:
         super().__init__(config)
@@ -165,7 +165,7 @@ class VAE(GenerativeModel):
 
     def draw_noise(self, samples: int, count: tf.Tensor) -> tf.Tensor:
         """Standard normal noise of a training step, (samples, count, latent)."""
-        return keras.random.normal((samples, count, self.config.latent), seed=self.noise)
+        return keras.random.normal((samples, count, self.config.latent_dim), seed=self.noise)
 
     def _log_likelihood(
         self, decode: keras.Model, z: tf.Tensor, images: tf.Tensor, labels: tf.Tensor | None, training: bool
@@ -174,7 +174,7 @@ class VAE(GenerativeModel):
         samples = tf.shape(z)[0]
         images = tf.tile(images, (samples, 1, 1, 1))
         labels = None if labels is None else tf.tile(labels, (samples,))
-        parameters = decode(self.conditioned(tf.reshape(z, (-1, self.config.latent)), labels), training=training)
+        parameters = decode(self.conditioned(tf.reshape(z, (-1, self.config.latent_dim)), labels), training=training)
         return tf.reshape(log_likelihood(self.config.likelihood, parameters, images), (samples, -1))
 
     def log_weights(self, images: tf.Tensor, noise: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
@@ -225,7 +225,7 @@ class VAE(GenerativeModel):
         """
         images, labels = batch
         mean, log_variance = self.encode(images, labels)
-        z = mean + tf.exp(0.5 * log_variance) * vectors_of(images, self.config.latent)
+        z = mean + tf.exp(0.5 * log_variance) * vectors_of(images, self.config.latent_dim)
         log_p = self._log_likelihood(self.inference("decoder"), z[None], images, labels, training=False)[0]
         kl = tf.reduce_sum(kl_to_standard_normal(mean, log_variance), axis=-1)
         return {
@@ -237,7 +237,7 @@ class VAE(GenerativeModel):
 
     def generate(self, count: int, seed: int = 0, truncation: float = math.inf) -> tf.Tensor:
         """Pictures of latent vectors from N(0, 1), the same for the same seed; see `ops.latents.truncated`."""
-        return self.decode(latent_vectors(count, self.config.latent, seed, truncation))
+        return self.decode(latent_vectors(count, self.config.latent_dim, seed, truncation))
 
     def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, Any]:
         """original | reconstruction, and samples from the prior."""
@@ -257,7 +257,7 @@ class VAE(GenerativeModel):
             return kl_to_standard_normal(*self.encode(images, labels))
 
         conditional = type(self).conditioned is not VAE.conditioned
-        return LatentSpace(self.config.latent, mean, self.decode, divergence, conditional)
+        return LatentSpace(self.config.latent_dim, mean, self.decode, divergence, conditional)
 
     def serving(self) -> dict[str, Served]:
         """The whole by the mean of the latent vector, the encoder to that mean, and the decoder to pictures."""
@@ -268,11 +268,11 @@ class VAE(GenerativeModel):
         decode = keras.Model(raw.input, _Picture(config.likelihood, name="picture")(raw.output), name="decoder")
         codes = self._codes(encode)
         whole = chained(codes, decode, name=self.family)
-        image, latent = config.image_text, config.latent_text
+        image, latent_dim = config.image_text, config.latent_text
         return {
             self.family: Served(whole, "images", "reconstruction", f"images: {image}; reconstruction: the same"),
-            "encoder": Served(encode, "images", "latents", f"images: {image}; latents: {latent}, the mean"),
-            "decoder": Served(decode, "latents", "images", f"latents: {latent}; images: {image}", of_source=codes),
+            "encoder": Served(encode, "images", "latents", f"images: {image}; latents: {latent_dim}, the mean"),
+            "decoder": Served(decode, "latents", "images", f"latents: {latent_dim}; images: {image}", of_source=codes),
         }
 
     def _codes(self, encode: keras.Model) -> keras.Model:
@@ -301,8 +301,8 @@ PRESETS: dict[str, Preset] = {
     ),
     # Burda et al. 2016, section 5: 784-200-200-50, batches of 20.
     "paper": Preset(
-        Config(architecture="dense", latent=50, hidden=(200, 200)),
+        Config(architecture="dense", latent_dim=50, hidden_units=(200, 200)),
         RunConfig(epochs=100, batch_size=20, learning_rate=1e-3, preview_every=3000, checkpoint_every=10000),
     ),
-    "tiny": Preset(Config(hidden=(8,), filters=2, latent=2), TINY_RUN),
+    "tiny": Preset(Config(hidden_units=(8,), filters=2, latent_dim=2), TINY_RUN),
 }

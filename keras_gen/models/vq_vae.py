@@ -42,9 +42,9 @@ _LARGEST = 8  # side of the map of codes that `levels` of 0 stops at
 class Config:
     """What the model is."""
 
-    codes: int = 512
+    num_codes: int = 512
     """Vectors in the codebook [count]; 512 in the paper."""
-    code_size: int = 64
+    code_dim: int = 64
     """Length of each [units]."""
     commitment: float = 0.25
     """Weight of the distance of the encoder's vectors from their codes, the paper's beta [1]."""
@@ -67,7 +67,7 @@ class Config:
     channels: Hidden[int] = 1
 
     def __post_init__(self) -> None:
-        positive(self, "codes", "code_size", "filters", "residual_filters", "prior_filters", "prior_layers")
+        positive(self, "num_codes", "code_dim", "filters", "residual_filters", "prior_filters", "prior_layers")
         non_negative(self, "commitment", "restart_after", "levels")
         if not 0 <= self.decay < 1:
             raise UserError(f"--decay got {self.decay}; accepted is a decay from 0 to below 1.")
@@ -91,11 +91,11 @@ class VQVAE(GenerativeModel):
     family = "vq_vae"
     Config = Config
     monitor = "mse"
-    commands = (
+    next_commands = (
         "generate RUN --out drawn",
         "compress RUN FOLDER --out small",
         "evaluate RUN",
-        *GenerativeModel.commands,
+        *GenerativeModel.next_commands,
     )
 
     def __init__(self, config: Config) -> None:
@@ -114,7 +114,9 @@ class VQVAE(GenerativeModel):
     def _prior(self) -> keras.Model:
         config = self.config
         side = config.sizes[-1]
-        return pixelcnn(side, side, config.codes, filters=config.prior_filters, depth=config.prior_layers, name="prior")
+        return pixelcnn(
+            side, side, config.num_codes, filters=config.prior_filters, depth=config.prior_layers, name="prior"
+        )
 
     def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
         """Adam with its usual decays for both."""
@@ -202,18 +204,20 @@ class VQVAE(GenerativeModel):
         quantise = _layer(self.for_serving("quantiser", lambda: quantiser(config)))
         up = self.for_serving("decoder", lambda: decoder(config))
         prior = self.for_serving("prior", self._prior)
-        by_place = layers.Reshape((side * side, config.codes), name="places")(prior.output)
+        by_place = layers.Reshape((side * side, config.num_codes), name="places")(prior.output)
         indices, codes = quantise(down.output)
         encode = keras.Model(down.input, indices, name="encoder")
         whole = chained(keras.Model(down.input, codes), up, name="vq_vae")
         chosen = keras.Input((side, side), dtype="int32", name="indices")
-        lookup = layers.Embedding(config.codes, config.code_size, name="codebook")
+        lookup = layers.Embedding(config.num_codes, config.code_dim, name="codebook")
         decode = chained(keras.Model(chosen, lookup(chosen)), up, name="decoder")
         step = keras.Model(prior.input, by_place, name="prior")
         lookup.set_weights([quantise.codebook.numpy()])
         image = f"(batch, {config.image_size}, {config.image_size}, {config.channels}) float32 in [-1, 1]"
-        index = f"(batch, {side}, {side}) int32 from 0 to {config.codes - 1}"
-        logits = f"(batch, {side * side}, {config.codes}) float32 of each place row by row, given the indices before it"
+        index = f"(batch, {side}, {side}) int32 from 0 to {config.num_codes - 1}"
+        logits = (
+            f"(batch, {side * side}, {config.num_codes}) float32 of each place row by row, given the indices before it"
+        )
         return {
             "vq_vae": Served(
                 whole, "images", "reconstruction", f"images: {image}; reconstruction: the same", chooses=True
@@ -234,13 +238,13 @@ def encoder(config: Config) -> keras.Model:
         x = FastConv2D(config.filters, 4, 2, "same", activation="relu", kernel_initializer="he_normal")(x)
     x = FastConv2D(config.filters, 3, padding="same")(x)
     x = _residual_blocks(x, config)
-    return keras.Model(images, layers.Conv2D(config.code_size, 1, dtype="float32", name="vectors")(x), name="encoder")
+    return keras.Model(images, layers.Conv2D(config.code_dim, 1, dtype="float32", name="vectors")(x), name="encoder")
 
 
 def decoder(config: Config) -> keras.Model:
     """A functional decoder (batch, s, s, code_size) -> (batch, S, S, channels): two residual blocks, then upwards."""
     sizes = config.sizes
-    x = codes = keras.Input((sizes[-1], sizes[-1], config.code_size), name="codes")
+    x = codes = keras.Input((sizes[-1], sizes[-1], config.code_dim), name="codes")
     x = FastConv2D(config.filters, 3, padding="same")(x)
     x = _residual_blocks(x, config)
     for level in reversed(range(len(sizes) - 1)):
@@ -262,8 +266,8 @@ def _residual_blocks(x: Any, config: Config) -> Any:
 def quantiser(config: Config) -> keras.Model:
     """A functional quantiser (batch, s, s, code_size) -> indices (batch, s, s) int32, and codes as its input."""
     side = config.sizes[-1]
-    vectors = keras.Input((side, side, config.code_size), name="vectors")
-    layer = VectorQuantiser(config.codes, decay=config.decay, restart_after=config.restart_after, name="quantiser")
+    vectors = keras.Input((side, side, config.code_dim), name="vectors")
+    layer = VectorQuantiser(config.num_codes, decay=config.decay, restart_after=config.restart_after, name="quantiser")
     return keras.Model(vectors, layer(vectors), name="quantiser")
 
 
@@ -282,6 +286,6 @@ PRESETS: dict[str, Preset] = {
         RunConfig(epochs=500, batch_size=128, learning_rate=2e-4, preview_every=5000, checkpoint_every=10000),
     ),
     "tiny": Preset(
-        Config(codes=8, code_size=4, filters=4, residual_filters=2, prior_filters=4, prior_layers=1), TINY_RUN
+        Config(num_codes=8, code_dim=4, filters=4, residual_filters=2, prior_filters=4, prior_layers=1), TINY_RUN
     ),
 }

@@ -24,7 +24,7 @@ import tensorflow as tf
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import Values
 from keras_gen.flags import positive
-from keras_gen.models.gan import DIGITS_RUN, GAN, Adversarial, Judged
+from keras_gen.models.gan import DIGITS_RUN, GAN, Adversarial, DiscriminatorOutput
 from keras_gen.ops.adversarial import Objective
 
 
@@ -91,14 +91,14 @@ class WGAN(GAN):
             for player, rate in self.rates(learning_rate).items()
         }
 
-    def discriminator_loss(self, real: Judged, fake: Judged) -> tuple[tf.Tensor, Values]:
+    def discriminator_loss(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
         """The negative estimate of the distance (paper, eq. 3), in units of the critic's bound on the slope."""
         loss, terms = super().discriminator_loss(real, fake)
         return loss, terms | {"wasserstein_estimate": -loss}
 
 
 PRESETS: dict[str, Preset] = {
-    "demo": Preset(Config(latent=32, filters=32), DIGITS_RUN),
+    "demo": Preset(Config(latent_dim=32, filters=32), DIGITS_RUN),
     # Paper, algorithm 1 and section 4.1: DCGAN at 64x64, batches of 64, some 200,000 steps of the generator.
     "paper": Preset(
         Config(),
@@ -111,5 +111,5 @@ PRESETS: dict[str, Preset] = {
             checkpoint_every=5000,
         ),
     ),
-    "tiny": Preset(Config(architecture="mlp", latent=4, hidden=(8,), n_critic=2), TINY_RUN),
+    "tiny": Preset(Config(architecture="mlp", latent_dim=4, hidden_units=(8,), n_critic=2), TINY_RUN),
 }

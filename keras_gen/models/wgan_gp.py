@@ -31,7 +31,7 @@ from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import Values
 from keras_gen.errors import UserError
 from keras_gen.flags import non_negative
-from keras_gen.models.gan import DIGITS_RUN, GAN, RESNET_RUN, Adversarial, Judged
+from keras_gen.models.gan import DIGITS_RUN, GAN, RESNET_RUN, Adversarial, DiscriminatorOutput
 from keras_gen.networks import gan as networks
 from keras_gen.ops import penalties
 from keras_gen.ops.adversarial import Objective
@@ -89,7 +89,7 @@ class WGANGP(GAN):
         """That of the penalty's paper."""
         return "wasserstein" if self.config.penalty == "gradient" else "nonsaturating"
 
-    def discriminator_loss(self, real: Judged, fake: Judged) -> tuple[tf.Tensor, Values]:
+    def discriminator_loss(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
         """The objective and the penalty on the gradient (paper, eq. 3), each as a term."""
         loss, terms = super().discriminator_loss(real, fake)
         if self.objective == "wasserstein":
@@ -101,9 +101,9 @@ class WGANGP(GAN):
         """Uniform numbers in [0, 1) that choose where the gradient is looked at."""
         return keras.random.uniform(shape, seed=self.noise)
 
-    def _penalty(self, real: Judged, fake: Judged) -> tf.Tensor:
+    def _penalty(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tf.Tensor:
         def critic(images: tf.Tensor) -> tf.Tensor:
-            return self.judge(self._shown(images), real.labels)["logit"]
+            return self.discriminate(self._discriminator_inputs(images), real.labels)["logit"]
 
         if self.config.penalty == "r1":
             return penalties.r1_penalty(critic, real.images)
@@ -115,14 +115,14 @@ class WGANGP(GAN):
 
 
 PRESETS: dict[str, Preset] = {
-    "demo": Preset(Config(latent=32, filters=32), DIGITS_RUN),
+    "demo": Preset(Config(latent_dim=32, filters=32), DIGITS_RUN),
     # For --data grid and swiss-roll too. A weight of 10 would keep the discriminator from the slopes that modes of a
     # deviation of 0.01 ask for.
     "points": Preset(
         Config(
             architecture="mlp",
-            latent=8,
-            hidden=(128, 256, 256),
+            latent_dim=8,
+            hidden_units=(128, 256, 256),
             generator_norm="none",
             discriminator_norm="none",
             n_critic=1,
@@ -144,8 +144,10 @@ PRESETS: dict[str, Preset] = {
     ),
     # Paper, section 5.3 and appendix F: CIFAR-10 at 32x32, 100,000 steps of the generator.
     "paper": Preset(
-        Config(architecture="resnet", latent=128, filters=128, discriminator_norm="none"),
+        Config(architecture="resnet", latent_dim=128, filters=128, discriminator_norm="none"),
         RESNET_RUN,
     ),
-    "tiny": Preset(Config(architecture="mlp", latent=4, hidden=(8,), generator_norm="none", n_critic=2), TINY_RUN),
+    "tiny": Preset(
+        Config(architecture="mlp", latent_dim=4, hidden_units=(8,), generator_norm="none", n_critic=2), TINY_RUN
+    ),
 }

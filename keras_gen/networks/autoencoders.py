@@ -35,9 +35,9 @@ class Layout:
 
     architecture: Architecture = "conv"
     """Convolutions of stride 2, or dense layers alone."""
-    latent: int = 16
+    latent_dim: int = 16
     """Numbers that an image is squeezed into, the latent units [count]."""
-    hidden: tuple[int, ...] = (512, 256)
+    hidden_units: tuple[int, ...] = (512, 256)
     """Units of the encoder's dense layers, mirrored in the decoder; of conv only the last; none: images and latent
     units are joined directly [units]."""
     filters: int = 32
@@ -49,11 +49,11 @@ class Layout:
     channels: Hidden[int] = 1
 
     def __post_init__(self) -> None:
-        positive(self, "latent", "filters", "image_size", "channels")
-        if (not self.hidden and self.architecture == "conv") or min(self.hidden, default=1) < 1:
+        positive(self, "latent_dim", "filters", "image_size", "channels")
+        if (not self.hidden_units and self.architecture == "conv") or min(self.hidden_units, default=1) < 1:
             raise UserError(
-                f"--hidden got {self.hidden}; accepted are one or more numbers greater than 0, and none with "
-                "--architecture dense."
+                f"--hidden-units got {self.hidden_units}; accepted are one or more numbers greater than 0, and none "
+                "with --architecture dense."
             )
 
     @property
@@ -64,7 +64,7 @@ class Layout:
     @property
     def latent_text(self) -> str:
         """Shape of the latent vectors, as `image_text`."""
-        return f"(batch, {self.latent}) float32"
+        return f"(batch, {self.latent_dim}) float32"
 
 
 def encoder(
@@ -79,16 +79,16 @@ def encoder(
         name: of the network.
     """
     x = images = keras.Input((layout.image_size, layout.image_size, layout.channels), name="images")
-    hidden = layout.hidden
+    hidden_units = layout.hidden_units
     if layout.architecture == "conv":
         for level in range(len(map_sizes(layout.image_size)) - 1):
             width = layout.filters * min(2**level, 8)
             x = FastConv2D(width, 4, 2, "same", activation="relu", kernel_initializer="he_normal")(x)
-        hidden = hidden[-1:]
+        hidden_units = hidden_units[-1:]
     x = layers.Flatten()(x)
-    for units in hidden:
+    for units in hidden_units:
         x = layers.Dense(units, activation="relu", kernel_initializer="he_normal")(x)
-    outputs = [layers.Dense(layout.latent, activation, dtype="float32", name=head)(x) for head in heads]
+    outputs = [layers.Dense(layout.latent_dim, activation, dtype="float32", name=head)(x) for head in heads]
     return keras.Model(images, outputs if len(outputs) > 1 else outputs[0], name=name)
 
 
@@ -104,16 +104,16 @@ def decoder(
         name: of the network.
     """
     image_size, channels = layout.image_size, channels or layout.channels
-    x = latents = keras.Input((layout.latent,), name="latents")
+    x = latents = keras.Input((layout.latent_dim,), name="latents")
     if layout.architecture == "dense":
-        for units in reversed(layout.hidden):
+        for units in reversed(layout.hidden_units):
             x = layers.Dense(units, activation="relu", kernel_initializer="he_normal")(x)
         x = layers.Dense(image_size * image_size * channels)(x)
         x = layers.Reshape((image_size, image_size, channels))(x)
     else:
         sizes = map_sizes(image_size)
         widths = [layout.filters * min(2**level, 8) for level in range(len(sizes) - 1)] or [layout.filters]
-        x = layers.Dense(layout.hidden[-1], activation="relu", kernel_initializer="he_normal")(x)
+        x = layers.Dense(layout.hidden_units[-1], activation="relu", kernel_initializer="he_normal")(x)
         x = layers.Dense(sizes[-1] ** 2 * widths[-1], activation="relu", kernel_initializer="he_normal")(x)
         x = layers.Reshape((sizes[-1], sizes[-1], widths[-1]))(x)
         for level in reversed(range(len(sizes) - 1)):

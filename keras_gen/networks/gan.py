@@ -32,9 +32,9 @@ class Layout:
 
     architecture: Architecture = "dcgan"
     """mlp: dense layers alone; dcgan: Radford et al. 2016; resnet: the residual blocks of Gulrajani et al. 2017."""
-    latent: int = 100
+    latent_dim: int = 100
     """Numbers from N(0, 1) that a picture is drawn from [count]; 100 in DCGAN, 128 in WGAN-GP."""
-    hidden: tuple[int, ...] = (256, 512)
+    hidden_units: tuple[int, ...] = (256, 512)
     """Of mlp: units of the generator's layers; those of the discriminator are the same the other way round [units]."""
     filters: int = 64
     """Of dcgan: channels of the discriminator's first map, doubled with every halving, and the same the other way round
@@ -50,10 +50,10 @@ class Layout:
     channels: Hidden[int] = 1
 
     def __post_init__(self) -> None:
-        positive(self, "latent", "filters", "image_size", "channels")
+        positive(self, "latent_dim", "filters", "image_size", "channels")
         non_negative(self, "dense")
-        if self.architecture == "mlp" and (not self.hidden or min(self.hidden) < 1):
-            raise UserError(f"--hidden got {self.hidden}; accepted are one or more numbers greater than 0.")
+        if self.architecture == "mlp" and (not self.hidden_units or min(self.hidden_units) < 1):
+            raise UserError(f"--hidden-units got {self.hidden_units}; accepted are one or more numbers greater than 0.")
         if self.architecture != "mlp" and not doublings_of(self.image_size):
             raise UserError(
                 f"--image-size got {self.image_size}; --architecture {self.architecture} can make 4, 5, 6 or 7 times a "
@@ -79,9 +79,9 @@ def generator(layout: Layout, units: int | None = None, *, name: str = "generato
         units: of the input; None: the latent ones alone.
         name: of the network.
     """
-    latents = keras.Input((units or layout.latent,), name="latents")
+    latents = keras.Input((units or layout.latent_dim,), name="latents")
     if layout.architecture == "mlp":
-        x = mlp_generator(latents, layout.shape, layout.hidden, layout.generator_norm)
+        x = mlp_generator(latents, layout.shape, layout.hidden_units, layout.generator_norm)
     else:
         forms = {"filters": layout.filters, "norm": layout.generator_norm, "doublings": doublings_of(layout.image_size)}
         if layout.architecture == "dcgan":
@@ -111,7 +111,7 @@ def discriminator(
     """
     images = keras.Input((*layout.shape[:2], channels or layout.channels), name="images")
     if layout.architecture == "mlp":
-        x = mlp_features(images, layout.hidden, layout.discriminator_norm, wrap)
+        x = mlp_features(images, layout.hidden_units, layout.discriminator_norm, wrap)
     else:
         forms = {"filters": layout.filters, "norm": layout.discriminator_norm, "wrap": wrap}
         halvings = doublings_of(layout.image_size)

@@ -12,7 +12,7 @@ from keras_gen.networks.normalisation import AnyNorm, Wrap, as_it_is, normalisat
 
 
 def mlp_generator(
-    x: keras.KerasTensor, shape: tuple[int, int, int], hidden: Sequence[int], norm: AnyNorm
+    x: keras.KerasTensor, shape: tuple[int, int, int], hidden_units: Sequence[int], norm: AnyNorm
 ) -> keras.KerasTensor:
     """Dense layers with ReLU: latent vectors (batch, units) -> images (batch, *shape), linear.
 
@@ -22,14 +22,14 @@ def mlp_generator(
         hidden: units of the layers between.
         norm: after each of them.
     """
-    for units in hidden:
+    for units in hidden_units:
         x = layers.Dense(units, kernel_initializer="he_normal")(x)
         x = layers.ReLU()(normalisation(norm)(x))
     return layers.Reshape(shape)(layers.Dense(math.prod(shape))(x))
 
 
 def mlp_features(
-    x: keras.KerasTensor, hidden: Sequence[int], norm: AnyNorm, wrap: Wrap = as_it_is
+    x: keras.KerasTensor, hidden_units: Sequence[int], norm: AnyNorm, wrap: Wrap = as_it_is
 ) -> keras.KerasTensor:
     """Dense layers with leaky ReLU of slope 0.2: images -> features (batch, units of the last layer).
 
@@ -40,7 +40,7 @@ def mlp_features(
         wrap: what each layer with weights is wrapped in.
     """
     x = layers.Flatten()(x)
-    for number, units in enumerate(reversed(hidden)):
+    for number, units in enumerate(reversed(hidden_units)):
         x = wrap(layers.Dense(units, kernel_initializer="he_normal"))(x)
         x = layers.LeakyReLU(0.2)(normalisation(norm if number else "none")(x))
     return x

@@ -76,19 +76,19 @@ def feature_matching(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(tf.square(tf.reduce_mean(real, axis=0) - tf.reduce_mean(fake, axis=0)))
 
 
-def middle(objective: Objective, targets: tuple[float, float] = (1.0, 0.0)) -> float:
+def decision_boundary(objective: Objective, targets: tuple[float, float] = (1.0, 0.0)) -> float:
     """The logit at which an example counts as real as well as generated; a critic's scores have no such point: 0."""
     return sum(targets) / 2.0 if objective == "lsgan" else 0.0
 
 
-def decisions(real: tf.Tensor, fake: tf.Tensor, middle: float = 0.0) -> dict[str, tf.Tensor]:
+def decisions(real: tf.Tensor, fake: tf.Tensor, decision_boundary: float = 0.0) -> dict[str, tf.Tensor]:
     """Means of the logits, and the shares of them on the right side of `middle`: the terms of a health monitor."""
     real, fake = _wide(real), _wide(fake)
     return {
         "real_logit": tf.reduce_mean(real),
         "fake_logit": tf.reduce_mean(fake),
-        "real_accuracy": tf.reduce_mean(tf.cast(real > middle, real.dtype)),
-        "fake_accuracy": tf.reduce_mean(tf.cast(fake < middle, fake.dtype)),
+        "real_accuracy": tf.reduce_mean(tf.cast(real > decision_boundary, real.dtype)),
+        "fake_accuracy": tf.reduce_mean(tf.cast(fake < decision_boundary, fake.dtype)),
     }
 
 

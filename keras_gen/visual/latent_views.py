@@ -74,7 +74,7 @@ def how_many(image_size: int, channels: int) -> int:
     return int(np.clip(_VALUES // (image_size**2 * channels), _FEWEST, _MOST))
 
 
-def survey(space: LatentSpace, batches: Iterable[tuple[Any, Any]]) -> Codes:
+def encode_dataset(space: LatentSpace, batches: Iterable[tuple[Any, Any]]) -> Codes:
     """Encode examples: batches of (images, int labels)."""
     vectors, labels, thumbnails, divergences = [], [], [], []
     for batch in batches:

@@ -13,7 +13,7 @@ from keras_gen.data.pairs import PairsConfig
 from keras_gen.engine.checkpoints import Checkpoints, Progress
 from keras_gen.engine.config import CONFIG_FILE, RunConfig, Setup
 from keras_gen.export.exporter import export
-from keras_gen.export.metadata import Origin
+from keras_gen.export.metadata import Provenance
 from keras_gen.models.pix2pix import Config, Pix2Pix
 
 
@@ -51,5 +51,5 @@ def label_run(tmp_path_factory) -> Path:
     setup = Setup("pix2pix", "tiny", config, PairsConfig(labels=5), RunConfig(out=folder))
     (folder / CONFIG_FILE).write_text(setup.to_json())
     Checkpoints(folder / "checkpoints", model.state(), keep=1).save(Progress(1))
-    export(model.serving(), folder, np.full((1, 32, 32, 5), -1, np.float32), origin=Origin(labels=5))
+    export(model.serving(), folder, np.full((1, 32, 32, 5), -1, np.float32), origin=Provenance(labels=5))
     return folder

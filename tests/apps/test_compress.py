@@ -18,8 +18,8 @@ from keras_gen.engine.config import CONFIG_FILE, RunConfig, Setup
 from keras_gen.engine.run import remove_run
 
 SIZE = 12
-DENSE = {"architecture": "dense", "hidden": (8,), "latent": 3}
-CODES = {"codes": 8, "code_size": 4, "filters": 4, "residual_filters": 2, "prior_filters": 4, "prior_layers": 1}
+DENSE = {"architecture": "dense", "hidden_units": (8,), "latent_dim": 3}
+CODES = {"num_codes": 8, "code_dim": 4, "filters": 4, "residual_filters": 2, "prior_filters": 4, "prior_layers": 1}
 
 
 def make_run(folder, family, seed=0):

@@ -312,7 +312,7 @@ def make_image_run(folder, family, config, data=None, zero=True):
     return folder
 
 
-VAE_TINY = VAEConfig(image_size=8, latent=3, hidden=(4,), filters=2)
+VAE_TINY = VAEConfig(image_size=8, latent_dim=3, hidden_units=(4,), filters=2)
 
 
 @pytest.fixture(scope="module")
@@ -350,7 +350,7 @@ def test_units_that_tell_images_apart_are_active_and_a_limit_holds(tmp_path):
 
 
 def test_an_autoencoder_is_judged_by_its_reconstructions(tmp_path, capsys):
-    config = AutoencoderConfig(image_size=8, latent=3, hidden=(4,), filters=2)
+    config = AutoencoderConfig(image_size=8, latent_dim=3, hidden_units=(4,), filters=2)
     folder = make_image_run(tmp_path / "run", Autoencoder, config)
     assert evaluate.main([str(folder), "--metrics", "l1"]) == 0
     assert set(figures(folder)) == {"run", "checkpoint", "data", "validation_images", "reconstruction"}
@@ -393,7 +393,7 @@ def test_cleaned_images_are_told_from_noisy_ones(tmp_path):
 
 @pytest.fixture(scope="module")
 def shapes_run(tmp_path_factory):
-    config = VAEConfig(architecture="dense", hidden=(4,), image_size=8, latent=3)
+    config = VAEConfig(architecture="dense", hidden_units=(4,), image_size=8, latent_dim=3)
     data = ImagesConfig(data="shapes", image_size=8)
     return make_image_run(tmp_path_factory.mktemp("shapes") / "run", VAE, config, data, zero=False)
 
@@ -412,7 +412,7 @@ def test_latent_units_are_compared_with_known_factors(shapes_run, capsys):
 
 
 def test_scores_that_a_run_cannot_have_are_refused(vae_run, run, tmp_path, capsys):
-    config = AutoencoderConfig(architecture="dense", hidden=(4,), image_size=8, latent=3)
+    config = AutoencoderConfig(architecture="dense", hidden_units=(4,), image_size=8, latent_dim=3)
     data = ImagesConfig(data="shapes", image_size=8)
     autoencoder = make_image_run(tmp_path / "autoencoder", Autoencoder, config, data)
     for folder, said in (
@@ -469,7 +469,7 @@ def test_a_gan_on_points_is_judged_by_its_modes(tmp_path, capsys):
     result = json.loads((run / "evaluation.json").read_text())
     model, _ = models.load(run)
     modes = Modes(RING.centres, RING.deviation)
-    modes.update(model.draw(model.fixed(2500)))
+    modes.update(model.draw(model.fixed_latents(2500)))
     assert result["modes"] == modes.result()
     assert f"{result['modes']['found']} of 8" in printed
     assert result["validation_images"] == 100

@@ -11,7 +11,7 @@ from tensorflow.python.summary.summary_iterator import summary_iterator
 from apps import train_pix2pix, translate
 from apps.export import main
 from keras_gen import models
-from keras_gen.export.metadata import Origin, read_metadata
+from keras_gen.export.metadata import Provenance, read_metadata
 from keras_gen.export.saved_model import load_saved_model
 from keras_gen.export.tflite import TFLiteModel
 
@@ -91,7 +91,7 @@ def test_variants_are_written_proved_and_shown_and_any_of_them_translates(copy, 
             assert set(figures["latency"]) == {"1", "2"}
             assert figures["operators"]["CONV_2D"] >= 3  # and more where transposed ones are rewritten
             assert read_metadata(copy / name).variant == figures["metadata"]["variant"]
-    assert read_metadata(copy / "model.tflite").origin == Origin("A. Author", "CC0-1.0", ("wall", "window"))
+    assert read_metadata(copy / "model.tflite").origin == Provenance("A. Author", "CC0-1.0", ("wall", "window"))
     told = [event.summary.value for path in (copy / "logs").glob("*") for event in summary_iterator(str(path))]
     tags = {value.tag for values in told for value in values}
     assert {"exports", "exports/generator 32x32, drawn", "exports/generator 64x64, drawn"} <= tags

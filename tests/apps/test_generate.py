@@ -108,7 +108,7 @@ def test_images_without_labels_cannot_be_conditioned_on(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("app", "flags", "said"),
     [
-        (train_cvae, ["--latent", "0"], "--latent got 0"),
+        (train_cvae, ["--latent-dim", "0"], "--latent-dim got 0"),
         (train_cvae, ["--beta", "-1"], "--beta got -1.0"),
         (train_beta_tcvae, ["--beta", "-1"], "--beta got -1.0"),
         (train_beta_tcvae, ["--batch-size", "1"], "--batch-size got 1; accepted are 2 and more"),

@@ -187,7 +187,7 @@ def test_windows_and_missing_values_may_be_of_this_file(run, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--latent", "0"], "--latent got 0"),
+        (["--latent-dim", "0"], "--latent-dim got 0"),
         (["--data", "nowhere"], "nowhere does not exist"),
         (["--batch-size", "5000"], "--batch-size got 5000, but there are"),
         (["--cell", "rnn"], "--cell"),

@@ -26,15 +26,15 @@ def run(request, tmp_path_factory):
 
 def test_encoder_and_decoder_are_exported_and_are_the_whole(run):
     _, out = run
-    latent = json.loads((out / "config.json").read_text())["model"]["latent"]
+    latent_dim = json.loads((out / "config.json").read_text())["model"]["latent_dim"]
     digits = np.random.default_rng(0).uniform(-1, 1, (3, 8, 8, 1)).astype(np.float32)
     whole, down, up = (TFLiteModel(out / f"{name}.tflite") for name in ("model", "encoder", "decoder"))
     assert down.input_shape == (1, 8, 8, 1)
-    assert up.input_shape == (1, latent)
+    assert up.input_shape == (1, latent_dim)
     np.testing.assert_allclose(whole(digits), up(down(digits)), atol=1e-5)
     report = json.loads((out / "report.json").read_text())["export"]
     assert list(report) == [run[0], "encoder", "decoder"]
-    assert report["encoder"]["files"]["encoder.tflite"]["metadata"]["arrays"] == {"latents": [latent]}
+    assert report["encoder"]["files"]["encoder.tflite"]["metadata"]["arrays"] == {"latents": [latent_dim]}
 
 
 def test_tensorboard_shows_the_latent_space(run):
@@ -52,7 +52,7 @@ def test_tensorboard_shows_the_latent_space(run):
     assert {tuple(event.step for event in events.Tensors(tag)) for tag in last} == {(16,)}
     assert {path.name for path in (out / "samples").iterdir()} >= each | last | {"index.html"}
     vectors = np.loadtxt(out / "logs" / "projector" / "latents.tsv")
-    assert vectors.shape == (179, json.loads((out / "config.json").read_text())["model"]["latent"])
+    assert vectors.shape == (179, json.loads((out / "config.json").read_text())["model"]["latent_dim"])
     assert "projector/sprites.png" in (out / "logs" / "projector_config.pbtxt").read_text()
 
 
@@ -102,10 +102,10 @@ def test_translate_says_that_there_is_nothing_to_translate(run, tmp_path, capsys
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--latent", "0"], "--latent got 0"),
+        (["--latent-dim", "0"], "--latent-dim got 0"),
         (["--data", "nowhere"], "nowhere"),
         (["--batch-size", "2000"], "--batch-size got 2000, but there are"),
-        (["--hidden", "0"], "--hidden got (0,)"),
+        (["--hidden-units", "0"], "--hidden-units got (0,)"),
     ],
 )
 def test_bad_input(app, flags, said, tmp_path, capsys):

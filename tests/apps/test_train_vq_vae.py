@@ -57,8 +57,8 @@ def test_generate_draws_by_the_prior_of_a_run(run, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--codes", "0"], "--codes got 0"),
-        (["--code-size", "0"], "--code-size got 0"),
+        (["--num-codes", "0"], "--num-codes got 0"),
+        (["--code-dim", "0"], "--code-dim got 0"),
         (["--levels", "-1"], "--levels got -1"),
         (["--decay", "1"], "--decay got 1.0"),
         (["--data", "nowhere"], "nowhere"),

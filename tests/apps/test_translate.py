@@ -8,7 +8,7 @@ from PIL import Image
 from apps.translate import main
 from keras_gen.engine.model import Served
 from keras_gen.export.exporter import export
-from keras_gen.export.metadata import Origin
+from keras_gen.export.metadata import Provenance
 
 SIZES = [(32, 32), (20, 47), (70, 33), (1, 1), (64, 64)]  # (width, height): equal, smaller, larger, odd
 
@@ -91,7 +91,7 @@ def test_a_moved_export_of_three_labels_takes_ids_and_no_picture(tmp_path, kind,
     image = keras.Input((16, 16, 3))
     network = keras.Model(image, image[..., :1])  # white where the id is 0
     served = {"generator": Served(network, "source", "generated", "about")}
-    export(served, tmp_path, np.full((1, 16, 16, 3), -1, np.float32), origin=Origin(labels=3))
+    export(served, tmp_path, np.full((1, 16, 16, 3), -1, np.float32), origin=Provenance(labels=3))
     (tmp_path / "elsewhere").mkdir()
     model = (tmp_path / kind).rename(tmp_path / "elsewhere" / kind)
     ids = np.random.default_rng(0).integers(0, 3, (20, 30), np.uint8)

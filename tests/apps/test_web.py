@@ -23,7 +23,7 @@ from apps.web import vendor as vendoring
 from apps.web.__main__ import contents, exported, main
 from keras_gen.data.builtin.facades import CLASSES, PALETTE
 from keras_gen.errors import UserError
-from keras_gen.export.metadata import Metadata, Origin, read_metadata
+from keras_gen.export.metadata import Metadata, Provenance, read_metadata
 from keras_gen.export.saved_model import from_levels, to_levels
 from keras_gen.export.tflite import TFLiteModel, write_tflite
 from keras_gen.inference.local_server import LocalServer
@@ -77,13 +77,13 @@ def network(channels=3):
     """An untrained network that draws far from a constant."""
     keras.utils.set_random_seed(0)
     source = keras.Input((SIZE, SIZE, channels))
-    hidden = keras.layers.Conv2D(8, 3, padding="same", activation="relu", kernel_initializer="orthogonal")(source)
-    return keras.Model(source, keras.layers.Conv2D(3, 3, padding="same", activation="tanh")(hidden))
+    hidden_units = keras.layers.Conv2D(8, 3, padding="same", activation="relu", kernel_initializer="orthogonal")(source)
+    return keras.Model(source, keras.layers.Conv2D(3, 3, padding="same", activation="tanh")(hidden_units))
 
 
 def written(path, channels=3, labels=0, classes=CLASSES, size=(SIZE, SIZE), batch=1, io="float"):
     """A .tflite with metadata of its own."""
-    about = Metadata("net", "source", "generated", size, channels, 3, Origin(classes=classes, labels=labels), io=io)
+    about = Metadata("net", "source", "generated", size, channels, 3, Provenance(classes=classes, labels=labels), io=io)
     about = Metadata(**vars(about) | {"batch": batch})
     write_tflite(network(channels), "source", "generated", path, io=io, batch=batch, metadata=about)
     return path

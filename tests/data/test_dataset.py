@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gen.data.dataset import coin, ordered_batches, training_stream, uniforms
+from keras_gen.data.dataset import ordered_batches, random_bool, training_stream, uniforms
 
 
 def load(index, key):
@@ -154,10 +154,10 @@ def test_coins_are_fair_and_independent_of_their_neighbours():
     counter, same = np.arange(20_000), np.full(20_000, 1234)
     for words in ((same, counter), (counter, same)):
         keys = tf.constant(np.stack(words, axis=1))
-        coins = coin(keys).numpy()
+        coins = random_bool(keys).numpy()
         assert abs(coins.mean() - 0.5) < 0.014
         assert abs((coins[1:] == coins[:-1]).mean() - 0.5) < 0.014
-        assert coin(keys[17]).numpy() == coins[17]
+        assert random_bool(keys[17]).numpy() == coins[17]
 
 
 def test_uniforms_are_those_of_split_mix():

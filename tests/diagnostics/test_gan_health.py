@@ -12,12 +12,12 @@ from keras_gen.diagnostics.gan_health import (
     HEALTHY,
     TERMS,
     TOO_EARLY,
-    Look,
+    Measurements,
     Record,
     collapsed,
-    deaf_to_noise,
     discriminator_won,
     generator_won,
+    ignores_noise,
     judge,
     last_run,
     smoothed,
@@ -27,7 +27,9 @@ from keras_gen.diagnostics.gan_health import (
 )
 from keras_gen.engine.checkpoints import Progress
 
-GOOD = Look(distance=0.9, kinds=0.8, structure=0.95, noise=0.9, update_ratio={"generator": 1e-3, "discriminator": 1e-3})
+GOOD = Measurements(
+    distance=0.9, kinds=0.8, structure=0.95, noise=0.9, update_ratio={"generator": 1e-3, "discriminator": 1e-3}
+)
 
 
 def steps(count, real=1.0, fake=-1.0, real_right=0.8, fake_right=0.8):
@@ -182,9 +184,9 @@ def less(**values):
         (less(distance=0.0, kinds=0.1, structure=0.0), True),
         (less(modes=0.76), True),
         (less(modes=0.88), False),
-        (Look(structure=0.8), False),
-        (Look(structure=0.3), True),
-        (Look(), False),
+        (Measurements(structure=0.8), False),
+        (Measurements(structure=0.3), True),
+        (Measurements(), False),
     ],
 )
 def test_collapse_is_any_of_the_diversities(look, found):
@@ -221,7 +223,7 @@ def test_what_is_to_be_tried_against_a_collapse():
     """What keeps samples of noise apart is not what ties a translator to its source."""
     _, told = watched(steps(1500), looks=less(distance=0.25))
     assert told[1500].endswith("try a penalty on the gradient, larger batches or a lower learning rate")
-    _, told = watched(steps(1500), looks=Look(structure=0.25))
+    _, told = watched(steps(1500), looks=Measurements(structure=0.25))
     assert "samples are 4.0x less diverse than the data: try a discriminator that sees the source" in told[1500]
 
 
@@ -240,11 +242,11 @@ def test_looks_in_quick_succession_wait():
         (less(distance=0.0, noise=0.0), True),
         (less(distance=0.02, noise=0.02), False),  # a small blot, but of the noise
         (less(noise=None), False),
-        (Look(), False),
+        (Measurements(), False),
     ],
 )
 def test_output_that_hardly_depends_on_the_noise(look, deaf):
-    assert deaf_to_noise(look) == deaf
+    assert ignores_noise(look) == deaf
 
 
 def test_noise_that_does_not_matter_is_told_with_its_share():
@@ -257,8 +259,8 @@ def test_noise_that_does_not_matter_is_told_with_its_share():
 
 def test_a_player_that_does_not_move():
     assert stalled(GOOD) is None
-    assert stalled(Look(update_ratio={"generator": 1e-9, "discriminator": 1e-3})) == "generator"
-    assert stalled(Look()) is None
+    assert stalled(Measurements(update_ratio={"generator": 1e-9, "discriminator": 1e-3})) == "generator"
+    assert stalled(Measurements()) is None
     _, told = watched(steps(2000), looks=less(update_ratio={"generator": 1e-3, "discriminator": 2e-9}))
     assert told[1500].startswith(
         "the discriminator has not learnt since step 1000, a step changes its weights by 2e-09"

@@ -23,7 +23,7 @@ from keras_gen.errors import Stopped
 from keras_gen.models import cgan, pix2pix
 from keras_gen.models.gan import GAN, Config
 
-SMALL = Config(latent=4, hidden=(32, 32))
+SMALL = Config(latent_dim=4, hidden_units=(32, 32))
 
 
 def train(family, config, folder, data="digits", **settings):
@@ -90,7 +90,7 @@ class Dirac(Quiet):
     family = "Dirac-GAN"
 
     def build_generator(self):
-        noise = keras.Input((self.config.latent,))
+        noise = keras.Input((self.config.latent_dim,))
         shift = keras.layers.Dense(2, kernel_initializer="zeros", bias_initializer=keras.initializers.Constant(0.3))
         points = shift(0.0 * noise) + 0.02 * noise[:, :2]
         return keras.Model(noise, keras.layers.Reshape((1, 1, 2))(points))
@@ -113,7 +113,7 @@ class Deaf(cgan.CGAN):
 
 
 def test_a_run_that_does_well(tmp_path, capsys):
-    health = train(GAN, Config(latent=4, hidden=(64, 64)), tmp_path / "run", steps=1500)
+    health = train(GAN, Config(latent_dim=4, hidden_units=(64, 64)), tmp_path / "run", steps=1500)
     assert health["verdict"] == "healthy"
     assert [told["step"] for told in health["verdicts"]] == [250, 1000]
     assert 0.6 < health["distance"] < 1.1
@@ -151,7 +151,7 @@ def test_a_generator_that_wins_because_the_discriminator_stands_still(tmp_path):
 
 
 def test_a_generator_that_looks_at_the_class_alone(tmp_path):
-    health = train(Deaf, cgan.Config(architecture="mlp", latent=4, hidden=(32, 32)), tmp_path / "run")
+    health = train(Deaf, cgan.Config(architecture="mlp", latent_dim=4, hidden_units=(32, 32)), tmp_path / "run")
     assert health["verdict"].startswith(
         "the output hardly depends on the noise since step 1000, other noise changes it "
     )
@@ -166,7 +166,7 @@ def test_a_generator_that_finds_half_of_a_ring(tmp_path):
         """Draws the modes 0, 2, 4 and 6, and does not learn."""
 
         def build_generator(self):
-            noise = keras.Input((self.config.latent,))
+            noise = keras.Input((self.config.latent_dim,))
             angle = np.pi / 2 * keras.ops.cast(keras.ops.floor(noise[:, :1]) % 4, "float32")
             points = 0.8 * keras.ops.concatenate([keras.ops.cos(angle), keras.ops.sin(angle)], axis=-1)
             still = keras.layers.Dense(2, kernel_initializer="zeros")(0.0 * noise)

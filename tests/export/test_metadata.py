@@ -7,11 +7,11 @@ from ai_edge_litert import schema_py_generated as schema
 from flatbuffers.table import Table
 
 from keras_gen.errors import UserError
-from keras_gen.export.metadata import Metadata, Origin, read_metadata, with_metadata
+from keras_gen.export.metadata import Metadata, Provenance, read_metadata, with_metadata
 from keras_gen.export.saved_model import write_saved_model
 from keras_gen.export.tflite import TFLiteModel, write_tflite
 
-ORIGIN = Origin("A. Author", "CC0-1.0", ("wall", "window", "Tür"), labels=3)
+ORIGIN = Provenance("A. Author", "CC0-1.0", ("wall", "window", "Tür"), labels=3)
 METADATA = Metadata("pix2pix generator", "source", "drawn", (32, 48), 3, 1, ORIGIN, "int8", "uint8", 2)
 
 

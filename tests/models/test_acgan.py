@@ -10,10 +10,10 @@ from conformance import Case, Conformance, without_noise
 
 from keras_gen.errors import UserError
 from keras_gen.models.acgan import ACGAN, Config
-from keras_gen.models.gan import Judged
+from keras_gen.models.gan import DiscriminatorOutput
 from keras_gen.ops import adversarial
 
-TINY = Config(image_size=8, channels=2, latent=3, filters=2, class_count=4)
+TINY = Config(image_size=8, channels=2, latent_dim=3, filters=2, num_classes=4)
 PLAYERS = {"generator": ("generator",), "discriminator": ("discriminator",)}
 
 
@@ -32,7 +32,7 @@ class TestACGAN(Conformance):
         TINY,
         dataclasses.replace(TINY, generator_norm="none"),
         batch,
-        lambda b: ACGAN(TINY).fixed(len(b[0])),
+        lambda b: ACGAN(TINY).fixed_latents(len(b[0])),
         PLAYERS,
         calm_family=Calm,
         reached=("discriminator",),
@@ -46,7 +46,7 @@ def judged(rng, right):
     logits = rng.normal(size=(6, 4)) + 9 * np.eye(4)[read]
     said = {"logit": rng.normal(size=(6, 1)), "classes": logits}
     said = {name: tf.constant(value, tf.float32) for name, value in said.items()}
-    return Judged(tf.zeros((6, 8, 8, 2)), tf.constant(labels, tf.int32), said), logits, labels
+    return DiscriminatorOutput(tf.zeros((6, 8, 8, 2)), tf.constant(labels, tf.int32), said), logits, labels
 
 
 def test_the_losses_are_those_of_the_paper():
@@ -74,7 +74,7 @@ def test_the_served_classifier_is_the_head():
     model = ACGAN(TINY)
     images, labels = batch(0, 5)
     probabilities = model.serving()["classifier"].network(images).numpy()
-    logits = model.judge(images, labels, training=False)["classes"]
+    logits = model.discriminate(images, labels, training=False)["classes"]
     np.testing.assert_allclose(probabilities, tf.nn.softmax(logits), atol=1e-6)
     right = model.validate((images, labels))["class_accuracy"]
     np.testing.assert_array_equal(right, probabilities.argmax(-1) == labels.numpy())
@@ -84,4 +84,4 @@ def test_fields_that_cannot_be():
     with pytest.raises(UserError, match="--class-weight got -1"):
         dataclasses.replace(TINY, class_weight=-1.0)
     with pytest.raises(UserError, match="--data has images without labels"):
-        dataclasses.replace(TINY, class_count=0)
+        dataclasses.replace(TINY, num_classes=0)

@@ -11,7 +11,7 @@ from conformance import Case, Conformance
 from keras_gen.errors import UserError
 from keras_gen.models.autoencoder import Autoencoder, Config
 
-TINY = Config(image_size=9, channels=2, latent=3, hidden=(8, 6), filters=2)
+TINY = Config(image_size=9, channels=2, latent_dim=3, hidden_units=(8, 6), filters=2)
 
 
 def batch(seed, count):
@@ -35,14 +35,16 @@ def test_it_learns_what_its_images_have_in_common():
     basis = rng.choice([-0.4, 0.4], (2, 6, 6, 1)).astype(np.float32)
     images = tf.constant(np.tensordot(rng.uniform(-1, 1, (256, 2)), basis, 1), tf.float32)
     errors = {}
-    for latent in (1, 2):
+    for latent_dim in (1, 2):
         keras.utils.set_random_seed(0)
-        model = Autoencoder(Config(image_size=6, channels=1, latent=latent, architecture="dense", hidden=(32,)))
+        model = Autoencoder(
+            Config(image_size=6, channels=1, latent_dim=latent_dim, architecture="dense", hidden_units=(32,))
+        )
         model.compile(model.make_optimizers(3e-3))
         step = tf.function(model.train_step, autograph=False)
         for _ in range(400):
             step((images, tf.zeros(256, tf.int32)))
-        errors[latent] = float(tf.reduce_mean(tf.square(model.reconstruct(images) - images)) / np.var(images))
+        errors[latent_dim] = float(tf.reduce_mean(tf.square(model.reconstruct(images) - images)) / np.var(images))
     assert errors[2] < 0.02
     assert errors[1] > 10 * errors[2]
 
@@ -50,9 +52,9 @@ def test_it_learns_what_its_images_have_in_common():
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"latent": 0}, "--latent got 0"),
-        ({"hidden": ()}, r"--hidden got \(\); accepted are one or more"),
-        ({"hidden": (8, 0)}, r"--hidden got \(8, 0\)"),
+        ({"latent_dim": 0}, "--latent-dim got 0"),
+        ({"hidden_units": ()}, r"--hidden-units got \(\); accepted are one or more"),
+        ({"hidden_units": (8, 0)}, r"--hidden-units got \(8, 0\)"),
         ({"filters": -1}, "--filters got -1"),
     ],
 )

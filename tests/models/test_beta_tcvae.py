@@ -12,7 +12,7 @@ from keras_gen.errors import UserError
 from keras_gen.models.beta_tcvae import BetaTCVAE, Config
 from keras_gen.ops.divergences import log_normal
 
-TINY = Config(image_size=9, channels=2, latent=3, hidden=(8, 6), filters=2, train_size=50)
+TINY = Config(image_size=9, channels=2, latent_dim=3, hidden_units=(8, 6), filters=2, train_size=50)
 PARTS = ("mutual_information", "total_correlation", "dimension_wise_kl")
 
 

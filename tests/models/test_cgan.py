@@ -11,7 +11,7 @@ from conformance import Case, Conformance, without_noise
 from keras_gen.errors import UserError
 from keras_gen.models.cgan import CGAN, Config
 
-TINY = Config(image_size=8, channels=2, latent=3, filters=2, class_count=4, discriminator_norm="none")
+TINY = Config(image_size=8, channels=2, latent_dim=3, filters=2, num_classes=4, discriminator_norm="none")
 PROJECTED = dataclasses.replace(TINY, projection=True, objective="hinge")
 PLAYERS = {"generator": ("generator",), "discriminator": ("discriminator",)}
 
@@ -31,7 +31,7 @@ class TestCGAN(Conformance):
         TINY,
         dataclasses.replace(TINY, generator_norm="none"),
         batch,
-        lambda b: CGAN(TINY).fixed(len(b[0])),
+        lambda b: CGAN(TINY).fixed_latents(len(b[0])),
         PLAYERS,
         calm_family=Calm,
         reached=("discriminator",),
@@ -50,7 +50,7 @@ def test_the_projection_is_the_bilinear_form():
     model = CGAN(PROJECTED)
     images, _ = batch(0, 3)
     labels = tf.constant([3, 0, 3])
-    said = model.judge(images, labels, training=False)
+    said = model.discriminate(images, labels, training=False)
     psi, v = (model.discriminator.get_layer(name).get_weights() for name in ("logit_units", "classes_units"))
     features = said["features"].numpy()
     expected = features @ psi[0] + psi[1] + (features * v[0].T[[3, 0, 3]]).sum(-1, keepdims=True)
@@ -62,7 +62,9 @@ def test_the_discriminator_judges_an_image_by_its_class(config):
     keras.utils.set_random_seed(0)
     model = CGAN(config)
     images, _ = batch(0, 1)
-    logits = [model.judge(images, tf.constant([label]), training=False)["logit"].numpy().item() for label in range(4)]
+    logits = [
+        model.discriminate(images, tf.constant([label]), training=False)["logit"].numpy().item() for label in range(4)
+    ]
     assert len(set(logits)) == 4
 
 
@@ -82,4 +84,4 @@ def test_a_class_that_is_not_there_is_refused(model):
 
 def test_data_without_labels_are_refused():
     with pytest.raises(UserError, match="--data has images without labels, and a GAN of classes needs classes"):
-        dataclasses.replace(TINY, class_count=0)
+        dataclasses.replace(TINY, num_classes=0)

@@ -13,7 +13,7 @@ from keras_gen.models.cvae import CVAE, Config
 from keras_gen.ops.divergences import log_normal
 from keras_gen.ops.likelihoods import log_likelihood
 
-TINY = Config(image_size=9, channels=2, latent=3, hidden=(8, 6), filters=2, class_count=4)
+TINY = Config(image_size=9, channels=2, latent_dim=3, hidden_units=(8, 6), filters=2, num_classes=4)
 
 
 def batch(seed, count):
@@ -84,4 +84,4 @@ def test_a_class_that_is_not_there_is_refused(model):
 
 def test_data_without_labels_are_refused():
     with pytest.raises(UserError, match="--data has images without labels"):
-        dataclasses.replace(TINY, class_count=0)
+        dataclasses.replace(TINY, num_classes=0)

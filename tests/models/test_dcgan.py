@@ -11,7 +11,7 @@ from conformance import Case, Conformance, without_noise
 from keras_gen.export.rewrite import in_keras_layers
 from keras_gen.models.dcgan import DCGAN, PRESETS, Config
 
-TINY = Config(image_size=8, channels=2, latent=3, filters=3)
+TINY = Config(image_size=8, channels=2, latent_dim=3, filters=3)
 
 
 def batch(seed, count):
@@ -29,7 +29,7 @@ class TestDCGAN(Conformance):
         # Batch normalisation sees half a batch on each of two replicas: another function, so not compared.
         dataclasses.replace(TINY, generator_norm="layer", discriminator_norm="layer"),
         batch,
-        lambda b: DCGAN(TINY).fixed(len(b[0])),
+        lambda b: DCGAN(TINY).fixed_latents(len(b[0])),
         {"generator": ("generator",), "discriminator": ("discriminator",)},
         calm_family=Calm,
         reached=("discriminator",),
@@ -40,7 +40,7 @@ class TestDCGAN(Conformance):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_recommendations(size, channels):
     """Strides instead of pooling, batch normalisation but at the edges, no hidden dense layers, ReLU and leaky ReLU."""
-    model = DCGAN(Config(image_size=size, channels=channels, latent=4, filters=2))
+    model = DCGAN(Config(image_size=size, channels=channels, latent_dim=4, filters=2))
     assert model.generator.output_shape == (None, size, size, channels)
     assert model.discriminator.output["logit"].shape == (None, 1)
 

@@ -12,7 +12,13 @@ from keras_gen.errors import UserError
 from keras_gen.models.factor_vae import Config, FactorVAE
 
 TINY = Config(
-    image_size=9, channels=2, latent=3, hidden=(8, 6), filters=2, discriminator_layers=2, discriminator_units=5
+    image_size=9,
+    channels=2,
+    latent_dim=3,
+    hidden_units=(8, 6),
+    filters=2,
+    discriminator_layers=2,
+    discriminator_units=5,
 )
 
 
@@ -62,7 +68,7 @@ def test_the_discriminator_finds_the_total_correlation_of_normals():
     """Two units with correlation 0.8: TC = -log(1 - 0.8^2) / 2 = 0.51 nats, and near 0 without it."""
     keras.utils.set_random_seed(0)
     rng = np.random.default_rng(0)
-    model = FactorVAE(dataclasses.replace(TINY, latent=2, discriminator_units=32))
+    model = FactorVAE(dataclasses.replace(TINY, latent_dim=2, discriminator_units=32))
     model.compile({"vae": keras.optimizers.SGD(0.0), "discriminator": keras.optimizers.Adam(5e-3)})
 
     def draw(correlation, count):

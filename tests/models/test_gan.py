@@ -14,7 +14,7 @@ from keras_gen.errors import UserError
 from keras_gen.models.gan import GAN, Config
 from keras_gen.ops.latents import latent_vectors, seeded_vectors, truncated, vectors_of
 
-TINY = Config(image_size=8, channels=2, latent=3, hidden=(6, 5))
+TINY = Config(image_size=8, channels=2, latent_dim=3, hidden_units=(6, 5))
 PLAYERS = {"generator": ("generator",), "discriminator": ("discriminator",)}
 
 
@@ -25,7 +25,7 @@ def batch(seed, count):
 
 
 def sources(family, config):
-    return lambda b: family(config).fixed(len(b[0]))
+    return lambda b: family(config).fixed_latents(len(b[0]))
 
 
 Calm = without_noise(GAN)
@@ -72,7 +72,7 @@ def test_the_gradients_of_both_objectives_reach_the_picture():
         images, labels = batch(0, 4)
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(images)
-            logit = model.judge(images, labels)["logit"]
+            logit = model.discriminate(images, labels)["logit"]
             judged = dataclasses.make_dataclass("Judged", ["logit"])(logit)
             loss, _ = model.generator_loss(judged, judged)
         expected = by_logit(tf.sigmoid(logit))[:, :, None, None] / 4 * tape.gradient(logit, images)
@@ -86,9 +86,9 @@ def test_each_critic_step_sees_images_of_its_own():
     class Watched(Calm):
         family = "watched"
 
-        def judge(self, images, labels, training=True):
+        def discriminate(self, images, labels, training=True):
             seen.append(np.asarray(images))
-            return super().judge(images, labels, training)
+            return super().discriminate(images, labels, training)
 
     keras.utils.set_random_seed(0)
     model = Watched(dataclasses.replace(TINY, n_critic=3))
@@ -143,7 +143,7 @@ def test_instance_noise_ends():
     images = tf.zeros((64, 8, 8, 2))
     deviations = []
     for seed in range(3):
-        deviations.append(float(tf.math.reduce_std(model._shown(images))))
+        deviations.append(float(tf.math.reduce_std(model._discriminator_inputs(images))))
         model.train_step(batch(seed, 2))
     assert deviations == pytest.approx([0.5, 0.25, 0.0], abs=0.01)
 
@@ -152,7 +152,7 @@ def test_a_seed_is_a_picture():
     """Of `fixed`, of `generate` and of vectors made elsewhere."""
     keras.utils.set_random_seed(0)
     model = GAN(TINY)
-    fixed = model.draw(model.fixed(3))
+    fixed = model.draw(model.fixed_latents(3))
     for seed in range(3):
         np.testing.assert_allclose(model.generate(1, seed=seed)[0], fixed[seed], atol=1e-6)
     np.testing.assert_array_equal(seeded_vectors(tf.range(3), 5)[2], latent_vectors(1, 5, 2)[0])
@@ -179,7 +179,7 @@ def test_equal_images_have_equal_vectors():
 def test_points_are_shown_on_the_plane():
     """Many of them, beside the data's, as one picture; and the logits of both."""
     model = GAN(dataclasses.replace(TINY, image_size=1))
-    assert model.fewest_previews == 2500
+    assert model.preview_examples == 2500
     rng = np.random.default_rng(0)
     images = tf.constant(rng.uniform(-1, 1, (2500, 1, 1, 2)), tf.float32)
     shown = model.preview((images, tf.fill((2500,), -1)))
@@ -192,7 +192,7 @@ def test_points_are_shown_on_the_plane():
     ("changes", "sentence"),
     [
         ({"n_critic": 0}, "--n-critic got 0; accepted are numbers greater than 0."),
-        ({"latent": 0}, "--latent got 0; accepted are numbers greater than 0."),
+        ({"latent_dim": 0}, "--latent-dim got 0; accepted are numbers greater than 0."),
         ({"label_smoothing": 0.5}, "--label-smoothing got 0.5; accepted are 0 to below 0.5."),
         ({"augment": "ada", "augmentations": ("cutout",)}, "--augmentations got cutout with --augment ada; accepted"),
         ({"augmentations": ("flip",)}, "--augmentations got flip with --augment none; accepted are none."),
@@ -200,7 +200,7 @@ def test_points_are_shown_on_the_plane():
             {"architecture": "dcgan", "image_size": 36},
             "--image-size got 36; --architecture dcgan can make 4, 5, 6 or 7",
         ),
-        ({"hidden": ()}, "--hidden got (); accepted are one or more numbers greater than 0."),
+        ({"hidden_units": ()}, "--hidden-units got (); accepted are one or more numbers greater than 0."),
     ],
 )
 def test_what_cannot_be_is_said(changes, sentence):

@@ -9,11 +9,11 @@ import tensorflow as tf
 from conformance import Case, Conformance, without_noise
 
 from keras_gen.errors import UserError
-from keras_gen.models.gan import Judged
+from keras_gen.models.gan import DiscriminatorOutput
 from keras_gen.models.infogan import PRESETS, Config, InfoGAN
 from keras_gen.ops import adversarial
 
-TINY = Config(image_size=8, channels=2, latent=3, filters=2, categories=4, continuous=2, recogniser_units=5)
+TINY = Config(image_size=8, channels=2, latent_dim=3, filters=2, categories=4, continuous=2, recogniser_units=5)
 PLAYERS = {"generator": ("generator",), "discriminator": ("discriminator",)}
 
 
@@ -26,7 +26,7 @@ def batch(seed, count):
 class Calm(without_noise(InfoGAN)):
     """Without chance and batch normalisation: replicas have their own."""
 
-    def asked(self, labels):
+    def generator_labels(self, labels):
         return labels
 
 
@@ -36,7 +36,7 @@ class TestInfoGAN(Conformance):
         TINY,
         dataclasses.replace(TINY, generator_norm="none"),
         batch,
-        lambda b: InfoGAN(TINY).fixed(len(b[0])),
+        lambda b: InfoGAN(TINY).fixed_latents(len(b[0])),
         PLAYERS,
         calm_family=Calm,
         reached=("discriminator",),
@@ -56,7 +56,7 @@ def test_both_players_maximise_the_bound(model):
     said = {"codes": np.concatenate([np.zeros((6, 2)), 50.0 * np.eye(4)[labels]], -1), "logit": rng.normal(size=(6, 1))}
     said = {name: tf.constant(value, tf.float32) for name, value in said.items()}
     vectors = tf.constant(np.concatenate([codes, rng.normal(size=(6, 1))], -1), tf.float32)
-    judged = Judged(tf.zeros((6, 8, 8, 2)), tf.constant(labels, tf.int32), said, vectors)
+    judged = DiscriminatorOutput(tf.zeros((6, 8, 8, 2)), tf.constant(labels, tf.int32), said, vectors)
     bound = np.log(4) + np.mean(np.sum(0.5 - 0.5 * codes**2, -1))
     model.config = dataclasses.replace(TINY, information_weight=0.5)
     loss, terms = model.discriminator_loss(judged, judged)
@@ -69,7 +69,7 @@ def test_both_players_maximise_the_bound(model):
 
 
 def test_labels_are_not_looked_at(model):
-    asked = model.asked(tf.fill((4000,), -1)).numpy()
+    asked = model.generator_labels(tf.fill((4000,), -1)).numpy()
     np.testing.assert_allclose(np.bincount(asked, minlength=4) / 4000, 0.25, atol=0.04)  # 5.8 deviations
     images, labels = batch(0, 3)
     np.testing.assert_array_equal(model.served_source((images, labels)), model.served_source((images, 0 * labels - 1)))
@@ -78,10 +78,10 @@ def test_labels_are_not_looked_at(model):
 def test_the_served_recogniser_reads_the_codes_in_the_order_of_the_generator(model):
     """Means, then probabilities: what the generator's first and last numbers are."""
     images, labels = batch(0, 5)
-    said = model.judge(images, labels, training=False)["codes"]
+    said = model.discriminate(images, labels, training=False)["codes"]
     codes = model.serving()["recogniser"].network(images)
     np.testing.assert_allclose(codes, np.concatenate([said[:, :2], tf.nn.softmax(said[:, 2:])], -1), atol=1e-6)
-    vectors = model.fixed(5)
+    vectors = model.fixed_latents(5)
     assert vectors.shape[-1] == 3 + 4
     np.testing.assert_array_equal(vectors[:, -4:], np.eye(4)[[0, 1, 2, 3, 0]])
 
@@ -97,7 +97,7 @@ def test_a_traversal_has_a_row_of_pictures_for_each_category(model):
     ("fields", "said"),
     [
         ({"categories": 1}, "--categories got 1; accepted are 2 and more"),
-        ({"continuous": 4}, "--continuous got 4; accepted are 0 to --latent 3"),
+        ({"continuous": 4}, "--continuous got 4; accepted are 0 to --latent-dim 3"),
         ({"recogniser_units": 0}, "--recogniser-units got 0"),
         ({"information_weight": -1.0}, "--information-weight got -1"),
     ],

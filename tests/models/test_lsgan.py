@@ -15,7 +15,7 @@ TINY = Config(
     architecture="dcgan",
     image_size=8,
     channels=2,
-    latent=3,
+    latent_dim=3,
     filters=3,
     generator_norm="layer",
     discriminator_norm="layer",
@@ -39,7 +39,7 @@ class TestLSGAN(Conformance):
         TINY,
         TINY,
         batch,
-        lambda b: LSGAN(TINY).fixed(len(b[0])),
+        lambda b: LSGAN(TINY).fixed_latents(len(b[0])),
         PLAYERS,
         still=(),
         calm_family=Calm,
@@ -55,8 +55,8 @@ def test_the_coding(coding):
     model = Calm(dataclasses.replace(TINY, a=a, b=b, c=c, label_smoothing=0.2))
     images, labels = batch(0, 4)
     losses, terms, _ = model._of_both((images, labels))
-    real = model.judge(images, labels)["logit"].numpy()
-    fake = model.judge(model.generator(model.draw_noise(4), training=True), labels)["logit"].numpy()
+    real = model.discriminate(images, labels)["logit"].numpy()
+    fake = model.discriminate(model.generator(model.draw_noise(4), training=True), labels)["logit"].numpy()
     expected = np.square(real - (b - 0.2)).mean() + np.square(fake - a).mean()
     assert float(losses["discriminator"]) == pytest.approx(expected, rel=1e-4)
     assert float(losses["generator"]) == pytest.approx(np.square(fake - c).mean(), rel=1e-4)

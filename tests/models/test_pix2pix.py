@@ -71,8 +71,8 @@ def test_losses_against_numpy():
     model = Pix2Pix(dataclasses.replace(TINY, dropout=0.0))
     source, target = batch(0, 2)
     fake = model.generator(source)
-    real_logits = model.judge(source, target, training=False).numpy()
-    fake_logits = model.judge(source, fake, training=False).numpy()
+    real_logits = model.discriminate(source, target, training=False).numpy()
+    fake_logits = model.discriminate(source, fake, training=False).numpy()
     model.compile(sgd(model))
     log = step(model, (source, target))
     softplus = lambda x: np.log1p(np.exp(x))  # noqa: E731
@@ -91,7 +91,7 @@ def test_the_step_is_plain_gradient_descent_on_those_losses():
     kernel = model.generator.get_layer("up0_conv").kernel
     with tf.GradientTape() as tape:
         fake = model.generator(source)
-        logits = model.judge(source, fake, training=True)
+        logits = model.discriminate(source, fake, training=True)
         loss = tf.reduce_mean(tf.nn.softplus(-logits)) + 100.0 * tf.reduce_mean(tf.abs(target - fake))
     expected = kernel.numpy() - 0.01 * tape.gradient(loss, kernel.value).numpy()
     model.compile(sgd(model, 0.01))
@@ -110,9 +110,13 @@ def test_l1_alone_has_one_player_and_no_discriminator():
 def test_without_condition_the_discriminator_does_not_see_the_source():
     model = Pix2Pix(dataclasses.replace(TINY, conditional=False))
     source, target = batch(0, 2)
-    np.testing.assert_array_equal(model.judge(source, target, False), model.judge(source[::-1], target, False))
+    np.testing.assert_array_equal(
+        model.discriminate(source, target, False), model.discriminate(source[::-1], target, False)
+    )
     conditional = Pix2Pix(TINY)
-    assert not np.allclose(conditional.judge(source, target, False), conditional.judge(source[::-1], target, False))
+    assert not np.allclose(
+        conditional.discriminate(source, target, False), conditional.discriminate(source[::-1], target, False)
+    )
 
 
 @pytest.mark.parametrize("norm", ["same", "instance", "batch", "none", "spectral"])

@@ -12,7 +12,7 @@ from keras_gen.errors import UserError
 from keras_gen.models.recurrent_autoencoder import Config, RecurrentAutoencoder
 
 MEAN, DEVIATION = (3.0, -200.0), (0.5, 40.0)
-TINY = Config(units=5, latent=3, length=7, columns=("a", "b"), mean=MEAN, deviation=DEVIATION)
+TINY = Config(units=5, latent_dim=3, length=7, columns=("a", "b"), mean=MEAN, deviation=DEVIATION)
 
 
 def batch(seed, count):
@@ -99,7 +99,9 @@ def test_the_unit_of_the_data_makes_no_difference(model):
     )
 
 
-@pytest.mark.parametrize(("fields", "said"), [({"latent": 0}, "--latent got 0"), ({"units": -1}, "--units got -1")])
+@pytest.mark.parametrize(
+    ("fields", "said"), [({"latent_dim": 0}, "--latent-dim got 0"), ({"units": -1}, "--units got -1")]
+)
 def test_fields_that_cannot_be(fields, said):
     with pytest.raises(UserError, match=said):
         Config(**fields)

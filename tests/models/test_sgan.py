@@ -13,7 +13,13 @@ from keras_gen.export.exporter import export
 from keras_gen.models.sgan import SGAN, Config
 
 TINY = Config(
-    image_size=8, channels=2, latent=3, hidden=(6, 5), discriminator_hidden=(9, 8), label_count=4, generator_norm="none"
+    image_size=8,
+    channels=2,
+    latent_dim=3,
+    hidden_units=(6, 5),
+    discriminator_hidden_units=(9, 8),
+    num_classes=4,
+    generator_norm="none",
 )
 STILL = dataclasses.replace(TINY, input_noise=0.0, unit_noise=0.0)
 PLAYERS = {"generator": ("generator",), "discriminator": ("discriminator",)}
@@ -50,7 +56,7 @@ class TestSGAN(Conformance):
         probabilities = tf.nn.softmax(model.classify(images))
         np.testing.assert_allclose(classifier.network(images, training=False), probabilities, atol=1e-6)
         drawn = model.preview(examples)["samples"]["images"]
-        np.testing.assert_allclose(generator.network(model.fixed(), training=False), drawn, atol=1e-5)
+        np.testing.assert_allclose(generator.network(model.fixed_latents(), training=False), drawn, atol=1e-5)
         for item in export(model.serving(), tmp_path, np.asarray(images)).values():
             for figures in item["files"].values():
                 assert figures["max_abs_difference"] < 1e-4
@@ -71,7 +77,7 @@ def test_being_generated_is_a_class_of_logit_0(architecture):
     """D = Z / (Z + 1) is what a softmax over K + 1 classes leaves of the last (Salimans et al. 2016, section 5)."""
     model = SGAN(dataclasses.replace(STILL, architecture=architecture, filters=4))
     images, labels, _ = batch(0, 6)
-    said = model.judge(images, labels, training=False)
+    said = model.discriminate(images, labels, training=False)
     with_generated = np.concatenate([said["classes"], np.zeros((6, 1))], axis=1)
     np.testing.assert_allclose(tf.sigmoid(said["logit"][:, 0]), 1 - softmax(with_generated)[:, -1], rtol=1e-5)
     np.testing.assert_allclose(tf.nn.softmax(said["classes"]), softmax(with_generated[:, :-1]), rtol=1e-5)
@@ -80,7 +86,7 @@ def test_being_generated_is_a_class_of_logit_0(architecture):
 def test_the_losses_are_those_of_the_k_plus_1_classes(model):
     """-log p(y | x, real) of the labelled, -log p(real) of the unlabelled and -log p(generated) of the generated."""
     images, labels, unlabelled = batch(1, 5)
-    real, fake = model._play((images, labels, unlabelled))
+    real, fake = model._forward((images, labels, unlabelled))
     loss, terms = model.discriminator_loss(real, fake)
     known, of_real, of_fake = (
         softmax(np.concatenate([model.discriminator(x)["classes"], np.zeros((5, 1))], axis=1))
@@ -98,18 +104,18 @@ def test_the_losses_are_those_of_the_k_plus_1_classes(model):
 def test_a_generator_of_the_right_mean_features_is_content(model):
     """Also if it draws other images: here the real ones in another order."""
     images, labels, unlabelled = batch(2, 4)
-    real, _ = model._play((images, labels, unlabelled))
+    real, _ = model._forward((images, labels, unlabelled))
     shuffled = tf.reverse(unlabelled, [0])
-    fake = dataclasses.replace(real, images=shuffled, said=model.judge(shuffled, labels))
+    fake = dataclasses.replace(real, images=shuffled, outputs=model.discriminate(shuffled, labels))
     assert float(model.generator_loss(real, fake)[0]) == pytest.approx(0, abs=1e-9)
-    moved = dataclasses.replace(fake, said={"features": fake.said["features"] + [[1.0] + 7 * [0.0]]})
+    moved = dataclasses.replace(fake, outputs={"features": fake.outputs["features"] + [[1.0] + 7 * [0.0]]})
     assert float(model.generator_loss(real, moved)[0]) == pytest.approx(1, rel=1e-4)
 
 
 def test_noise_is_for_training_alone():
     keras.utils.set_random_seed(0)
     model, (images, labels, _) = SGAN(TINY), batch(3, 4)
-    first, second = (model.judge(images, labels)["logit"].numpy() for _ in range(2))
+    first, second = (model.discriminate(images, labels)["logit"].numpy() for _ in range(2))
     assert not np.allclose(first, second)
     np.testing.assert_array_equal(model.classify(images), model.classify(images))
 
@@ -120,14 +126,14 @@ def test_the_teacher_is_the_average():
     model = SGAN(dataclasses.replace(TINY, consistency_weight=3.0))
     examples = batch(4, 5)
     unlabelled = examples[2]
-    np.testing.assert_array_equal(model._play(examples)[0].taught, model.classify(unlabelled))  # its own teacher
+    np.testing.assert_array_equal(model._forward(examples)[0].taught, model.classify(unlabelled))  # its own teacher
     model.compile(model.make_optimizers(1e-3), ema_decay=0.9)
     average = model.averages["discriminator"]
     average.set_weights([2.0 * weight for weight in average.get_weights()])
     with tf.GradientTape() as tape:
-        real, fake = model._play(examples)
+        real, fake = model._forward(examples)
         loss, terms = model.discriminator_loss(real, fake)
-    p, q = (softmax(logits.numpy()) for logits in (real.said["classes"], average(unlabelled)["classes"]))
+    p, q = (softmax(logits.numpy()) for logits in (real.outputs["classes"], average(unlabelled)["classes"]))
     expected = np.square(p - q).sum(axis=1).mean()
     assert expected > 1e-3
     assert float(terms["consistency_loss"]) == pytest.approx(expected, rel=1e-4)
@@ -136,16 +142,16 @@ def test_the_teacher_is_the_average():
     learnt = tape.gradient(loss, [weight.value for weight in average.trainable_variables])
     assert all(gradient is None for gradient in learnt)
     still = SGAN(dataclasses.replace(STILL, consistency_weight=3.0, unit_noise=1e-9))
-    assert float(still.discriminator_loss(*still._play(examples))[1]["consistency_loss"]) < 1e-10
+    assert float(still.discriminator_loss(*still._forward(examples))[1]["consistency_loss"]) < 1e-10
 
 
 def test_undecided_answers_and_rare_classes_cost():
     """The entropy of the classes of unlabelled images and the divergence of their mean, by numpy, and their weights."""
     keras.utils.set_random_seed(0)
     model = SGAN(dataclasses.replace(STILL, entropy_weight=2.0, balance_weight=3.0))
-    real, fake = model._play(batch(6, 5))
+    real, fake = model._forward(batch(6, 5))
     loss, terms = model.discriminator_loss(real, fake)
-    p = softmax(real.said["classes"].numpy())
+    p = softmax(real.outputs["classes"].numpy())
     mean = p.mean(axis=0)
     assert float(terms["entropy"]) == pytest.approx(-(p * np.log(p)).sum(axis=1).mean(), rel=1e-4)
     assert float(terms["imbalance"]) == pytest.approx((mean * np.log(len(mean) * mean)).sum(), rel=1e-3)
@@ -157,7 +163,7 @@ def test_undecided_answers_and_rare_classes_cost():
 def test_fields_that_cannot_be():
     with pytest.raises(UserError, match=r"--consistency-weight got 1.0 and would compare images with themselves"):
         dataclasses.replace(STILL, consistency_weight=1.0)
-    with pytest.raises(UserError, match=r"--discriminator-hidden got \(8, 0\)"):
-        Config(discriminator_hidden=(8, 0))
+    with pytest.raises(UserError, match=r"--discriminator-hidden-units got \(8, 0\)"):
+        Config(discriminator_hidden_units=(8, 0))
     with pytest.raises(UserError, match="--unit-noise got -1"):
         Config(unit_noise=-1.0)

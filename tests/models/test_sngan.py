@@ -11,7 +11,9 @@ from conformance import Case, Conformance, without_noise
 from keras_gen.errors import UserError
 from keras_gen.models.sngan import SNGAN, Config
 
-TINY = Config(architecture="dcgan", image_size=8, channels=2, latent=3, filters=3, generator_norm="layer", n_critic=2)
+TINY = Config(
+    architecture="dcgan", image_size=8, channels=2, latent_dim=3, filters=3, generator_norm="layer", n_critic=2
+)
 PLAYERS = {"generator": ("generator",), "discriminator": ("discriminator",)}
 
 
@@ -31,7 +33,7 @@ class TestSNGAN(Conformance):
         TINY,
         TINY,
         batch,
-        lambda b: SNGAN(TINY).fixed(len(b[0])),
+        lambda b: SNGAN(TINY).fixed_latents(len(b[0])),
         PLAYERS,
         still=("logit_units/bias",),  # the hinge is straight on both sides at first
         calm_family=Calm,
@@ -43,14 +45,16 @@ class TestSNGAN(Conformance):
 def test_the_discriminator_of_dense_layers_is_1_lipschitz(seed):
     """Once the power iterations have converged, whatever its weights: every layer is, and so are leaky ReLUs."""
     keras.utils.set_random_seed(seed)
-    model = SNGAN(dataclasses.replace(TINY, architecture="mlp", hidden=(7, 6)))
+    model = SNGAN(dataclasses.replace(TINY, architecture="mlp", hidden_units=(7, 6)))
     for variable in model.discriminator.trainable_variables:
         variable.assign(5.0 * variable)
     for _ in range(200):
         model.before_discriminator()
     rng = np.random.default_rng(seed)
     one, other = (rng.normal(size=(100, 8, 8, 2)).astype(np.float32) for _ in range(2))
-    difference = np.abs(model.judge(one, None, False)["logit"] - model.judge(other, None, False)["logit"])[:, 0]
+    difference = np.abs(
+        model.discriminate(one, None, False)["logit"] - model.discriminate(other, None, False)["logit"]
+    )[:, 0]
     assert (difference <= 1.001 * np.linalg.norm((one - other).reshape(100, -1), axis=1)).all()
 
 

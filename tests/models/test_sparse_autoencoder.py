@@ -12,7 +12,7 @@ from keras_gen.errors import UserError
 from keras_gen.models.sparse_autoencoder import Config, SparseAutoencoder
 from keras_gen.ops.divergences import kl_bernoulli
 
-TINY = Config(image_size=6, channels=2, latent=80, sparsity_weight=0.02, activity_decay=0.5)
+TINY = Config(image_size=6, channels=2, latent_dim=80, sparsity_weight=0.02, activity_decay=0.5)
 PLAYERS = {"autoencoder": ("encoder", "decoder")}
 
 
@@ -27,7 +27,7 @@ class TestTargetActivity(Conformance):
 
 
 class TestL1(Conformance):
-    config = dataclasses.replace(TINY, architecture="conv", hidden=(8,), filters=2, latent=12, sparsity="l1")
+    config = dataclasses.replace(TINY, architecture="conv", hidden_units=(8,), filters=2, latent_dim=12, sparsity="l1")
     case = Case(SparseAutoencoder, config, config, batch, lambda b: b[0], PLAYERS)
 
 
@@ -63,7 +63,7 @@ def test_codes_become_sparse(sparsity):
     batch, active = (images, tf.zeros(128, tf.int32)), {}
     for weight in (0.0, 1e-2):
         keras.utils.set_random_seed(0)
-        config = Config(image_size=6, channels=1, latent=48, sparsity=sparsity, sparsity_weight=weight)
+        config = Config(image_size=6, channels=1, latent_dim=48, sparsity=sparsity, sparsity_weight=weight)
         model = SparseAutoencoder(config)
         model.compile(model.make_optimizers(1e-2))
         step = tf.function(model.train_step, autograph=False)
@@ -74,7 +74,7 @@ def test_codes_become_sparse(sparsity):
 
 
 def test_features_are_what_units_add():
-    model = SparseAutoencoder(dataclasses.replace(TINY, latent=5))
+    model = SparseAutoencoder(dataclasses.replace(TINY, latent_dim=5))
     latents = tf.random.stateless_uniform((7, 5), (0, 0))
     features = model.features(latents)
     off = tf.reduce_mean(latents, axis=0)[None] * (1 - tf.one_hot([3], 5))
@@ -89,7 +89,7 @@ def test_features_are_what_units_add():
         ({"activity_decay": 1.0}, "--activity-decay got 1.0"),
         ({"sparsity_weight": -1.0}, "--sparsity-weight got -1.0"),
         ({"weight_decay": -1.0}, "--weight-decay got -1.0"),
-        ({"architecture": "conv"}, r"--hidden got \(\)"),
+        ({"architecture": "conv"}, r"--hidden-units got \(\)"),
     ],
 )
 def test_fields_that_cannot_be(fields, said):

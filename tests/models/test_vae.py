@@ -12,9 +12,9 @@ from keras_gen.errors import UserError
 from keras_gen.models.vae import VAE, Config
 from keras_gen.ops.divergences import kl_to_standard_normal, log_normal
 from keras_gen.ops.latents import vectors_of
-from keras_gen.visual.latent_views import survey
+from keras_gen.visual.latent_views import encode_dataset
 
-TINY = Config(image_size=9, channels=2, latent=3, hidden=(8, 6), filters=2)
+TINY = Config(image_size=9, channels=2, latent_dim=3, hidden_units=(8, 6), filters=2)
 PLAYERS = {"vae": ("encoder", "decoder")}
 
 
@@ -107,7 +107,7 @@ def test_the_bound_of_many_samples_is_the_likelihood():
 def test_log_weights_are_the_bound_with_the_same_noise(model):
     """The mean of one sample's weight is the ELBO that validation reports; K samples are K independent columns."""
     images, labels = batch(0, 4)
-    noise = vectors_of(images, TINY.latent)
+    noise = vectors_of(images, TINY.latent_dim)
     weights = model.log_weights(images, tf.stack([noise, 0.0 * noise, noise]))
     assert weights.shape == (3, 4)
     np.testing.assert_array_equal(weights[0], weights[2])
@@ -131,7 +131,7 @@ def test_the_latent_space_is_that_of_the_means(model):
     space = model.latent_space()
     mean, log_variance = model.encode(images)
     np.testing.assert_array_equal(space.vectors(images, labels), mean)
-    found = survey(space, [(images, labels)]).divergence.sum()
+    found = encode_dataset(space, [(images, labels)]).divergence.sum()
     assert found == pytest.approx(float(tf.reduce_mean(tf.reduce_sum(kl_to_standard_normal(mean, log_variance), -1))))
     told = Told(TINY).latent_space()
     assert (space.conditional, told.conditional) == (False, True)
@@ -147,9 +147,9 @@ def test_pictures_from_the_prior_are_those_of_the_seed(model):
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"latent": 0}, "--latent got 0"),
+        ({"latent_dim": 0}, "--latent-dim got 0"),
         ({"beta": -0.5}, "--beta got -0.5"),
-        ({"hidden": (0,)}, "--hidden got"),
+        ({"hidden_units": (0,)}, "--hidden-units got"),
         ({"importance_samples": 0}, "--importance-samples got 0"),
         ({"importance_samples": 5, "beta": 2.0}, "--importance-samples got 5, whose bound has no KL divergence"),
     ],

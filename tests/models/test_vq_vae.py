@@ -12,8 +12,8 @@ from keras_gen.errors import UserError
 from keras_gen.models.vq_vae import VQVAE, Config
 
 TINY = Config(
-    codes=6,
-    code_size=3,
+    num_codes=6,
+    code_dim=3,
     restart_after=2,
     filters=4,
     residual_filters=3,
@@ -94,8 +94,8 @@ def test_any_size_comes_back_from_a_map_of_its_halves(image_size, levels, side):
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"codes": 0}, "--codes got 0"),
-        ({"code_size": -1}, "--code-size got -1"),
+        ({"num_codes": 0}, "--num-codes got 0"),
+        ({"code_dim": -1}, "--code-dim got -1"),
         ({"commitment": -0.5}, "--commitment got -0.5"),
         ({"decay": 1.0}, "--decay got 1.0; accepted is a decay from 0 to below 1."),
         ({"restart_after": -1}, "--restart-after got -1"),

@@ -9,10 +9,12 @@ import tensorflow as tf
 from conformance import Case, Conformance, without_noise
 
 from keras_gen.errors import UserError
-from keras_gen.models.gan import Judged
+from keras_gen.models.gan import DiscriminatorOutput
 from keras_gen.models.wgan_gp import WGANGP, Config
 
-TINY = Config(architecture="dcgan", image_size=8, channels=2, latent=3, filters=4, generator_norm="none", n_critic=2)
+TINY = Config(
+    architecture="dcgan", image_size=8, channels=2, latent_dim=3, filters=4, generator_norm="none", n_critic=2
+)
 PLAYERS = {"generator": ("generator",), "discriminator": ("discriminator",)}
 
 
@@ -36,7 +38,7 @@ class TestWGANGP(Conformance):
         TINY,
         TINY,
         batch,
-        lambda b: WGANGP(TINY).fixed(len(b[0])),
+        lambda b: WGANGP(TINY).fixed_latents(len(b[0])),
         PLAYERS,
         still=("logit_units/bias",),
         calm_family=Calm,
@@ -50,13 +52,13 @@ class Linear(WGANGP):
     family = "WGAN-GP with a linear critic"
     slope = np.full((8, 8, 2), 0.25)
 
-    def judge(self, images, labels, training=True):
+    def discriminate(self, images, labels, training=True):
         return {"logit": tf.reduce_sum(images * tf.constant(self.slope, images.dtype), axis=(1, 2, 3))[:, None]}
 
 
 def judged(model, seed):
     images, labels = batch(seed, 3)
-    return Judged(images, labels, model.judge(images, labels))
+    return DiscriminatorOutput(images, labels, model.discriminate(images, labels))
 
 
 @pytest.mark.parametrize("penalty", ["gradient", "dragan", "r1"])

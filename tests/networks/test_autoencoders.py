@@ -27,7 +27,7 @@ def test_any_size_comes_back(architecture, upsampling, size):
 
 
 def test_heads_are_outputs_of_their_own():
-    network = encoder(Layout(latent=3, image_size=8), ("mean", "log_variance"))
+    network = encoder(Layout(latent_dim=3, image_size=8), ("mean", "log_variance"))
     mean, log_variance = network(np.zeros((2, 8, 8, 1), np.float32))
     assert tuple(mean.shape) == tuple(log_variance.shape) == (2, 3)
     assert [layer.name for layer in network.layers[-2:]] == ["mean", "log_variance"]
@@ -35,6 +35,6 @@ def test_heads_are_outputs_of_their_own():
 
 def test_the_dense_one_is_that_of_the_vae_literature():
     """784-200-200-50: Burda et al. 2015 (arXiv 1509.00519), section 5, with two outputs of 50."""
-    network = encoder(Layout("dense", latent=50, hidden=(200, 200)), ("mean", "log_variance"))
+    network = encoder(Layout("dense", latent_dim=50, hidden_units=(200, 200)), ("mean", "log_variance"))
     assert network.count_params() == 785 * 200 + 201 * 200 + 2 * 201 * 50
     assert isinstance(network.layers[-1], keras.layers.Dense)

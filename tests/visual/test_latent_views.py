@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import norm
 
 from keras_gen.visual.latent_space import LatentSpace
-from keras_gen.visual.latent_views import Codes, how_many, plane, spherical, straight, survey, views
+from keras_gen.visual.latent_views import Codes, encode_dataset, how_many, plane, spherical, straight, views
 
 SHARES = np.linspace(0, 1, 9)
 
@@ -94,7 +94,7 @@ def test_every_view_of_a_space(size, prior):
     space = linear(size, prior)
     images = np.random.default_rng(2).uniform(-1, 1, (300, 6, 6, 1)).astype(np.float32)
     labels = np.arange(300, dtype=np.int32) % 3
-    found = survey(space, [(images[:200], labels[:200]), (images[200:], labels[200:])])
+    found = encode_dataset(space, [(images[:200], labels[:200]), (images[200:], labels[200:])])
     np.testing.assert_allclose(found.vectors, images.reshape(300, 36)[:, :size], rtol=1e-6)
     np.testing.assert_array_equal(found.labels, labels)
     assert found.thumbnails.shape == (300, 6, 6, 3)
@@ -115,4 +115,4 @@ def test_every_view_of_a_space(size, prior):
 def test_one_image_alone_has_no_way_to_go():
     space = linear(2, True)
     images, labels = np.zeros((1, 6, 6, 1), np.float32), np.zeros(1, np.int32)
-    assert "interpolation" not in views(space, survey(space, [(images, labels)]), images, labels)
+    assert "interpolation" not in views(space, encode_dataset(space, [(images, labels)]), images, labels)

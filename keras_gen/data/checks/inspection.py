@@ -29,7 +29,7 @@ EDGE_SIDE = 64  # of the map of edges
 _PORTION = 16  # examples handed to a thread at a time
 
 
-class Look(NamedTuple):
+class Measurements(NamedTuple):
     """Facts about the pixels of one picture; values in [0, 1] for pictures, ids for label maps."""
 
     mean: np.ndarray  # (1 or 3,)
@@ -51,7 +51,7 @@ class Facts(NamedTuple):
     kind: str = ""  # of the problem: truncated, unreadable, or unusable (readable and wrong)
     infos: tuple[ImageInfo, ...] = ()  # of each side; side by side, both are of the one file
     digest: bytes = b""  # of the bytes of all its files
-    looks: tuple[Look, ...] = ()  # of each side
+    looks: tuple[Measurements, ...] = ()  # of each side
 
 
 class Pairs:
@@ -160,7 +160,7 @@ def headers(examples: Examples, numbers: Sequence[int], bar: Callable[[int], Non
     return _in_parallel(lambda number: _facts(examples, number, decode=False), numbers, bar)
 
 
-def survey(examples: Examples, numbers: Sequence[int], bar: Callable[[int], None] = lambda done: None) -> list[Facts]:
+def inspect(examples: Examples, numbers: Sequence[int], bar: Callable[[int], None] = lambda done: None) -> list[Facts]:
     """Reads and decodes the files.
 
     Args:
@@ -203,7 +203,7 @@ def _kind(error: UserError) -> str:
     return "truncated" if error.truncated else "unreadable"
 
 
-def _look(array: np.ndarray, is_ids: bool) -> Look:
+def _look(array: np.ndarray, is_ids: bool) -> Measurements:
     """Facts about (height, width, 1 or 3) uint8 or uint16."""
     if is_ids:
         counts = np.bincount(array.ravel())
@@ -226,7 +226,7 @@ def _look(array: np.ndarray, is_ids: bool) -> Look:
         edges = _strength(np.asarray(small, np.float32).reshape(EDGE_SIDE, EDGE_SIDE, -1))
         grey = picture.convert("L")
     tiny = np.asarray(grey.resize((HASH_SIDE + 1, HASH_SIDE), Image.Resampling.BOX), np.int16)
-    return Look(
+    return Measurements(
         mean,
         square,
         counts,

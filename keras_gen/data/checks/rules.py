@@ -1,4 +1,4 @@
-"""What is wrong with a data set, before an hour of training shows it: rules and thresholds over the facts of `survey`.
+"""What is wrong with a data set, before an hour of training shows it: rules and thresholds over the facts of `inspect`.
 
 Each rule gives findings of a level: an *error* stops training or spoils it, a *warning* should be looked at, a *note*
 is worth knowing. docs/data.md explains every check, with its measured false alarms.
@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from keras_gen.data.checks.inspection import Examples, Facts, Images, Pairs, headers, survey
+from keras_gen.data.checks.inspection import Examples, Facts, Images, Pairs, headers, inspect
 from keras_gen.data.files.codecs import ImageInfo
 from keras_gen.data.files.folders import listed, shown
 from keras_gen.data.files.image_sources import holds_classes, is_image_folder
@@ -93,7 +93,7 @@ def check(examples: Examples, *, quick: bool = False, bar: Callable[[int], None]
     """Looks at all examples, or at a sample, and applies every rule."""
     start = time.perf_counter()
     numbers = sample(examples) if quick else range(len(examples))
-    facts = dict(zip(numbers, survey(examples, numbers, bar), strict=True))
+    facts = dict(zip(numbers, inspect(examples, numbers, bar), strict=True))
     seconds = time.perf_counter() - start
     good = {number: found for number, found in facts.items() if not found.problem}
     alignment = _alignment(good) if len(examples.sides) == 2 else None

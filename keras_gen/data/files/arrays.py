@@ -62,7 +62,7 @@ def holds_idx(folder: Path) -> bool:
     return any(_IDX.fullmatch(file.name) for file in folder.iterdir())
 
 
-def read_idx(path: Path, most_bytes: int) -> ArrayParts:
+def read_idx(path: Path, max_bytes: int) -> ArrayParts:
     """Reads a file of images, or a folder of those of training and of t10k, test or val; labels are found by name.
 
     Args:
@@ -88,11 +88,11 @@ def read_idx(path: Path, most_bytes: int) -> ArrayParts:
                 f"{shown(folder)} holds both {shown(files[0].name)} and {shown(files[1].name)}; accepted is one file "
                 "of images for each part, or the name of one file."
             )
-    found = {part: _idx_pair(files[0], most_bytes) for part, files in parts.items() if files}
+    found = {part: _idx_pair(files[0], max_bytes) for part, files in parts.items() if files}
     return _parts(found, None, path)
 
 
-def read_numpy(path: Path, most_bytes: int) -> ArrayParts:
+def read_numpy(path: Path, max_bytes: int) -> ArrayParts:
     """Reads a .npy of images, or a .npz of arrays with the names of NAMES; `classes` there may name the labels.
 
     Raises:
@@ -101,11 +101,11 @@ def read_numpy(path: Path, most_bytes: int) -> ArrayParts:
     single = path.suffix.lower() == ".npy"
     try:
         if single:
-            _refuse_large(path.stat().st_size, most_bytes, path)
+            _refuse_large(path.stat().st_size, max_bytes, path)
             there = {"images": np.load(path, allow_pickle=False)}
         else:
             with zipfile.ZipFile(path) as archive:
-                _refuse_large(sum(member.file_size for member in archive.infolist()), most_bytes, path)
+                _refuse_large(sum(member.file_size for member in archive.infolist()), max_bytes, path)
             with np.load(path, allow_pickle=False) as archive:
                 there = {name: archive[name] if name in _KNOWN else None for name in archive.files}
     except _DAMAGE as error:
@@ -182,17 +182,17 @@ def _described(array: np.ndarray) -> str:
     return f"an array of type {array.dtype} and shape {array.shape}"
 
 
-def _idx_pair(file: Path, most_bytes: int) -> Arrays:
+def _idx_pair(file: Path, max_bytes: int) -> Arrays:
     match = _IDX.fullmatch(file.name)
     labels = None
     if match:
         stem = f"{match['part']}labels{match['kind']}1-ubyte"
         labels = next((file.with_name(stem + end) for end in ("", ".gz") if file.with_name(stem + end).exists()), None)
-    images = _read_idx(file, (3, 4), most_bytes)
-    return _checked(images, None if labels is None else _read_idx(labels, (1,), most_bytes), shown(file))
+    images = _read_idx(file, (3, 4), max_bytes)
+    return _checked(images, None if labels is None else _read_idx(labels, (1,), max_bytes), shown(file))
 
 
-def _read_idx(file: Path, ranks: tuple[int, ...], most_bytes: int) -> np.ndarray:
+def _read_idx(file: Path, ranks: tuple[int, ...], max_bytes: int) -> np.ndarray:
     try:
         with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
             magic = stream.read(4)
@@ -203,7 +203,7 @@ def _read_idx(file: Path, ranks: tuple[int, ...], most_bytes: int) -> np.ndarray
                 )
             shape = struct.unpack(f">{magic[3]}I", stream.read(4 * magic[3]))
             size = math.prod(shape)
-            _refuse_large(size, most_bytes, file)
+            _refuse_large(size, max_bytes, file)
             content = stream.read(size + 1)
     except struct.error as error:
         raise UserError(f"{shown(file)} ends within its header.") from error
@@ -217,9 +217,9 @@ def _read_idx(file: Path, ranks: tuple[int, ...], most_bytes: int) -> np.ndarray
     return np.frombuffer(content, np.uint8).reshape(shape)
 
 
-def _refuse_large(size: int, most_bytes: int, file: Path) -> None:
-    if size > most_bytes:
+def _refuse_large(size: int, max_bytes: int, file: Path) -> None:
+    if size > max_bytes:
         raise UserError(
-            f"{shown(file)} holds {size / 2**30:.2f} GiB, and --cache-gib {most_bytes / 2**30:g} accepts no more than "
+            f"{shown(file)} holds {size / 2**30:.2f} GiB, and --cache-gib {max_bytes / 2**30:g} accepts no more than "
             "that in memory."
         )

@@ -83,7 +83,7 @@ def find_set(
     *,
     image_size: int,
     val_every: int,
-    most_bytes: int,
+    max_bytes: int,
     image_feature: str = "",
     label_feature: str = "",
     tfds_dir: str = "",
@@ -113,13 +113,11 @@ def find_set(
         return _tfds(spec, image_feature, label_feature, tfds_dir, val_every)
     path = Path(spec).expanduser()
     if path.is_dir():
-        return (
-            _array_split(read_idx(path, most_bytes), val_every, spec) if holds_idx(path) else _folder(path, val_every)
-        )
+        return _array_split(read_idx(path, max_bytes), val_every, spec) if holds_idx(path) else _folder(path, val_every)
     if path.is_file() and path.suffix.lower() in _ARRAY_SUFFIXES:
-        return _array_split(read_numpy(path, most_bytes), val_every, spec)
+        return _array_split(read_numpy(path, max_bytes), val_every, spec)
     if path.is_file() and "idx" in path.name:
-        return _array_split(read_idx(path, most_bytes), val_every, spec)
+        return _array_split(read_idx(path, max_bytes), val_every, spec)
     fault = "is no file of a known kind" if path.is_file() else "does not exist"
     raise UserError(f"--data got {shown(spec)}, which {fault}; accepted are {ACCEPTED}.")
 

@@ -44,7 +44,7 @@ class Layout:
     label_column: str = "label"
     interpolate: bool = False
     window: int = 0
-    most_bytes: int = 2**30
+    max_bytes: int = 2**30
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,10 +116,10 @@ def read_files(spec: str, layout: Layout) -> Sequences:
     pieces = [piece for one in whole for piece in _cut(one, layout.window)]
     longest = max(len(piece.values) for piece in pieces)
     size = 4 * len(pieces) * longest * len(columns)
-    if size > layout.most_bytes:
+    if size > layout.max_bytes:
         raise UserError(
             f"{shown(spec)} takes {size / 2**30:.2f} GiB as {len(pieces)} sequences of up to {longest} steps, and "
-            f"--cache-gib {layout.most_bytes / 2**30:g} accepts no more than that in memory; --window STEPS cuts long "
+            f"--cache-gib {layout.max_bytes / 2**30:g} accepts no more than that in memory; --window STEPS cuts long "
             "ones."
         )
     values = np.full((len(pieces), longest, len(columns)), np.nan, np.float32)
@@ -216,7 +216,7 @@ def _read_folder(folder: Path, layout: Layout) -> tuple[tuple[str, ...], list[_O
 
 def _read_csv(path: Path, name: str, layout: Layout) -> tuple[tuple[str, ...], list[_One]]:
     """Names of the features, and one sequence for the file or for each value of the column of ids."""
-    _refuse_large(path.stat().st_size, layout.most_bytes, path)
+    _refuse_large(path.stat().st_size, layout.max_bytes, path)
     rows = _rows(path)
     _, first = begin = next(rows, (1, []))
     if not first:
@@ -294,11 +294,11 @@ def _read_arrays(path: Path, layout: Layout) -> tuple[tuple[str, ...], list[_One
     single = path.suffix.lower() == ".npy"
     try:
         if single:
-            _refuse_large(path.stat().st_size, layout.most_bytes, path)
+            _refuse_large(path.stat().st_size, layout.max_bytes, path)
             there = {"x": np.load(path, allow_pickle=False)}
         else:
             with zipfile.ZipFile(path) as archive:
-                _refuse_large(sum(member.file_size for member in archive.infolist()), layout.most_bytes, path)
+                _refuse_large(sum(member.file_size for member in archive.infolist()), layout.max_bytes, path)
             with np.load(path, allow_pickle=False) as archive:
                 there = {name: archive[name] if name in _ARRAY_NAMES else None for name in archive.files}
     except _DAMAGE as error:
@@ -349,9 +349,9 @@ def _described(array: np.ndarray) -> str:
     return f"an array of type {array.dtype} and shape {array.shape}"
 
 
-def _refuse_large(size: int, most_bytes: int, file: Path) -> None:
-    if size > most_bytes:
+def _refuse_large(size: int, max_bytes: int, file: Path) -> None:
+    if size > max_bytes:
         raise UserError(
-            f"{shown(file)} holds {size / 2**30:.2f} GiB, and --cache-gib {most_bytes / 2**30:g} accepts no more than "
+            f"{shown(file)} holds {size / 2**30:.2f} GiB, and --cache-gib {max_bytes / 2**30:g} accepts no more than "
             "that in memory."
         )

@@ -60,7 +60,7 @@ def test_the_modes_are_normal_and_equally_frequent(name, seed):
     assert data.mixture is mixture
     assert data.classes == tuple(map(str, range(len(mixture.centres))))
     images, labels = stack(data.train(10_000, stop=100_000))
-    assert set(np.bincount(labels)) == {100_000 // data.class_count}
+    assert set(np.bincount(labels)) == {100_000 // data.num_classes}
     standard = (images[:, 0, 0] - mixture.centres[labels]) / mixture.deviation
     distance = np.linalg.norm(standard, axis=1)
     assert distance.max() < FARTHEST + 1e-3

@@ -23,9 +23,9 @@ def write_idx(folder, name, array):
     return folder / name
 
 
-def refused(pattern, read, path, most_bytes=MOST):
+def refused(pattern, read, path, max_bytes=MOST):
     with pytest.raises(UserError, match=pattern) as error:
-        read(path, most_bytes)
+        read(path, max_bytes)
     assert "\n" not in str(error.value)
 
 
@@ -180,4 +180,4 @@ def test_damaged_numpy_files_are_refused(tmp_path):
             (tmp_path / name).write_bytes(content)
             refused(f"{name} is damaged|type|shape", read_numpy, tmp_path / name)
         (tmp_path / name).write_bytes(whole)
-        refused(f"{name} holds 0.00 GiB, and --cache-gib", read_numpy, tmp_path / name, most_bytes=300)
+        refused(f"{name} holds 0.00 GiB, and --cache-gib", read_numpy, tmp_path / name, max_bytes=300)
