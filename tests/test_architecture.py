@@ -4,6 +4,7 @@ import ast
 import configparser
 import importlib
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -127,3 +128,23 @@ def test_nothing_loads_code_from_a_file(path):
             assert not FROM_FILES & {alias.name for alias in node.names}
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "np.load":
             assert "allow_pickle=False" in ast.unparse(node)
+
+
+def _documented(docstring: str) -> list[str]:
+    """Names in the Args section of a docstring."""
+    lines = docstring.partition("Args:\n")[2].splitlines()
+    lines = lines[: next((i for i, line in enumerate(lines) if not line.strip()), len(lines))]
+    indent = min((len(line) - len(line.lstrip()) for line in lines), default=0)
+    heads = [re.match(rf" {{{indent}}}([\w*][\w*, ]*):(?:\s|$)", line) for line in lines]
+    return [name.strip(" *") for head in heads if head for name in head[1].split(",")]
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: str(path.relative_to(ROOT)))
+def test_docstrings_name_parameters_that_exist(path):
+    """A parameter that was renamed takes its text along."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef) and (docstring := ast.get_docstring(node)):
+            arguments = node.args
+            named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
+            unknown = set(_documented(docstring)) - {argument.arg for argument in named if argument}
+            assert not unknown, f"{node.name}, line {node.lineno}"

@@ -85,9 +85,9 @@ def export(
         plan: which .tflite files.
         calibration: real training inputs like `images`, for int8.
         family: name of the model in the metadata.
-        origin: see `metadata.Origin`.
-        former: what this function returned before for the folder. Files of the same weights that are not written again
-            stay in the report; those of other weights are deleted.
+        origin: see `metadata.Provenance`.
+        previous_report: what this function returned for the folder before. Files of the same weights that are not
+            written again stay in the report; those of other weights are deleted.
         pictures: receives, by network and size, "source", "network" and every variant -> (4, h, w, channels), or
             (4, steps, features) of sequences.
 

@@ -17,9 +17,9 @@ import tensorflow as tf
 
 Means = Callable[[np.ndarray], np.ndarray]
 """Classes of factors, int (n, factors) -> latent vectors of their images, the mean where they are distributed, (n,
-latent)."""
+latent_dim)."""
 Posteriors = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""The same -> mean and log variance of their posteriors, (n, latent) each."""
+"""The same -> mean and log variance of their posteriors, (n, latent_dim) each."""
 
 SCORES = {"mig": "MIG", "factor_vae_score": "FactorVAE score"}
 """Names of the scores and what they are called on the screen."""
@@ -31,7 +31,7 @@ def of_factors(encode: Callable[[tf.Tensor, tf.Tensor], Any], draw: Callable[[np
     """`Means` or `Posteriors` of an encoder.
 
     Args:
-        encode: (images, int32 labels (n,)) -> latent vectors (n, latent), or their means and log variances.
+        encode: (images, int32 labels (n,)) -> latent vectors (n, latent_dim), or their means and log variances.
         draw: classes of factors, int (n, factors) -> images, whose labels are the classes of the first factor.
     """
     encode = tf.function(encode, reduce_retracing=True)
@@ -76,7 +76,7 @@ def mutual_information(
     """I(z_j; v_k) = E log q(z_j|v_k) - log q(z_j) of each unit and each factor, (latent, factors), in nats.
 
     Args:
-        mean, log_variance: of the posteriors of images, (n, latent).
+        mean, log_variance: of the posteriors of images, (n, latent_dim).
         factors: their classes, int (n, factors).
         samples: how many of the images a latent vector is drawn from, to average over.
         rng: of the samples.

@@ -33,8 +33,8 @@ class LogLikelihood:
     ) -> None:
         """Args:
         log_weights: (images, noise, labels) -> log p(x, z) - log q(z|x) [nats], (k, n), of the z that standard normal
-            noise (k, n, latent) leads to.
-        latent: units of a latent vector.
+            noise (k, n, latent_dim) leads to.
+        latent_dim: units of a latent vector.
         samples: K.
         images: what the likelihood is of, for the protocol: whether and how the images are binarised.
         seed: of the noise.

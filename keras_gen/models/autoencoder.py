@@ -86,7 +86,7 @@ class Autoencoder(GenerativeModel):
         """What is added to the distance, terms to log, and sums over examples for `running_state`: here nothing.
 
         Args:
-            latents: (batch, latent).
+            latents: (batch, latent_dim).
         """
         return 0.0, {}, {}
 
@@ -104,7 +104,7 @@ class Autoencoder(GenerativeModel):
         return self.decode(self.encode(images))
 
     def encode(self, images: tf.Tensor) -> tf.Tensor:
-        """Images (batch, S, S, channels) in [-1, 1] -> latent vectors (batch, latent), float32."""
+        """Images (batch, S, S, channels) in [-1, 1] -> latent vectors (batch, latent_dim), float32."""
         return self.inference("encoder")(images, training=False)
 
     def decode(self, latents: tf.Tensor) -> tf.Tensor:

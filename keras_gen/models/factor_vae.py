@@ -93,7 +93,7 @@ class FactorVAE(VAE):
 
 
 def _discriminator(config: Config) -> keras.Model:
-    """(batch, latent) -> (batch, 1): the logit of being a code as it is, and not shuffled."""
+    """(batch, latent_dim) -> (batch, 1): the logit of being a code as it is, and not shuffled."""
     x = latents = keras.Input((config.latent_dim,), name="latents")
     for _ in range(config.discriminator_layers):
         x = layers.Dense(config.discriminator_units, kernel_initializer="he_normal")(x)

@@ -239,7 +239,7 @@ class GAN(GenerativeModel):
         }
 
     def draw_noise(self, count: tf.Tensor) -> tf.Tensor:
-        """Noise of a training step, (count, latent), from N(0, 1)."""
+        """Noise of a training step, (count, latent_dim), from N(0, 1)."""
         return keras.random.normal((count, self.config.latent_dim), seed=self.noise)
 
     def generator_labels(self, labels: tf.Tensor) -> tf.Tensor:

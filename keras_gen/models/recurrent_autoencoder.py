@@ -85,7 +85,7 @@ class RecurrentAutoencoder(GenerativeModel):
         self.log_terms(train=["reconstruction"], test=["mse"])
 
     def _encoder(self) -> keras.Model:
-        """(batch, length, features) -> (batch, latent): the state after the first step, read last."""
+        """(batch, length, features) -> (batch, latent_dim): the state after the first step, read last."""
         config = self.config
         sequences = keras.Input((config.length, config.features), name="sequences")
         x = Standardisation(config.mean, config.deviation, name="standardisation")(sequences)
@@ -95,7 +95,7 @@ class RecurrentAutoencoder(GenerativeModel):
         )
 
     def _decoder(self) -> keras.Model:
-        """(batch, latent) -> (batch, length, features): as many steps as the longest sequence has, for all."""
+        """(batch, latent_dim) -> (batch, length, features): as many steps as the longest sequence has, for all."""
         config = self.config
         x = latents = keras.Input((config.latent_dim,), name="latents")
         states = [layers.Dense(config.units, "tanh")(x) for _ in range(_STATES[config.cell])]

@@ -136,7 +136,7 @@ class SparseAutoencoder(autoencoder.Autoencoder):
         """What each unit adds to a picture when it goes from 0 to 1 and all others have their means.
 
         Args:
-            latents: (batch, latent), of which the means are taken.
+            latents: (batch, latent_dim), of which the means are taken.
 
         Returns:
             (latent, S, S, channels) in [-1, 1], the largest change of each unit being 1 or -1, and 0 no change.

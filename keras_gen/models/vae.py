@@ -142,8 +142,8 @@ class VAE(GenerativeModel):
         """What the latent vectors cost: beta times the KL divergence, by its closed form.
 
         Args:
-            z: samples of the posteriors, (batch, latent).
-            mean, log_variance: of the posteriors, (batch, latent).
+            z: samples of the posteriors, (batch, latent_dim).
+            mean, log_variance: of the posteriors, (batch, latent_dim).
 
         Returns:
             player -> loss, of which that of "vae" is added to the reconstruction's, and further terms to log.
@@ -164,13 +164,13 @@ class VAE(GenerativeModel):
         return inputs
 
     def draw_noise(self, samples: int, count: tf.Tensor) -> tf.Tensor:
-        """Standard normal noise of a training step, (samples, count, latent)."""
+        """Standard normal noise of a training step, (samples, count, latent_dim)."""
         return keras.random.normal((samples, count, self.config.latent_dim), seed=self.noise)
 
     def _log_likelihood(
         self, decode: keras.Model, z: tf.Tensor, images: tf.Tensor, labels: tf.Tensor | None, training: bool
     ) -> tf.Tensor:
-        """log p(x|z), (K, n), for K latent vectors of each of n images, (K, n, latent)."""
+        """log p(x|z), (K, n), for K latent vectors of each of n images, (K, n, latent_dim)."""
         samples = tf.shape(z)[0]
         images = tf.tile(images, (samples, 1, 1, 1))
         labels = None if labels is None else tf.tile(labels, (samples,))
@@ -185,7 +185,7 @@ class VAE(GenerativeModel):
 
         Args:
             images: (n, S, S, channels) in [-1, 1].
-            noise: standard normal, (K, n, latent): K samples z = mean + deviation * noise for each image.
+            noise: standard normal, (K, n, latent_dim): K samples z = mean + deviation * noise for each image.
             labels: int (n,), of families that are conditioned on them.
 
         Returns:
@@ -197,7 +197,7 @@ class VAE(GenerativeModel):
         return log_p + log_normal(z) - log_normal(z, mean, log_variance)
 
     def encode(self, images: tf.Tensor, labels: tf.Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor]:
-        """Mean and log variance of the posterior, (batch, latent) each, float32.
+        """Mean and log variance of the posterior, (batch, latent_dim) each, float32.
 
         Args:
             images: (batch, S, S, channels) in [-1, 1].
@@ -206,7 +206,7 @@ class VAE(GenerativeModel):
         return tuple(self.inference("encoder")(self.conditioned(images, labels), training=False))
 
     def decode(self, latents: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
-        """The pictures of latent vectors: (batch, latent) -> (batch, S, S, channels) in [-1, 1], float32.
+        """The pictures of latent vectors: (batch, latent_dim) -> (batch, S, S, channels) in [-1, 1], float32.
 
         Labels are as those of `encode`.
         """

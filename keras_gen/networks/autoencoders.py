@@ -70,7 +70,7 @@ class Layout:
 def encoder(
     layout: Layout, heads: tuple[str, ...] = ("latent",), *, activation: str | None = None, name: str = "encoder"
 ) -> keras.Model:
-    """A functional encoder: (batch, S, S, channels) -> (batch, latent), or one such output for each of `heads`.
+    """A functional encoder: (batch, S, S, channels) -> (batch, latent_dim), or one such output for each of `heads`.
 
     Args:
         layout: form of the network.
@@ -95,7 +95,7 @@ def encoder(
 def decoder(
     layout: Layout, *, channels: int | None = None, activation: str | None = "tanh", name: str = "decoder"
 ) -> keras.Model:
-    """A functional decoder: (batch, latent) -> (batch, S, S, channels), the mirror image of `encoder`.
+    """A functional decoder: (batch, latent_dim) -> (batch, S, S, channels), the mirror image of `encoder`.
 
     Args:
         layout: that of the encoder.

@@ -19,7 +19,7 @@ def mlp_generator(
     Args:
         x: the latent vectors.
         shape: of an image.
-        hidden: units of the layers between.
+        hidden_units: units of the layers between.
         norm: after each of them.
     """
     for units in hidden_units:
@@ -35,7 +35,7 @@ def mlp_features(
 
     Args:
         x: the images.
-        hidden: units of the layers, of a generator of mirrored form: the last come first.
+        hidden_units: units of the layers, of a generator of mirrored form: the last come first.
         norm: after all but the first.
         wrap: what each layer with weights is wrapped in.
     """

@@ -82,7 +82,7 @@ def decision_boundary(objective: Objective, targets: tuple[float, float] = (1.0,
 
 
 def decisions(real: tf.Tensor, fake: tf.Tensor, decision_boundary: float = 0.0) -> dict[str, tf.Tensor]:
-    """Means of the logits, and the shares of them on the right side of `middle`: the terms of a health monitor."""
+    """Mean logits and the fractions on the correct side of `decision_boundary`: the terms of the health monitor."""
     real, fake = _wide(real), _wide(fake)
     return {
         "real_logit": tf.reduce_mean(real),

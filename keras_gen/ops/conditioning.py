@@ -11,10 +11,10 @@ def conditioned(inputs: tf.Tensor, labels: tf.Tensor, num_classes: int) -> tf.Te
     Args:
         inputs: vectors (batch, n) or images (batch, height, width, n).
         labels: int (batch,).
-        class_count: number of classes.
+        num_classes: number of classes.
 
     Returns:
-        Vectors (batch, n + class_count) that end with 1 for the class and 0 for others, or images of as many channels,
+        Vectors (batch, n + num_classes) that end with 1 for the class and 0 for others, or images of as many channels,
         of which the last are a constant map for each class: 1 for the own one and -1, the other end of the range of
         pixels, for others.
     """

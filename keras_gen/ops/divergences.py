@@ -25,7 +25,7 @@ def active_units(means: tf.Tensor, threshold: float = 0.01) -> tf.Tensor:
     Burda, Grosse, Salakhutdinov 2016 (arXiv 1509.00519), section 5.
 
     Args:
-        means: of the posteriors of many images, (n, latent).
+        means: of the posteriors of many images, (n, latent_dim).
         threshold: that the variance has to exceed; the paper's by default.
 
     Returns:
@@ -77,8 +77,8 @@ def decomposed_kl(
     The parts add up to E log q(z|x) - log p(z) whatever the estimate of q(z) is.
 
     Args:
-        z: a sample of each posterior, (n, latent).
-        mean, log_variance: of the posteriors, (n, latent).
+        z: a sample of each posterior, (n, latent_dim).
+        mean, log_variance: of the posteriors, (n, latent_dim).
         train_size: number of training examples N.
         sampling: how q(z) is estimated from the batch's posteriors. "weighted" (appendix C.1) adds up all with the
             weight 1/(nN), which underestimates it: its parts are off by constants, I by up to log n and the total
@@ -114,7 +114,7 @@ def permuted_units(z: tf.Tensor, keys: tf.Tensor) -> tf.Tensor:
     Kim, Mnih 2018 (arXiv 1802.05983), algorithm 1.
 
     Args:
-        z: (n, latent).
+        z: (n, latent_dim).
         keys: of the shape of `z`; the rank of a unit's keys is its new order.
     """
     order = tf.argsort(tf.transpose(keys), axis=1)

@@ -67,7 +67,7 @@ def read_idx(path: Path, max_bytes: int) -> ArrayParts:
 
     Args:
       path: such as train-images-idx3-ubyte.gz; its labels are train-labels-idx1-ubyte, with or without .gz.
-      most_bytes: refuse more pixels than that, a guard against headers that lie and files that inflate.
+      max_bytes: refuse more pixels than that, a guard against headers that lie and files that inflate.
 
     Raises:
       UserError: a file is damaged, or of another kind, or labels do not fit.

@@ -94,7 +94,7 @@ def find_set(
       spec: where the images are.
       image_size: of what is drawn at any [pixels]; 0: its own.
       val_every: of what has no validation part, of every so many images in order the last is held back.
-      most_bytes: of arrays that are read into memory.
+      max_bytes: of arrays that are read into memory.
       image_feature, label_feature: of tfds; "" for the only one, or those that the data set names as supervised.
       tfds_dir: see `tfds_source.open_tfds`.
 
