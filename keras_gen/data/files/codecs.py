@@ -9,7 +9,8 @@ Files are untrusted. What has more pixels than asked for is refused by its heade
 also where Pillow would fill the rest with grey or black: see `_ends_early`. PNG checksums are verified.
 
 Rules, the same for every format:
-- EXIF orientation is applied: the array shows what a viewer shows.
+- EXIF orientation is applied: the array shows what a viewer shows. A tag that holds no valid orientation is ignored.
+- Metadata never decide whether an image can be used: decoders do not see them (`_pixels_alone`).
 - Transparency is composited on white, unless four channels are asked for.
 - Grey stays one channel, everything else is RGB; palettes are expanded.
 """
@@ -37,6 +38,7 @@ Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit cannot be set per call, and 
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 _EXIF_ORIENTATION = 0x0112
+_EXIF_INTEGERS = {1: "B", 3: "H", 4: "I"}  # types of a tag that can hold an orientation, as struct writes them
 _DAMAGE = (  # what Pillow, zlib and TensorFlow raise for damaged files
     OSError,
     SyntaxError,
@@ -113,14 +115,14 @@ def decode_image(contents: bytes, name: str, channels: int | None = None, max_pi
     Raises:
       UnreadableImage: the bytes cannot be decoded.
     """
-    with _opened(contents, name, max_pixels) as image:
+    with _opened(contents, name, max_pixels) as (image, parts):
         if _is_png16(image, contents):
-            array = _decode_png16(contents)
+            array = _decode_png16(contents, _expanded_mode(image, contents))
         else:
-            array = np.asarray(image.convert(_expanded_mode(image)))
-            _refuse_early_end(image, contents)
+            array = np.asarray(image.convert(_expanded_mode(image, contents)))
+            _refuse_early_end(image, parts.pixels, contents)
         array = array[..., np.newaxis] if array.ndim == 2 else array
-        return convert_channels(_upright(array, _orientation(image)), channels)
+        return convert_channels(_upright(array, parts.orientation), channels)
 
 
 def decode_ids(contents: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -133,19 +135,19 @@ def decode_ids(contents: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.n
       UnreadableImage: the bytes cannot be decoded.
       UserError: the file holds colours, transparency or lossy values.
     """
-    with _opened(contents, name, max_pixels) as image:
+    with _opened(contents, name, max_pixels) as (image, parts):
         if not _holds_ids(image):
             raise UserError(
                 f"{name} is {image.format} in mode {image.mode}, and label ids are read from grey or palette "
                 "PNG, BMP or GIF."
             )
         if _is_png16(image, contents):
-            return _upright(_decode_png16(contents), _orientation(image))
+            return _upright(_decode_png16(contents, "L"), parts.orientation)
         ids = np.asarray(image).astype(np.uint8)
-        _refuse_early_end(image, contents)
+        _refuse_early_end(image, parts.pixels, contents)
         if image.format == "PNG" and image.mode == "L":  # Pillow spreads 2- and 4-bit grey over 0..255
             ids //= 255 // (2 ** min(contents[24], 8) - 1)
-        return _upright(ids[..., np.newaxis], _orientation(image))
+        return _upright(ids[..., np.newaxis], parts.orientation)
 
 
 def probe(contents: bytes, name: str, max_pixels: int = MAX_PIXELS) -> ImageInfo:
@@ -154,19 +156,18 @@ def probe(contents: bytes, name: str, max_pixels: int = MAX_PIXELS) -> ImageInfo
     Raises:
       UnreadableImage: there is no header of a known image format, or it announces too many pixels.
     """
-    with _opened(contents, name, max_pixels) as image:
-        orientation = _orientation(image)
-        mode = _expanded_mode(image)
+    with _opened(contents, name, max_pixels) as (image, parts):
+        mode = _expanded_mode(image, contents)
         return ImageInfo(
-            *(image.size if orientation < 5 else image.size[::-1]),
+            *(image.size if parts.orientation < 5 else image.size[::-1]),
             channels=1 if mode in ("L", "LA") else 3,
             bits=16 if _is_png16(image, contents) else 8,
             holds_ids=_holds_ids(image),
-            form="JPEG" if image.format == "MPO" else image.format,  # a JPEG with more pictures behind it
+            form=image.format,
             alpha=mode in ("LA", "RGBA"),
             cmyk=image.mode == "CMYK",
-            orientation=orientation,
-            animated=image.format in ("GIF", "PNG", "WEBP") and image.is_animated,
+            orientation=parts.orientation,
+            animated=parts.animated or (image.format in ("GIF", "WEBP") and image.is_animated),
         )
 
 
@@ -207,17 +208,28 @@ def to_uint8(array: np.ndarray) -> np.ndarray:
     return np.rint(np.clip((np.asarray(array, np.float32) + 1) * 127.5, 0, 255)).astype(np.uint8)
 
 
+class _Parts(NamedTuple):
+    """An image file taken apart: what its pixels need, and what the metadata say that matters."""
+
+    pixels: bytes  # a file of the same format without metadata
+    orientation: int = 1  # EXIF 1..8
+    animated: bool = False  # a PNG with further frames
+
+
 @contextmanager
-def _opened(contents: bytes, name: str, max_pixels: int) -> Iterator[Image.Image]:
+def _opened(contents: bytes, name: str, max_pixels: int) -> Iterator[tuple[Image.Image, _Parts]]:
     if not contents:
         raise UnreadableImage(f"{name} is empty.")
+    parts = _pixels_alone(contents)
     try:
-        with Image.open(io.BytesIO(contents), formats=_FORMATS) as image:
+        with Image.open(io.BytesIO(parts.pixels), formats=_FORMATS) as image:
             if image.width * image.height > max_pixels:
                 raise UnreadableImage(
                     f"{name} says it has {image.width}x{image.height} pixels, and --max-pixels accepts {max_pixels:,}."
                 )
-            yield image
+            if image.format == "WEBP":  # Pillow hands its metadata over as they are
+                parts = parts._replace(orientation=_orientation(image.info.get("exif", b"")))
+            yield image, parts
     except Image.UnidentifiedImageError as error:
         raise UnreadableImage(f"{name} is not a PNG, JPEG, WebP, BMP or GIF image.") from error
     except UserError:
@@ -236,18 +248,87 @@ def _holds_ids(image: Image.Image) -> bool:
     return image.format in ("PNG", "BMP", "GIF") and image.mode in ("1", "L", "P", "I;16")
 
 
-def _expanded_mode(image: Image.Image) -> str:
-    """The mode to decode into: palettes expanded, a transparent colour turned into an alpha channel."""
-    colour = "L" if image.mode in ("1", "L", "LA", "I", "I;16") else "RGB"
+def _expanded_mode(image: Image.Image, contents: bytes) -> str:
+    """The mode to decode into: palettes expanded, a transparent colour turned into an alpha channel.
+
+    Pillow opens 16-bit grey with alpha as RGBA; the colour type, a fixed place in the first chunk, tells.
+    """
+    grey = contents[25] in (0, 4) if image.format == "PNG" else image.mode in ("1", "L", "LA", "I", "I;16")
+    colour = "L" if grey else "RGB"
     transparent = image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info
     return {"L": "LA", "RGB": "RGBA"}[colour] if transparent else colour
 
 
-def _orientation(image: Image.Image) -> int:
-    """EXIF orientation 1..8; read from `info`, because `getexif` would decode the whole of a PNG."""
-    exif = Image.Exif()
-    exif.load(image.info.get("exif"))
-    return exif.get(_EXIF_ORIENTATION, 1)
+def _pixels_alone(contents: bytes) -> _Parts:
+    """Takes the metadata of JPEG and PNG away: Pillow fails on some that are junk, warns of others, and looks at none
+    that matter here but the orientation. What cannot be taken apart stays whole, and the decoder will say why."""
+    try:
+        if contents[:2] == b"\xff\xd8":
+            return _jpeg_alone(contents)
+        if contents[:8] == b"\x89PNG\r\n\x1a\n":
+            return _png_alone(contents)
+    except struct.error:
+        pass
+    return _Parts(contents)
+
+
+def _jpeg_alone(contents: bytes) -> _Parts:
+    """Without the application segments up to the first scan, but those that tell the colour space, and comments."""
+    pieces, at, start, exif = [], 2, 0, b""
+    while contents[at : at + 1] == b"\xff" and (marker := contents[at + 1 : at + 2]) not in (b"\xda", b"\xd9", b""):
+        if marker == b"\xff":  # padding
+            at += 1
+            continue
+        end = at + 2 + struct.unpack_from(">H", contents, at + 2)[0]
+        data = contents[at + 4 : end]
+        if 0xE0 <= marker[0] <= 0xEF or marker[0] == 0xFE:
+            if marker[0] == 0xE1 and data[:6] == b"Exif\0\0":
+                exif = exif or data
+            jfif, adobe = data[:5] == b"JFIF\0" and len(data) >= 14, data[:5] == b"Adobe" and len(data) >= 12
+            if not (jfif or adobe):
+                pieces.append(contents[start:at])
+                start = end
+        at = end
+    return _Parts(b"".join([*pieces, contents[start:]]) if pieces else contents, _orientation(exif))
+
+
+_PNG_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
+
+
+def _png_alone(contents: bytes) -> _Parts:
+    """The chunks of the default image alone: further frames are ignored, and a wrong checksum is found elsewhere."""
+    pieces, at, exif, frames = [contents[:8]], 8, b"", 1
+    for kind, data, _ in _png_chunks(contents):
+        end = at + 12 + len(data)
+        if kind in _PNG_PIXELS:
+            pieces.append(contents[at:end])
+        elif kind == b"eXIf":
+            exif = bytes(data)
+        elif kind == b"acTL" and len(data) == 8:
+            frames = struct.unpack(">II", data)[0]
+        at = end
+    return _Parts(b"".join(pieces), _orientation(exif), frames > 1)
+
+
+def _orientation(exif: bytes) -> int:
+    """The orientation 1..8 in a block of EXIF; 1 where it is junk, lacks the tag, or the tag holds something else."""
+    tiff = exif.removeprefix(b"Exif\0\0")
+    order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
+    if order is None:
+        return 1
+    try:
+        (at,) = struct.unpack_from(order + "I", tiff, 4)
+        (entries,) = struct.unpack_from(order + "H", tiff, at)
+        for place in range(at + 2, at + 2 + 12 * entries, 12):
+            tag, kind, count = struct.unpack_from(order + "HHI", tiff, place)
+            if tag == _EXIF_ORIENTATION:
+                if kind not in _EXIF_INTEGERS or count != 1:
+                    return 1
+                (value,) = struct.unpack_from(order + _EXIF_INTEGERS[kind], tiff, place + 8)
+                return value if 1 <= value <= 8 else 1
+    except struct.error:
+        pass
+    return 1
 
 
 def _upright(array: np.ndarray, orientation: int) -> np.ndarray:
@@ -259,13 +340,20 @@ def _upright(array: np.ndarray, orientation: int) -> np.ndarray:
     return array[::vertical, ::horizontal]
 
 
-def _decode_png16(contents: bytes) -> np.ndarray:
+def _decode_png16(contents: bytes, mode: str) -> np.ndarray:
+    """(height, width, channels of `mode`); TensorFlow turns a transparent colour into alpha for four channels alone."""
     _verify_png(contents)
-    return tf.io.decode_png(contents, dtype=tf.uint16).numpy()
+    if "A" not in mode:
+        return tf.io.decode_png(contents, dtype=tf.uint16).numpy()[..., : len(mode)]
+    array = tf.io.decode_png(contents, channels=4, dtype=tf.uint16).numpy()
+    return array[..., [0, 3]] if mode == "LA" else array
 
 
-def _refuse_early_end(image: Image.Image, contents: bytes) -> None:
+def _refuse_early_end(image: Image.Image, pixels: bytes, contents: bytes) -> None:
     """Raises ValueError for a decoded image whose data ended before the last pixel, and for wrong PNG checksums.
+
+    `pixels` are the file's `contents` without metadata, whose checksums count too: a chunk of pixels whose name was
+    damaged looks like metadata.
 
     Pillow notices when the file ends. It does not when the pixels do: a JPEG whose header promises more rows than
     are there, or that was cut and closed with an end marker, becomes grey from there on (a progressive one blurred), a
@@ -274,13 +362,13 @@ def _refuse_early_end(image: Image.Image, contents: bytes) -> None:
     if image.format == "PNG":
         _verify_png(contents)
         last_row = image.crop((0, image.height - 1, image.width, image.height))
-        if (image.info.get("interlace") or not last_row.getbbox()) and not _png_is_complete(contents):
+        if (image.info.get("interlace") or not last_row.getbbox()) and not _png_is_complete(pixels):
             raise ValueError("the pixel data end early")
-    elif image.format in ("JPEG", "MPO"):
+    elif image.format == "JPEG":
         left, top = (8 * ((length - 1) // 8) for length in image.size)
         last_block = image.crop((left, top, *image.size)).getextrema()
         grey = {127, 128} >= set(np.ravel(last_block))  # what coefficients of zero decode to; 127 in inverted CMYK
-        if (grey or image.info.get("progressive")) and not _jpeg_is_complete(image, contents):
+        if (grey or image.info.get("progressive")) and not _jpeg_is_complete(image, pixels):
             raise ValueError("the pixel data end early")
 
 

@@ -25,12 +25,12 @@ def picture(channels, dtype=np.uint8, seed=0):
     return np.random.default_rng(seed).integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
 
 
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
 def grey_png(values, bits):
     """A grey PNG of 1, 2, 4 bits, which Pillow cannot write."""
-
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
     digits = ((values[..., None] >> np.arange(bits - 1, -1, -1)) & 1).reshape(len(values), -1)
     rows = b"".join(b"\0" + row.tobytes() for row in np.packbits(digits.astype(np.uint8), axis=1))
     header = struct.pack(">IIBBBBB", values.shape[1], values.shape[0], bits, 0, 0, 0, 0)
@@ -107,6 +107,82 @@ def test_exif_orientation_is_applied(form, orientation):
     np.testing.assert_array_equal(images.decode_image(contents, "x"), expected)
     info = images.probe(contents, "x")
     assert (info.height, info.width) == expected.shape[:2]
+
+
+def tiff(kind, count, value, order="<"):
+    """A block of EXIF whose orientation tag has a type, a count and four bytes of value."""
+    head = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(order + "I", 8)
+    return head + struct.pack(order + "HHHI", 1, 0x0112, kind, count) + value + bytes(4)
+
+
+def with_exif(form, block):
+    """A picture of noise with bytes in the place of its EXIF."""
+    return encode(picture(3), form, exif=b"Exif\0\0" + block)
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize(
+    "block",
+    [
+        tiff(2, 2, b"6\0\0\0"),  # text
+        tiff(3, 2, struct.pack("<HH", 6, 6)),  # two numbers
+        tiff(5, 1, struct.pack("<I", 26)),  # a rational
+        tiff(99, 1, bytes(4)),
+        *(tiff(3, 1, struct.pack("<HH", value, 0)) for value in (0, 9, 65535)),
+        b"II*\0" + b"\xff" * 40,
+        b"MM\0*" + struct.pack(">I", 8) + b"\xff\xff",
+        bytes(range(1, 200)),
+        b"",
+    ],
+)
+def test_metadata_without_a_valid_orientation_are_ignored(form, block):
+    contents = with_exif(form, block)
+    np.testing.assert_array_equal(images.decode_image(contents, "x"), images.decode_image(with_exif(form, b""), "x"))
+    assert images.probe(contents, "x").orientation == 1
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize(("kind", "code"), [(1, "Bxxx"), (3, "Hxx"), (4, "I")])
+def test_an_orientation_of_any_whole_type_turns_the_picture(order, kind, code):
+    contents = with_exif("PNG", tiff(kind, 1, struct.pack(order + code, 6), order))
+    np.testing.assert_array_equal(images.decode_image(contents, "x"), np.rot90(picture(3), -1))
+
+
+@pytest.mark.parametrize(
+    "kind", [b"pHYs", b"gAMA", b"sRGB", b"iCCP", b"cHRM", b"tEXt", b"zTXt", b"iTXt", b"acTL", b"eXIf"]
+)
+def test_junk_in_chunks_of_metadata_is_no_damage(kind):
+    expected = picture(3)
+    contents = encode(expected)
+    contents = contents[:33] + chunk(kind, b"\xff\x00\x01") + contents[33:]
+    np.testing.assert_array_equal(images.decode_image(contents, "x"), expected)
+
+
+@pytest.mark.parametrize("marker", [0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xFE])
+@pytest.mark.parametrize(
+    "data", [b"JFIF\0", b"Adobe", b"MPF\0II*\0\xff", b"Exif\0\0MM", b"Photoshop 3.0\x008BIM\xff", b""]
+)
+def test_junk_in_segments_of_metadata_is_no_damage(marker, data):
+    contents = encode(picture(3), "JPEG")
+    expected = images.decode_image(contents, "x")
+    segment = struct.pack(">BBH", 0xFF, marker, 2 + len(data)) + data
+    np.testing.assert_array_equal(images.decode_image(contents[:2] + segment + contents[2:], "x"), expected)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_transparent_colour_is_white_at_16_bits_as_at_8(channels):
+    key = [7] * channels
+    eight = np.full((2, 3, channels), 200, np.uint8)
+    eight[0, 1] = key
+    wide = eight.astype(np.uint16) * 257
+    expected = eight.astype(int)
+    expected[0, 1] = 255
+    for array, values, white in ((eight, key, 255), (wide, [1799] * channels, 65535)):
+        contents = tf.io.encode_png(array).numpy()
+        contents = contents[:33] + chunk(b"tRNS", struct.pack(f">{channels}H", *values)) + contents[33:]
+        assert images.probe(contents, "x").alpha
+        np.testing.assert_array_equal(images.decode_image(contents, "x"), expected * (white // 255))
+        np.testing.assert_array_equal(images.decode_image(contents, "x", 4)[..., 3] == 0, expected[..., 0] == 255)
 
 
 @pytest.mark.parametrize(("channels", "bits"), [(1, 8), (3, 8), (1, 16), (3, 16)])
