@@ -1,12 +1,12 @@
-"""Whether two players that train against each other do well: one plain verdict on a run, from what its steps log and
-from how diverse its samples are.
+"""The health rules of GANs: one verdict in words, from the logged terms and the diversity of the samples.
 
-A family says what there is to look at (`Health`, from `GenerativeModel.health`); `engine.gan_monitor` looks, and
-writes the verdict down. Here are the rules: functions of series and figures, each with the numbers that it turns on.
-What is kept from one step to the next is a `Record`, part of every checkpoint, so a run that was resumed is judged as
-one that was not stopped. docs/health.md has the formulas for people, what to try, and how often each rule was wrong.
-Series are the means of `BIN` steps. "gap" is how much more real the discriminator finds real images than generated
-ones: the mean of its logits (of a critic its scores) of the one less that of the other.
+A family provides a `Health` (`GenerativeModel.health`), and `engine.gan_monitor` measures and reports at each preview.
+This module holds the rules: pure functions of series and measurements, with their constants. All memory is in a
+`Record`, which is part of every checkpoint, so a resumed run gets the same verdicts as an uninterrupted one.
+docs/health.md lists the formulas, advice, and false alarms.
+
+A series consists of means over `BIN` steps. The "gap" is the discriminator's mean output on real images minus that on
+generated images.
 """
 
 from __future__ import annotations
@@ -18,70 +18,70 @@ from typing import Any
 import numpy as np
 
 TERMS = ("real_logit", "fake_logit", "real_accuracy", "fake_accuracy")
-"""What a family with a `Health` logs at every step."""
+"""The terms that a family with a `Health` logs at every step."""
 
 BIN = 10
-"""Steps that one value of a series stands for: fewer are noise of small batches, and a swing takes tens of steps."""
+"""Steps per value of a series. Fewer would show the noise of small batches; oscillations take tens of steps."""
 BINS = 128
-"""Values of a series that are remembered, 1280 steps: four swings of 320 steps, the slowest that is called one."""
+"""Values kept of a series: 1280 steps, enough for four periods of 320 steps, the slowest oscillation detected."""
 SMOOTH = 10
-"""Values whose mean decides who is winning: 100 steps, 6400 images at a batch of 64."""
+"""Values averaged to decide which player is winning: 100 steps, or 6400 images with batches of 64."""
 WARM_UP = 1000
-"""Steps before the first verdict: at first samples are all grey, and the discriminator is right about all of them."""
+"""Steps before the first verdict. At first all samples are grey and the discriminator is always right."""
 HOLD = 500
-"""Steps that something must have been wrong for: single players win for shorter times in every good run."""
+"""Steps that a problem must last before it is reported. In good runs, too, one player wins for shorter times."""
 LOOKS = 3
-"""Looks in a row, from `WARM_UP` on, at which samples must have been wrong, as each sees others of them."""
+"""Consecutive previews, after warm-up, that must fail before an alarm; each draws new samples."""
 
 SURE = 0.99
-"""Share of real and of generated images that a discriminator which has won is right on: the generator is left with one
-image in a hundred that passes."""
+"""Accuracy on real and on generated images from which the discriminator has won: one generated image in a hundred
+passes."""
 SURE_GAP = 10.0
-"""Gap of one that has won, though a few images fool it: odds of e^10 between the two kinds. The hinge and the squares
-of LSGAN have no reason to go so far."""
+"""Gap from which the discriminator has won even if a few images fool it: odds of e^10. The hinge loss and LSGAN never
+need such a gap."""
 LOST_GAP = 0.1
-"""Share of its widest gap by which a discriminator that has lost prefers generated images; where the two cannot be told
-apart the gap is smaller, of either sign."""
+"""The discriminator has lost if it prefers generated images by this fraction of its widest gap. If it merely cannot
+tell them apart, the gap is smaller and of either sign."""
 SWING = 0.1
-"""How far from chance a discriminator's accuracy, over real and generated images, goes to both sides when the players
-take turns: five deviations of the mean over 10 steps of 32 images of each kind. Of a critic, which has no accuracy: the
-share of its widest gap."""
+"""Distance of the accuracy from chance, on both sides, that counts as an oscillation: five standard deviations of the
+mean over 10 steps with 32 images of each kind. For a critic, which has no accuracy, a fraction of its widest gap."""
 TURNS = 8
-"""Turns within the series that are an oscillation: four periods, which a single change of fortune is not."""
+"""Crossings within the series that make an oscillation: four periods."""
 LESS_DISTANCE = 0.5
-"""Mean distance of samples below which they have collapsed, as a share of the data's."""
+"""Mode collapse below this mean distance between samples, relative to the data."""
 LESS_KINDS = 0.25
-"""Effective number of modes below which they have collapsed, as a share of the data's. Good runs on small images have
-0.4 and more: samples are a little smoother than the data, so more pairs of them are near."""
+"""Mode collapse below this effective number of modes, relative to the data. Good runs on small images have 0.4 or more,
+not 1, because samples are a little smoother than the data and so more pairs of them are close."""
 LESS_MODES = 0.8
-"""Share of the known modes below which samples have collapsed: when two of eight are lost, or six of 25."""
+"""Mode collapse below this fraction of the known modes: two of eight, or six of 25, are lost."""
 GROWTH = 1.25
-"""Factor by which samples that surpass all before in diversity are still getting there, and have not collapsed."""
+"""Samples that are more diverse than ever before by this factor are still improving, not collapsed."""
 HALFWAY = 0.5
-"""Share of the limit from which on that counts: what little a collapsed generator varies may well double by chance."""
+"""Fraction of the limit from which an improvement counts. The tiny variation of a collapsed generator can double by
+chance."""
 DEAF = 0.1
-"""Change of a sample by other noise, as a share of the distance of two samples, below which noise hardly matters."""
+"""The noise is ignored if it changes a sample by less than this fraction of the distance between two samples."""
 DEAF_AT_ALL = 1e-3
-"""The same as a share of the data's diversity: below half a level of 256, all samples are one picture."""
+"""The same relative to the diversity of the data: below half a grey level of 256, all samples are the same picture."""
 STALLED = 1e-7
-"""Change of a player's weights in a step, as a share of them, below which it does not learn: float32 resolves no
-less (2^-23 = 1.2e-7)."""
+"""A player does not learn if a step changes its weights by less than this relative norm, the resolution of float32
+(2^-23 = 1.2e-7)."""
 RELIEF = 1.2
-"""What is wrong is over when a figure is better than its limit by this factor, not as soon as it touches it."""
+"""A problem is over when its figure is better than the limit by this factor, so that verdicts do not flicker."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Health:
-    """What a family with an adversary shows the monitor; it also logs `TERMS`.
+    """What a family with a discriminator gives to the monitor. It must also log `TERMS`.
 
     Attributes:
-        real: a batch of validation data -> the data's pictures in it, (n, h, w, channels) in [-1, 1].
-        draw: (batch, latents) -> as many pictures by the weights that are training (an average of them is noise for
-            long, and looks calm when they are not), of the same sources or labels as the batch's.
-        latents: (count, seed) -> what `draw` takes; None for a translator without noise, whose `draw` gets None.
-        critic: whether the discriminator only scores, and decides nothing, so that it is meant to be ahead.
-        offset: whether the players are to meet where generated images score higher than real ones (BEGAN), so that the
-            sign of the gap does not tell who is ahead.
+        real: validation batch -> its real images, (n, h, w, channels) in [-1, 1].
+        draw: (batch, latents) -> as many generated images, with the sources or labels of the batch. It must use the
+            current weights: their moving average lags behind and hides oscillations.
+        latents: (count, seed) -> the latents for `draw`; None for a translator without noise, whose `draw` gets None.
+        critic: whether the discriminator gives scores instead of decisions (Wasserstein), so that it should be ahead.
+        offset: whether generated images score higher than real ones at the equilibrium (BEGAN), so that the sign of
+            the gap does not tell which player is ahead.
     """
 
     real: Callable[[Any], Any]
@@ -93,16 +93,15 @@ class Health:
 
 @dataclasses.dataclass
 class Measurements:
-    """What was measured of samples and weights at one preview.
+    """Measurements of samples and weights at one preview.
 
     Attributes:
-        distance, kinds, structure: see `ops.diversity.Diversity`; None where the data are too few. Of a translator
-            without noise only structure is: it draws one picture of each source, so it cannot have the colours and
-            materials that sources do not tell, but what a collapsed one draws is alike whatever the source.
-        modes: share of the data's modes that samples go to, see `ops.diversity.modes_reached`; None where they are not
-            known.
-        noise: mean change of a sample by other noise, as a share of the data's distance; None without noise.
-        update_ratio: player -> norm of the change of its weights in a step, as a share of their norm.
+        distance, kinds, structure: see `ops.diversity.Diversity`; None if there are too few data. A translator without
+            noise has only structure: it cannot draw colours and materials that the source does not tell, so distance
+            and kinds would be low even in good runs.
+        modes: fraction of the known modes that samples reach, see `ops.diversity.modes_reached`; None if unknown.
+        noise: mean change of a sample when its noise changes, relative to the data's distance; None without noise.
+        update_ratio: player -> norm of the weight change of one step, relative to the norm of the weights.
     """
 
     distance: float | None = None
@@ -115,19 +114,19 @@ class Measurements:
 
 @dataclasses.dataclass
 class Record:
-    """What the monitor remembers.
+    """The memory of the monitor.
 
     Attributes:
-        step: updates seen.
+        step: number of updates seen.
         series: term -> the newest `BINS` values.
-        begun: term -> values of the steps that the next one of the series will be the mean of.
-        widest: the largest absolute gap so far.
-        best: the greatest `diversity` so far.
-        wrong: what is wrong -> [step since which it is, looks in a row that found it].
-        alarmed: what was wrong for long enough at the last look.
-        looked: step of the last look, -1 before the first.
-        look: what it found.
-        verdicts: [step, verdict] of each look whose verdict was a new one.
+        begun: term -> step values that the next value of the series will average.
+        widest: largest absolute gap so far.
+        best: largest `diversity` so far.
+        wrong: problem -> [step of its begin, number of consecutive previews that found it].
+        alarmed: problems that had lasted long enough at the last preview.
+        looked: step of the last preview, -1 before the first.
+        look: its measurements.
+        verdicts: [step, verdict] of each preview whose verdict changed.
     """
 
     step: int = 0
@@ -146,7 +145,7 @@ class Record:
             self.look = Measurements(**self.look)
 
     def add(self, logs: Mapping[str, np.ndarray], step: int) -> None:
-        """Take in the `TERMS` of the next steps, (n,) each, of which `step` was the last."""
+        """Add the `TERMS` of the next n steps, (n,) each; `step` is the last of them."""
         count = len(logs[TERMS[0]])
         for place in range(count):
             self.step = step - count + place + 1
@@ -164,7 +163,7 @@ class Record:
         self.widest = max(self.widest, abs(self.gap[-1]))
 
     def values(self, term: str) -> np.ndarray:
-        """A series, (bins,)."""
+        """The series of a term, (bins,)."""
         return np.array(self.series.get(term, []))
 
     @property
@@ -177,7 +176,7 @@ class Record:
 
 
 def smoothed(values: np.ndarray) -> np.ndarray:
-    """Means of `SMOOTH` values up to each, (bins,); of as many as there are for the first ones."""
+    """Trailing means over `SMOOTH` values, (bins,); over fewer at the start."""
     sums = np.cumsum(np.concatenate([[0.0], values]))
     ends = np.arange(1, len(values) + 1)
     starts = np.maximum(ends - SMOOTH, 0)
@@ -185,41 +184,41 @@ def smoothed(values: np.ndarray) -> np.ndarray:
 
 
 def discriminator_won(real_accuracy: np.ndarray, fake_accuracy: np.ndarray, gap: np.ndarray) -> np.ndarray:
-    """Where a discriminator is `SURE` of both kinds of images, or its gap is above `SURE_GAP`; bool (bins,)."""
+    """Where the discriminator is `SURE` of both kinds of images, or its gap exceeds `SURE_GAP`; bool (bins,)."""
     return (np.minimum(smoothed(real_accuracy), smoothed(fake_accuracy)) >= SURE) | (smoothed(gap) >= SURE_GAP)
 
 
 def generator_won(gap: np.ndarray, widest: float) -> np.ndarray:
-    """Where generated images seem more real than real ones, by `LOST_GAP` of the widest gap ever; bool (bins,)."""
+    """Where generated images score higher than real ones by `LOST_GAP` of the widest gap so far; bool (bins,)."""
     return smoothed(gap) <= -LOST_GAP * widest if widest else np.zeros(len(gap), bool)
 
 
 def last_run(flags: np.ndarray) -> int:
-    """Length of the run of true values at the end, 0 if the last is false."""
+    """Number of consecutive true values at the end."""
     false = np.flatnonzero(~np.asarray(flags, bool))
     return len(flags) - 1 - int(false[-1]) if len(false) else len(flags)
 
 
 def turns(values: np.ndarray, threshold: float) -> int:
-    """How often a series goes from above `threshold` to below -`threshold` or back."""
+    """How often a series crosses from above `threshold` to below -`threshold` or back."""
     sides = np.sign(values) * (np.abs(values) > threshold)
     sides = sides[sides != 0]
     return int(np.count_nonzero(np.diff(sides)))
 
 
 def swings(record: Record, critic: bool) -> int:
-    """`turns` of a discriminator's accuracy about chance, or of a critic's gap about 0."""
+    """`turns` of the discriminator's accuracy around chance, or of a critic's gap around 0."""
     if critic:
         return turns(record.gap, SWING * record.widest)
     accuracy = 0.5 * (record.values("real_accuracy") + record.values("fake_accuracy"))
     return turns(accuracy - 0.5, SWING)
 
 
-# -- rules over what samples and weights are at one look -----------------------------------------------------------
+# -- rules over the measurements of one preview --------------------------------------------------------------------
 
 
 def diversity(look: Measurements) -> float | None:
-    """The least of the diversities as a share of its limit; None where they are not measured."""
+    """The smallest diversity relative to its limit; None if none was measured."""
     limits = (
         (look.distance, LESS_DISTANCE),
         (look.kinds, LESS_KINDS),
@@ -230,27 +229,27 @@ def diversity(look: Measurements) -> float | None:
 
 
 def collapsed(look: Measurements, best: float, relief: float = 1.0) -> bool:
-    """Whether samples are less diverse than they may be, and not on the way there.
+    """Whether the samples are less diverse than the limits allow, and are not still improving.
 
     Args:
-        look: what was measured.
-        best: the greatest `diversity` before it; samples that surpass it by `GROWTH` are still getting diverse, if they
-            have `HALFWAY` behind them.
-        relief: factor of the limits.
+        look: the measurements.
+        best: largest `diversity` before them. Samples that exceed it by `GROWTH` are still improving, provided they
+            have reached `HALFWAY`.
+        relief: factor on the limits.
     """
     found = diversity(look)
     return found is not None and found < relief and (found <= GROWTH * best or found < HALFWAY)
 
 
 def ignores_noise(look: Measurements, relief: float = 1.0) -> bool:
-    """Whether samples of the same label or source are about the same, whatever the noise."""
+    """Whether samples with the same label or source are nearly the same for any noise."""
     if look.noise is None or look.distance is None:
         return False
     return look.noise < relief * max(DEAF * look.distance, DEAF_AT_ALL)
 
 
 def stalled(look: Measurements, relief: float = 1.0) -> str | None:
-    """The player whose weights move least, if that is not at all."""
+    """The player whose weights move least, if it has practically stopped; else None."""
     player = min(look.update_ratio, key=look.update_ratio.get, default=None)
     return player if player is not None and look.update_ratio[player] < relief * STALLED else None
 
@@ -262,11 +261,11 @@ HEALTHY = "healthy"
 
 
 def judge(record: Record, look: Measurements, *, critic: bool = False, offset: bool = False) -> str:
-    """The verdict at `record.step`, which `record` then remembers.
+    """The verdict at `record.step`; `record` is updated.
 
-    What is wrong is told from step `WARM_UP` on, when it has been so for `HOLD` steps; what is seen in samples, weights
-    or swings, also at `LOOKS` looks. Of several things that are wrong, the first are those that cause others, and what
-    to try is told for the first. `critic` and `offset` are those of `Health`.
+    A problem is reported from step `WARM_UP` on, once it has lasted for `HOLD` steps and, unless it is seen in the
+    series of every step, for `LOOKS` previews. Causes come before symptoms, with advice about the first. `critic` and
+    `offset` are those of `Health`.
     """
     record.look, record.looked = look, record.step
     if record.series:
@@ -305,9 +304,9 @@ def _note_series(record: Record, name: str, flags: np.ndarray) -> None:
     run = last_run(flags)
     if not run:
         record.wrong.pop(name, None)
-    elif run < len(flags) or name not in record.wrong:  # else it began before what is remembered
-        values = min(run + SMOOTH - 1, len(flags))  # those that the first true flag is the mean of belong to it
-        record.wrong[name] = [record.step // BIN * BIN - BIN * values + 1, LOOKS]  # the series has seen every step
+    elif run < len(flags) or name not in record.wrong:  # else it began before the series does
+        values = min(run + SMOOTH - 1, len(flags))  # including the values behind the first true mean
+        record.wrong[name] = [record.step // BIN * BIN - BIN * values + 1, LOOKS]  # the series covers every step
 
 
 def _lasts(record: Record, name: str) -> bool:
@@ -324,13 +323,13 @@ def _discriminator_won(record: Record, since: int) -> tuple[str, str]:
     )
     return (
         f"the discriminator has won since step {since}, right on {' and '.join(right)}",
-        "a slower or smaller one, noise on its images or a penalty on its gradient",
+        "a slower or smaller discriminator, noise on its images or a gradient penalty",
     )
 
 
 def _generator_won(record: Record, since: int) -> tuple[str, str]:
     return (
-        f"the generator has won since step {since}, the discriminator takes what it draws for more real than the data",
+        f"the generator has won since step {since}, the discriminator prefers generated images to real ones",
         "more steps or a higher learning rate for the discriminator",
     )
 
@@ -347,31 +346,31 @@ def _stalled(record: Record, since: int) -> tuple[str, str]:
 def _noise(record: Record, since: int) -> tuple[str, str]:
     return (
         f"the output hardly depends on the noise since step {since}, other noise changes it by "
-        f"{100 * record.look.noise:.1g} % of what two images of the data differ",
-        "a weaker loss beside the adversarial one, or a larger latent",
+        f"{100 * record.look.noise:.1g} % of the distance between two real images",
+        "a smaller weight of the other losses, or a larger latent vector",
     )
 
 
 def _collapse(record: Record, since: int) -> tuple[str, str]:
     look = record.look
     if look.modes is not None and look.modes / LESS_MODES <= diversity(look):
-        how = f"samples go to {100 * look.modes:.0f} % of the modes of the data"
+        how = f"samples reach {100 * look.modes:.0f} % of the modes of the data"
     else:
         least = min(value for value in (look.distance, look.kinds, look.structure) if value is not None)
         less = 1.0 / max(least, 1e-3)
         how = f"samples are {less:.{1 if less < 10 else 0}f}x less diverse than the data"
     return (
         f"mode collapse since step {since}, {how}",
-        "a discriminator that sees the source, or a larger weight of the loss beside the adversarial one"
+        "a conditional discriminator, or a larger weight of the L1 loss"
         if look.distance is None
-        else "a penalty on the gradient, larger batches or a lower learning rate",
+        else "a gradient penalty, larger batches or a lower learning rate",
     )
 
 
 def _oscillating(record: Record, since: int) -> tuple[str, str]:
     return (
-        f"oscillating since step {since}, the players take turns in winning",
-        "a lower learning rate, beta_1 of 0 or a penalty on the gradient",
+        f"oscillating since step {since}, the players win in turn",
+        "a lower learning rate, beta_1 of 0 or a gradient penalty",
     )
 
 

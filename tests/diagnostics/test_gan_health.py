@@ -214,7 +214,7 @@ def test_a_collapse_is_told_at_the_third_look_and_over_with_some_relief():
 
 def test_modes_that_are_missing_are_told_unless_something_else_is_worse():
     _, told = watched(steps(1500), looks=less(modes=0.5))
-    assert told[1500].startswith("mode collapse since step 1000, samples go to 50 % of the modes of the data: try ")
+    assert told[1500].startswith("mode collapse since step 1000, samples reach 50 % of the modes of the data: try ")
     _, told = watched(steps(1500), looks=less(modes=0.5, distance=0.25))
     assert told[1500].startswith("mode collapse since step 1000, samples are 4.0x less diverse than the data: try ")
 
@@ -222,7 +222,7 @@ def test_modes_that_are_missing_are_told_unless_something_else_is_worse():
 def test_what_is_to_be_tried_against_a_collapse():
     """What keeps samples of noise apart is not what ties a translator to its source."""
     _, told = watched(steps(1500), looks=less(distance=0.25))
-    assert told[1500].endswith("try a penalty on the gradient, larger batches or a lower learning rate")
+    assert told[1500].endswith("try a gradient penalty, larger batches or a lower learning rate")
     _, told = watched(steps(1500), looks=Measurements(structure=0.25))
     assert "samples are 4.0x less diverse than the data: try a discriminator that sees the source" in told[1500]
 

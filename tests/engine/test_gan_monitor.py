@@ -176,7 +176,7 @@ def test_a_generator_that_finds_half_of_a_ring(tmp_path):
     health = train(Half, SMALL, tmp_path / "run", data="ring", learning_rate=1e-6)
     assert health["modes"] == 0.5
     assert min(health["distance"], health["kinds"]) > 0.4
-    assert "mode collapse since step 1000, samples go to 50 % of the modes of the data" in health["verdict"]
+    assert "mode collapse since step 1000, samples reach 50 % of the modes of the data" in health["verdict"]
     assert [step for step, _ in logged(tmp_path / "run")["health/modes"]] == list(range(250, 1501, 250))
 
 
@@ -213,7 +213,7 @@ def test_players_that_take_turns_in_a_run_that_is_resumed(tmp_path, monkeypatch)
     settings = {"data": Cloud(), "learning_rate": 0.05, "steps_per_execution": 5, "checkpoint_every": 400}
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     health = train(Dirac, SMALL, whole, **settings)
-    assert health["verdict"].startswith("oscillating since step 1000, the players take turns in winning: try ")
+    assert health["verdict"].startswith("oscillating since step 1000, the players win in turn: try ")
     original = callbacks.StopOnRequest.after_steps
 
     def interrupt(self, logs):
