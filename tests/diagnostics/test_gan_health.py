@@ -224,7 +224,7 @@ def test_what_is_to_be_tried_against_a_collapse():
     _, told = watched(steps(1500), looks=less(distance=0.25))
     assert told[1500].endswith("try a gradient penalty, larger batches or a lower learning rate")
     _, told = watched(steps(1500), looks=Measurements(structure=0.25))
-    assert "samples are 4.0x less diverse than the data: try a discriminator that sees the source" in told[1500]
+    assert "samples are 4.0x less diverse than the data: try a conditional discriminator" in told[1500]
 
 
 def test_looks_in_quick_succession_wait():
