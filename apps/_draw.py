@@ -86,6 +86,7 @@ def write_drawings(
     read: Reader,
     draw: Callable[[Iterator[np.ndarray]], Iterator[np.ndarray]],
     titles: tuple[str, str],
+    labels: int = 0,
 ) -> None:
     """Read everything once, then draw and write one picture after the other.
 
@@ -94,10 +95,11 @@ def write_drawings(
         read: file -> float32 (height, width, channels) in [-1, 1].
         draw: pictures as read -> a drawing for each, of its size, float32 in [-1, 1].
         titles: of what went in and what came out on sheets.
+        labels: label ids of which a source has a map each; 0 for pictures.
     """
     files = readable(find_images(pictures.inputs), read, skip=pictures.skip_bad)
     stems, sheets = unique_stems(files), titles if pictures.sheet else None
-    written = Drawings(pictures.out, stems, files, sheets=sheets, overwrite=pictures.overwrite)
+    written = Drawings(pictures.out, stems, files, sheets=sheets, overwrite=pictures.overwrite, labels=labels)
     sources, kept = itertools.tee(map(read, files))  # what is not drawn yet is kept, and no more
     start = time.perf_counter()
     bar = keras.utils.Progbar(len(files), unit_name="image", verbose=int(sys.stdout.isatty()))

@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         return draw(network, sources, batch_size=size, overlap=overlap)
 
     read = Reader(network.input_shape[-1], labels, flags.side, scale=scale)
-    write_drawings(flags.pictures, read, drawn, ("source", "generated"))
+    write_drawings(flags.pictures, read, drawn, ("source", "generated"), labels)
 
 
 def _open(flags: Flags) -> tuple[Network, int, int]:

@@ -32,7 +32,7 @@ from keras_gen.errors import UserError
 from keras_gen.flags import positive
 from keras_gen.models.pix2pix import DiscriminatorNorm
 from keras_gen.networks.patchgan import Patch
-from keras_gen.visual.sheets import png_bytes, sheet
+from keras_gen.visual.sheets import ClassScores, png_bytes, sheet
 
 EXAMPLE = "python -m benchmarks.ablation --seeds 0 1 2"
 OBJECTIVES: dict[str, list[str]] = {
@@ -174,7 +174,8 @@ def _sheet(flags: Flags, folder: Path) -> np.ndarray:
     data = reopen_pairs(runs["L1"])
     source, target = next(iter(data.validation(flags.examples, limit=flags.examples)))
     drawn = {name: np.asarray(models.load(run)[0].translate(source)) for name, run in runs.items()}
-    return sheet({"source": np.asarray(source), **drawn, "target": np.asarray(target)})
+    seen = ClassScores(source) if data.labels else np.asarray(source)
+    return sheet({"source": seen, **drawn, "target": np.asarray(target)})
 
 
 if __name__ == "__main__":

@@ -184,7 +184,7 @@ class Conformance:
             for figures in item["files"].values():
                 assert figures["max_abs_difference"] < 1e-4
         (served, *_) = model.serving().values()
-        shown = model.preview(batch)["samples"][served.output]
+        shown = model.preview(batch)["samples"].columns[served.output]
         np.testing.assert_allclose(served.network(sources, training=False), shown[: len(sources)], atol=1e-5)
 
     def test_the_average_follows_the_weights(self):

@@ -23,7 +23,8 @@ from keras_gen.engine.checkpoints import Checkpoints, Progress
 from keras_gen.engine.config import Setup
 from keras_gen.engine.event_files import sizes
 from keras_gen.engine.strategy import any_worker, several_workers
-from keras_gen.visual.sheets import sheet, write_film, write_sheet
+from keras_gen.visual.sheets import write_film, write_sheet
+from keras_gen.visual.views import Histogram, Scalar, View
 
 _WARM = 2  # steps of a process that compile and fill caches: they are not profiled
 _LINE_EVERY = 10.0  # seconds between two lines about the losses, where there is no terminal
@@ -215,7 +216,7 @@ class Preview(StepCallback):
         *,
         every: int,
         end: int,
-        views: Callable[[bool], Mapping[str, Any]] | None = None,
+        views: Callable[[bool], Mapping[str, View]] | None = None,
     ) -> None:
         """Args:
         progress: of the run.
@@ -250,17 +251,16 @@ class Preview(StepCallback):
                 self._show_film()
         self.progress.drawn = step
 
-    def _show(self, title: str, shown: Any) -> None:
-        if isinstance(shown, Mapping):
-            shown = sheet({name: np.asarray(images) for name, images in shown.items()})
-        values = np.asarray(shown)
-        if values.ndim == 3:
-            tf.summary.image(title, values[None])
-            write_sheet(self._folder, title, self.progress.step, values, self.progress.health.verdicts)
-        elif values.ndim == 1:
-            tf.summary.histogram(title, values)
-        else:
-            tf.summary.scalar(title, values)
+    def _show(self, title: str, view: View) -> None:
+        match view:
+            case Histogram():
+                tf.summary.histogram(title, view.values, description=view.description)
+            case Scalar():
+                tf.summary.scalar(title, view.value, description=view.description)
+            case _:
+                picture = view.draw()
+                tf.summary.image(title, picture[None], description=view.description)
+                write_sheet(self._folder, title, self.progress.step, picture, self.progress.health.verdicts)
 
     def _show_film(self) -> None:
         """The film of the sheets; TensorBoard hands a browser any file that it can show, also one that moves."""

@@ -19,6 +19,7 @@ from keras_gen.diagnostics.gan_health import Health
 from keras_gen.engine.strategy import several_workers
 from keras_gen.export.rewrite import in_keras_layers
 from keras_gen.visual.latent_space import LatentSpace
+from keras_gen.visual.views import View
 
 Values: TypeAlias = dict[str, tf.Tensor]
 Objective: TypeAlias = Callable[[Any], tuple[Values, Values] | tuple[Values, Values, Values]]
@@ -441,12 +442,10 @@ class GenerativeModel(keras.Model):
         """One optimizer for each player, with the paper's settings; `learning_rate` is a number or a schedule."""
         raise NotImplementedError
 
-    def preview(self, batch: Any) -> dict[str, Any]:
+    def preview(self, batch: Any) -> dict[str, View]:
         """What TensorBoard shows of a batch of validation data, by title; samples/ has the pictures too.
 
-        A mapping, title -> images (n, h, w, channels) in [-1, 1], is a sheet (`visual.sheets.sheet`); an array
-        (height, width, 3) uint8 a picture as it is; one of shape (n,) a histogram of its values; a number a scalar. A
-        slash in a title groups: "latents/active_units".
+        A slash in a title groups: "latents/active_units".
         """
         raise NotImplementedError
 

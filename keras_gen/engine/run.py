@@ -19,7 +19,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from keras_gen.engine import callbacks as on
@@ -275,7 +274,7 @@ class Run:
         space = model.latent_space()
         if space is None or not self.chief:
             return None
-        images, labels = (np.asarray(part) for part in batch)
+        images, labels = space.examples(batch)
         size, limit = self.setup.run.batch_size, how_many(*images.shape[2:])
 
         def shown(last: bool) -> Mapping[str, Any]:

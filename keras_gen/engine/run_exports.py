@@ -75,7 +75,7 @@ def write_exports(
         report["versions"] = versions()
         write_json(folder / REPORT_FILE, report)
     if plan.runs:
-        publish(report, pictures, folder)
+        publish(report, pictures, folder, labels=getattr(data, "labels", 0))
     return lines(report["export"])
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from keras_gen.errors import UserError
 from keras_gen.files import write
-from keras_gen.visual.sheets import png_bytes, sheet, to_rgb
+from keras_gen.visual.sheets import ClassScores, png_bytes, sheet, to_rgb
 
 _ROWS, _CELL = 8, 512  # pairs on a sheet, and the largest side of a cell [pixels]
 
@@ -27,6 +27,7 @@ class Drawings:
         *,
         sheets: tuple[str, str] | None,
         overwrite: bool,
+        labels: int = 0,
     ) -> None:
         """Check every place; nothing is written yet.
 
@@ -36,10 +37,12 @@ class Drawings:
             inputs: files that must stay as they are.
             sheets: titles of source and drawing, to show them side by side too, eight pairs on a sheet; None: no.
             overwrite: replace what has the same names.
+            labels: label ids of which a source has a map each; 0 for pictures.
 
         Raises:
             UserError: if `folder` is a file, a place is an input, or holds a file that may not be replaced.
         """
+        self._labels = labels
         pages = range(1, 1 + math.ceil(len(stems) / _ROWS)) if sheets else ()
         names = [*(f"{stem}.png" for stem in stems), *(f"sheets/{page:03d}.png" for page in pages)]
         free = free_places(folder, names, inputs, overwrite=overwrite)
@@ -65,7 +68,8 @@ class Drawings:
         if not self._left:
             return
         self._left -= 1
-        self._page.append(tuple(_cell(image) for image in (source, picture / np.float32(127.5) - 1)))
+        shown = to_rgb(ClassScores(source[None]) if self._labels else source[None])[0]
+        self._page.append((_cell(shown), _cell(to_rgb(picture[None] / np.float32(127.5) - 1)[0])))
         if len(self._page) == _ROWS or not self._left:
             side = max(max(cell.size) for pair in self._page for cell in pair)
             columns = zip(self._titles, zip(*self._page, strict=True), strict=True)
@@ -107,9 +111,9 @@ def free_places(folder: Path, names: Sequence[str], inputs: Sequence[Path], *, o
     return places
 
 
-def _cell(image: np.ndarray) -> Image.Image:
-    """An image in [-1, 1] as a person sees it, reduced to `_CELL` pixels at most."""
-    picture = Image.fromarray(to_rgb(image[np.newaxis])[0])
+def _cell(pixels: np.ndarray) -> Image.Image:
+    """A picture, uint8 (height, width, 3), reduced to `_CELL` pixels at most."""
+    picture = Image.fromarray(pixels)
     picture.thumbnail((_CELL, _CELL), Image.Resampling.LANCZOS)
     return picture
 

@@ -27,6 +27,7 @@ from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.networks.autoencoders import Layout, decoder, encoder
 from keras_gen.ops import reconstruction
 from keras_gen.visual.latent_space import LatentSpace
+from keras_gen.visual.views import Sheet, View
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,10 +120,10 @@ class Autoencoder(GenerativeModel):
             decode=lambda latents, labels: self.decode(latents),
         )
 
-    def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, Any]:
+    def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, View]:
         """original | reconstruction."""
         images, _ = batch
-        return {"samples": {"original": images, "reconstruction": self.reconstruct(images)}}
+        return {"samples": Sheet({"original": images, "reconstruction": self.reconstruct(images)})}
 
     def serving(self) -> dict[str, Served]:
         """The whole, the encoder and the decoder."""

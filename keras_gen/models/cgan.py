@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, Literal
+from typing import Literal
 
 import keras
 import tensorflow as tf
@@ -30,6 +30,7 @@ from keras_gen.models.gan import GAN, Adversarial
 from keras_gen.networks import gan as networks
 from keras_gen.ops.conditioning import conditioned
 from keras_gen.ops.latents import latent_vectors
+from keras_gen.visual.views import Sheet, View
 
 _ROWS = 8  # noise vectors on the sheet of classes
 
@@ -91,14 +92,16 @@ class Conditional(GAN):
             labels = tf.fill((count,), label)
         return self.draw(self.generator_inputs(latent_vectors(count, self.config.latent_dim, seed, truncation), labels))
 
-    def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, Any]:
+    def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, View]:
         """As of the GAN, and a column for each class, in whose rows the noise is the same."""
         if self.of_points:
             return super().preview(batch)
         noise = latent_vectors(_ROWS, self.config.latent_dim, seed=0)
         classes = range(self.config.num_classes)
         drawn = {str(label): self.draw(self.generator_inputs(noise, tf.fill((_ROWS,), label))) for label in classes}
-        return super().preview(batch) | {"classes": drawn}
+        return super().preview(batch) | {
+            "classes": Sheet(drawn, "A column for each class; the noise is the same within a row.")
+        }
 
     def serving(self) -> dict[str, Served]:
         """As of the GAN; what the generator takes ends with the class."""

@@ -31,6 +31,7 @@ from keras_gen.networks.autoencoders import decoder, encoder
 from keras_gen.ops.conditioning import conditioned
 from keras_gen.ops.latents import latent_vectors
 from keras_gen.visual.latent_space import LatentSpace
+from keras_gen.visual.views import Sheet, View
 
 _ROWS = 4  # latent vectors on the sheet of classes
 
@@ -89,12 +90,15 @@ class CVAE(vae.VAE):
             labels = tf.fill((count,), label)
         return self.decode(latent_vectors(count, self.config.latent_dim, seed, truncation), labels)
 
-    def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, Any]:
+    def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, View]:
         """original | reconstruction, and a column for each class, in whose rows the latent vector is the same."""
         latents = latent_vectors(_ROWS, self.config.latent_dim, seed=0)
         classes = range(self.config.num_classes)
         drawn = {str(label): self.decode(latents, tf.fill((_ROWS,), label)) for label in classes}
-        return {"samples": super().preview(batch)["samples"], "classes": drawn}
+        return {
+            "samples": super().preview(batch)["samples"],
+            "classes": Sheet(drawn, "A column for each class; the latent vector is the same within a row."),
+        }
 
     def latent_space(self) -> LatentSpace:
         """As of the VAE, given the label."""

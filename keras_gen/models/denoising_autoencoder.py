@@ -30,6 +30,7 @@ from keras_gen.flags import Hidden, non_negative, positive
 from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.layers.fast.convolutions import FastConv2D, FastConv2DTranspose
 from keras_gen.ops import reconstruction
+from keras_gen.visual.views import Sheet, View
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,10 +131,10 @@ class DenoisingAutoencoder(GenerativeModel):
         """The clean images: (batch, S, S, channels) in [-1, 1], float32."""
         return tf.clip_by_value(self.inference("denoiser")(noisy, training=False), -1.0, 1.0)
 
-    def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, Any]:
+    def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, View]:
         """original | input | reconstruction."""
         noisy, clean = batch
-        return {"samples": {"original": clean, "input": noisy, "reconstruction": self.denoise(noisy)}}
+        return {"samples": Sheet({"original": clean, "input": noisy, "reconstruction": self.denoise(noisy)})}
 
     def serving(self) -> dict[str, Served]:
         """The network, clipped."""

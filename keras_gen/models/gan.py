@@ -39,6 +39,7 @@ from keras_gen.ops.divergences import energy_score
 from keras_gen.ops.latents import latent_vectors, seeded_vectors, vectors_of
 from keras_gen.ops.penalties import geometric_penalty
 from keras_gen.visual.plots import plane
+from keras_gen.visual.views import Histogram, Picture, Sheet, View
 
 _SAMPLES = 64  # pictures of fixed noise that previews show and validation compares with
 _POINTS = 2500  # where an image is a point of a plane, which says nothing alone
@@ -376,21 +377,26 @@ class GAN(GenerativeModel):
         """The energy score of 64 pictures, always of the same noise, at each validation image, (batch,)."""
         return {"energy_score": energy_score(batch[0], self.draw(self.fixed_latents()))}
 
-    def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, Any]:
+    def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, View]:
         """Pictures of the seeds 0 to 63, so that a step's sheet shows what became of each of the sheet before, and how
         the discriminator's logits are spread. Points: their density beside the data's, with lines of equal logits.
         """
         images, labels = batch
         drawn = self.draw(self.fixed_latents(self.preview_examples))
         said = {"real": self._logits(images, labels), "fake": self._logits(drawn, self._labels(len(drawn)))}
-        shown = {f"logits/{name}": np.ravel(logits) for name, logits in said.items()}
+        shown = {
+            f"logits/{name}": Histogram(
+                logits, f"The discriminator's logits of {name} images; 0 is undecided, higher is more real."
+            )
+            for name, logits in said.items()
+        }
         if not self.of_points:
-            return {"samples": {"images": drawn}, **shown}
+            return {"samples": Sheet({"images": drawn}, "Images of the same latent vectors at every preview."), **shown}
 
         def levels(points: np.ndarray) -> tf.Tensor:
             return self._logits(tf.convert_to_tensor(points), self._labels(len(points)))
 
-        return {"samples": plane({"real": images, "generated": drawn}, levels=levels), **shown}
+        return {"samples": Picture(plane({"real": images, "generated": drawn}, levels=levels)), **shown}
 
     def _logits(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         """(batch,), with 0 for what counts as real as well as generated."""

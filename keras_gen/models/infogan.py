@@ -40,6 +40,7 @@ from keras_gen.networks.normalisation import AnyNorm, normalisation
 from keras_gen.ops.information import categorical_information, normal_information
 from keras_gen.ops.latents import latent_vectors, vectors_of
 from keras_gen.visual.sheets import grid
+from keras_gen.visual.views import Picture, View
 
 _REACH, _POSITIONS = 2.0, 9  # of the traversals: how far from 0 they go (paper, figure 2), and pictures of each
 _MOST = 10  # categories on a traversal
@@ -134,7 +135,7 @@ class InfoGAN(Conditional):
         loss, terms = super().generator_loss(real, fake)
         return loss - self.config.information_weight * self.information(fake)["information"], terms
 
-    def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, Any]:
+    def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, View]:
         """As of a GAN of classes, of which each is a category here, and what each continuous code does to them."""
         config = self.config
         if self.of_points:
@@ -148,12 +149,13 @@ class InfoGAN(Conditional):
             places = noise.copy()
             places[:, :, code] = positions
             drawn = self.draw(self.generator_inputs(tf.reshape(places, (-1, config.latent_dim)), tf.constant(labels)))
-            traversals[f"code_{code}"] = grid(
+            table = grid(
                 np.reshape(drawn, (shown, _POSITIONS, *config.shape)),
                 [f"category {label}" for label in range(shown)],
                 [f"{position:g}" for position in positions],
                 corner=f"continuous code {code}",
             )
+            traversals[f"code_{code}"] = Picture(table, f"What continuous code {code} does to each category.")
         return super().preview(batch) | traversals
 
     def health(self) -> Health:

@@ -32,6 +32,8 @@ from keras_gen.networks.patchgan import Patch, patchgan, smallest_image
 from keras_gen.networks.unet import levels_of, unet
 from keras_gen.ops import adversarial, reconstruction
 from keras_gen.ops.penalties import gradient_penalty
+from keras_gen.visual.sheets import ClassScores
+from keras_gen.visual.views import Sheet, View
 
 DiscriminatorNorm = Literal["same", "instance", "batch", "none", "spectral"]
 
@@ -71,6 +73,7 @@ class Config:
     """Weight of the gradient penalty of wgangp [1]; 10 in Gulrajani et al. 2017."""
     beta_1: float = 0.5
     """Decay of Adam's first moment [0, 1); 0.5 in the paper."""
+    labels: Hidden[int] = 0
     source_channels: Hidden[int] = 3
     target_channels: Hidden[int] = 3
 
@@ -223,17 +226,20 @@ class Pix2Pix(GenerativeModel):
         """Draw the targets of `source`: (batch, S, S, channels) in [-1, 1], float32."""
         return self.inference("generator")(source, training=False)
 
-    def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, Any]:
+    def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, View]:
         """source | generated | target, and the probability of "real" for each patch of generated and target."""
         source, target = batch
         fake = self.translate(source)
-        shown: dict[str, Any] = {"samples": {"source": source, "generated": fake, "target": target}}
+        seen = ClassScores(source) if self.config.labels else source
+        shown: dict[str, View] = {"samples": Sheet({"source": seen, "generated": fake, "target": target})}
         if self.adversarial and self.config.gan_loss != "wgangp":
             maps = {
                 f"of {name}": 2.0 * tf.sigmoid(tf.cast(self.discriminate(source, image, False), tf.float32)) - 1.0
                 for name, image in (("generated", fake), ("target", target))
             }
-            shown["discriminator_patches"] = maps
+            shown["discriminator_patches"] = Sheet(
+                maps, "Probability of real for each patch: white is real, black fake."
+            )
         return shown
 
     def health(self) -> Health | None:

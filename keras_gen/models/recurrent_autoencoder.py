@@ -36,6 +36,7 @@ from keras_gen.flags import Hidden, positive
 from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.layers.standardisation import InverseStandardisation, Standardisation
 from keras_gen.ops.sequences import mean_over_steps, squared_errors
+from keras_gen.visual.views import Curves, View
 
 _CELLS = {"lstm": layers.LSTM, "gru": layers.GRU}
 _STATES = {"lstm": 2, "gru": 1}  # vectors that a cell carries from step to step
@@ -137,10 +138,10 @@ class RecurrentAutoencoder(GenerativeModel):
         """Through the vector and back: (batch, length, features) in the data's units, finite beyond the end too."""
         return self.inference("decoder")(self.inference("encoder")(sequences, training=False), training=False)
 
-    def preview(self, batch: tuple[tf.Tensor]) -> dict[str, Any]:
+    def preview(self, batch: tuple[tf.Tensor]) -> dict[str, View]:
         """original and reconstruction."""
         (sequences,) = batch
-        return {"samples": {"original": sequences, "reconstruction": self.reconstruct(sequences)}}
+        return {"samples": Curves({"original": sequences, "reconstruction": self.reconstruct(sequences)})}
 
     def serving(self) -> dict[str, Served]:
         """The whole, the encoder and the decoder."""

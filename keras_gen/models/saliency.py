@@ -29,6 +29,7 @@ from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.networks.normalisation import Norm
 from keras_gen.networks.unet import levels_of, unet
 from keras_gen.ops import saliency
+from keras_gen.visual.views import Sheet, View
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,10 +142,10 @@ class Saliency(GenerativeModel):
         """The maps of pictures: (batch, S, S, channels) -> (batch, S, S, 1) in [-1, 1], float32."""
         return _map(self.inference("network")(picture, training=False))
 
-    def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, Any]:
+    def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, View]:
         """source | saliency | target."""
         picture, target = batch
-        return {"samples": {"source": picture, "saliency": self.translate(picture), "target": target}}
+        return {"samples": Sheet({"source": picture, "saliency": self.translate(picture), "target": target})}
 
     def serving(self) -> dict[str, Served]:
         """The network and the range of maps."""

@@ -37,7 +37,7 @@ from __future__ import annotations
 
 import dataclasses
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import keras
 import tensorflow as tf
@@ -54,6 +54,7 @@ from keras_gen.ops import adversarial
 from keras_gen.ops.information import imbalance, mean_entropy
 from keras_gen.ops.latents import vectors_of
 from keras_gen.ops.penalties import consistency_penalty
+from keras_gen.visual.views import View
 
 
 @dataclasses.dataclass(frozen=True)
@@ -216,7 +217,7 @@ class SGAN(GAN):
         images, labels = batch[:2]
         return super().validate((images, labels)) | {"error": _errors(self.classify(images), labels)}
 
-    def preview(self, batch: tuple[tf.Tensor, ...]) -> dict[str, Any]:
+    def preview(self, batch: tuple[tf.Tensor, ...]) -> dict[str, View]:
         """As of the GAN."""
         return super().preview(batch[:2])
 

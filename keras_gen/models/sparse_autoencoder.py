@@ -22,7 +22,7 @@ Departures from the papers: units of the l1 code are rectified; the distance is 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import keras
 import tensorflow as tf
@@ -34,6 +34,7 @@ from keras_gen.flags import non_negative
 from keras_gen.models import autoencoder
 from keras_gen.networks.autoencoders import Architecture
 from keras_gen.ops.divergences import kl_bernoulli, kl_bernoulli_slope
+from keras_gen.visual.views import Histogram, Sheet, View
 
 _FEATURES = 54  # on a sheet
 _ACTIVE = {"kl": 0.1, "l1": 0.0}  # activity above which a unit counts as active
@@ -124,12 +125,15 @@ class SparseAutoencoder(autoencoder.Autoencoder):
             "mean_activity": tf.reduce_mean(latents, axis=1),
         }
 
-    def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, Any]:
+    def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, View]:
         """original | reconstruction, what units draw, and the histogram of activities."""
         latents = self.encode(batch[0])
         return super().preview(batch) | {
-            "features": {f"features of units 0 to {_FEATURES - 1}": self.features(latents)[:_FEATURES]},
-            "latents/activities": tf.reshape(latents, (-1,)),
+            "features": Sheet(
+                {f"features of units 0 to {_FEATURES - 1}": self.features(latents)[:_FEATURES]},
+                "What each unit adds to a picture when it goes from 0 to 1.",
+            ),
+            "latents/activities": Histogram(latents, "Activities of all units for the images of the preview."),
         }
 
     def features(self, latents: tf.Tensor) -> tf.Tensor:

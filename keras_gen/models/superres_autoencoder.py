@@ -29,6 +29,7 @@ from keras_gen.flags import Hidden, positive
 from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.layers.fast.convolutions import FastConv2D, FastConv2DTranspose
 from keras_gen.ops import reconstruction
+from keras_gen.visual.views import Sheet, View
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,10 +124,10 @@ class SuperresAutoencoder(GenerativeModel):
         """Enlarged pictures, sharpened: (batch, S, S, channels) in [-1, 1], float32."""
         return tf.clip_by_value(self.inference("red_net")(enlarged, training=False), -1.0, 1.0)
 
-    def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, Any]:
+    def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, View]:
         """bicubic | sharpened | original."""
         enlarged, sharp = batch
-        return {"samples": {"bicubic": enlarged, "sharpened": self.translate(enlarged), "original": sharp}}
+        return {"samples": Sheet({"bicubic": enlarged, "sharpened": self.translate(enlarged), "original": sharp})}
 
     def serving(self) -> dict[str, Served]:
         """The network, clipped."""

@@ -32,6 +32,7 @@ from keras_gen.ops.divergences import kl_to_standard_normal, log_mean_exp, log_n
 from keras_gen.ops.latents import latent_vectors, vectors_of
 from keras_gen.ops.likelihoods import Likelihood, log_likelihood, parameters_per_channel, picture
 from keras_gen.visual.latent_space import LatentSpace
+from keras_gen.visual.views import Sheet, View
 
 _SAMPLES = 32  # pictures from the prior on a sheet
 
@@ -239,12 +240,14 @@ class VAE(GenerativeModel):
         """Pictures of latent vectors from N(0, 1), the same for the same seed; see `ops.latents.truncated`."""
         return self.decode(latent_vectors(count, self.config.latent_dim, seed, truncation))
 
-    def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, Any]:
+    def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, View]:
         """original | reconstruction, and samples from the prior."""
         images, labels = batch
         return {
-            "samples": {"original": images, "reconstruction": self.reconstruct(images, labels)},
-            "prior": {"from the prior": self.generate(_SAMPLES)},
+            "samples": Sheet({"original": images, "reconstruction": self.reconstruct(images, labels)}),
+            "prior": Sheet(
+                {"from the prior": self.generate(_SAMPLES)}, "Images decoded from vectors that the prior draws."
+            ),
         }
 
     def latent_space(self) -> LatentSpace:

@@ -33,6 +33,7 @@ from keras_gen.layers.fast.convolutions import FastConv2D, FastConv2DTranspose
 from keras_gen.layers.quantisation import VectorQuantiser
 from keras_gen.networks.pixelcnn import pixelcnn
 from keras_gen.ops import autoregressive, reconstruction
+from keras_gen.visual.views import Sheet, View
 
 _SAMPLES = 32  # pictures from the prior on a sheet
 _LARGEST = 8  # side of the map of codes that `levels` of 0 stops at
@@ -188,12 +189,14 @@ class VQVAE(GenerativeModel):
         side = self.config.sizes[-1]
         return self.decode(autoregressive.sample(self.inference("prior"), (count, side, side), seed))
 
-    def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, Any]:
+    def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, View]:
         """original | reconstruction, and samples from the prior."""
         images, _ = batch
         return {
-            "samples": {"original": images, "reconstruction": self.reconstruct(images)},
-            "prior": {"from the prior": self.generate(_SAMPLES)},
+            "samples": Sheet({"original": images, "reconstruction": self.reconstruct(images)}),
+            "prior": Sheet(
+                {"from the prior": self.generate(_SAMPLES)}, "Images decoded from codes that the prior draws."
+            ),
         }
 
     def serving(self) -> dict[str, Served]:

@@ -18,14 +18,15 @@ from keras_gen.files import write
 from keras_gen.visual.latent_views import Codes
 from keras_gen.visual.plots import points
 from keras_gen.visual.sheets import png_bytes
+from keras_gen.visual.views import Picture
 
 _PERPLEXITY = 30.0
 _FEWEST = 10  # examples of which neighbourhoods say something
 _FOLDER = "projector"
 
 
-def maps(codes: Codes, classes: Sequence[str]) -> dict[str, np.ndarray]:
-    """Charts of the examples on a plane, uint8 (height, width, 3) by title.
+def maps(codes: Codes, classes: Sequence[str]) -> dict[str, Picture]:
+    """Charts of the examples on a plane, by title.
 
     "plane" is the two units as they are, where there are two; "pca" the two directions of most variance and "tsne" a
     plane that keeps neighbours together, where there are more. The same vectors give the same charts.
@@ -40,24 +41,29 @@ def maps(codes: Codes, classes: Sequence[str]) -> dict[str, np.ndarray]:
         return {}
     if size == 2:
         title = f"{count} validation images in the latent space"
-        return {"plane": points(vectors, codes.labels, classes, title=title, axes=("unit 0", "unit 1"))}
+        chart = points(vectors, codes.labels, classes, title=title, axes=("unit 0", "unit 1"))
+        return {"plane": Picture(chart, "Where the validation images lie in the latent space.")}
     places, shares = principal_components(vectors, 2)
+    chart = points(
+        places,
+        codes.labels,
+        classes,
+        title=f"PCA of {size} latent units, {count} validation images",
+        axes=tuple(f"component {n + 1}, {share:.0%} of the variance" for n, share in enumerate(shares)),
+    )
     shown = {
-        "pca": points(
-            places,
-            codes.labels,
-            classes,
-            title=f"PCA of {size} latent units, {count} validation images",
-            axes=tuple(f"component {n + 1}, {share:.0%} of the variance" for n, share in enumerate(shares)),
-        )
+        "pca": Picture(chart, "The two directions of the latent space in which the validation images differ most.")
     }
     if count >= _FEWEST:
-        shown["tsne"] = points(
+        chart = points(
             tsne(vectors),
             codes.labels,
             classes,
             title=f"t-SNE of {size} latent units, {count} validation images",
             axes=("", ""),
+        )
+        shown["tsne"] = Picture(
+            chart, "The validation images on a plane that keeps neighbours together; axes have no unit."
         )
     return shown
 

@@ -12,7 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen.files import write
-from keras_gen.visual.sheets import png_bytes, sheet
+from keras_gen.visual.plots import curves
+from keras_gen.visual.sheets import ClassScores, png_bytes, sheet
 
 PAGE_FILE = "report.html"
 _GAIN = 8  # by which differences are enlarged to be seen
@@ -32,16 +33,19 @@ def lines(export: Mapping[str, Any]) -> list[str]:
     return [line.rstrip() for line in table] + [f"  {sentence}" for sentence in _sentences(export)]
 
 
-def publish(report: Mapping[str, Any], pictures: Mapping[str, Mapping[str, np.ndarray]], folder: Path) -> None:
+def publish(
+    report: Mapping[str, Any], pictures: Mapping[str, Mapping[str, np.ndarray]], folder: Path, *, labels: int = 0
+) -> None:
     """Write report.html, and text and images to logs/ for TensorBoard.
 
     Args:
         report: the content of report.json, with `export`.
-        pictures: key -> title -> what `visual.sheets.sheet` takes; "network" is what the others should be.
+        pictures: key -> title -> images or sequences; "network" is what the others should be.
         folder: where they go.
+        labels: label ids of which "source" has a map each; 0 for pictures.
     """
     export, checkpoint = report["export"], report.get("exported_checkpoint", {})
-    sheets = {key: (sheet(drawn), sheet(_differences(drawn))) for key, drawn in pictures.items()}
+    sheets = {key: (_shown(drawn, labels), _shown(_differences(drawn))) for key, drawn in pictures.items()}
     write(folder / PAGE_FILE, _page(folder.resolve().name, export, checkpoint, sheets))
     header, *rows = _rows(export)
     table = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
@@ -55,8 +59,14 @@ def publish(report: Mapping[str, Any], pictures: Mapping[str, Mapping[str, np.nd
                 tf.summary.image(f"exports/{key}, {title}", picture[None], step)
 
 
+def _shown(columns: Mapping[str, np.ndarray], labels: int = 0) -> np.ndarray:
+    if next(iter(columns.values())).ndim == 3:
+        return curves(columns)
+    return sheet({title: ClassScores(x) if labels and title == "source" else x for title, x in columns.items()})
+
+
 def _differences(drawn: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """For each variant, its distance from the network enlarged: black is none, in units that `sheet` takes."""
+    """For each variant, its distance from the network enlarged: black is none, in units of a sheet's images."""
     network = drawn["network"]
     distances = {
         title: _GAIN * np.abs(values - network) for title, values in drawn.items() if title not in ("source", "network")

@@ -12,9 +12,15 @@ import tensorflow as tf
 _BATCH = 256  # examples that go through a network at a time
 
 
+def images_and_labels(batch: tuple[Any, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """The two arrays of a batch of single images with their labels."""
+    images, labels = batch
+    return np.asarray(images), np.asarray(labels)
+
+
 @dataclasses.dataclass(frozen=True)
 class LatentSpace:
-    """The latent vectors of a family that trains on single images with labels, and the way there and back.
+    """The latent vectors of a family, and the way there from images with labels and back.
 
     Attributes:
         size: units of a vector.
@@ -23,6 +29,8 @@ class LatentSpace:
         divergence: (images, labels) -> KL divergence of each unit from N(0, 1), (n, size) [nats]; None where nothing
             makes the vectors normal. Units are ordered by it, and the views go over N(0, 1) instead of over what is
             observed.
+        conditional: whether encoder and decoder need the label.
+        examples: a batch of the family's data -> its images and their int labels (n,), -1 where there are none.
     """
 
     size: int
@@ -30,6 +38,7 @@ class LatentSpace:
     decode: Callable[[Any, Any], Any]
     divergence: Callable[[Any, Any], Any] | None = None
     conditional: bool = False
+    examples: Callable[[Any], tuple[np.ndarray, np.ndarray]] = images_and_labels
 
     def vectors(self, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """`encode` of many: float32 (n, size)."""

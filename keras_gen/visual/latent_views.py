@@ -19,6 +19,7 @@ from keras_gen.ops.divergences import active_units
 from keras_gen.visual.latent_space import LatentSpace
 from keras_gen.visual.plots import bars
 from keras_gen.visual.sheets import grid, to_rgb
+from keras_gen.visual.views import Histogram, Picture, Scalar, View
 
 _THUMBNAIL = 32  # pixels, largest side of an example's picture among the codes
 _VALUES, _FEWEST, _MOST = 2**24, 100, 1000  # of images that are encoded for statistics: values in all, and images
@@ -74,11 +75,11 @@ def how_many(image_size: int, channels: int) -> int:
     return int(np.clip(_VALUES // (image_size**2 * channels), _FEWEST, _MOST))
 
 
-def encode_dataset(space: LatentSpace, batches: Iterable[tuple[Any, Any]]) -> Codes:
-    """Encode examples: batches of (images, int labels)."""
+def encode_dataset(space: LatentSpace, batches: Iterable[Any]) -> Codes:
+    """Encode examples: batches of which `space.examples` makes images and labels."""
     vectors, labels, thumbnails, divergences = [], [], [], []
     for batch in batches:
-        images, numbers = (np.asarray(part) for part in batch)
+        images, numbers = space.examples(batch)
         vectors.append(space.vectors(images, numbers))
         labels.append(numbers)
         thumbnails += [_thumbnail(image) for image in to_rgb(images)]
@@ -129,7 +130,7 @@ def spherical(start: np.ndarray, end: np.ndarray, shares: np.ndarray) -> np.ndar
 # -- views ---------------------------------------------------------------------------------------------------------
 
 
-def views(space: LatentSpace, codes: Codes, images: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+def views(space: LatentSpace, codes: Codes, images: np.ndarray, labels: np.ndarray) -> dict[str, View]:
     """What a preview shows of a latent space, by title (see `GenerativeModel.preview`).
 
     Args:
@@ -138,17 +139,23 @@ def views(space: LatentSpace, codes: Codes, images: np.ndarray, labels: np.ndarr
         images: of the preview, which the traversals start from and the interpolations join.
         labels: of the same.
     """
-    shown: dict[str, Any] = {}
+    shown: dict[str, View] = {}
     if space.size in _PLANE_OF:
-        shown["manifold"] = _manifold(space, codes, labels[0])
-    shown["traversals"] = _traversals(space, codes, images[0], labels[0])
+        shown["manifold"] = Picture(_manifold(space, codes, labels[0]), "The plane of the two units that carry most.")
+    traversals = _traversals(space, codes, images[0], labels[0])
+    shown["traversals"] = Picture(traversals, "One image, of which one latent unit changes in each row.")
     if len(images) > 1:
-        shown["interpolation"] = _interpolation(space, images, labels)
-    name = "standard deviation" if codes.divergence is None else "kl"
-    shown[f"latents/{name.replace(' ', '_')}"] = codes.weight
-    if codes.divergence is not None:
-        shown["latents/active_units"] = codes.active.sum()
-    shown["units"] = _units(codes)
+        interpolation = _interpolation(space, images, labels)
+        shown["interpolation"] = Picture(interpolation, "Paths in the latent space from one image to another.")
+    if codes.divergence is None:
+        about = "Standard deviation of each latent unit over the validation images."
+        shown["latents/standard_deviation"] = Histogram(codes.weight, about)
+    else:
+        about = "KL divergence of each latent unit from the prior [nats], mean over the validation images."
+        shown["latents/kl"] = Histogram(codes.weight, about)
+        about = "Latent units that tell the validation images apart."
+        shown["latents/active_units"] = Scalar(codes.active.sum(), about)
+    shown["units"] = Picture(_units(codes), "What each latent unit carries, the most first.")
     return shown
 
 

@@ -6,6 +6,7 @@ import html
 import io
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from keras_gen.files import write
-from keras_gen.visual.plots import curves
 
 _GAP, _HEAD = 4, 18  # pixels between cells, and above them for the titles
 _THIN, _LINE = 2, 14  # pixels between the cells of a table, and of a line of its titles
@@ -23,15 +23,38 @@ _FRAMES, _FILM_SIDE = 60, 640  # of a film: frames at the most, and pixels of it
 _FRAME_MS, _END_MS = 150, 2000  # time of a frame, and of the last one
 
 
-def to_rgb(images: np.ndarray) -> np.ndarray:
-    """Images as a person sees them: (n, h, w, channels) float in [-1, 1] -> (n, h, w, 3) uint8.
+@dataclass(frozen=True)
+class ClassScores:
+    """Scores of the classes of each pixel, of which a person is shown the largest one's colour.
 
-    One channel is grey, two or more than four are class scores (the largest one's colour), a fourth is alpha, on white.
+    Attributes:
+        scores: (n, h, w, classes), of any range; a one-hot map of label ids is one of them.
     """
+
+    scores: Any
+
+    def colours(self) -> np.ndarray:
+        """(n, h, w, 3) uint8."""
+        scores = np.asarray(self.scores)
+        return _class_colours(scores.shape[-1])[scores.argmax(-1)]
+
+
+def to_rgb(images: np.ndarray | ClassScores) -> np.ndarray:
+    """Images as a person sees them, (n, h, w, 3) uint8.
+
+    Args:
+        images: (n, h, w, channels) float in [-1, 1]: 1 channel is grey, 3 are RGB, 4 are RGB and alpha, which is laid
+            on white; or class scores.
+
+    Raises:
+        ValueError: if there is another number of channels.
+    """
+    if isinstance(images, ClassScores):
+        return images.colours()
     images = np.asarray(images, np.float32)
     channels = images.shape[-1]
-    if channels == 2 or channels > 4:
-        return _class_colours(channels)[images.argmax(-1)]
+    if channels not in (1, 3, 4):
+        raise ValueError(f"images have 1, 3 or 4 channels, not {channels}; maps of classes are `ClassScores`.")
     unit = np.clip(images * 0.5 + 0.5, 0.0, 1.0)
     if channels == 4:
         unit = unit[..., :3] * unit[..., 3:] + 1.0 - unit[..., 3:]
@@ -45,23 +68,18 @@ def _class_colours(count: int) -> np.ndarray:
     return np.asarray(Image.fromarray(hsv.astype(np.uint8)[None], "HSV").convert("RGB"))[0]
 
 
-def sheet(columns: Mapping[str, np.ndarray], smallest: int = 128) -> np.ndarray:
+def sheet(columns: Mapping[str, np.ndarray | ClassScores], smallest: int = 128) -> np.ndarray:
     """One picture of images side by side, a row for each example and a titled column for each kind.
-
-    Sequences become plots instead, one for each example, with a curve for each kind (`plots.curves`).
 
     From five examples on, blocks of columns stand beside each other, so that the sheet is about as wide as it is high.
 
     Args:
-        columns: title -> images (n, h, w, channels) in [-1, 1], or sequences (n, length, features); all with the same
-            n.
+        columns: title -> images (n, h, w, channels) in [-1, 1], or class scores; all with the same n.
         smallest: cells below this side are enlarged by a whole factor, without smoothing.
 
     Returns:
         The sheet, uint8 (height, width, 3).
     """
-    if next(iter(columns.values())).ndim == 3:
-        return curves(columns)
     drawn = {title: to_rgb(images) for title, images in columns.items()}
     count = min(len(images) for images in drawn.values())
     side = max(max(images.shape[1:3]) for images in drawn.values())

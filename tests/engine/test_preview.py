@@ -8,6 +8,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from keras_gen.engine.callbacks import Preview
 from keras_gen.engine.checkpoints import Progress
 from keras_gen.engine.model import GenerativeModel
+from keras_gen.visual.views import Histogram, Picture, Scalar, Sheet
 
 
 class Showing(GenerativeModel):
@@ -17,10 +18,10 @@ class Showing(GenerativeModel):
 
     def preview(self, batch):
         return {
-            "samples": {"original": batch},
-            "stripes": np.stack([np.eye(5, 7, dtype=np.uint8) * 255] * 3, axis=-1),
-            "units/values": tf.reshape(batch, (-1,)),
-            "units/share": tf.constant(0.25),
+            "samples": Sheet({"original": batch}),
+            "stripes": Picture(np.stack([np.eye(5, 7, dtype=np.uint8) * 255] * 3, axis=-1), "Stripes."),
+            "units/values": Histogram(batch, "Values."),
+            "units/share": Scalar(tf.constant(0.25), "A share."),
         }
 
 
@@ -41,6 +42,13 @@ def test_each_kind_is_shown_as_what_it_is(tmp_path):
         "units/values": "histograms",
         "units/share": "scalars",
     }
+    abouts = {tag: events.SummaryMetadata(tag).summary_description for tag in kinds}
+    assert abouts == {
+        "samples": "The same validation examples at every preview.",
+        "stripes": "Stripes.",
+        "units/values": "Values.",
+        "units/share": "A share.",
+    }
     assert float(tf.make_ndarray(events.Tensors("units/share")[0].tensor_proto)) == 0.25
     bins = tf.make_ndarray(events.Tensors("units/values")[0].tensor_proto)
     assert bins[:, 2].sum() == 32
@@ -57,7 +65,7 @@ def test_views_come_at_the_first_preview_at_every_quarter_more_and_at_the_last(t
 
     def views(last):
         lasts[progress.step] = last
-        return {"units/seen": 1.0}
+        return {"units/seen": Scalar(1.0)}
 
     batch = np.zeros((1, 4, 4, 1), np.float32)
     preview = Preview(progress, batch, tmp_path / "samples", writer, every=10, end=1000, views=views)

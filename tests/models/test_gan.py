@@ -183,9 +183,10 @@ def test_points_are_shown_on_the_plane():
     rng = np.random.default_rng(0)
     images = tf.constant(rng.uniform(-1, 1, (2500, 1, 1, 2)), tf.float32)
     shown = model.preview((images, tf.fill((2500,), -1)))
-    assert shown["samples"].dtype == np.uint8
-    assert shown["samples"].shape[2] == 3
-    assert shown["logits/real"].shape == shown["logits/fake"].shape == (2500,)
+    picture = shown["samples"].draw()
+    assert picture.dtype == np.uint8
+    assert picture.shape[2] == 3
+    assert shown["logits/real"].values.shape == shown["logits/fake"].values.shape == (2500,)
 
 
 @pytest.mark.parametrize(

@@ -89,8 +89,8 @@ def test_the_served_recogniser_reads_the_codes_in_the_order_of_the_generator(mod
 def test_a_traversal_has_a_row_of_pictures_for_each_category(model):
     shown = model.preview(batch(0, 2))
     assert {"code_0", "code_1"} <= set(shown)
-    assert shown["code_0"].dtype == np.uint8
-    assert not np.array_equal(shown["code_0"], shown["code_1"])
+    assert shown["code_0"].draw().dtype == np.uint8
+    assert not np.array_equal(shown["code_0"].draw(), shown["code_1"].draw())
 
 
 @pytest.mark.parametrize(

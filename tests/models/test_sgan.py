@@ -55,7 +55,7 @@ class TestSGAN(Conformance):
         classifier, generator = model.serving().values()
         probabilities = tf.nn.softmax(model.classify(images))
         np.testing.assert_allclose(classifier.network(images, training=False), probabilities, atol=1e-6)
-        drawn = model.preview(examples)["samples"]["images"]
+        drawn = model.preview(examples)["samples"].columns["images"]
         np.testing.assert_allclose(generator.network(model.fixed_latents(), training=False), drawn, atol=1e-5)
         for item in export(model.serving(), tmp_path, np.asarray(images)).values():
             for figures in item["files"].values():

@@ -53,13 +53,13 @@ def test_tsne_keeps_groups_together_and_is_the_same_again():
 def test_maps_are_drawn_where_they_say_something(count, size, titles):
     drawn = maps(codes(count, size), CLASSES)
     assert set(drawn) == titles
-    assert all(picture.dtype == np.uint8 and picture.shape[2] == 3 for picture in drawn.values())
+    assert all(picture.pixels.dtype == np.uint8 and picture.pixels.shape[2] == 3 for picture in drawn.values())
 
 
 def test_the_classes_have_colours_of_their_own():
     """As many colours of points as classes; without labels one."""
     some = codes(30, 2)
-    (with_classes,), (without,) = (maps(some, names).values() for names in (CLASSES, ()))
+    with_classes, without = (maps(some, names)["plane"].pixels for names in (CLASSES, ()))
     for colour in ((31, 119, 180), (255, 127, 14), (44, 160, 44)):  # tab10's first three
         assert (with_classes == colour).all(axis=-1).any()
         assert not (without == colour).all(axis=-1).any()
@@ -67,7 +67,9 @@ def test_the_classes_have_colours_of_their_own():
 
 @pytest.mark.parametrize("name", ["_hidden", "a $b$ $\\frac", "\N{CJK UNIFIED IDEOGRAPH-72AC}", "x" * 300, " "])
 def test_a_class_may_have_any_name(name):
-    assert maps(codes(12, 2), (name, "b", "c"))["plane"].shape == maps(codes(12, 2), CLASSES)["plane"].shape
+    assert (
+        maps(codes(12, 2), (name, "b", "c"))["plane"].pixels.shape == maps(codes(12, 2), CLASSES)["plane"].pixels.shape
+    )
 
 
 def test_vectors_that_are_all_the_same_are_a_point():

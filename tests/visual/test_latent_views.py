@@ -6,6 +6,7 @@ from scipy.stats import norm
 
 from keras_gen.visual.latent_space import LatentSpace
 from keras_gen.visual.latent_views import Codes, encode_dataset, how_many, plane, spherical, straight, views
+from keras_gen.visual.views import Histogram, Picture, Scalar
 
 SHARES = np.linspace(0, 1, 9)
 
@@ -102,14 +103,14 @@ def test_every_view_of_a_space(size, prior):
         np.testing.assert_allclose(found.divergence, np.arange(size))
 
     shown = views(space, found, images[:5], labels[:5])
-    pictures = {title: value for title, value in shown.items() if np.ndim(value) == 3}
+    pictures = {title: view.draw() for title, view in shown.items() if isinstance(view, Picture)}
     assert all(picture.dtype == np.uint8 and picture.shape[2] == 3 for picture in pictures.values())
     assert set(pictures) == {"traversals", "interpolation", "units"} | ({"manifold"} if size == 2 else set())
-    values = {title: np.shape(value) for title, value in shown.items() if title not in pictures}
-    expected = {"latents/kl": (size,), "latents/active_units": ()} if prior else {"latents/standard_deviation": (size,)}
-    assert values == expected
-    if prior:
-        assert shown["latents/active_units"] == size
+    histograms = {title: np.shape(view.values) for title, view in shown.items() if isinstance(view, Histogram)}
+    assert histograms == {"latents/kl" if prior else "latents/standard_deviation": (size,)}
+    scalars = {title: view.value for title, view in shown.items() if isinstance(view, Scalar)}
+    assert scalars == ({"latents/active_units": size} if prior else {})
+    assert len(shown) == len(pictures) + len(histograms) + len(scalars)
 
 
 def test_one_image_alone_has_no_way_to_go():

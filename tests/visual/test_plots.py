@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_gen.visual.plots import curves, plane
-from keras_gen.visual.sheets import sheet
+from keras_gen.visual.views import Curves
 
 RED = np.array([0xD1, 0x49, 0x5B])  # of the second curve
 SHADE = np.array([0xFB, 0xE7, 0xC1])  # a third of #f2b84b on white, to the nearest level or two
@@ -25,8 +25,8 @@ def test_a_curve_ends_where_another_one_does():
     assert len(whole) > 250
     assert len(cut) > 250  # the axis ends with it
     mixed = np.concatenate([original, shorter])
-    one, other = sheet({"original": mixed, "drawn": mixed - 3}), curves({"original": mixed, "drawn": mixed - 3})
-    np.testing.assert_array_equal(one, other)
+    view = Curves({"original": mixed, "drawn": mixed - 3})
+    np.testing.assert_array_equal(view.draw(), curves({"original": mixed, "drawn": mixed - 3}))
 
 
 def test_a_span_is_shaded_and_an_empty_one_is_not():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_gen.visual.sheets import grid, sheet
+from keras_gen.visual.sheets import ClassScores, grid, sheet, to_rgb
 
 
 @pytest.mark.parametrize(("columns", "count"), [(1, 32), (1, 64), (2, 8), (3, 8), (3, 32), (4, 16)])
@@ -43,3 +43,20 @@ def test_titles_that_would_touch_are_left_out(title, shown):
     head = grid(np.ones((1, 10, 28, 28, 1)), [""], [title] * 10, smallest=28)[:18]
     inked = np.flatnonzero((head < 128).any(axis=(0, 2)))
     assert 1 + (np.diff(inked) > 6).sum() == shown
+
+
+@pytest.mark.parametrize("classes", [2, 3, 4, 12])
+def test_class_scores_have_one_colour_for_each_class_however_many(classes):
+    """Also of 3 and 4 classes, which are as many channels as colours have."""
+    ids = np.arange(classes).reshape(1, 1, classes)
+    pixels = to_rgb(ClassScores(np.eye(classes)[ids] * 2 - 1))
+    assert pixels.shape == (1, 1, classes, 3)
+    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) == classes
+    inside = sheet({"labels": ClassScores(np.eye(classes)[ids])}).reshape(-1, 3)
+    assert all((inside == colour).all(axis=1).any() for colour in pixels.reshape(-1, 3))
+
+
+@pytest.mark.parametrize("channels", [2, 5])
+def test_images_of_no_colours_are_refused(channels):
+    with pytest.raises(ValueError, match=f"1, 3 or 4 channels, not {channels}"):
+        to_rgb(np.zeros((1, 2, 2, channels)))
