@@ -33,6 +33,7 @@ from keras_gen.errors import UserError
 from keras_gen.flags import non_negative, positive
 from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.networks import gan as networks
+from keras_gen.networks.normalisation import normalises_vectors_over_batch
 from keras_gen.ops import adversarial
 from keras_gen.ops import augmentation as augment
 from keras_gen.ops.divergences import energy_score
@@ -180,6 +181,8 @@ class GAN(GenerativeModel):
         self.batches_per_step = config.n_critic
         self.generator = self.add_network("generator", self.build_generator())
         self.discriminator = self.add_network("discriminator", self.build_discriminator())
+        if any(normalises_vectors_over_batch(network) for network in self.networks.values()):
+            self.min_examples_per_part = max(2, self.min_examples_per_part)
         self.add_player("generator", "generator")
         self.add_player("discriminator", "discriminator")
         self.noise = keras.random.SeedGenerator(name="noise")

@@ -36,7 +36,7 @@ from keras_gen.flags import non_negative
 from keras_gen.models.cgan import Conditional
 from keras_gen.models.gan import Adversarial, DiscriminatorOutput
 from keras_gen.networks import gan as networks
-from keras_gen.networks.normalisation import AnyNorm, normalisation
+from keras_gen.networks.normalisation import AnyNorm, normalised
 from keras_gen.ops.information import categorical_information, normal_information
 from keras_gen.ops.latents import latent_vectors, vectors_of
 from keras_gen.visual.sheets import grid
@@ -103,7 +103,7 @@ class InfoGAN(Conditional):
         x = layers.Dense(config.recogniser_units, use_bias=norm == "none", kernel_initializer="he_normal")(
             network.output["features"]
         )
-        x = layers.LeakyReLU(0.2)(normalisation(norm)(x))
+        x = layers.LeakyReLU(0.2)(normalised(x, norm))
         x = layers.Dense(config.continuous + config.categories)(x)
         codes = layers.Activation("linear", dtype="float32", name="codes")(x)
         return keras.Model(network.input, network.output | {"codes": codes}, name="discriminator")

@@ -27,7 +27,7 @@ from keras_gen.errors import UserError
 from keras_gen.flags import Hidden, non_negative, positive
 from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.layers.spectral import SpectralNormalization, power_iteration
-from keras_gen.networks.normalisation import Norm
+from keras_gen.networks.normalisation import Norm, require_independent_examples
 from keras_gen.networks.patchgan import Patch, patchgan, smallest_image
 from keras_gen.networks.unet import levels_of, unet
 from keras_gen.ops import adversarial, reconstruction
@@ -97,6 +97,12 @@ class Config:
                 f"--patch got {self.patch} with --image-size {self.image_size}; sizes from "
                 f"{smallest_image(self.patch)} on are accepted."
             )
+        if self.gan_loss == "wgangp" and self.discriminator_norm == "same":
+            accepted = "instance, or another --discriminator-norm (instance, none, spectral)"
+            require_independent_examples(self.norm, "--norm", accepted)
+        elif self.gan_loss == "wgangp":
+            accepted = "instance, none and spectral"
+            require_independent_examples(self.discriminator_norm, "--discriminator-norm", accepted)
         if self.gan_loss == "none" and not self.l1_weight:
             raise UserError("--gan-loss none with --l1-weight 0 leaves nothing to learn: give one of them a value.")
 

@@ -29,10 +29,10 @@ import tensorflow as tf
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import Values
-from keras_gen.errors import UserError
 from keras_gen.flags import non_negative
 from keras_gen.models.gan import DIGITS_RUN, GAN, RESNET_RUN, Adversarial, DiscriminatorOutput
 from keras_gen.networks import gan as networks
+from keras_gen.networks.normalisation import require_independent_examples
 from keras_gen.ops import penalties
 from keras_gen.ops.adversarial import Objective
 
@@ -65,11 +65,7 @@ class Config(Adversarial):
     def __post_init__(self) -> None:
         super().__post_init__()
         non_negative(self, "penalty_weight")
-        if self.discriminator_norm == "batch":
-            raise UserError(
-                "--discriminator-norm got batch, by which the gradient of an example depends on the others of the "
-                "batch; accepted are layer, instance and none."
-            )
+        require_independent_examples(self.discriminator_norm, "--discriminator-norm")
 
 
 class WGANGP(GAN):

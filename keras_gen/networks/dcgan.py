@@ -14,7 +14,7 @@ import keras
 from keras import layers
 
 from keras_gen.layers.fast.convolutions import FastConv2D, FastConv2DTranspose
-from keras_gen.networks.normalisation import AnyNorm, Wrap, as_it_is, normalisation
+from keras_gen.networks.normalisation import AnyNorm, Wrap, as_it_is, normalised
 from keras_gen.networks.unet import gaussian
 
 
@@ -34,18 +34,18 @@ def dcgan_generator(
     """
     if dense:
         x = layers.Dense(dense, use_bias=norm == "none", kernel_initializer=gaussian())(x)
-        x = layers.ReLU()(normalisation(norm)(x))
+        x = layers.ReLU()(normalised(x, norm))
     side = image_size // 2**doublings
     x = layers.Dense(
         side * side * filters * 2 ** (doublings - 1), use_bias=norm == "none", kernel_initializer=gaussian()
     )(x)
     x = layers.Reshape((side, side, -1))(x)
-    x = layers.ReLU()(normalisation(norm)(x))
+    x = layers.ReLU()(normalised(x, norm))
     for level in reversed(range(doublings - 1)):
         x = FastConv2DTranspose(
             filters * 2**level, 4, 2, "same", use_bias=norm == "none", kernel_initializer=gaussian()
         )(x)
-        x = layers.ReLU()(normalisation(norm)(x))
+        x = layers.ReLU()(normalised(x, norm))
     return FastConv2DTranspose(channels, 4, 2, "same", kernel_initializer=gaussian())(x)
 
 
@@ -67,9 +67,9 @@ def dcgan_features(
         convolution = FastConv2D(
             filters * 2**level, 4, 2, "same", use_bias=own == "none", kernel_initializer=gaussian()
         )
-        x = layers.LeakyReLU(0.2)(normalisation(own)(wrap(convolution)(x)))
+        x = layers.LeakyReLU(0.2)(normalised(wrap(convolution)(x), own))
     x = layers.Flatten()(x)
     if not dense:
         return x
     x = wrap(layers.Dense(dense, use_bias=norm == "none", kernel_initializer=gaussian()))(x)
-    return layers.LeakyReLU(0.2)(normalisation(norm)(x))
+    return layers.LeakyReLU(0.2)(normalised(x, norm))

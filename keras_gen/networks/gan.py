@@ -43,7 +43,8 @@ class Layout:
     """Of dcgan: units of a dense layer before the generator's first map and of one after the discriminator's last; 0:
     none, as in DCGAN; 1024 in InfoGAN [units]."""
     generator_norm: AnyNorm = "batch"
-    """Normalisation in the generator; mlp usually has none."""
+    """Normalisation in the generator; mlp usually has none. Of vectors, as in mlp, instance is layer: a channel of one
+    place has no statistics of its own."""
     discriminator_norm: AnyNorm = "batch"
     """Normalisation in the discriminator; a critic with a penalty on the gradient of each example has no batch norm."""
     image_size: Hidden[int] = 28

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from keras_gen.networks.normalisation import AnyNorm, Wrap, as_it_is, normalisation
+from keras_gen.networks.normalisation import AnyNorm, Wrap, as_it_is, normalised
 
 
 def mlp_generator(
@@ -24,7 +24,7 @@ def mlp_generator(
     """
     for units in hidden_units:
         x = layers.Dense(units, kernel_initializer="he_normal")(x)
-        x = layers.ReLU()(normalisation(norm)(x))
+        x = layers.ReLU()(normalised(x, norm))
     return layers.Reshape(shape)(layers.Dense(math.prod(shape))(x))
 
 
@@ -42,5 +42,5 @@ def mlp_features(
     x = layers.Flatten()(x)
     for number, units in enumerate(reversed(hidden_units)):
         x = wrap(layers.Dense(units, kernel_initializer="he_normal"))(x)
-        x = layers.LeakyReLU(0.2)(normalisation(norm if number else "none")(x))
+        x = layers.LeakyReLU(0.2)(normalised(x, norm if number else "none"))
     return x

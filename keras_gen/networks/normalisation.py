@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 import keras
 from keras import layers
 
+from keras_gen.errors import UserError
 from keras_gen.layers.fast.instance import FastInstanceNormalization
 
 Norm = Literal["instance", "batch"]
@@ -21,21 +23,55 @@ def as_it_is(layer: keras.layers.Layer) -> keras.layers.Layer:
     return layer
 
 
-def normalisation(norm: AnyNorm, name: str | None = None) -> keras.layers.Layer:
-    """A normalisation with scale and offset.
+def normalised(x: keras.KerasTensor, norm: AnyNorm, name: str | None = None) -> keras.KerasTensor:
+    """`x` after a normalisation with scale and offset.
 
-    - instance: per example and channel, group normalisation with one channel a group; at a batch of 1 it is what batch
-      normalisation by the batch's own statistics computes;
-    - batch: per channel over the batch;
+    - instance: per example and channel over all places, group normalisation with one channel a group; at a batch of 1
+      it is what batch normalisation by the batch's own statistics computes. Vectors and maps of a single pixel have
+      one place, over which every channel would be 0: for them it is layer normalisation;
+    - batch: per channel over the batch and all places;
     - layer: per example over all channels and places (Ba et al. 2016);
     - none: the identity.
 
     epsilon is 1e-5, the value of the code of pix2pix and of DCGAN.
+
+    Args:
+        x: (batch, channels) or (batch, h, w, channels).
+        norm: one of the names above.
+        name: of the layer.
+
+    Raises:
+        UserError: if a single value is all that a statistic would be taken over, as it would always become 0.
     """
+    sides = x.shape[1:-1]
+    places = math.inf if None in sides else math.prod(sides)  # of a vector 1
+    if norm == "instance" and places == 1:
+        norm = "layer"
+    if norm == "layer" and places * x.shape[-1] == 1:
+        raise UserError("normalisation got a layer of a single unit, which it would make 0; accepted are 2 and more.")
     if norm == "instance":
-        return FastInstanceNormalization(epsilon=1e-5, name=name)
+        return FastInstanceNormalization(epsilon=1e-5, name=name)(x)
     if norm == "layer":
-        return layers.GroupNormalization(groups=1, epsilon=1e-5, name=name)
+        return layers.GroupNormalization(groups=1, epsilon=1e-5, name=name)(x)
     if norm == "batch":
-        return layers.BatchNormalization(epsilon=1e-5, momentum=0.9, name=name)
-    return layers.Identity(name=name)
+        return layers.BatchNormalization(epsilon=1e-5, momentum=0.9, name=name)(x)
+    return x
+
+
+def normalises_vectors_over_batch(network: keras.Model) -> bool:
+    """Whether there is a batch normalisation of vectors, which makes a batch of one example 0 in training."""
+    return any(
+        normalises_vectors_over_batch(layer)
+        if isinstance(layer, keras.Model)
+        else isinstance(layer, layers.BatchNormalization) and len(layer.input.shape) == 2
+        for layer in network.layers
+    )
+
+
+def require_independent_examples(norm: str, flag: str, accepted: str = "layer, instance and none") -> None:
+    """Raise a UserError that names `flag` if a critic with a penalty on the gradient of each example has batch norm."""
+    if norm == "batch":
+        raise UserError(
+            f"{flag} got batch, by which the gradient of an example depends on the others of the batch; accepted are "
+            f"{accepted}."
+        )

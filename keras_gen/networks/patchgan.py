@@ -8,7 +8,7 @@ import keras
 from keras import layers
 
 from keras_gen.layers.fast.convolutions import FastConv2D
-from keras_gen.networks.normalisation import AnyNorm, Wrap, as_it_is, normalisation
+from keras_gen.networks.normalisation import AnyNorm, Wrap, as_it_is, normalised
 from keras_gen.networks.unet import gaussian
 
 Patch = Literal[1, 16, 70, 286]
@@ -54,11 +54,11 @@ def patchgan(
         stride = 2 if block < halvings else 1
         x = _convolution(x, width, kernel, stride, bias=not block or norm == "none", wrap=wrap, name=f"block{block}")
         if block:
-            x = normalisation(norm, f"block{block}_norm")(x)
+            x = normalised(x, norm, f"block{block}_norm")
         x = layers.LeakyReLU(0.2, name=f"block{block}_activation")(x)
     if patch == 1:
         x = _convolution(x, 2 * filters, 1, 1, bias=norm == "none", wrap=wrap, name="block1")
-        x = normalisation(norm, "block1_norm")(x)
+        x = normalised(x, norm, "block1_norm")
         x = layers.LeakyReLU(0.2, name="block1_activation")(x)
     x = _convolution(x, 1, kernel, 1, bias=True, wrap=wrap, name="logits")
     x = layers.Activation("linear", dtype=keras.config.floatx(), name="output")(x)

@@ -12,7 +12,7 @@ import keras
 from keras import layers
 
 from keras_gen.layers.fast.convolutions import FastConv2D
-from keras_gen.networks.normalisation import AnyNorm, Wrap, as_it_is, normalisation
+from keras_gen.networks.normalisation import AnyNorm, Wrap, as_it_is, normalised
 
 
 def resnet_generator(
@@ -24,12 +24,12 @@ def resnet_generator(
     x = layers.Dense(side * side * filters)(x)
     x = layers.Reshape((side, side, filters))(x)
     for _ in range(doublings):
-        y = layers.UpSampling2D()(layers.ReLU()(normalisation(norm)(x)))
+        y = layers.UpSampling2D()(layers.ReLU()(normalised(x, norm)))
         y = _convolution(filters)(y)
-        y = _convolution(filters)(layers.ReLU()(normalisation(norm)(y)))
+        y = _convolution(filters)(layers.ReLU()(normalised(y, norm)))
         # A 1x1 convolution of a map that was enlarged is the enlarged map of the convolution, at a quarter of the cost.
         x = layers.Add()([layers.UpSampling2D()(_convolution(filters, 1)(x)), y])
-    x = layers.ReLU()(normalisation(norm)(x))
+    x = layers.ReLU()(normalised(x, norm))
     return _convolution(channels)(x)
 
 
@@ -45,14 +45,14 @@ def resnet_features(
     y = layers.AveragePooling2D(2)(wrap(_convolution(filters))(layers.ReLU()(y)))
     x = layers.Add()([wrap(_convolution(filters, 1))(layers.AveragePooling2D(2)(x)), y])
     for _ in range(halvings - 1):
-        y = wrap(_convolution(filters))(layers.ReLU()(normalisation(norm)(x)))
-        y = layers.AveragePooling2D(2)(wrap(_convolution(filters))(layers.ReLU()(normalisation(norm)(y))))
+        y = wrap(_convolution(filters))(layers.ReLU()(normalised(x, norm)))
+        y = layers.AveragePooling2D(2)(wrap(_convolution(filters))(layers.ReLU()(normalised(y, norm))))
         x = layers.Add()([layers.AveragePooling2D(2)(wrap(_convolution(filters, 1))(x)), y])
     for _ in range(2):
-        y = wrap(_convolution(filters))(layers.ReLU()(normalisation(norm)(x)))
-        y = wrap(_convolution(filters))(layers.ReLU()(normalisation(norm)(y)))
+        y = wrap(_convolution(filters))(layers.ReLU()(normalised(x, norm)))
+        y = wrap(_convolution(filters))(layers.ReLU()(normalised(y, norm)))
         x = layers.Add()([x, y])
-    return layers.GlobalAveragePooling2D()(layers.ReLU()(normalisation(norm)(x)))
+    return layers.GlobalAveragePooling2D()(layers.ReLU()(normalised(x, norm)))
 
 
 def _convolution(filters: int, kernel: int = 3) -> keras.layers.Layer:

@@ -7,7 +7,7 @@ from keras import layers
 
 from keras_gen.layers.dropout import PermanentDropout
 from keras_gen.layers.fast.convolutions import FastConv2D, FastConv2DTranspose
-from keras_gen.networks.normalisation import Norm, normalisation
+from keras_gen.networks.normalisation import Norm, normalised
 
 
 def gaussian() -> keras.initializers.Initializer:
@@ -62,14 +62,14 @@ def unet(
             width, 4, 2, "same", use_bias=not normed, kernel_initializer=gaussian(), name=f"down{level}_conv"
         )(x)
         if normed:
-            x = normalisation(norm, f"down{level}_norm")(x)
+            x = normalised(x, norm, f"down{level}_norm")
         encoded.append(x)
     for level in reversed(range(levels - 1)):
         x = layers.ReLU(name=f"up{level}_activation")(x)
         x = FastConv2DTranspose(
             widths[level], 4, 2, "same", use_bias=False, kernel_initializer=gaussian(), name=f"up{level}_conv"
         )(x)
-        x = normalisation(norm, f"up{level}_norm")(x)
+        x = normalised(x, norm, f"up{level}_norm")
         if dropout and level >= levels - 4:
             x = (PermanentDropout if noise_at_test else layers.Dropout)(dropout, name=f"up{level}_dropout")(x)
         if skips:

@@ -30,9 +30,11 @@ class TestPix2Pix(Conformance):
 
 
 class TestPix2PixWGANGP(Conformance):
-    """The objective that draws random numbers in the step, with batch normalisation and label channels."""
+    """The objective that draws random numbers in the step, a batch-normalised generator and label channels."""
 
-    config = dataclasses.replace(TINY, gan_loss="wgangp", norm="batch", source_channels=5)
+    config = dataclasses.replace(
+        TINY, gan_loss="wgangp", norm="batch", discriminator_norm="instance", source_channels=5
+    )
     # Batch normalisation sees half a batch on each of two replicas: another function, so not compared.
     calm = dataclasses.replace(config, gan_loss="lsgan", norm="instance", dropout=0.0, conditional=False)
     case = Case(
@@ -242,6 +244,8 @@ def test_loss_scaling_does_not_change_the_step():
         ({"l1_weight": -1.0}, "--l1-weight got -1.0"),
         ({"beta_1": 1.5}, "--beta-1 got 1.5"),
         ({"gan_loss": "none", "l1_weight": 0.0}, "leaves nothing to learn"),
+        ({"gan_loss": "wgangp", "norm": "batch"}, "--norm got batch, by which the gradient of an example depends"),
+        ({"gan_loss": "wgangp", "discriminator_norm": "batch"}, "--discriminator-norm got batch, by which"),
     ],
 )
 def test_fields_that_cannot_be(fields, said):
