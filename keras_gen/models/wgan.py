@@ -24,6 +24,7 @@ import tensorflow as tf
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import Values
 from keras_gen.flags import positive
+from keras_gen.layers.rmsprop import TorchRMSprop
 from keras_gen.models.gan import DIGITS_RUN, GAN, Adversarial, DiscriminatorOutput
 from keras_gen.ops.adversarial import Objective
 
@@ -84,10 +85,10 @@ class WGAN(GAN):
         return network
 
     def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
-        """RMSProp for each player (paper, algorithm 1)."""
+        """RMSProp for each player (paper, algorithm 1), with epsilon where the authors' program has it."""
         config = self.config
         return {
-            player: keras.optimizers.RMSprop(rate, rho=config.beta_2, momentum=config.beta_1, name=f"rmsprop_{player}")
+            player: TorchRMSprop(rate, rho=config.beta_2, momentum=config.beta_1, name=f"rmsprop_{player}")
             for player, rate in self.rates(learning_rate).items()
         }
 

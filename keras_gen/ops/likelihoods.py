@@ -57,6 +57,15 @@ def _log_cell(images: tf.Tensor, location: tf.Tensor, log_scale: tf.Tensor) -> t
     half, inverse = 1.0 / 255.0, tf.exp(-log_scale)
     upper, lower = (images - location + half) * inverse, (images - location - half) * inverse
     # sigmoid(u) - sigmoid(l) = sigmoid(u) sigmoid(-l) (1 - exp(l - u)), and u - l = 2 half / scale
-    inner = tf.math.log_sigmoid(upper) + tf.math.log_sigmoid(-lower) + tf.math.log1p(-tf.exp(-2.0 * half * inverse))
+    inner = tf.math.log_sigmoid(upper) + tf.math.log_sigmoid(-lower) + _log_of_rest(math.log(2.0 * half) - log_scale)
     first, last = images < -1.0 + half, images > 1.0 - half
     return tf.where(first, tf.math.log_sigmoid(upper), tf.where(last, tf.math.log_sigmoid(-lower), inner))
+
+
+def _log_of_rest(log_width: tf.Tensor) -> tf.Tensor:
+    """log(1 - exp(-w)) for a width w of any size, by its logarithm: where w vanishes it is log w - w / 2 + w^2 / 24."""
+    width = tf.exp(log_width)
+    narrow = width < 0.1
+    series = log_width - width / 2.0 + tf.square(width) / 24.0
+    wide = tf.math.log(-tf.math.expm1(-tf.where(narrow, 1.0, width)))  # 1: a value whose gradient is finite
+    return tf.where(narrow, series, wide)

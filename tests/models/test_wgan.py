@@ -9,7 +9,7 @@ import tensorflow as tf
 from conformance import Case, Conformance, step, without_noise
 
 from keras_gen.errors import UserError
-from keras_gen.models.wgan import WGAN, Config
+from keras_gen.models.wgan import PRESETS, WGAN, Config
 
 TINY = Config(
     architecture="dcgan",
@@ -59,6 +59,21 @@ def test_the_critic_stays_within_its_bound():
         widest.append(max(float(tf.reduce_max(tf.abs(v.value))) for v in model.discriminator.trainable_variables))
     assert widest == pytest.approx([0.02] * 3)
     assert max(float(tf.reduce_max(tf.abs(v.value))) for v in model.generator.trainable_variables) > 0.02
+
+
+def test_the_paper_moves_every_layer_of_the_generator():
+    """RMSProp's first step is learning_rate / sqrt(1 - rho) for each weight, however small the critic's slopes are."""
+    keras.utils.set_random_seed(0)
+    config, run = PRESETS["paper"].model, PRESETS["paper"].run
+    model = WGAN(dataclasses.replace(config, image_size=64, filters=8, n_critic=1))
+    model.compile(model.make_optimizers(run.learning_rate))
+    before = model.generator.get_weights()
+    images = np.random.default_rng(0).uniform(-1, 1, (4, 64, 64, 1)).astype(np.float32)
+    model.train_step((tf.constant(images), tf.fill((4,), -1)))
+    for variable, old in zip(model.generator.weights, before, strict=True):
+        if variable.trainable:
+            moved = np.median(np.abs(variable.numpy() - old))
+            assert 0.7 < moved / (run.learning_rate / np.sqrt(0.01)) < 1.01, variable.path
 
 
 def test_the_estimate_is_what_the_critic_wins():

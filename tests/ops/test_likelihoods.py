@@ -25,6 +25,27 @@ def test_the_logistic_probabilities_of_all_levels_sum_to_one(location, log_scale
     np.testing.assert_allclose(np.exp(log)[likely], cells[likely], rtol=2e-3)
 
 
+@pytest.mark.parametrize("log_scale", [-9.0, -7.0, -4.0, -2.6, -2.5, 0.0, 8.0, 15.0, 40.0, 88.0, 200.0])
+def test_the_logistic_is_finite_at_every_scale(log_scale):
+    """With its gradient: against float64, where the cell is its width times the density once the scale is large."""
+    locations = np.float32([-1e3, -1.5, -0.2, 0.0, 0.7, 3.0, 1e3])
+    images = np.float32([-1.0, -0.5, 0.0, LEVELS[200, 0, 0, 0], 1.0])
+    location, image = (grid.reshape(-1, 1, 1, 1) for grid in np.meshgrid(locations, images))
+    given = tf.constant(np.concatenate([location, np.full_like(location, log_scale)], axis=-1))
+    with tf.GradientTape() as tape:
+        tape.watch(given)
+        log = log_likelihood("logistic", given, image)
+    assert np.isfinite(log).all()
+    assert np.isfinite(tape.gradient(log, given)).all()
+    location, image, bound = (np.float64(value).reshape(-1) for value in (location, image, max(log_scale, -7.0)))
+    upper, lower = (image - location + 1 / 255) * np.exp(-bound), (image - location - 1 / 255) * np.exp(-bound)
+    width = np.exp(np.log(2 / 255) - bound)
+    rest = np.log(-np.expm1(-width)) if width > 1e-300 else np.log(2 / 255) - bound
+    expected = -np.logaddexp(0, -upper) - np.logaddexp(0, lower) + rest
+    expected = np.where(image == -1, -np.logaddexp(0, -upper), np.where(image == 1, -np.logaddexp(0, lower), expected))
+    np.testing.assert_allclose(log, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_the_gaussian_is_that_of_scipy():
     rng = np.random.default_rng(0)
     images, location, log_scale = rng.normal(size=(3, 2, 4, 4, 3)).astype(np.float32)
