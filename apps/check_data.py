@@ -20,7 +20,7 @@ from keras_gen.data.files.codecs import MAX_PIXELS
 from keras_gen.data.pairs import PairsConfig
 from keras_gen.errors import Stopped, UserError
 
-EXAMPLE = "python -m apps.check_data my_pairs --labels 12 --direction BtoA"
+EXAMPLE = "check_data my_pairs --labels 12 --direction BtoA"
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from keras_gen.errors import UserError
 from keras_gen.files import write
 from keras_gen.inference.outputs import free_places
 
-EXAMPLE = "python -m apps.compress savedmodels/vae/RUN my_pictures --out small"
+EXAMPLE = "compress savedmodels/vae/RUN my_pictures --out small"
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from keras_gen.data.files.folders import shown
 from keras_gen.data.files.inputs import find_files, unique_stems
 from keras_gen.inference.outputs import Drawings
 
-EXAMPLE = "python -m apps.decompress savedmodels/vae/RUN small --out drawn"
+EXAMPLE = "decompress savedmodels/vae/RUN small --out drawn"
 
 
 @dataclass(frozen=True)

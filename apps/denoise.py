@@ -19,7 +19,7 @@ from keras_gen.export.metadata import read_metadata
 from keras_gen.inference.tiling import Network, compiled, draw
 from keras_gen.models.denoising_autoencoder import DenoisingAutoencoder
 
-EXAMPLE = "python -m apps.denoise savedmodels/denoising_autoencoder/RUN photos --out cleaned --sheet"
+EXAMPLE = "denoise savedmodels/denoising_autoencoder/RUN photos --out cleaned --sheet"
 
 
 @app

@@ -30,7 +30,7 @@ from keras_gen.ops.sequences import mean_over_steps
 from keras_gen.visual.plots import curves
 from keras_gen.visual.sheets import png_bytes
 
-EXAMPLE = "python -m apps.detect_anomalies savedmodels/recurrent_autoencoder/RUN new.csv --out found.csv"
+EXAMPLE = "detect_anomalies savedmodels/recurrent_autoencoder/RUN new.csv --out found.csv"
 _BATCH = 64  # sequences scored at a time
 
 

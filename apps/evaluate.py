@@ -54,7 +54,7 @@ from keras_gen.metrics.segmenter import open_segmenter
 from keras_gen.ops.divergences import active_units
 from keras_gen.ops.noise import NOISES
 
-EXAMPLE = "python -m apps.evaluate savedmodels/pix2pix/RUN --checkpoint best"
+EXAMPLE = "evaluate savedmodels/pix2pix/RUN --checkpoint best"
 RESULT_FILE = "evaluation.json"
 _BATCH = 8  # pairs drawn at a time
 _SMALL_BATCH = 50  # images reconstructed at a time

@@ -31,7 +31,7 @@ from keras_gen.visual.exploration import Picture
 from keras_gen.visual.latent_space import LatentSpace
 from keras_gen.visual.latent_views import encode_dataset
 
-EXAMPLE = "python -m apps.explore_latent savedmodels/vae/RUN 3 8 --add 1 --subtract 7"
+EXAMPLE = "explore_latent savedmodels/vae/RUN 3 8 --add 1 --subtract 7"
 _BATCH = 256  # images encoded at a time
 
 

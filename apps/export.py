@@ -23,7 +23,7 @@ from keras_gen.export.metadata import Io, Provenance
 from keras_gen.export.tflite import VARIANTS
 from keras_gen.flags import positive
 
-EXAMPLE = "python -m apps.export savedmodels/pix2pix/RUN --variants float32,float16,dynamic8,int8"
+EXAMPLE = "export savedmodels/pix2pix/RUN --variants float32,float16,dynamic8,int8"
 
 
 @dataclass(frozen=True)

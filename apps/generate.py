@@ -28,7 +28,7 @@ from keras_gen.inference.tiling import load_export
 from keras_gen.ops.latents import latent_vectors
 from keras_gen.visual.sheets import png_bytes, sheet
 
-EXAMPLE = "python -m apps.generate savedmodels/cvae/RUN --seeds 0-63 --label 3 --out drawn"
+EXAMPLE = "generate savedmodels/cvae/RUN --seeds 0-63 --label 3 --out drawn"
 Draw = Callable[[int, int | None], np.ndarray]
 """Seed and class (None where there are none) -> a picture, float32 (height, width, channels) in [-1, 1]."""
 

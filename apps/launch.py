@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 from keras_gen.cli.launcher import run_fleet
 from keras_gen.cli.parsing import app, parse
+from keras_gen.console import command
 from keras_gen.errors import Stopped, UserError
 from keras_gen.flags import positive
 
-EXAMPLE = "python -m apps.launch -- python -m apps.train_pix2pix --distribute multiworker --batch-size 2"
+EXAMPLE = f"launch -- {command('train_pix2pix')} --distribute multiworker --batch-size 2"
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     own, _, command = (argv[: argv.index("--")], "--", argv[argv.index("--") + 1 :]) if "--" in argv else (argv, "", [])
     flags = parse(Flags, own, example=EXAMPLE)
     if not command:
-        raise UserError(f"the command is missing; accepted is one after --, such as {EXAMPLE}.")
+        raise UserError(f"the command is missing; accepted is one after --, such as {command(EXAMPLE)}.")
     code = run_fleet(command, flags.workers)
     if code:
         raise Stopped(f"The workers ended with exit code {code}.", code)

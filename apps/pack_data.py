@@ -13,10 +13,11 @@ from typing import Annotated
 import tyro
 
 from keras_gen.cli.parsing import app, parse
+from keras_gen.console import command
 from keras_gen.data.files.packing import pack_pairs
 from keras_gen.data.pairs import PairsConfig, open_pairs, split_of
 
-EXAMPLE = "python -m apps.pack_data photos_and_maps --out packed --shards 8"
+EXAMPLE = "pack_data photos_and_maps --out packed --shards 8"
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     open_pairs(config, flags.image_size, seed=0)
     manifest = pack_pairs(split_of(config, flags.image_size), flags.out, flags.shards)
     print(f"{manifest['train']} training and {manifest['val']} validation pairs written to {flags.out}")
-    print(f"next: python -m apps.train_pix2pix --data {flags.out}")
+    print(f"next: {command(f'train_pix2pix --data {flags.out}')}")
 
 
 if __name__ == "__main__":

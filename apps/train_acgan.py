@@ -8,7 +8,7 @@ from keras_gen.cli.parsing import app
 from keras_gen.data.images import ImagesConfig
 from keras_gen.models.acgan import ACGAN, PRESETS
 
-EXAMPLE = "python -m apps.train_acgan --data folder_of_classes --image-size 32"
+EXAMPLE = "train_acgan --data folder_of_classes --image-size 32"
 
 
 @app

@@ -8,7 +8,7 @@ from keras_gen.cli.parsing import app
 from keras_gen.data.images import ImagesConfig
 from keras_gen.models.cgan import CGAN, PRESETS
 
-EXAMPLE = "python -m apps.train_cgan --data folder_of_classes --image-size 32"
+EXAMPLE = "train_cgan --data folder_of_classes --image-size 32"
 
 
 @app

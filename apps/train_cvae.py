@@ -8,7 +8,7 @@ from keras_gen.cli.parsing import app
 from keras_gen.data.images import ImagesConfig
 from keras_gen.models.cvae import CVAE, PRESETS
 
-EXAMPLE = "python -m apps.train_cvae --data folder_of_classes --image-size 64"
+EXAMPLE = "train_cvae --data folder_of_classes --image-size 64"
 
 
 @app

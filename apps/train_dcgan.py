@@ -8,7 +8,7 @@ from keras_gen.cli.parsing import app
 from keras_gen.data.images import ImagesConfig
 from keras_gen.models.dcgan import DCGAN, PRESETS
 
-EXAMPLE = "python -m apps.train_dcgan --data folder_of_images --image-size 64"
+EXAMPLE = "train_dcgan --data folder_of_images --image-size 64"
 
 
 @app

@@ -8,7 +8,7 @@ from keras_gen.cli.parsing import app
 from keras_gen.data.noisy import NoisyConfig
 from keras_gen.models.denoising_autoencoder import PRESETS, DenoisingAutoencoder
 
-EXAMPLE = "python -m apps.train_denoising_autoencoder --data my_photos --image-size 128 --noise gaussian"
+EXAMPLE = "train_denoising_autoencoder --data my_photos --image-size 128 --noise gaussian"
 
 
 @app

@@ -8,7 +8,7 @@ from keras_gen.cli.parsing import app
 from keras_gen.data.images import ImagesConfig
 from keras_gen.models.factor_vae import PRESETS, FactorVAE
 
-EXAMPLE = "python -m apps.train_factor_vae --data my_pictures --image-size 64 --latent-dim 10"
+EXAMPLE = "train_factor_vae --data my_pictures --image-size 64 --latent-dim 10"
 
 
 @app

@@ -8,7 +8,7 @@ from keras_gen.cli.parsing import app
 from keras_gen.data.pairs import PairsConfig
 from keras_gen.models.pix2pix import PRESETS, Pix2Pix
 
-EXAMPLE = "python -m apps.train_pix2pix --data my_pairs --epochs 100"
+EXAMPLE = "train_pix2pix --data my_pairs --epochs 100"
 
 
 @app

@@ -8,7 +8,7 @@ from keras_gen.cli.parsing import app
 from keras_gen.data.sequences import SequencesConfig
 from keras_gen.models.recurrent_autoencoder import PRESETS, RecurrentAutoencoder
 
-EXAMPLE = "python -m apps.train_recurrent_autoencoder --data my_sensors.csv --window 64"
+EXAMPLE = "train_recurrent_autoencoder --data my_sensors.csv --window 64"
 
 
 @app

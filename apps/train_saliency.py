@@ -8,7 +8,7 @@ from keras_gen.cli.parsing import app
 from keras_gen.data.pairs import PairsConfig
 from keras_gen.models.saliency import PRESETS, Saliency
 
-EXAMPLE = "python -m apps.train_saliency --data pictures,maps --loss kl"
+EXAMPLE = "train_saliency --data pictures,maps --loss kl"
 
 
 @app

@@ -8,7 +8,7 @@ from keras_gen.cli.parsing import app
 from keras_gen.data.semi_supervised import SemiSupervisedConfig
 from keras_gen.models.sgan import PRESETS, SGAN
 
-EXAMPLE = "python -m apps.train_sgan --data folder_of_classes --image-size 32 --labels-per-class 25"
+EXAMPLE = "train_sgan --data folder_of_classes --image-size 32 --labels-per-class 25"
 
 
 @app

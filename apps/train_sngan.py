@@ -8,7 +8,7 @@ from keras_gen.cli.parsing import app
 from keras_gen.data.images import ImagesConfig
 from keras_gen.models.sngan import PRESETS, SNGAN
 
-EXAMPLE = "python -m apps.train_sngan --preset pictures --data folder_of_pictures"
+EXAMPLE = "train_sngan --preset pictures --data folder_of_pictures"
 
 
 @app

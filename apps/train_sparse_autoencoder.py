@@ -8,7 +8,7 @@ from keras_gen.cli.parsing import app
 from keras_gen.data.images import ImagesConfig
 from keras_gen.models.sparse_autoencoder import PRESETS, SparseAutoencoder
 
-EXAMPLE = "python -m apps.train_sparse_autoencoder --data my_pictures --latent-dim 1024 --sparsity l1"
+EXAMPLE = "train_sparse_autoencoder --data my_pictures --latent-dim 1024 --sparsity l1"
 
 
 @app

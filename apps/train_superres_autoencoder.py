@@ -8,7 +8,7 @@ from keras_gen.cli.parsing import app
 from keras_gen.data.superres import SuperresConfig
 from keras_gen.models.superres_autoencoder import PRESETS, SuperresAutoencoder
 
-EXAMPLE = "python -m apps.train_superres_autoencoder --data my_pictures --scale 4"
+EXAMPLE = "train_superres_autoencoder --data my_pictures --scale 4"
 
 
 @app

@@ -8,7 +8,7 @@ from keras_gen.cli.parsing import app
 from keras_gen.data.images import ImagesConfig
 from keras_gen.models.vae import PRESETS, VAE
 
-EXAMPLE = "python -m apps.train_vae --data my_pictures --latent-dim 32"
+EXAMPLE = "train_vae --data my_pictures --latent-dim 32"
 
 
 @app

@@ -8,7 +8,7 @@ from keras_gen.cli.parsing import app
 from keras_gen.data.images import ImagesConfig
 from keras_gen.models.vq_vae import PRESETS, VQVAE
 
-EXAMPLE = "python -m apps.train_vq_vae --data my_pictures --num-codes 256"
+EXAMPLE = "train_vq_vae --data my_pictures --num-codes 256"
 
 
 @app

@@ -8,7 +8,7 @@ from keras_gen.cli.parsing import app
 from keras_gen.data.images import ImagesConfig
 from keras_gen.models.wgan_gp import PRESETS, WGANGP
 
-EXAMPLE = "python -m apps.train_wgan_gp --data folder_of_images --image-size 32"
+EXAMPLE = "train_wgan_gp --data folder_of_images --image-size 32"
 
 
 @app

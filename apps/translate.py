@@ -22,7 +22,7 @@ from keras_gen.engine.config import read_config
 from keras_gen.errors import UserError
 from keras_gen.inference.tiling import Network, compiled, draw, draw_resized, labels_of
 
-EXAMPLE = "python -m apps.translate savedmodels/pix2pix/RUN photo.jpg --out drawn"
+EXAMPLE = "translate savedmodels/pix2pix/RUN photo.jpg --out drawn"
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+import sys
+from typing import TYPE_CHECKING
 
-import tensorflow as tf
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 _OF_FILES = (
-    tf.errors.NotFoundError,
-    tf.errors.PermissionDeniedError,
-    tf.errors.FailedPreconditionError,  # a folder where a file is expected, and the other way round
-    tf.errors.DataLossError,
-    tf.errors.ResourceExhaustedError,  # a full disk or memory
-    tf.errors.OutOfRangeError,  # a file that has grown to its quota
+    "NotFoundError",
+    "PermissionDeniedError",
+    "FailedPreconditionError",  # a folder where a file is expected, and the other way round
+    "DataLossError",
+    "ResourceExhaustedError",  # a full disk or memory
+    "OutOfRangeError",  # a file that has grown to its quota
 )
+"""Exceptions of `tf.errors`, by name: TensorFlow is not imported for its errors, it raised them or it is not there."""
 
 
 class UserError(Exception):
@@ -32,7 +36,7 @@ class Stopped(Exception):
         self.code = code
 
 
-def from_system(error: OSError | tf.errors.OpError) -> UserError | None:
+def from_system(error: Exception) -> UserError | None:
     """The fault of a file that Python or a TensorFlow operation met in the middle of its work.
 
     A `UserError` that was raised within a tf.data pipeline arrives as an operation's error that holds its text.
@@ -42,10 +46,13 @@ def from_system(error: OSError | tf.errors.OpError) -> UserError | None:
     """
     if isinstance(error, OSError):
         return UserError(f"{error.filename or 'a file'}: {error.strerror or error}.")
+    tf = sys.modules.get("tensorflow")
+    if tf is None or not isinstance(error, tf.errors.OpError):
+        return None
     kinds = "|".join(kind.__name__ for kind in (UserError, *UserError.__subclasses__()))
     if found := re.search(rf"(?:^|\s)(?:{kinds}): (.+)", error.message):
         return UserError(found[1])
-    return UserError(f"{complaint(error)}.") if isinstance(error, _OF_FILES) else None
+    return UserError(f"{complaint(error)}.") if type(error).__name__ in _OF_FILES else None
 
 
 def complaint(error: tf.errors.OpError) -> str:

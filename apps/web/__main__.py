@@ -30,7 +30,7 @@ from keras_gen.export.metadata import Metadata, Provenance, read_metadata
 from keras_gen.inference.local_server import Content, LocalServer
 from keras_gen.inference.tiling import load_export
 
-EXAMPLE = "python -m apps.web savedmodels/pix2pix/RUN"
+EXAMPLE = "web savedmodels/pix2pix/RUN"
 PAGE = ("page.css", "page.js", "drawing.js", "translator.js")
 
 

@@ -7,50 +7,63 @@ dataclasses into flat flags by tyro.
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import dataclasses
 import functools
+import inspect
 import io
+import itertools
 import re
 import sys
 import textwrap
 import typing
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-import tensorflow as tf
 import tyro
 
+from keras_gen.cli import start
+from keras_gen.console import command
 from keras_gen.engine.config import CONFIG_FILE, Preset, RunConfig, Setup, from_plain, read_config
 from keras_gen.errors import Stopped, UserError, from_system
 
 T = TypeVar("T")
+_about: ContextVar[str] = ContextVar("about", default="")  # what the app that runs does, for its help
+_PRESETS = {"demo": "demo (two CPU cores)", "paper": "paper (the paper's values)", "tiny": "tiny (a smoke test)"}
 _MARKERS = (tyro.conf.OmitArgPrefixes, tyro.conf.HelptextFromCommentsOff)
 
 
 def app(main: Callable[[Sequence[str] | None], None]) -> Callable[..., int]:
     """Make `main(argv)` an entry point that returns an exit code: 0, 2 (UserError), 130 or 143 (stopped)."""
 
+    paragraph = (main.__globals__["__doc__"] or "").strip().split("\n\n")[0]
+
     @functools.wraps(main)
     def run(argv: Sequence[str] | None = None) -> int:
+        _about.set(" ".join(paragraph.split()))
         warnings.filterwarnings("ignore", module=r"keras\.|tensorflow\.|google\.")
+        start.ready()
         try:
             main(argv)
-        except (UserError, OSError, tf.errors.OpError) as error:
+        except Stopped as stop:
+            print(stop, file=sys.stderr)
+            return start.finished(stop.code)
+        except BrokenPipeError:
+            return start.reader_gone()
+        except Exception as error:
             fault = error if isinstance(error, UserError) else from_system(error)
             if fault is None:
                 raise
             print(f"error: {fault}", file=sys.stderr)
-            return 2
-        except Stopped as stop:
-            print(stop, file=sys.stderr)
-            return stop.code
+            return start.finished(2)
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
             return 130
-        return 0
+        return start.finished(0)
 
     return run
 
@@ -65,13 +78,13 @@ def parse(
 ) -> T:
     """An instance of a dataclass (fields may be dataclasses) from flags.
 
-    `--help` prints `example` and the flags with their defaults on one screen; `-H` (`--help-verbose`) the text of each
-    flag, by tyro.
+    `--help` prints what the app does, `example`, what is required and the flags with their defaults, on one screen;
+    `-H` (`--help-verbose`) also the text of each flag.
 
     Args:
         kind: the dataclass.
         argv: the words after the program's name; None for those of the process.
-        example: a command to begin the help with.
+        example: a command to begin the help with, from the app's name on.
         default: values of the flags that are not given, instead of the dataclass' own.
         both_ways: accept --flag and --no-flag for every switch, also the one that its default has already.
 
@@ -79,18 +92,24 @@ def parse(
         UserError: for an unknown flag or a value of the wrong type, in one sentence.
         SystemExit: with code 0 after a help text.
     """
+    parsed = _parse(kind, argv, example=example, default=default, both_ways=both_ways)
+    start.accepted()
+    return parsed
+
+
+def _parse(
+    kind: type[T], argv: Sequence[str] | None, *, example: str, default: T | None = None, both_ways: bool = False
+) -> T:
     argv = sys.argv[1:] if argv is None else list(argv)
-    if {"-h", "--help"} & set(argv):
-        print(short_help(kind, default, example))
-        raise SystemExit(0)
+    for flags, long in (({"-h", "--help"}, False), ({"-H", "--help-verbose"}, True)):
+        if flags & set(argv):
+            print(help_text(kind, default, example, long=long))
+            raise SystemExit(0)
     complaint = io.StringIO()
     settings: dict[str, Any] = {} if default is None else {"default": default}
-    if {"-H", "--help-verbose"} & set(argv):
-        argv = ["--help"]  # tyro's own help is the long one
-        print(f"example: {example}\n")
+    markers = _MARKERS if both_ways else (*_MARKERS, tyro.conf.FlagCreatePairsOff)
     try:
         with contextlib.redirect_stderr(complaint):
-            markers = _MARKERS if both_ways else (*_MARKERS, tyro.conf.FlagCreatePairsOff)
             return tyro.cli(kind, prog=_program(example), description="", args=argv, config=markers, **settings)
     except SystemExit as stop:
         if stop.code in (0, None):
@@ -98,38 +117,93 @@ def parse(
         raise UserError(_one_sentence(complaint.getvalue())) from None
 
 
-def short_help(kind: type, default: Any, example: str) -> str:
-    """Every flag with its default on one screen of 80 columns; choices are listed with the default first."""
-    groups: dict[str, list[str]] = {}
-    positional = _flags(kind, default, "options", groups)
-    lines = [f"example: {example}", "", f"usage: {_program(example)} {' '.join([*positional, '[FLAGS]'])}"]
-    for group, flags in groups.items():
-        lines += ["", f"{group} (with defaults):"] if flags else []
-        lines += textwrap.wrap(
-            "   ".join(flags), 78, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
-        )
-    lines += ["", "-H tells what each flag means: its unit, its default and where that comes from."]
+class _Flag(NamedTuple):
+    """A flag or, if `shown` does not begin with a dash, a word without one."""
+
+    shown: str
+    text: str
+    required: bool
+
+
+def help_text(kind: type, default: Any, example: str, *, long: bool = False) -> str:
+    """What the app does, an example, what is required, and every flag with its default on 80 columns.
+
+    Args:
+        kind: the dataclass of the flags.
+        default: values of the flags that are not given, or None for the dataclass' own.
+        example: see `parse`.
+        long: add the text of each flag.
+    """
+    groups: dict[str, list[_Flag]] = {}
+    words = _flags(kind, default, "options", groups)
+    flags = [flag for group in groups.values() for flag in group]
+    required = [flag.shown for flag in flags if flag.required]
+    usage = " ".join([_program(example), *(word.shown for word in words), *required, "[FLAGS]"])
+    lines = [*textwrap.wrap(_about.get(), 80), ""] if _about.get() else []
+    lines += [f"example: {command(example)}", "", f"usage: {usage}"]
+    needed = [*(word.shown for word in words if word.required), *required]
+    lines += [f"required: {', '.join(needed)}"] if needed else []
+    if long and words:
+        lines += ["", *(line for word in words for line in _explained(word))]
+    for group, own in groups.items():
+        optional = [flag for flag in own if long or not flag.required]
+        lines += ["", f"{group} (with defaults):"] if optional else []
+        if long:
+            lines += [line for flag in optional for line in _explained(flag)]
+        else:
+            lines += _wrapped("   ".join(flag.shown for flag in optional), 2)
+    if not long:
+        preset = [flag.text for flag in flags if flag.shown.startswith("--preset\N{NO-BREAK SPACE}")]
+        lines += ["", *textwrap.wrap(f"--preset: {preset[0][0].lower()}{preset[0][1:]}", 80)] if preset else []
+        lines += ["", "-H explains each flag: what it does, its unit, and where its default comes from."]
     return "\n".join(line.replace("\N{NO-BREAK SPACE}", " ") for line in lines)
 
 
-def _flags(kind: type, default: Any, group: str, groups: dict[str, list[str]]) -> list[str]:
-    """Add `kind`'s flags to `groups`, nested dataclasses as groups of their own; returns its positionals."""
-    hints = typing.get_type_hints(kind, include_extras=True)
-    positional = []
+def _explained(flag: _Flag) -> list[str]:
+    return [*_wrapped(flag.shown, 2), *_wrapped(flag.text or "No text.", 6)]
+
+
+def _wrapped(text: str, indent: int) -> list[str]:
+    space = " " * indent
+    return textwrap.wrap(text, 80, initial_indent=space, subsequent_indent=space, break_on_hyphens=False)
+
+
+def _flags(kind: type, default: Any, group: str, groups: dict[str, list[_Flag]]) -> list[_Flag]:
+    """Add `kind`'s flags to `groups`, nested dataclasses as groups of their own; returns its words without a flag."""
+    hints, texts = typing.get_type_hints(kind, include_extras=True), _texts(kind)
+    words = []
     for field in dataclasses.fields(kind):
         hint, marks = hints[field.name], ()
         if typing.get_origin(hint) is typing.Annotated:
             marks, hint = hint.__metadata__, typing.get_args(hint)[0]
         given = default is not None and default is not dataclasses.MISSING
         value = getattr(default, field.name) if given else _default(field)
+        own = [mark for mark in marks if hasattr(mark, "metavar")]  # what tyro.conf.arg made
+        text = next((mark.help for mark in own if mark.help), texts.get(field.name, ""))
+        required = value is dataclasses.MISSING
         if dataclasses.is_dataclass(hint):
-            positional += _flags(hint, value, f"{field.name} flags", groups)
+            words += _flags(hint, value, f"{field.name} flags", groups)
         elif any(mark in marks for mark in tyro.conf.Positional[int].__metadata__):
-            shown = f"{field.name.upper()}{' ...' if typing.get_origin(hint) in (tuple, list) else ''}"
-            positional.append(shown if value is dataclasses.MISSING else f"[{shown}]")
+            shown = next((mark.metavar for mark in own if mark.metavar), field.name.upper())
+            words.append(_Flag(shown if required else f"[{shown}]", text, required))
         elif not any(mark in marks for mark in tyro.conf.Suppress[int].__metadata__):
-            groups.setdefault(group, []).append(_flag(field.name, hint, value))
-    return positional
+            if hint is bool and value is True:
+                text = f"Turns this off: {text}"
+            groups.setdefault(group, []).append(_Flag(_flag(field.name, hint, value), text, required))
+    return words
+
+
+def _texts(kind: type) -> dict[str, str]:
+    """The texts below the fields of a dataclass and of those that it extends."""
+    texts: dict[str, str] = {}
+    for one in reversed(kind.__mro__):
+        if "__dataclass_fields__" not in vars(one) or one.__module__ == "types":  # the latter is of make_dataclass
+            continue
+        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(one))).body
+        for field, text in itertools.pairwise(tree.body):
+            if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
+                texts[field.target.id] = " ".join(ast.literal_eval(text.value).split())
+    return texts
 
 
 def _flag(name: str, hint: Any, value: Any) -> str:
@@ -151,7 +225,7 @@ def _default(field: dataclasses.Field) -> Any:
 
 
 def _program(example: str) -> str:
-    return " ".join(example.split()[:3])
+    return command(example.split()[0])
 
 
 def parse_setup(
@@ -173,7 +247,7 @@ def parse_setup(
         presets: by name; the first is the default.
         data: the data layer's configuration with its defaults, which a preset may change.
         argv: the words after the program's name; None for those of the process.
-        example: a command to begin the help with.
+        example: a command to begin the help with, from the app's name on.
 
     Raises:
         UserError: see `parse`; also for a `--resume` that does not fit.
@@ -206,7 +280,8 @@ def parse_setup(
                 typing.Annotated[
                     _literal(names),
                     tyro.conf.arg(
-                        help="What the other flags change: a demo for two cores, the paper, a test, or what it is for."
+                        help="Starting values that the other flags override: "
+                        f"{', '.join(_PRESETS.get(name, name) for name in names)}."
                     ),
                 ],
                 dataclasses.field(default=preset),
@@ -218,11 +293,14 @@ def parse_setup(
         frozen=True,
     )
     # A command that is given again with --resume may repeat a switch that config.json holds already.
-    flags = parse(kind, argv, example=example, both_ways=resume is not None)
+    flags = _parse(kind, argv, example=example, both_ways=resume is not None)
     setup = Setup(family, preset, flags.model, flags.data, flags.run)
     if resume is None:
-        return dataclasses.replace(setup, run=dataclasses.replace(flags.run, resume=None))
-    return _agreed(saved, setup, Path(resume))
+        setup = dataclasses.replace(setup, run=dataclasses.replace(flags.run, resume=None))
+    else:
+        setup = _agreed(saved, setup, Path(resume))
+    start.accepted()
+    return setup
 
 
 def _saved_setup(family: str, model: Any, data: Any, folder: Path) -> Setup:
@@ -281,4 +359,7 @@ def _one_sentence(box: str) -> str:
             continue  # the flag's own text
         kept.append(line)
     sentence = re.sub(r"\s+", " ", " ".join(kept)) or "the flags could not be read; --help lists them."
+    if found := re.match(r"Missing value for argument '([^']+)'", sentence):
+        name = found[1] if found[1].startswith("-") else found[1].upper()
+        return f"{name} {'needs a value' if name.startswith('-') else 'is missing'}; --help shows what is needed."
     return re.sub(r"^Missing from .*?: (\S+).*", r"\1 is missing; --help shows what is needed.", sentence)

@@ -21,6 +21,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from keras_gen.console import command
 from keras_gen.engine import callbacks as on
 from keras_gen.engine.checkpoints import Checkpoints, Progress, nearest_existing, restore_networks
 from keras_gen.engine.config import CONFIG_FILE, Setup, read_config
@@ -370,7 +371,7 @@ class Run:
         return f"the checkpoint of step {step} is kept in {self.folder}" if kept else "no checkpoint was written yet"
 
     def _command(self, flag: str) -> str:
-        return f"python -m apps.train_{self.setup.family} {flag} {self.folder}"
+        return command(f"train_{self.setup.family} {flag} {self.folder}")
 
     # -- what remains ----------------------------------------------------------------------------------------------
 
@@ -411,5 +412,5 @@ def _summary(folder: Path, exported: list[str], commands: Sequence[str]) -> list
         "  samples/index.html, logs/, checkpoints/, config.json, report.json",
         "Next:",
         f"  tensorboard --logdir {folder.parent}",
-        *(f"  python -m apps.{command.replace('RUN', str(folder), 1)}" for command in commands),
+        *(f"  {command(words.replace('RUN', str(folder), 1))}" for words in commands),
     ]

@@ -448,16 +448,6 @@ def test_a_run_on_sequences_is_refused(tmp_path, capsys):
     assert "is a run of recurrent_autoencoder; accepted are those that draw from" in capsys.readouterr().err
 
 
-def test_help_fits_a_screen_and_begins_with_an_example(capsys):
-    with pytest.raises(SystemExit) as stop:
-        evaluate.main(["--help"])
-    lines = capsys.readouterr().out.splitlines()
-    assert stop.value.code == 0
-    assert "python -m apps.evaluate" in lines[0]
-    assert len(lines) <= 40
-    assert max(map(len, lines)) <= 80
-
-
 def test_a_gan_on_points_is_judged_by_its_modes(tmp_path, capsys):
     """An untrained one: what it prints is what its drawings say; and points are no pictures to generate."""
     run = tmp_path / "ring"

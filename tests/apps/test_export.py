@@ -149,11 +149,3 @@ def test_what_cannot_be_exported_is_refused_in_one_sentence(copy, tiny_run, tmp_
     shutil.rmtree(copy / "checkpoints")
     assert run(copy) == 2
     assert "checkpoint" in capsys.readouterr().err
-
-
-def test_help_fits_a_screen_and_begins_with_an_example(capsys):
-    with pytest.raises(SystemExit):
-        run("--help")
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("example: python -m apps.export")
-    assert len(lines) <= 40

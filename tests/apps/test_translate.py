@@ -212,12 +212,3 @@ def test_bad_input_is_refused_in_one_sentence_and_nothing_is_written(tiny_run, f
         ((tiny_run.folder / "saved_model", folder, *out, "--threads", 2), "--threads"),
     ):
         assert named in refused(capsys, tmp_path, *arguments)
-
-
-def test_help_fits_a_screen_and_begins_with_an_example(capsys):
-    with pytest.raises(SystemExit):
-        run("--help")
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("example: python -m apps.translate")
-    assert len(lines) <= 40
-    assert max(map(len, lines)) <= 90

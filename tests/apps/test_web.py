@@ -185,14 +185,6 @@ def test_files_of_other_images_are_refused(tiny_run, tmp_path):
             contents(path, tmp_path)
 
 
-def test_help_names_an_example(capsys):
-    with pytest.raises(SystemExit):
-        main(["--help"])
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("example: python -m apps.web ")
-    assert len(lines) <= 40
-
-
 def test_without_npm_the_page_says_what_it_needs(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(vendoring, "FOLDER", tmp_path / "vendor")
     monkeypatch.setenv("PATH", str(tmp_path))
