@@ -41,7 +41,7 @@ class Flags:
     checkpoint: Literal["newest", "best"] = "newest"
     """Which of the run's checkpoints: the newest, or the best by validation."""
     out: Path | None = None
-    """Folder to write saved_model/, the .tflite files, logs/ and the reports to; default: RUN itself."""
+    """Folder to write saved_model/, the .tflite files and the reports to; default: RUN itself."""
     data: str = ""
     """Where the pairs of the run are now, if not where config.json says; any SPEC of the training app."""
     images: int = 32

@@ -163,7 +163,7 @@ def train(command: str, common: str, folder: Path) -> int:
 
 def verdicts(folder: Path) -> list[tuple[int, str]]:
     """Step and verdict of each look at a run after the warm-up, and of the last one."""
-    events = EventAccumulator(str(folder / "logs"), size_guidance={"tensors": 0}).Reload()
+    events = EventAccumulator(str(folder), size_guidance={"tensors": 0}).Reload()
     told = [(event.step, tf.make_ndarray(event.tensor_proto).item().decode()) for event in events.Tensors("health")]
     return [(step, verdict) for step, verdict in told if step >= WARM_UP] or told[-1:]
 

@@ -26,6 +26,7 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from keras_gen.cli.parsing import app, parse
+from keras_gen.engine.event_files import VALIDATION
 from keras_gen.flags import positive
 
 EXAMPLE = "python -m benchmarks.kill_resume --kills 50"
@@ -171,11 +172,13 @@ def _variables(checkpoint: Path) -> dict[str, bytes]:
 
 def _logged(run: Path) -> dict[str, list[tuple[int, bytes]]]:
     """Tag -> (step, value) in the order of the files."""
-    events = EventAccumulator(str(run / "logs"), size_guidance={"tensors": 0}).Reload()
-    return {
-        tag: [(event.step, event.tensor_proto.SerializeToString()) for event in events.Tensors(tag)]
-        for tag in events.Tags()["tensors"]
-    }
+    logged = {}
+    for folder in (run, run / VALIDATION):
+        events = EventAccumulator(str(folder), size_guidance={"tensors": 0}).Reload()
+        for tag in events.Tags()["tensors"]:
+            values = [(event.step, event.tensor_proto.SerializeToString()) for event in events.Tensors(tag)]
+            logged[tag if folder == run else f"{VALIDATION}/{tag}"] = values
+    return logged
 
 
 def _short(value: object) -> str:

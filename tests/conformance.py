@@ -19,6 +19,7 @@ from keras_gen.diagnostics.gan_health import TERMS
 from keras_gen.engine.checkpoints import Checkpoints, Progress
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.engine.strategy import mirrored
+from keras_gen.engine.terms import described
 from keras_gen.export.exporter import export
 from keras_gen.models.gan import GAN
 
@@ -171,6 +172,12 @@ class Conformance:
             np.testing.assert_array_equal(after[name], value, err_msg=name)
         for name, variable in model.state().items():  # the other tests share this model
             variable.assign(kept[name])
+
+    def test_every_term_has_a_sentence(self, trained):
+        model, _ = trained
+        for terms in model._meters.values():
+            for term in terms:
+                assert described(type(model), term).endswith(".")
 
     def test_exports_draw_what_the_preview_draws(self, trained, tmp_path):
         model, _ = trained

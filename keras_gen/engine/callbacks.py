@@ -21,8 +21,9 @@ from tensorboard.plugins.image import metadata as image_metadata
 from keras_gen.diagnostics.gan_health import TERMS
 from keras_gen.engine.checkpoints import Checkpoints, Progress
 from keras_gen.engine.config import Setup
-from keras_gen.engine.event_files import sizes
+from keras_gen.engine.event_files import EventWriters, sizes
 from keras_gen.engine.strategy import any_worker, several_workers
+from keras_gen.engine.terms import described
 from keras_gen.visual.sheets import write_film, write_sheet
 from keras_gen.visual.views import Histogram, Scalar, View
 
@@ -122,19 +123,19 @@ class Counter(StepCallback):
 
 
 class Profile(StepCallback):
-    """A trace of some steps by TensorFlow's profiler, a folder below `logs` that TensorBoard's profile page shows.
+    """A trace of some steps by TensorFlow's profiler, a folder below the run's that TensorBoard's profile page shows.
 
     Use it as a context, so that a run that is stopped in between has the trace of what it did.
     """
 
-    def __init__(self, progress: Progress, logs: Path, steps: int) -> None:
+    def __init__(self, progress: Progress, folder: Path, steps: int) -> None:
         """Args:
         progress: of the run.
-        logs: TensorBoard's folder.
+        folder: of the run.
         steps: how many are traced, from the third of this process on; 0 for none.
         """
         super().__init__(progress)
-        self._logs, self._wanted = logs, steps
+        self._folder, self._wanted = folder, steps
         self._done = 0
         self._tracing = False
 
@@ -146,7 +147,7 @@ class Profile(StepCallback):
 
     def on_train_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         if self._wanted and self._done == _WARM:
-            tf.profiler.experimental.start(str(self._logs))
+            tf.profiler.experimental.start(str(self._folder))
             self._tracing = True
 
     def after_steps(self, logs: Mapping[str, np.ndarray]) -> None:
@@ -161,22 +162,30 @@ class Profile(StepCallback):
 
 
 class TensorBoardLog(StepCallback):
-    """Every term per step and per epoch, learning rates, speed; the configuration as text and hparams."""
+    """Every term per step and per epoch, learning rates, speed; the configuration as text and hparams.
 
-    def __init__(self, progress: Progress, writer: tf.summary.SummaryWriter, setup: Setup) -> None:
+    `epoch/TERM` of training and of validation is one chart. `best/TERM` is the best validation so far of the term by
+    which checkpoints are chosen; it comes first among the metrics of TensorBoard's hparams, which are in alphabetical
+    order.
+    """
+
+    def __init__(self, progress: Progress, writers: EventWriters, setup: Setup) -> None:
         super().__init__(progress)
-        self._writer = writer
+        self._writers = writers
         self._setup = setup
         self._begun = 0.0
         self._seconds: list[float] = []
+        self._told: set[str] = set()  # terms whose description is logged
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         if self.progress.step == 0:
             flat = {f"{s}.{k}": v for s, fields in self._setup.sections().items() for k, v in fields.items()}
-            with self._writer.as_default(step=0):
+            with self._writers.train.as_default(step=0):
                 rows = "\n".join(f"| {key} | {value} |" for key, value in flat.items())
-                tf.summary.text("config", f"| field | value |\n|---|---|\n{rows}")
-                tf.summary.text("config.json", f"```json\n{self._setup.to_json()}\n```")
+                about = "Every field of the configuration."
+                tf.summary.text("config", f"| field | value |\n|---|---|\n{rows}", description=about)
+                about = "The file config.json of the run."
+                tf.summary.text("config.json", f"```json\n{self._setup.to_json()}\n```", description=about)
                 given = {key: value for key, value in flat.items() if value not in (None, "")}
                 hparams.hparams({k: v if isinstance(v, bool | int | float) else str(v) for k, v in given.items()})
 
@@ -185,23 +194,43 @@ class TensorBoardLog(StepCallback):
 
     def after_steps(self, logs: Mapping[str, np.ndarray]) -> None:
         self._seconds.append((time.perf_counter() - self._begun) / self._taken)
-        with self._writer.as_default():
+        with self._writers.train.as_default():
             for name, values in logs.items():
                 for step, value in enumerate(values, self.progress.step - self._taken + 1):
-                    tf.summary.scalar(f"step/{name}", value, step)
-        with self._writer.as_default(step=self.progress.step):
+                    # TensorBoard reads it of the first value, and every one would hold it again.
+                    about = None if name in self._told else f"{self._described(name)} The value of each step."
+                    tf.summary.scalar(f"step/{name}", value, step, description=about)
+                    self._told.add(name)
+        with self._writers.train.as_default(step=self.progress.step):
             if self.due(_RATE_EVERY):
                 for player, rate in self.model.learning_rates().items():
-                    tf.summary.scalar(f"learning_rate/{player}", rate)
-                # The median: the first step of a process compiles.
-                tf.summary.scalar("images_per_second", self._setup.run.batch_size / statistics.median(self._seconds))
+                    about = f"Learning rate of the {player} at its next step."
+                    tf.summary.scalar(f"learning_rate/{player}", rate, description=about)
+                tf.summary.scalar(
+                    "images_per_second",
+                    self._setup.run.batch_size / statistics.median(self._seconds),  # the first step compiles
+                    description="Training examples per second, by the median of the last steps.",
+                )
                 self._seconds.clear()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        with self._writer.as_default(step=self.progress.step):
-            for name, value in (logs or {}).items():
-                tag = f"validation/{name[4:]}" if name.startswith("val_") else f"epoch/{name}"
-                tf.summary.scalar(tag, value)
+        step, monitored = self.progress.step, f"val_{self.model.monitor}"
+        for name, value in (logs or {}).items():
+            held_back = name.startswith("val_")
+            term = name.removeprefix("val_")
+            with (self._writers.validation if held_back else self._writers.train).as_default():
+                about = f"{self._described(term)} Means over the epoch and over the validation data."
+                tf.summary.scalar(f"epoch/{term}", value, step, description=about)
+        if monitored in (logs or {}):
+            best = min(value for value in (float(logs[monitored]), self.progress.best) if value is not None)
+            about = (
+                f"The best validation so far, by which checkpoints are chosen: {self._described(self.model.monitor)}"
+            )
+            with self._writers.train.as_default():
+                tf.summary.scalar(f"best/{self.model.monitor}", best, step, description=about)
+
+    def _described(self, term: str) -> str:
+        return described(type(self.model), term)
 
 
 class Preview(StepCallback):
@@ -286,12 +315,12 @@ class Checkpointing(StepCallback):
         checkpoints: Checkpoints,
         every: int,
         monitor: str,
-        writer: tf.summary.SummaryWriter,
-        logs: Path,
+        writers: EventWriters,
+        folder: Path,
     ) -> None:
         super().__init__(progress)
         self._checkpoints, self._every, self._monitor = checkpoints, every, monitor
-        self._writer, self._logs = writer, logs
+        self._writers, self._folder = writers, folder
 
     def after_steps(self, logs: Mapping[str, np.ndarray]) -> None:
         if self.due(self._every):
@@ -315,8 +344,8 @@ class Checkpointing(StepCallback):
 
     def _read_logs(self) -> None:
         # All that is logged up to here is on the disk before a checkpoint says so.
-        self._writer.flush()
-        self.progress.logs = sizes(self._logs)
+        self._writers.flush()
+        self.progress.logs = sizes(self._folder)
 
 
 class Interrupted(Exception):

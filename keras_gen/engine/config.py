@@ -80,7 +80,7 @@ class RunConfig:
     jit: bool = False
     """Compile the step by XLA."""
     profile: int = 0
-    """Steps of which a trace is written to logs/ for TensorBoard's profile page, after the first two of the process,
+    """Steps of which a trace is written for TensorBoard's profile page, after the first two of the process,
     which compile [steps]; 0: none."""
 
     def __post_init__(self) -> None:

@@ -18,6 +18,13 @@ from keras_gen.ops.diversity import FEWEST, Reference, modes_reached
 
 _MOST, _VALUES = 256, 2**20  # samples that are compared, and values in all of them; `FEWEST` at least
 _PART = 2**21  # values that are drawn at a time
+_FIGURES = {
+    "distance": "Mean distance between two samples, relative to the data's; far below 1 is mode collapse.",
+    "kinds": "Effective number of modes of the samples, relative to the data's; far below 1 is mode collapse.",
+    "structure": "How different two samples are in structure (1 - MS-SSIM), relative to the data.",
+    "modes": "Fraction of the data's known modes that samples reach.",
+    "noise": "How much a sample changes with its noise, relative to the data's distance; near 0 the noise is ignored.",
+}
 
 
 class Validation(Protocol):
@@ -117,12 +124,13 @@ class HealthMonitor(StepCallback):
         look = self._measure(step)
         verdict = judge(record, look, critic=self._health.critic, offset=self._health.offset)
         with self._writer.as_default(step=step):
-            tf.summary.text("health", verdict)
-            for name in ("distance", "kinds", "structure", "modes", "noise"):
+            tf.summary.text("health", verdict, description="What the health monitor says of the run.")
+            for name, about in _FIGURES.items():
                 if getattr(look, name) is not None:
-                    tf.summary.scalar(f"health/{name}", getattr(look, name))
+                    tf.summary.scalar(f"health/{name}", getattr(look, name), description=about)
             for player, ratio in look.update_ratio.items():
-                tf.summary.scalar(f"health/update_ratio/{player}", ratio)
+                about = f"How much one step changes the weights of the {player}, relative to their norm."
+                tf.summary.scalar(f"health/update_ratio/{player}", ratio, description=about)
         if verdict != TOO_EARLY or record.verdicts[-1][0] == step:
             # On a terminal the progress bar stands on the line.
             self._say("\n" * sys.stdout.isatty() + f"health at step {step}: {verdict}")

@@ -33,6 +33,7 @@ class GenerativeModel(keras.Model):
         family: stem of its module ("pix2pix"); the folder name of its runs.
         Config: frozen dataclass of all that defines its networks and losses; defaults are the paper's.
         monitor: the validation term by which the best checkpoint is chosen (smaller is better).
+        descriptions: term -> a sentence for TensorBoard, of those that `engine.terms` does not know.
         next_commands: what a user does next with a run: apps and their arguments, with RUN for the folder.
         fewest: examples that a loss needs which couples those of a batch (a contrast, a density over the batch). Such
             a loss is computed within each replica's part of a batch, and within each part of `--accumulate`.
@@ -63,6 +64,7 @@ class GenerativeModel(keras.Model):
     family: ClassVar[str]
     Config: ClassVar[type]
     monitor: ClassVar[str]
+    descriptions: ClassVar[dict[str, str]] = {}
     next_commands: ClassVar[tuple[str, ...]] = ("export RUN --variants float32,dynamic8",)
     min_examples_per_part: ClassVar[int] = 1
     preview_examples: int = 1

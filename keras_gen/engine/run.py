@@ -1,7 +1,8 @@
 """`Run`: one training run and its folder.
 
 savedmodels/<family>/<run>/
-    config.json   checkpoints/   logs/   samples/   saved_model/   model.tflite   report.json
+    config.json   checkpoints/   samples/   saved_model/   model.tflite   report.json
+    events.out.tfevents.*   validation/   plugins/   projector/      TensorBoard's
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from keras_gen.engine import callbacks as on
 from keras_gen.engine.checkpoints import Checkpoints, Progress, nearest_existing, restore_networks
 from keras_gen.engine.config import CONFIG_FILE, Setup, read_config
 from keras_gen.engine.data import Data
-from keras_gen.engine.event_files import cut
+from keras_gen.engine.event_files import EVENTS, VALIDATION, EventWriters, cut
 from keras_gen.engine.gan_monitor import HealthMonitor
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.engine.run_exports import write_exports
@@ -39,7 +40,8 @@ from keras_gen.visual.embedding import maps, write_projector
 from keras_gen.visual.latent_views import encode_dataset, how_many, views
 
 # Patterns of what a run writes, and of what the apps for finished runs write into it; networks have files of their own.
-_OWN = (CONFIG_FILE, "checkpoints", "logs", "samples", "saved_model*", "*.tflite", "report.json")
+_OWN = (CONFIG_FILE, "checkpoints", "samples", "saved_model*", "*.tflite", "report.json")
+_OF_TENSORBOARD = (EVENTS, f"{VALIDATION}/{EVENTS}", "plugins/profile", "projector", "projector_config.pbtxt")
 _OF_LATER = ("report.html", "evaluation.json", "codec-*.npz", "latents")
 
 
@@ -146,30 +148,30 @@ class Run:
             UserError: if the folder cannot be written, the disk has no room for a checkpoint, or a file of the data
                 cannot be read any more; if that happens between steps, the message says what was kept.
         """
-        run, logs = self.setup.run, self._write_to / "logs"
+        run, folder = self.setup.run, self._write_to
         steps = self.steps_per_epoch(model, data)
         previews = max(run.previews, model.preview_examples)
         batch = next(iter(data.validation(previews, limit=previews)))
         checkpoints = self._open(model)
         progress = self._restore(checkpoints, model)
         done, start = progress.step, time.perf_counter()
-        writer = tf.summary.create_file_writer(str(logs))
-        log = on.TensorBoardLog(progress, writer, self.setup)
+        writers = EventWriters(folder)
+        log = on.TensorBoardLog(progress, writers, self.setup)
         preview = on.Preview(
             progress,
             batch,
-            self._write_to / "samples",
-            writer,
+            folder / "samples",
+            writers.train,
             every=run.preview_every,
             end=steps * run.epochs,
-            views=self._views(model, data, batch, logs),
+            views=self._views(model, data, batch, folder),
         )
-        saving = on.Checkpointing(progress, checkpoints, run.checkpoint_every, model.monitor, writer, logs)
-        stop, profile = on.StopOnRequest(progress, self._end), on.Profile(progress, logs, run.profile)
-        monitor = self._monitor(model, data, batch, progress, writer)
+        saving = on.Checkpointing(progress, checkpoints, run.checkpoint_every, model.monitor, writers, folder)
+        stop, profile = on.StopOnRequest(progress, self._end), on.Profile(progress, folder, run.profile)
+        monitor = self._monitor(model, data, batch, progress, writers.train)
         with (
             self._in_order(checkpoints),
-            contextlib.closing(writer),
+            writers,
             profile,
             stop,
             monitor or contextlib.nullcontext(),
@@ -269,7 +271,7 @@ class Run:
         return HealthMonitor(progress, health, data, batch, writer, self.say, every=run.preview_every, end=end)
 
     def _views(
-        self, model: GenerativeModel, data: Data, batch: Any, logs: Path
+        self, model: GenerativeModel, data: Data, batch: Any, folder: Path
     ) -> Callable[[bool], Mapping[str, Any]] | None:
         """Views of the model's latent space, if it has one; those of several workers have the same, and one draws."""
         space = model.latent_space()
@@ -283,7 +285,7 @@ class Run:
             drawn = views(space, codes, images, labels)
             if not last:
                 return drawn
-            write_projector(logs, codes, data.classes)
+            write_projector(folder, codes, data.classes)
             return {**drawn, **maps(codes, data.classes)}
 
         return shown
@@ -334,7 +336,7 @@ class Run:
         self.say(*damaged, f"Resuming {self.folder} after step {progress.step}.")
         if self.chief:  # what a killed process wrote after that is written again
             checkpoints.forget_what_follows(progress.step)
-            cut(self.folder / "logs", progress.logs)
+            cut(self.folder, progress.logs)
         return progress
 
     def _start_from(self, folder: Path, model: GenerativeModel) -> None:
@@ -389,9 +391,12 @@ class Run:
 
 def remove_run(folder: Path) -> None:
     """Delete what a run and the apps for finished runs wrote into `folder`, and nothing else that lies there."""
-    for pattern in (*_OWN, *_OF_LATER):
+    for pattern in (*_OWN, *_OF_TENSORBOARD, *_OF_LATER):
         for path in list(folder.glob(pattern)):
             remove(path)
+    for left in (VALIDATION, "plugins"):  # unless something else lies there
+        with contextlib.suppress(OSError):
+            (folder / left).rmdir()
 
 
 def _spans(done: int, steps: int, epochs: int) -> Iterator[tuple[int, int, int]]:
@@ -409,7 +414,7 @@ def _summary(folder: Path, exported: list[str], commands: Sequence[str]) -> list
         "",
         f"Written to {folder}:",
         *exported,
-        "  samples/index.html, logs/, checkpoints/, config.json, report.json",
+        "  samples/index.html, checkpoints/, config.json, report.json",
         "Next:",
         f"  tensorboard --logdir {folder.parent}",
         *(f"  {command(words.replace('RUN', str(folder), 1))}" for words in commands),

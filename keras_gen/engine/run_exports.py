@@ -34,7 +34,7 @@ def write_exports(
 ) -> list[str]:
     """Export what the model serves, prove that it draws the same pictures, and write report.json.
 
-    Where the plan times the files, report.html and logs/ (TensorBoard) tell the same to people.
+    Where the plan times the files, report.html and TensorBoard tell the same to people.
 
     Args:
         model: with the weights to export.

@@ -15,6 +15,7 @@ classifier would not be the one that was trained; otherwise those of `models.gan
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 import keras
 import tensorflow as tf
@@ -48,6 +49,13 @@ class ACGAN(Conditional):
 
     family = "acgan"
     Config = Config
+    descriptions: ClassVar[dict[str, str]] = {
+        "real_class_loss": "Cross-entropy of the classes of real images [nats].",
+        "real_class_accuracy": "Share of real images whose class the discriminator recognises.",
+        "fake_class_loss": "Cross-entropy of the classes of generated images [nats].",
+        "fake_class_accuracy": "Share of generated images whose class the discriminator recognises.",
+        "class_accuracy": "Share of images whose class the discriminator recognises.",
+    }
     objective = "nonsaturating"
 
     def __init__(self, config: Config) -> None:

@@ -23,6 +23,7 @@ import tensorflow as tf
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, Values, chained
+from keras_gen.engine.terms import DISTANCES
 from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.networks.autoencoders import Layout, decoder, encoder
 from keras_gen.ops import reconstruction
@@ -56,7 +57,7 @@ class Autoencoder(GenerativeModel):
         self.encoder = self.add_network("encoder", self._encoder())
         self.decoder = self.add_network("decoder", decoder(config))
         self.add_player("autoencoder", "encoder", "decoder")
-        self.log_terms(train=["reconstruction"], test=["mse", "psnr"])
+        self.log_terms(train=[DISTANCES[config.distance]], test=["mse", "psnr"])
 
     @property
     def code_activation(self) -> str | None:
@@ -81,7 +82,7 @@ class Autoencoder(GenerativeModel):
         difference = self.decoder(latents, training=True) - images
         distance = tf.reduce_mean(tf.square(difference) if self.config.distance == "l2" else tf.abs(difference))
         penalty, terms, sums = self.penalty(latents)
-        return {"autoencoder": distance + penalty}, terms | {"reconstruction": distance}, sums
+        return {"autoencoder": distance + penalty}, terms | {DISTANCES[self.config.distance]: distance}, sums
 
     def penalty(self, latents: tf.Tensor) -> tuple[tf.Tensor | float, Values, Values]:
         """What is added to the distance, terms to log, and sums over examples for `running_state`: here nothing.

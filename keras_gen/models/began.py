@@ -61,6 +61,12 @@ class BEGAN(GAN):
 
     family = "began"
     Config = Config
+    descriptions: ClassVar[dict[str, str]] = {
+        "real_error": "Error of the discriminator's reconstruction of real images.",
+        "fake_error": "Error of the discriminator's reconstruction of generated images.",
+        "k": "Weight of generated images in the discriminator's objective, which balances the players.",
+        "convergence": "Error of real images plus the distance from balance, the paper's measure; lower is better.",
+    }
     critic = True
 
     def __init__(self, config: Config) -> None:

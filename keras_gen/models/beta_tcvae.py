@@ -16,7 +16,7 @@ part of a batch, as nothing is exchanged between them but gradients.
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import tensorflow as tf
 
@@ -53,6 +53,10 @@ class BetaTCVAE(VAE):
 
     family = "beta_tcvae"
     Config = Config
+    descriptions: ClassVar[dict[str, str]] = {
+        "mutual_information": "What the latent vectors tell about the image [nats].",
+        "dimension_wise_kl": "KL divergence of each latent unit from the prior, their sum [nats].",
+    }
     min_examples_per_part = 2
 
     def __init__(self, config: Config) -> None:

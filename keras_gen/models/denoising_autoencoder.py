@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import keras
 import tensorflow as tf
@@ -26,6 +26,7 @@ from keras import layers
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import GenerativeModel, Served
+from keras_gen.engine.terms import DISTANCES
 from keras_gen.flags import Hidden, non_negative, positive
 from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.layers.fast.convolutions import FastConv2D, FastConv2DTranspose
@@ -93,6 +94,9 @@ class DenoisingAutoencoder(GenerativeModel):
 
     family = "denoising_autoencoder"
     Config = Config
+    descriptions: ClassVar[dict[str, str]] = {
+        "psnr_of_input": "PSNR of the noisy images, which the network has to beat [dB].",
+    }
     monitor = "mse"
     next_commands = ("denoise RUN FOLDER --out cleaned", "evaluate RUN", "export RUN --variants float32,dynamic8")
 
@@ -100,7 +104,7 @@ class DenoisingAutoencoder(GenerativeModel):
         super().__init__(config)
         self.denoiser = self.add_network("denoiser", denoiser(config))
         self.add_player("denoiser", "denoiser")
-        self.log_terms(train=["reconstruction"], test=["mse", "psnr", "psnr_of_input"])
+        self.log_terms(train=[DISTANCES[config.distance]], test=["mse", "psnr", "psnr_of_input"])
 
     def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
         """Adam with its usual decays."""
@@ -115,7 +119,7 @@ class DenoisingAutoencoder(GenerativeModel):
         noisy, clean = batch
         difference = self.denoiser(noisy, training=True) - clean
         loss = tf.reduce_mean(tf.square(difference) if self.config.distance == "l2" else tf.abs(difference))
-        return {"denoiser": loss}, {"reconstruction": loss}
+        return {"denoiser": loss}, {DISTANCES[self.config.distance]: loss}
 
     def validate(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Mean squared error in units of [-1, 1], PSNR [dB], and that of the noisy images, each of shape (batch,)."""

@@ -52,6 +52,11 @@ class EBGAN(GAN):
 
     family = "ebgan"
     Config = Config
+    descriptions: ClassVar[dict[str, str]] = {
+        "real_energy": "The discriminator's energy of real images.",
+        "fake_energy": "The discriminator's energy of generated images.",
+        "pulling_away": "How alike the codes of generated images are; lower is more diverse.",
+    }
     min_examples_per_part = 2
     critic = False
 

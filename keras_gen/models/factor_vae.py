@@ -17,7 +17,7 @@ players move at the same time.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import tensorflow as tf
@@ -57,6 +57,9 @@ class FactorVAE(VAE):
 
     family = "factor_vae"
     Config = Config
+    descriptions: ClassVar[dict[str, str]] = {
+        "discriminator_loss": "The objective of the discriminator that tells latent vectors from shuffled ones.",
+    }
     min_examples_per_part = 2
 
     def __init__(self, config: Config) -> None:

@@ -21,7 +21,7 @@ real and of generated images differ, while the recogniser is to read both; other
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -88,6 +88,11 @@ class InfoGAN(Conditional):
 
     family = "infogan"
     Config = Config
+    descriptions: ClassVar[dict[str, str]] = {
+        "information": "Lower bound of what the images tell about the codes [nats].",
+        "categorical_information": "The part of the categories [nats].",
+        "continuous_information": "The part of the continuous codes [nats].",
+    }
     objective = "nonsaturating"
 
     def __init__(self, config: Config) -> None:

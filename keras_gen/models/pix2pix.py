@@ -15,7 +15,7 @@ the paper's batch of 1 computes; by default it has no noise at test time (`--noi
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import keras
 import tensorflow as tf
@@ -121,6 +121,10 @@ class Pix2Pix(GenerativeModel):
 
     family = "pix2pix"
     Config = Config
+    descriptions: ClassVar[dict[str, str]] = {
+        "generator_gan": "The adversarial part of the generator's objective.",
+        "discriminator_penalty": "Mean squared distance of the critic's gradient norm from 1.",
+    }
     monitor = "l1"
     next_commands = ("translate RUN PICTURE_OR_FOLDER... --out translated", "evaluate RUN")
 
@@ -130,7 +134,7 @@ class Pix2Pix(GenerativeModel):
         self.add_player("generator", "generator")
         self.adversarial = config.gan_loss != "none"
         self.kind = "wasserstein" if config.gan_loss == "wgangp" else config.gan_loss
-        terms = ["generator_l1"]
+        terms = ["l1"]
         if self.adversarial:
             channels = (config.target_channels,)
             if config.conditional:
@@ -195,8 +199,8 @@ class Pix2Pix(GenerativeModel):
         config = self.config
         source, target = batch
         fake = self.generator(source, training=True)
-        terms = {"generator_l1": tf.reduce_mean(tf.abs(target - fake))}
-        losses = {"generator": config.l1_weight * terms["generator_l1"]}
+        terms = {"l1": tf.reduce_mean(tf.abs(target - fake))}
+        losses = {"generator": config.l1_weight * terms["l1"]}
         if self.adversarial:
             real_logits = self.discriminate(source, target, training=True)
             fake_logits = self.discriminate(source, fake, training=True)

@@ -24,7 +24,7 @@ instead of a Mahalanobis distance, whose threshold is chosen by known anomalies 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import keras
 import tensorflow as tf
@@ -75,6 +75,9 @@ class RecurrentAutoencoder(GenerativeModel):
 
     family = "recurrent_autoencoder"
     Config = Config
+    descriptions: ClassVar[dict[str, str]] = {
+        "mse": "Mean squared error over a sequence's own steps, in units of the features' variances.",
+    }
     monitor = "mse"
     next_commands = ("detect_anomalies RUN DATA --out anomalies.csv", "export RUN --variants float32,dynamic8")
 
@@ -83,7 +86,7 @@ class RecurrentAutoencoder(GenerativeModel):
         self.encoder = self.add_network("encoder", self._encoder())
         self.decoder = self.add_network("decoder", self._decoder())
         self.add_player("autoencoder", "encoder", "decoder")
-        self.log_terms(train=["reconstruction"], test=["mse"])
+        self.log_terms(train=["mse"], test=["mse"])
 
     def _encoder(self) -> keras.Model:
         """(batch, length, features) -> (batch, latent_dim): the state after the first step, read last."""
@@ -119,7 +122,7 @@ class RecurrentAutoencoder(GenerativeModel):
         (sequences,) = batch
         drawn = self.decoder(self.encoder(sequences, training=True), training=True)
         loss = tf.reduce_mean(mean_over_steps(squared_errors(drawn, sequences, self.config.deviation), sequences))
-        return {"autoencoder": loss}, {"reconstruction": loss}
+        return {"autoencoder": loss}, {"mse": loss}
 
     def validate(self, batch: tuple[tf.Tensor]) -> dict[str, tf.Tensor]:
         """Mean squared error over a sequence's own steps, in units of the features' variances."""

@@ -16,7 +16,7 @@ begin with those of a classifier; no adversary.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import keras
 import tensorflow as tf
@@ -84,6 +84,13 @@ class Saliency(GenerativeModel):
 
     family = "saliency"
     Config = Config
+    descriptions: ClassVar[dict[str, str]] = {
+        "bce": "Binary cross-entropy of the maps, mean over pixels [nats].",
+        "kl": "KL divergence of the maps from those of the data [nats]; lower is better.",
+        "cc": "Linear correlation of the maps with those of the data, at most 1; higher is better.",
+        "sim": "Intersection of the maps with those of the data as histograms, at most 1; higher is better.",
+        "nss": "Normalised scanpath saliency: the map where people look, in standard deviations; higher is better.",
+    }
     monitor = "kl"
     next_commands = ("translate RUN PICTURE_OR_FOLDER... --out maps --sheet", "evaluate RUN --metrics cc,nss,kl,sim")
 
@@ -92,7 +99,7 @@ class Saliency(GenerativeModel):
         # On a GPU the library's own convolutions stay.
         self.network = self.add_network("network", self._network())
         self.add_player("saliency", "network")
-        self.log_terms(train=["loss"], test=["kl", "cc", "sim", "nss"])
+        self.log_terms(train=[config.loss], test=["kl", "cc", "sim", "nss"])
 
     def _network(self) -> keras.Model:
         config = self.config
@@ -125,7 +132,7 @@ class Saliency(GenerativeModel):
             loss = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(expected, logits))
         else:
             loss = tf.reduce_mean(saliency.kl_divergence(tf.sigmoid(logits), expected))
-        return {"saliency": loss}, {"loss": loss}
+        return {"saliency": loss}, {self.config.loss: loss}
 
     def validate(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Values:
         """KL divergence [nats], correlation, similarity and NSS of the drawn maps, (batch,) each."""

@@ -37,7 +37,7 @@ from __future__ import annotations
 
 import dataclasses
 from functools import partial
-from typing import Literal
+from typing import ClassVar, Literal
 
 import keras
 import tensorflow as tf
@@ -129,13 +129,21 @@ class SGAN(GAN):
 
     family = "sgan"
     Config = Config
+    descriptions: ClassVar[dict[str, str]] = {
+        "supervised_loss": "Cross-entropy of the classes of labelled images [nats].",
+        "unsupervised_loss": "The objective of telling real from generated images.",
+        "error": "Share of labelled images that are classified wrongly.",
+        "consistency_loss": "How much the classes of an image change when it is augmented.",
+        "entropy": "Entropy of the predicted classes of images without labels [nats].",
+        "imbalance": "How far the predicted classes are from being equally frequent [nats].",
+    }
     monitor = "error"
     min_examples_per_part = 2  # the mean features of one image are its own, and to match them is to copy it
     next_commands = ("evaluate RUN", *GAN.next_commands)
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        self.log_terms(train=["supervised_loss", "unsupervised_loss", "labelled_error"], test=["error"])
+        self.log_terms(train=["supervised_loss", "unsupervised_loss", "error"], test=["error"])
         if config.consistency_weight:
             self.log_terms(train=["consistency_loss"])
         if config.entropy_weight:
@@ -188,7 +196,7 @@ class SGAN(GAN):
         terms = {
             "supervised_loss": supervised,
             "unsupervised_loss": unsupervised,
-            "labelled_error": tf.reduce_mean(_errors(classes, labels)),
+            "error": tf.reduce_mean(_errors(classes, labels)),
         }
         loss = supervised + self.config.unsupervised_weight * unsupervised
         if real.taught is not None:

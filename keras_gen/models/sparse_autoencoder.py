@@ -76,6 +76,11 @@ class SparseAutoencoder(autoencoder.Autoencoder):
     """A sparse autoencoder: the networks, the player and the batch of `Autoencoder`."""
 
     family = "sparse_autoencoder"
+    descriptions: ClassVar[dict[str, str]] = {
+        "sparsity": "The sparsity penalty, before its weight.",
+        "mean_activity": "Mean activity of the latent units.",
+        "active_share": "Share of the latent units that are active.",
+    }
     Config: ClassVar[type] = Config
 
     def __init__(self, config: Config) -> None:
@@ -86,9 +91,7 @@ class SparseAutoencoder(autoencoder.Autoencoder):
             self.activity = self.add_weight(
                 name="activity", shape=(config.latent_dim,), initializer=start, trainable=False, dtype="float32"
             )
-        self.log_terms(
-            train=["reconstruction", "sparsity", "mean_activity"], test=["mse", "psnr", "active_share", "mean_activity"]
-        )
+        self.log_terms(train=["sparsity", "mean_activity"], test=["mse", "psnr", "active_share", "mean_activity"])
 
     @property
     def code_activation(self) -> str:

@@ -17,7 +17,7 @@ that they are. Colours instead of luma alone; fewer layers.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import keras
 import tensorflow as tf
@@ -25,6 +25,7 @@ from keras import layers
 
 from keras_gen.engine.config import Preset, RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, Values
+from keras_gen.engine.terms import DISTANCES
 from keras_gen.flags import Hidden, positive
 from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.layers.fast.convolutions import FastConv2D, FastConv2DTranspose
@@ -86,6 +87,9 @@ class SuperresAutoencoder(GenerativeModel):
 
     family = "superres_autoencoder"
     Config = Config
+    descriptions: ClassVar[dict[str, str]] = {
+        "psnr_of_bicubic": "PSNR of bicubic enlargement, which the network has to beat [dB].",
+    }
     monitor = "mse"
     next_commands = ("translate RUN PICTURE_OR_FOLDER... --out enlarged", "export RUN --variants float32,dynamic8")
 
@@ -93,7 +97,7 @@ class SuperresAutoencoder(GenerativeModel):
         super().__init__(config)
         self.network = self.add_network("red_net", red_net(config))
         self.add_player("red_net", "red_net")
-        self.log_terms(train=["reconstruction"], test=["mse", "psnr", "psnr_of_bicubic"])
+        self.log_terms(train=[DISTANCES[config.distance]], test=["mse", "psnr", "psnr_of_bicubic"])
 
     def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
         """Adam with its usual decays."""
@@ -108,7 +112,7 @@ class SuperresAutoencoder(GenerativeModel):
         enlarged, sharp = batch
         difference = self.network(enlarged, training=True) - sharp
         loss = tf.reduce_mean(tf.square(difference) if self.config.distance == "l2" else tf.abs(difference))
-        return {"red_net": loss}, {"reconstruction": loss}
+        return {"red_net": loss}, {DISTANCES[self.config.distance]: loss}
 
     def validate(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Values:
         """Mean squared error in units of [-1, 1], PSNR [dB], and that of the enlarged pictures, (batch,) each."""

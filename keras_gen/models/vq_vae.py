@@ -18,7 +18,7 @@ The two terms are means over pixels and over units of z. 64 channels instead of 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import tensorflow as tf
@@ -91,6 +91,12 @@ class VQVAE(GenerativeModel):
 
     family = "vq_vae"
     Config = Config
+    descriptions: ClassVar[dict[str, str]] = {
+        "commitment": "Mean squared distance of the encoder's vectors from their codes.",
+        "prior_nats": "Negative log-likelihood of the codes by the prior [nats].",
+        "perplexity": "How many codes of the codebook are in use, by the entropy of their frequencies.",
+        "used_codes": "Codes of the codebook that are in use.",
+    }
     monitor = "mse"
     next_commands = (
         "generate RUN --out drawn",
@@ -108,7 +114,7 @@ class VQVAE(GenerativeModel):
         self.add_player("vq_vae", "encoder", "decoder")
         self.add_player("prior", "prior")
         self.log_terms(
-            train=["reconstruction", "commitment", "prior_nats", "perplexity", "used_codes"],
+            train=["mse", "commitment", "prior_nats", "perplexity", "used_codes"],
             test=["mse", "psnr", "prior_nats"],
         )
 
@@ -141,7 +147,7 @@ class VQVAE(GenerativeModel):
         nats *= 1.0 + 0.0 * tf.reduce_sum(vectors)
         losses = {"vq_vae": distance + self.config.commitment * commitment, "prior": nats}
         terms = {
-            "reconstruction": distance,
+            "mse": distance,
             "commitment": commitment,
             "prior_nats": nats,
             "perplexity": layer.perplexity(),

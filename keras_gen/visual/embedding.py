@@ -99,15 +99,15 @@ def tsne(vectors: np.ndarray) -> np.ndarray:
         )
 
 
-def write_projector(logs: Path, codes: Codes, classes: Sequence[str]) -> None:
+def write_projector(run: Path, codes: Codes, classes: Sequence[str]) -> None:
     """Write what TensorBoard's projector shows: the vectors, their labels and their pictures.
 
     Args:
-        logs: TensorBoard's folder of the run.
+        run: its folder.
         codes: of the examples.
         classes: names of their labels; () where there are none.
     """
-    folder = logs / _FOLDER
+    folder = run / _FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     rows = ["\t".join(f"{value:.6g}" for value in vector) for vector in codes.vectors]
     write(folder / "latents.tsv", "\n".join(rows) + "\n")
@@ -125,7 +125,7 @@ def write_projector(logs: Path, codes: Codes, classes: Sequence[str]) -> None:
     embedding.sprite.image_path = f"{_FOLDER}/sprites.png"
     height, width = codes.thumbnails.shape[1:3]
     embedding.sprite.single_image_dim.extend([width, height])
-    write(logs / "projector_config.pbtxt", text_format.MessageToString(config))
+    write(run / "projector_config.pbtxt", text_format.MessageToString(config))
 
 
 def sprites(thumbnails: np.ndarray) -> np.ndarray:

@@ -36,7 +36,7 @@ def lines(export: Mapping[str, Any]) -> list[str]:
 def publish(
     report: Mapping[str, Any], pictures: Mapping[str, Mapping[str, np.ndarray]], folder: Path, *, labels: int = 0
 ) -> None:
-    """Write report.html, and text and images to logs/ for TensorBoard.
+    """Write report.html, and text and images for TensorBoard.
 
     Args:
         report: the content of report.json, with `export`.
@@ -52,11 +52,13 @@ def publish(
     text = "\n".join(f"| {' | '.join(row)} |" for row in table)
     text += "".join(f"\n\n{sentence}" for sentence in _sentences(export))
     step = checkpoint.get("step", 0)
-    with tf.summary.create_file_writer(str(folder / "logs")).as_default():
-        tf.summary.text("exports", text, step)
+    with tf.summary.create_file_writer(str(folder)).as_default():
+        about = "Size, speed and difference from the network of each exported file."
+        tf.summary.text("exports", text, step, description=about)
         for key, both in sheets.items():
             for title, picture in zip(("drawn", f"differences x{_GAIN}"), both, strict=True):
-                tf.summary.image(f"exports/{key}, {title}", picture[None], step)
+                about = "What the exported files draw beside the network, and how they differ."
+                tf.summary.image(f"exports/{key}, {title}", picture[None], step, description=about)
 
 
 def _shown(columns: Mapping[str, np.ndarray], labels: int = 0) -> np.ndarray:

@@ -61,8 +61,8 @@ def test_a_run_whose_data_moved_is_exported_to_another_folder_and_stays_as_it_is
 
     assert run(*arguments, "--data", tiny_run.data) == 0
     assert {path.name: path.read_bytes() for path in copy.iterdir() if path.is_file()} == before
-    written = sorted(path.name for path in (tmp_path / "elsewhere").iterdir())
-    assert written == ["logs", "model.tflite", "report.html", "report.json", "saved_model"]
+    written = sorted(path.name.partition(".out.")[0] for path in (tmp_path / "elsewhere").iterdir())
+    assert written == ["events", "model.tflite", "report.html", "report.json", "saved_model"]
     model, step = models.load(copy, "best")
     images = np.zeros((1, 32, 32, 3), np.float32)
     drawn = TFLiteModel(tmp_path / "elsewhere" / "model.tflite")(images)
@@ -92,7 +92,7 @@ def test_variants_are_written_proved_and_shown_and_any_of_them_translates(copy, 
             assert figures["operators"]["CONV_2D"] >= 3  # and more where transposed ones are rewritten
             assert read_metadata(copy / name).variant == figures["metadata"]["variant"]
     assert read_metadata(copy / "model.tflite").origin == Provenance("A. Author", "CC0-1.0", ("wall", "window"))
-    told = [event.summary.value for path in (copy / "logs").glob("*") for event in summary_iterator(str(path))]
+    told = [event.summary.value for path in copy.glob("events.out.tfevents.*") for event in summary_iterator(str(path))]
     tags = {value.tag for values in told for value in values}
     assert {"exports", "exports/generator 32x32, drawn", "exports/generator 64x64, drawn"} <= tags
 

@@ -44,16 +44,16 @@ def test_tensorboard_shows_the_latent_space(run):
     each = {"traversals", "interpolation", "units"} | ({"manifold"} if flat else set())
     last = {"plane"} if flat else {"pca", "tsne"}
     values = {"latents/kl", "latents/active_units"} if prior else {"latents/standard_deviation"}
-    events = EventAccumulator(str(out / "logs"), size_guidance={"tensors": 0}).Reload()
+    events = EventAccumulator(str(out), size_guidance={"tensors": 0}).Reload()
     tags = set(events.Tags()["tensors"])
     assert each | last | values <= tags
     assert {"latents/kl", "latents/active_units", "latents/standard_deviation"} & tags == values
     assert {tuple(event.step for event in events.Tensors(tag)) for tag in each | values} == {(4, 8, 12, 16)}
     assert {tuple(event.step for event in events.Tensors(tag)) for tag in last} == {(16,)}
     assert {path.name for path in (out / "samples").iterdir()} >= each | last | {"index.html"}
-    vectors = np.loadtxt(out / "logs" / "projector" / "latents.tsv")
+    vectors = np.loadtxt(out / "projector" / "latents.tsv")
     assert vectors.shape == (179, json.loads((out / "config.json").read_text())["model"]["latent_dim"])
-    assert "projector/sprites.png" in (out / "logs" / "projector_config.pbtxt").read_text()
+    assert "projector/sprites.png" in (out / "projector_config.pbtxt").read_text()
 
 
 def test_it_learns(run):

@@ -43,7 +43,7 @@ def train(family, config, folder, data="digits", **settings):
 
 def logged(folder):
     """Tag -> [(step, value)] of the tags of the monitor."""
-    events = EventAccumulator(str(folder / "logs"), size_guidance={"tensors": 0}).Reload()
+    events = EventAccumulator(str(folder), size_guidance={"tensors": 0}).Reload()
     tags = [tag for tag in events.Tags()["tensors"] if tag.startswith("health")]
     return {tag: [(e.step, tf.make_ndarray(e.tensor_proto)) for e in events.Tensors(tag)] for tag in tags}
 

@@ -27,14 +27,14 @@ class Showing(GenerativeModel):
 
 def test_each_kind_is_shown_as_what_it_is(tmp_path):
     progress = Progress(step=30)
-    writer = tf.summary.create_file_writer(str(tmp_path / "logs"))
+    writer = tf.summary.create_file_writer(str(tmp_path))
     batch = np.linspace(-1, 1, 32, dtype=np.float32).reshape(2, 4, 4, 1)
     preview = Preview(progress, batch, tmp_path / "samples", writer, every=10, end=100)
     preview.set_model(Showing(None))
     preview.draw()
     writer.close()
 
-    events = EventAccumulator(str(tmp_path / "logs"), size_guidance={"tensors": 0}).Reload()
+    events = EventAccumulator(str(tmp_path), size_guidance={"tensors": 0}).Reload()
     kinds = {tag: events.SummaryMetadata(tag).plugin_data.plugin_name for tag in events.Tags()["tensors"]}
     assert kinds == {
         "samples": "images",
@@ -60,7 +60,7 @@ def test_each_kind_is_shown_as_what_it_is(tmp_path):
 
 def test_views_come_at_the_first_preview_at_every_quarter_more_and_at_the_last(tmp_path):
     progress = Progress()
-    writer = tf.summary.create_file_writer(str(tmp_path / "logs"))
+    writer = tf.summary.create_file_writer(str(tmp_path))
     lasts = {}
 
     def views(last):
@@ -82,14 +82,14 @@ def test_views_come_at_the_first_preview_at_every_quarter_more_and_at_the_last(t
     assert growth[5:].min() > 1.15
     assert growth[5:].max() < 1.35
     assert sorted(path.name for path in (tmp_path / "samples").glob("*.png"))[-1] == "step-0001000.png"
-    events = EventAccumulator(str(tmp_path / "logs"), size_guidance={"tensors": 0}).Reload()
+    events = EventAccumulator(str(tmp_path), size_guidance={"tensors": 0}).Reload()
     assert [event.step for event in events.Tensors("units/seen")] == steps
 
 
 def test_the_last_preview_ends_with_a_film_of_all_sheets(tmp_path):
     """In the folder, on its page and in TensorBoard: one frame for each sheet, in the order of the steps."""
     progress = Progress()
-    writer = tf.summary.create_file_writer(str(tmp_path / "logs"))
+    writer = tf.summary.create_file_writer(str(tmp_path))
     preview = Preview(progress, None, tmp_path / "samples", writer, every=10, end=30)
     model = Showing(None)
     preview.set_model(model)
@@ -108,7 +108,7 @@ def test_the_last_preview_ends_with_a_film_of_all_sheets(tmp_path):
             middle = np.asarray(film.convert("L"))[film.height // 2, film.width // 2]
             assert abs(int(middle) - grey) <= 2
     assert 'href="film.gif"' in (tmp_path / "samples" / "index.html").read_text()
-    events = EventAccumulator(str(tmp_path / "logs"), size_guidance={"tensors": 0}).Reload()
+    events = EventAccumulator(str(tmp_path), size_guidance={"tensors": 0}).Reload()
     assert events.SummaryMetadata("film").plugin_data.plugin_name == "images"
     *_, shown = tf.make_ndarray(events.Tensors("film")[0].tensor_proto)
     assert shown == content

@@ -55,8 +55,9 @@ def run(pairs, tmp_path_factory):
 
 
 def test_a_run_leaves_what_the_readme_lists(run):
-    listed = {"config.json", "checkpoints", "logs", "samples", "saved_model", "model.tflite", "report.json"}
-    assert {path.name for path in run.iterdir()} == listed
+    listed = {"config.json", "checkpoints", "samples", "saved_model", "model.tflite", "report.json", "validation"}
+    (events,) = run.glob("events.out.tfevents.*")
+    assert {path.name for path in run.iterdir()} == listed | {events.name}
 
 
 def test_config_json_tells_everything(run, pairs):
@@ -91,17 +92,26 @@ def test_both_exports_draw_the_same(run):
 
 
 def test_tensorboard_has_every_term(run):
-    events = EventAccumulator(str(run / "logs"), size_guidance={"tensors": 0, "images": 0}).Reload()
+    events = EventAccumulator(str(run), size_guidance={"tensors": 0, "images": 0}).Reload()
+    validation = EventAccumulator(str(run / "validation"), size_guidance={"tensors": 0}).Reload()
     tags = set(events.Tags()["tensors"])
-    for term in ("generator_l1", "generator_gan", "discriminator_loss", "generator_gradient_norm"):
+    for term in ("l1", "generator_gan", "discriminator_loss", "generator_gradient_norm"):
         assert [event.step for event in events.Tensors(f"step/{term}")] == [1, 2, 3, 4, 5, 6]
         assert [event.step for event in events.Tensors(f"epoch/{term}")] == [3, 6]
     for term in ("l1", "psnr", "ssim"):
-        assert [event.step for event in events.Tensors(f"validation/{term}")] == [3, 6]
+        assert [event.step for event in validation.Tensors(f"epoch/{term}")] == [3, 6]
+    assert [event.step for event in events.Tensors("best/l1")] == [3, 6]
+    best = min(float(tf.make_ndarray(event.tensor_proto)) for event in validation.Tensors("epoch/l1"))
+    assert float(tf.make_ndarray(events.Tensors("best/l1")[-1].tensor_proto)) == best
+    # TensorBoard draws a tag of both into one chart, and what it says of it is of the first value.
+    assert "epoch/l1" in tags & set(validation.Tags()["tensors"])
+    undescribed = {tag for tag in tags if not events.SummaryMetadata(tag).summary_description}
+    assert undescribed == {"_hparams_/session_start_info"}
+    assert "in units of [-1, 1]" in events.SummaryMetadata("step/l1").summary_description
     assert [event.step for event in events.Tensors("samples")] == [2, 4, 6]
     assert {"config", "discriminator_patches"} <= tags
-    mean = np.mean([float(tf.make_ndarray(e.tensor_proto)) for e in events.Tensors("step/generator_l1")[:3]])
-    assert float(tf.make_ndarray(events.Tensors("epoch/generator_l1")[0].tensor_proto)) == pytest.approx(mean, rel=1e-5)
+    mean = np.mean([float(tf.make_ndarray(e.tensor_proto)) for e in events.Tensors("step/l1")[:3]])
+    assert float(tf.make_ndarray(events.Tensors("epoch/l1")[0].tensor_proto)) == pytest.approx(mean, rel=1e-5)
 
 
 @pytest.mark.parametrize("device", [[], ["--distribute", "mirrored", "--cpu-replicas", "2", "--batch-size", "2"]])
@@ -190,7 +200,7 @@ def test_differences_are_found(run, tmp_path):
     shutil.copytree(run, out)
     assert train_pix2pix.main(["--resume", str(out), "--epochs", "3"]) == 0
     found = " ".join(differences(run, out))
-    for what in ("checkpoints", "step/generator_l1: steps", "samples: steps", "sheets"):
+    for what in ("checkpoints", "step/l1: steps", "samples: steps", "sheets"):
         assert what in found
 
 
@@ -289,9 +299,9 @@ def test_more_epochs_go_on_and_fewer_do_not(run, tmp_path, capsys):
     assert train_pix2pix.main(["--resume", str(out), "--epochs", "3"]) == 0
     assert models.load(out)[1] == 9
     assert json.loads((out / "config.json").read_text())["run"]["epochs"] == 3
-    events = EventAccumulator(str(out / "logs"), size_guidance={"tensors": 0}).Reload()
-    steps = {e.step: float(tf.make_ndarray(e.tensor_proto)) for e in events.Tensors("step/generator_l1")}
-    epochs = {e.step: float(tf.make_ndarray(e.tensor_proto)) for e in events.Tensors("epoch/generator_l1")}
+    events = EventAccumulator(str(out), size_guidance={"tensors": 0}).Reload()
+    steps = {e.step: float(tf.make_ndarray(e.tensor_proto)) for e in events.Tensors("step/l1")}
+    epochs = {e.step: float(tf.make_ndarray(e.tensor_proto)) for e in events.Tensors("epoch/l1")}
     assert epochs[9] == pytest.approx(np.mean([steps[7], steps[8], steps[9]]), rel=1e-5)
 
 
@@ -456,7 +466,7 @@ def test_an_overflow_of_float16_is_skipped_and_the_run_goes_on(pairs, tmp_path):
         assert train(pairs, out, *flags) == 0
     finally:
         keras.config.set_dtype_policy("float32")
-    events = EventAccumulator(str(out / "logs"), size_guidance={"tensors": 0}).Reload()
+    events = EventAccumulator(str(out), size_guidance={"tensors": 0}).Reload()
     norms = [float(tf.make_ndarray(event.tensor_proto)) for event in events.Tensors("step/generator_gradient_norm")]
     assert norms[0] == 0
     assert np.isfinite(norms).all()
@@ -481,7 +491,7 @@ def test_a_profile_has_the_operations_of_so_many_steps(pairs, tmp_path, monkeypa
     for wanted, epochs, code, traced in ((2, 1, 0, 2), (9, 2, 143, 3)):
         out = tmp_path / str(wanted)
         assert train(pairs, out, "--epochs", str(epochs), "--steps-per-epoch", "5", "--profile", str(wanted)) == code
-        (trace,) = (out / "logs" / "plugins" / "profile").glob("*/*.xplane.pb")
+        (trace,) = (out / "plugins" / "profile").glob("*/*.xplane.pb")
         space = xplane_pb2.XSpace.FromString(trace.read_bytes())
         names = [
             plane.event_metadata[event.metadata_id].name
@@ -501,9 +511,10 @@ def test_mirrored_counts_every_validation_example_once(pairs, tmp_path):
         out = tmp_path / name
         common = ["--batch-size", "2", "--epochs", "1", "--dropout", "0", "--no-jitter", "--no-mirror"]
         assert train(pairs, out, *common, *flags) == 0
-        events = EventAccumulator(str(out / "logs"), size_guidance={"tensors": 0}).Reload()
-        terms = ("validation/l1", "validation/psnr", "epoch/generator_l1", "step/generator_l1")
-        results.append([float(tf.make_ndarray(events.Tensors(t)[-1].tensor_proto)) for t in terms])
+        events = EventAccumulator(str(out), size_guidance={"tensors": 0}).Reload()
+        validation = EventAccumulator(str(out / "validation"), size_guidance={"tensors": 0}).Reload()
+        values = [(validation, "epoch/l1"), (validation, "epoch/psnr"), (events, "epoch/l1"), (events, "step/l1")]
+        results.append([float(tf.make_ndarray(of.Tensors(tag)[-1].tensor_proto)) for of, tag in values])
     np.testing.assert_allclose(results[0], results[1], rtol=2e-3)
 
 

@@ -13,13 +13,13 @@ from keras_gen.models.gan import DiscriminatorOutput
 from keras_gen.models.infogan import PRESETS, Config, InfoGAN
 from keras_gen.ops import adversarial
 
-TINY = Config(image_size=8, channels=2, latent_dim=3, filters=2, categories=4, continuous=2, recogniser_units=5)
+TINY = Config(image_size=8, channels=3, latent_dim=3, filters=2, categories=4, continuous=2, recogniser_units=5)
 PLAYERS = {"generator": ("generator",), "discriminator": ("discriminator",)}
 
 
 def batch(seed, count):
     rng = np.random.default_rng(seed)
-    images = rng.uniform(-1, 1, (count, 8, 8, 2)).astype(np.float32)
+    images = rng.uniform(-1, 1, (count, 8, 8, 3)).astype(np.float32)
     return tf.constant(images), tf.constant(rng.integers(0, 4, count), tf.int32)
 
 
@@ -56,7 +56,7 @@ def test_both_players_maximise_the_bound(model):
     said = {"codes": np.concatenate([np.zeros((6, 2)), 50.0 * np.eye(4)[labels]], -1), "logit": rng.normal(size=(6, 1))}
     said = {name: tf.constant(value, tf.float32) for name, value in said.items()}
     vectors = tf.constant(np.concatenate([codes, rng.normal(size=(6, 1))], -1), tf.float32)
-    judged = DiscriminatorOutput(tf.zeros((6, 8, 8, 2)), tf.constant(labels, tf.int32), said, vectors)
+    judged = DiscriminatorOutput(tf.zeros((6, 8, 8, 3)), tf.constant(labels, tf.int32), said, vectors)
     bound = np.log(4) + np.mean(np.sum(0.5 - 0.5 * codes**2, -1))
     model.config = dataclasses.replace(TINY, information_weight=0.5)
     loss, terms = model.discriminator_loss(judged, judged)

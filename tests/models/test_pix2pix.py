@@ -78,7 +78,7 @@ def test_losses_against_numpy():
     model.compile(sgd(model))
     log = step(model, (source, target))
     softplus = lambda x: np.log1p(np.exp(x))  # noqa: E731
-    assert log["generator_l1"] == pytest.approx(np.abs(target - fake).mean(), rel=1e-5)
+    assert log["l1"] == pytest.approx(np.abs(target - fake).mean(), rel=1e-5)
     assert log["generator_gan"] == pytest.approx(softplus(-fake_logits).mean(), rel=1e-5)
     assert log["discriminator_loss"] == pytest.approx(
         0.5 * (softplus(-real_logits).mean() + softplus(fake_logits).mean()), rel=1e-5
@@ -105,7 +105,7 @@ def test_l1_alone_has_one_player_and_no_discriminator():
     model = Pix2Pix(dataclasses.replace(TINY, gan_loss="none"))
     assert list(model.players) == ["generator"]
     model.compile(sgd(model))
-    assert set(step(model, batch(0, 1))) == {"generator_l1", "generator_gradient_norm"}
+    assert set(step(model, batch(0, 1))) == {"l1", "generator_gradient_norm"}
     assert set(model.preview(batch(0, 1))) == {"samples"}
 
 
@@ -205,7 +205,7 @@ def test_fifty_steps_have_the_losses_of_plain_keras(monkeypatch):
     finally:
         keras.config.set_floatx("float32")
         keras.config.set_dtype_policy("float32")
-    for term in ("generator_l1", "generator_gan", "discriminator_loss", "generator_gradient_norm"):
+    for term in ("l1", "generator_gan", "discriminator_loss", "generator_gradient_norm"):
         one, other = ([float(step[term]) for step in curve] for curve in losses)
         np.testing.assert_allclose(one, other, rtol=1e-9)
         assert np.ptp(one) > 1e-3  # they learn

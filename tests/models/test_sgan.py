@@ -98,7 +98,7 @@ def test_the_losses_are_those_of_the_k_plus_1_classes(model):
     assert float(terms["unsupervised_loss"]) == pytest.approx(unsupervised, rel=1e-4)
     assert float(loss) == pytest.approx(supervised + 0.5 * unsupervised, rel=1e-4)
     wrong = known[:, :-1].argmax(axis=1) != labels
-    assert float(terms["labelled_error"]) == pytest.approx(np.mean(wrong))
+    assert float(terms["error"]) == pytest.approx(np.mean(wrong))
 
 
 def test_a_generator_of_the_right_mean_features_is_content(model):
