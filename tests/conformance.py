@@ -23,6 +23,8 @@ from keras_gen.engine.terms import described
 from keras_gen.export.exporter import export
 from keras_gen.models.gan import GAN
 
+EMA_DECAY = 0.2  # the second step reaches it: until then the average follows faster
+
 
 @dataclasses.dataclass(frozen=True)
 class Case:
@@ -83,35 +85,82 @@ def step(model: GenerativeModel, batch: Any) -> dict[str, float]:
     return {name: float(value) for name, value in function(batch).items()}
 
 
+SHAPES = (
+    "one player",
+    "players who share a forward pass",
+    "players who take turns",
+    "a gradient in the loss",
+    "running state",
+    "coupled examples",
+)
+"""The shapes that a step can have. What the base does for all families alike is asked of one family for each of them;
+`pytest -m full` asks it of every family."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Compiled:
+    """A compiled model with its step as one function, so that it is traced once for all questions.
+
+    Attributes:
+        model: of `case.config`, with its own optimizers and averaged weights.
+        function: its training step.
+        before: its state before the first step.
+        logs: of the steps that were taken.
+    """
+
+    model: GenerativeModel
+    function: Callable[[Any], dict[str, tf.Tensor]]
+    before: dict[str, np.ndarray]
+    logs: list[dict[str, float]] = dataclasses.field(default_factory=list)
+
+    def step(self, batch: Any) -> dict[str, float]:
+        return {name: float(value) for name, value in self.function(batch).items()}
+
+    def assign(self, state: dict[str, np.ndarray]) -> None:
+        for name, variable in self.model.state().items():
+            variable.assign(state[name])
+
+
 class Conformance:
-    """Inherit and set `case`."""
+    """Inherit and set `case`, and `represents` where the family stands for one of `SHAPES`."""
 
     case: Case
+    represents: str = ""
+
+    @classmethod
+    def compiled(cls, seed: int) -> Compiled:
+        keras.utils.set_random_seed(seed)
+        model = cls.case.family(cls.case.config)
+        model.compile(model.make_optimizers(1e-3), ema_decay=EMA_DECAY)
+        return Compiled(model, tf.function(model.train_step, autograph=False), snapshot(model))
 
     @pytest.fixture(scope="class")
     @classmethod
-    def trained(cls) -> tuple[GenerativeModel, list[dict[str, float]]]:
-        """A model of `case.config` after three steps with its own optimizers and averaged weights, and its logs."""
-        keras.utils.set_random_seed(0)
-        model = cls.case.family(cls.case.config)
-        model.compile(model.make_optimizers(1e-3), ema_decay=0.5)
-        function = tf.function(model.train_step, autograph=False)
-        logs = [function(cls.case.batch(seed, 2)) for seed in range(3)]
-        return model, [{name: float(value) for name, value in log.items()} for log in logs]
+    def trained(cls) -> Compiled:
+        """After three steps. Leave it as it is."""
+        trained = cls.compiled(0)
+        trained.logs.extend(trained.step(cls.case.batch(seed, 2)) for seed in range(3))
+        return trained
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def spare(cls) -> Compiled:
+        """Another one, of other weights, for questions that change it; each assigns the state that it begins with."""
+        return cls.compiled(99)
 
     def test_every_term_is_logged_and_finite(self, trained):
-        model, logs = trained
+        model = trained.model
         names = {metric.name for metric in model.metrics}
         assert model.health() is None or set(TERMS) <= names
-        for log in logs:
+        for log in trained.logs:
             assert set(log) == names
             assert all(np.isfinite(list(log.values())))
         means = {metric.name: float(metric.result()) for metric in model.metrics}
         for name in names:
-            np.testing.assert_allclose(means[name], np.mean([log[name] for log in logs]), rtol=1e-5, atol=1e-7)
+            np.testing.assert_allclose(means[name], np.mean([log[name] for log in trained.logs]), rtol=1e-5, atol=1e-7)
 
     def test_validation_terms_are_means_over_examples(self, trained):
-        model, _ = trained
+        model = trained.model
         batch = self.case.batch(7, 3)
         one_by_one = tf.data.Dataset.from_tensor_slices(batch).batch(1)
         uneven = tf.data.Dataset.from_tensor_slices(batch).batch(2)
@@ -122,15 +171,15 @@ class Conformance:
         for name, value in first.items():
             np.testing.assert_allclose(second[name], value, rtol=1e-4)
 
-    def test_each_player_moves_its_own_variables_and_no_others(self):
-        for player in self.case.family(self.case.config).players:
-            keras.utils.set_random_seed(1)
-            model = self.case.family(self.case.config)
-            rates = {name: 0.1 if name == player else 0.0 for name in model.players}
-            model.compile(sgd(model, **rates))
+    def test_each_player_moves_its_own_variables_and_no_others(self, spare):
+        model = spare.model
+        for player in model.players:
+            spare.assign(spare.before)
+            for name, optimizer in model.optimizers.items():
+                optimizer.learning_rate = 0.1 if name == player else 0.0
             own = {id(v) for name in self.case.players[player] for v in model.networks[name].trainable_variables}
             before = {id(v): v.numpy() for n in model.networks.values() for v in n.trainable_variables}
-            step(model, self.case.batch(0, 2))
+            spare.step(self.case.batch(0, 2))
             for network in model.networks.values():
                 for variable in network.trainable_variables:
                     moved = not np.array_equal(before[id(variable)], variable.numpy())
@@ -139,39 +188,49 @@ class Conformance:
                         continue
                     assert moved == may, f"{player}: {variable.path} moved: {moved}"
 
-    def test_players_are_those_of_the_paper(self):
-        assert self.case.family(self.case.config).players == self.case.players
+    def test_the_average_follows_the_weights(self, spare):
+        model = spare.model
+        spare.assign(spare.before)
+        for optimizer in model.optimizers.values():
+            optimizer.learning_rate = 0.01
+        name, network = next(iter(model.networks.items()))
+        expected = [v.numpy() for v in network.trainable_variables]
+        for seed in range(2):
+            spare.step(self.case.batch(seed, 2))
+            new = [v.numpy() for v in network.trainable_variables]
+            decay = min(EMA_DECAY, (2 + seed) / (11 + seed))
+            expected = [decay * e + (1 - decay) * n for e, n in zip(expected, new, strict=True)]
+        for e, average in zip(expected, model.averages[name].trainable_variables, strict=True):
+            np.testing.assert_allclose(average.numpy(), e, rtol=1e-5, atol=1e-7)
 
-    def test_state_names_every_variable_once(self, trained):
-        model, _ = trained
+    def test_players_are_those_of_the_paper(self, spare):
+        assert spare.model.players == self.case.players
+
+    def test_state_names_every_variable_once(self, trained, spare):
+        model = trained.model
         state = model.state()
         held = {id(variable) for variable in state.values()}
         everything = [*model.variables, *(v for o in model.optimizers.values() for v in o.variables)]
         assert {id(variable.value) for variable in everything} <= held
-        again = self.case.family(self.case.config)
-        again.compile(again.make_optimizers(1e-3), ema_decay=0.5)
-        assert list(again.state()) == list(state)
+        assert list(spare.model.state()) == list(state)
 
-    def test_a_restored_model_goes_on_exactly(self, trained, tmp_path):
-        model, _ = trained
+    def test_a_restored_model_goes_on_exactly(self, trained, spare, tmp_path):
+        model, other = trained.model, spare.model
         checkpoints = Checkpoints(tmp_path, model.state(), keep=1)
         assert checkpoints.save(Progress(3))
-        keras.utils.set_random_seed(99)
-        other = self.case.family(self.case.config)
-        other.compile(other.make_optimizers(1e-3), ema_decay=0.5)
+        spare.assign(spare.before)
         reader = Checkpoints(tmp_path / "elsewhere", other.state(), keep=1)
         assert reader.restore(tmp_path) == (Progress(3), [])
-        for name, value in snapshot(model).items():
-            np.testing.assert_array_equal(other.state()[name].numpy(), value, err_msg=name)
-        batch = self.case.batch(11, 2)
         kept = snapshot(model)
-        step(model, batch)
-        step(other, batch)
+        for name, value in snapshot(other).items():
+            np.testing.assert_array_equal(value, kept[name], err_msg=name)
+        batch = self.case.batch(11, 2)
+        trained.step(batch)
+        spare.step(batch)
         after = snapshot(other)
         for name, value in snapshot(model).items():
             np.testing.assert_array_equal(after[name], value, err_msg=name)
-        for name, variable in model.state().items():  # the other tests share this model
-            variable.assign(kept[name])
+        trained.assign(kept)
 
     def test_every_term_has_a_sentence(self, trained):
         model, _ = trained
@@ -180,7 +239,7 @@ class Conformance:
                 assert described(type(model), term).endswith(".")
 
     def test_exports_draw_what_the_preview_draws(self, trained, tmp_path):
-        model, _ = trained
+        model = trained.model
         batch = self.case.batch(5, 3)
         sources = np.asarray(self.case.source(batch))
         serving = model.serving()
@@ -194,21 +253,7 @@ class Conformance:
         shown = model.preview(batch)["samples"].columns[served.output]
         np.testing.assert_allclose(served.network(sources, training=False), shown[: len(sources)], atol=1e-5)
 
-    def test_the_average_follows_the_weights(self):
-        keras.utils.set_random_seed(2)
-        model = self.case.family(self.case.config)
-        model.compile(sgd(model, 0.1), ema_decay=0.75)
-        name, network = next(iter(model.networks.items()))
-        expected = [v.numpy() for v in network.trainable_variables]
-        function = tf.function(model.train_step, autograph=False)
-        for seed in range(2):
-            function(self.case.batch(seed, 2))
-            new = [v.numpy() for v in network.trainable_variables]
-            decay = min(0.75, (2 + seed) / (11 + seed))
-            expected = [decay * e + (1 - decay) * n for e, n in zip(expected, new, strict=True)]
-        for e, average in zip(expected, model.averages[name].trainable_variables, strict=True):
-            np.testing.assert_allclose(average.numpy(), e, rtol=1e-5, atol=1e-7)
-
+    @pytest.mark.full
     def test_the_way_a_batch_is_worked_off_makes_no_difference(self):
         """Two replicas, or four parts one after the other, for one device and the whole batch.
 
@@ -245,6 +290,7 @@ class Conformance:
                     # atol: a term near 0 may be the difference of numbers near 1.
                     np.testing.assert_allclose(its_log[term], log[term], rtol=1e-4, atol=1e-6, err_msg=f"{way}: {term}")
 
+    @pytest.mark.full
     def test_an_overflow_on_one_replica_skips_the_step_on_all(self):
         """float16 under two replicas, and what is not finite in the second half of the batch alone.
 

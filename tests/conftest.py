@@ -23,6 +23,14 @@ def pytest_configure() -> None:
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Questions of the full matrix are always asked of the families that represent a shape of step."""
+    for item in items:
+        if getattr(item.cls, "represents", "") and item.get_closest_marker("full"):
+            item.add_marker("representative")
+
+
 @pytest.fixture(autouse=True, scope="session")
 def own_cache(tmp_path_factory):
     """The cache folder of the user who runs the tests stays as it is."""

@@ -21,6 +21,7 @@ def batch(seed, count):
 
 
 class TestAutoencoder(Conformance):
+    represents = "one player"
     case = Case(Autoencoder, TINY, TINY, batch, lambda b: b[0], {"autoencoder": ("encoder", "decoder")})
 
 

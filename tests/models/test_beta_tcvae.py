@@ -33,6 +33,7 @@ class Calm(BetaTCVAE):
 class TestBetaTCVAE(Conformance):
     """The parts couple the examples of a batch, but with equal weights the coupling cancels from their sum."""
 
+    represents = "coupled examples"
     case = Case(
         BetaTCVAE,
         TINY,

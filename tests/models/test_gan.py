@@ -38,6 +38,7 @@ class TestGAN(Conformance):
 class TestGANWithEverything(Conformance):
     """Two critic steps, convolutions, adaptive augmentation, noise on the images and the geometric penalty."""
 
+    represents = "players who take turns"
     config = dataclasses.replace(
         TINY,
         architecture="dcgan",

@@ -26,6 +26,7 @@ def batch(seed, count, channels=3, side=16):
 
 
 class TestPix2Pix(Conformance):
+    represents = "players who share a forward pass"
     case = Case(Pix2Pix, TINY, dataclasses.replace(TINY, dropout=0.0), batch, lambda b: b[0], PLAYERS)
 
 

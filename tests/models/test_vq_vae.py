@@ -35,6 +35,7 @@ def batch(seed, count):
 class TestVQVAE(Conformance):
     """Restarts are on: replicas and parts have to agree on the vectors where codes are put."""
 
+    represents = "running state"
     case = Case(VQVAE, TINY, TINY, batch, lambda b: b[0], PLAYERS)
 
 

@@ -33,6 +33,7 @@ class Calm(without_noise(WGANGP)):
 
 
 class TestWGANGP(Conformance):
+    represents = "a gradient in the loss"
     case = Case(
         WGANGP,
         TINY,
