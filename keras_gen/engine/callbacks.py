@@ -55,7 +55,7 @@ class Bar(keras.callbacks.ProgbarLogger):
         self._epoch = epoch + 1
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        done = min((batch + 1) * self.model.steps_per_execution, self._steps)
+        done = min((batch + 1) * self.model.steps_per_call, self._steps)
         losses = _losses(logs)
         super().on_train_batch_end(done - 1, losses)
         if time.monotonic() - self._said >= _LINE_EVERY:

@@ -94,7 +94,7 @@ class HealthMonitor(StepCallback):
                 tf.summary.text("health", f"not finite: {error}")
 
     def on_train_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        most = self.model.steps_per_execution  # of the call that follows
+        most = self.model.steps_per_call  # of the call that follows
         step = self.progress.step
         if step % self._every + most >= self._every or step + most >= self._end:
             # Copies: TensorFlow may change a variable where it lies.

@@ -22,8 +22,32 @@ from keras_gen.visual.latent_space import LatentSpace
 from keras_gen.visual.views import View
 
 Values: TypeAlias = dict[str, tf.Tensor]
-Objective: TypeAlias = Callable[[Any], tuple[Values, Values] | tuple[Values, Values, Values]]
 Gradients: TypeAlias = dict[str, list[tf.Tensor]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """What an objective gives for a batch, or for the part of a batch that it was called with.
+
+    Attributes:
+        losses: player -> the loss that it moves down, a scalar: the mean over the examples.
+        terms: name -> value to log, a scalar: the mean over the examples.
+        sums: name -> sum over the examples, of any shape; `running_state` gets those of the whole batch.
+        gathered: name -> tensor whose first axis is the examples; `running_state` gets those of the whole batch, in
+            its order.
+        apply: player -> whether it moves this time; a player that is not named moves. A bool, or a number that is
+            positive where it is to move. The mean over all parts of the batch decides, so that they agree, and a bool
+            counts as 1 or -1. A player that does not move keeps its weights, slots, iterations and averages.
+    """
+
+    losses: Values
+    terms: Values
+    sums: Values = dataclasses.field(default_factory=dict)
+    gathered: Values = dataclasses.field(default_factory=dict)
+    apply: Values = dataclasses.field(default_factory=dict)
+
+
+Objective: TypeAlias = Callable[[Any], Step]
 
 
 class GenerativeModel(keras.Model):
@@ -48,9 +72,9 @@ class GenerativeModel(keras.Model):
 
     and, as methods:
         train_step(batch): `return self.report(self.minimise(objective, batch))`, or several `minimise` where players
-            take turns. `objective(batch)` is one forward pass and gives the losses of the players that move on it and
-            the terms to log, means over the examples it got: a family never sees a tape, the number of replicas, the
-            loss scale or the parts of a batch.
+            take turns. `objective(batch)` is one forward pass and gives a `Step`: the losses of the players that move
+            on it and the terms to log, means over the examples it got. A family never sees a tape, the number of
+            replicas, the loss scale or the parts of a batch.
         validate(batch): the validation terms of each example, (batch,) each.
         make_optimizers(learning_rate): player -> optimizer.
         preview(batch): what to look at, by title.
@@ -58,7 +82,8 @@ class GenerativeModel(keras.Model):
         health(): its `Health`, if its players train against each other; a run then watches over them.
         serving(): name -> `Served` network to export.
 
-    The base owns the update, one mean per logged term, the EMA copies and `state()`.
+    The base owns the update, one mean per logged term, the EMA copies, `state()` and `step`, an int64 variable: the
+    train steps that are done.
     """
 
     family: ClassVar[str]
@@ -79,9 +104,12 @@ class GenerativeModel(keras.Model):
         self.averages: dict[str, keras.Model] = {}
         self.ema_decay = 0.0
         self.accumulate = 1
-        self.steps_per_execution = 1
+        self.steps_per_call = 1  # Keras' own steps_per_execution stays 1: `make_train_function` says why
         self._steps_per_epoch = self._steps_left = 0
         self._part: Any = 0
+        self.step = self.add_weight(
+            name="step", dtype="int64", initializer="zeros", trainable=False, aggregation="only_first_replica"
+        )
         self._meters: dict[str, dict[str, keras.metrics.Mean]] = {"train": {}, "test": {}}
         self._phase = "train"
         self._keep_meters_once = False
@@ -138,7 +166,7 @@ class GenerativeModel(keras.Model):
             run_eagerly=run_eagerly,
         )
         self.accumulate = accumulate
-        self.steps_per_execution = steps_per_execution
+        self.steps_per_call = steps_per_execution
         for player, optimizer in optimizers.items():
             if keras.config.dtype_policy().compute_dtype == "float16":
                 optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
@@ -167,9 +195,7 @@ class GenerativeModel(keras.Model):
         enter as the seed of the backward pass and cost nothing.
 
         Args:
-            objective: batch -> (player -> loss, name -> term), all scalars, means over the examples of the batch, and
-                perhaps name -> sum over them, of any shape, for `running_state`. It is called once, or for each of the
-                `accumulate` parts of the batch.
+            objective: batch -> `Step`. It is called once, or for each of the `accumulate` parts of the batch.
             batch: a tensor or a structure of tensors whose first axis is the examples.
 
         Returns:
@@ -177,7 +203,8 @@ class GenerativeModel(keras.Model):
             skips the step.
         """
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        gradients, terms, sums = self._gradients(objective, batch, replicas)
+        gradients, step = self._gradients(objective, batch, replicas)
+        terms, moves = dict(step.terms), _agree(step.apply)
         for player, own in gradients.items():
             norm = tf.linalg.global_norm(own) * replicas / self._scale(player)
             if isinstance(self.optimizers[player], keras.optimizers.LossScaleOptimizer):
@@ -185,11 +212,11 @@ class GenerativeModel(keras.Model):
                 # An overflow is how loss scaling finds its scale; that step is skipped and must not spoil the mean.
                 norm = tf.where(tf.math.is_finite(norm), norm, 0.0)
             terms[f"{player}_gradient_norm"] = norm
-            self.optimizers[player].apply(own, self.player_variables(player))
-        if sums:
-            self._update_running_state(sums)
+            _apply(self.optimizers[player], own, self.player_variables(player), moves.get(player))
+        if step.sums or step.gathered:
+            self._update_running_state(step)
         if self.ema_decay:
-            self._update_averages(set(gradients))
+            self._update_averages({player: moves.get(player) for player in gradients})
         return terms
 
     def batches_of(self, batch: Any) -> list[Any]:
@@ -215,15 +242,21 @@ class GenerativeModel(keras.Model):
             context.num_replicas_in_sync * self.accumulate,
         )
 
-    def _gradients(self, objective: Objective, batch: Any, replicas: int) -> tuple[Gradients, Values, Values]:
-        """Gradients, terms and sums of a whole batch, worked off in `accumulate` equal parts one after the other."""
+    def _gradients(self, objective: Objective, batch: Any, replicas: int) -> tuple[Gradients, Step]:
+        """Gradients and values of a whole batch, worked off in `accumulate` equal parts one after the other.
+
+        Of the step, `apply` is a mean, and `losses` are left out.
+        """
         parts = self.accumulate
 
-        def of_part(number: Any, part: Any) -> tuple[Gradients, Values, Values]:
+        def mean(values: Values) -> Values:
+            return {name: tf.cast(value, keras.config.floatx()) / parts for name, value in values.items()}
+
+        def of_part(number: Any, part: Any) -> tuple[tuple[Gradients, Values, Values, Values], Values]:
             self._part = number
             with tf.GradientTape(persistent=True) as tape:
-                losses, terms, *sums = objective(part)
-                losses = {player: tf.cast(loss, keras.config.floatx()) for player, loss in losses.items()}
+                step = objective(part)
+                losses = {player: tf.cast(loss, keras.config.floatx()) for player, loss in step.losses.items()}
             gradients = {
                 player: [
                     # An embedding's gradient has rows alone; sums and norms here are of whole tensors.
@@ -236,31 +269,52 @@ class GenerativeModel(keras.Model):
                 ]
                 for player, loss in losses.items()
             }
-            terms = {name: tf.cast(term, keras.config.floatx()) / parts for name, term in terms.items()}
-            return gradients, terms, sums[0] if sums else {}
+            votes = {player: _vote(value) for player, value in step.apply.items()}
+            return (gradients, mean(step.terms), dict(step.sums), mean(votes)), dict(step.gathered)
 
         if parts == 1:
-            return of_part(0, batch)
+            (gradients, terms, sums, votes), gathered = of_part(0, batch)
+            return gradients, Step({}, terms, sums, gathered, votes)
 
         def take(number: Any) -> Any:
             return tf.nest.map_structure(lambda x: tf.reshape(x, (parts, -1, *x.shape[1:]))[number], batch)
 
-        def add(number: tf.Tensor, so_far: Any) -> tuple[tf.Tensor, Any]:
-            return number + 1, tf.nest.map_structure(tf.add, so_far, of_part(number, take(number)))
+        def add(number: tf.Tensor, so_far: Any, rows: Any) -> tuple[tf.Tensor, Any, Any]:
+            added, own = of_part(number, take(number))
+            rows = {name: row.write(number, own[name]) for name, row in rows.items()}
+            return number + 1, tf.nest.map_structure(tf.add, so_far, added), rows
 
         # One at a time, or the memory of all would be taken at once.
-        start = (tf.constant(1), of_part(0, take(0)))
-        return tf.while_loop(lambda number, _: number < parts, add, start, parallel_iterations=1)[1]
+        first, own = of_part(0, take(0))
+        rows = {
+            name: tf.TensorArray(value.dtype, parts, element_shape=value.shape).write(0, value)
+            for name, value in own.items()
+        }
+        start = (tf.constant(1), first, rows)
+        _, (gradients, terms, sums, votes), rows = tf.while_loop(
+            lambda number, *_: number < parts, add, start, parallel_iterations=1
+        )
+        gathered = {name: tf.reshape(row.stack(), (-1, *own[name].shape[1:])) for name, row in rows.items()}
+        return gradients, Step({}, terms, sums, gathered, votes)
 
-    def _update_running_state(self, sums: Values) -> None:
+    def _update_running_state(self, step: Step) -> None:
         """Every replica writes the same values, unless something in the batch is not finite on one of them."""
-        sums = tf.distribute.get_replica_context().all_reduce("SUM", sums)
-        finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(value)) for value in sums.values()])
-        for variable, value in self.running_state(sums):
+        context = tf.distribute.get_replica_context()
+        sums, gathered = step.sums, step.gathered
+        if context.num_replicas_in_sync > 1:
+            sums = context.all_reduce("SUM", sums) if sums else sums
+            gathered = {name: context.all_gather(value, axis=0) for name, value in gathered.items()}
+        floating = [value for value in (*sums.values(), *gathered.values()) if value.dtype.is_floating]
+        finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(value)) for value in floating])
+        for variable, value in self.running_state(sums, gathered):
             variable.assign(tf.where(finite, value, variable))
 
-    def _update_averages(self, moved: set[str]) -> None:
-        """Of the networks of the players that moved, and of those that belong to none."""
+    def _update_averages(self, moved: Mapping[str, tf.Tensor | None]) -> None:
+        """Of the networks of the players that moved, and of those that belong to none.
+
+        Args:
+            moved: player -> whether it did; None: yes.
+        """
         owners = {name: player for player, names in self.players.items() for name in names}
         for name, network in self.networks.items():
             player = owners.get(name, min(moved))
@@ -269,19 +323,23 @@ class GenerativeModel(keras.Model):
             # A copy that kept much of the untrained weights would draw noise for thousands of steps.
             steps = tf.cast(self.optimizers[player].iterations, tf.float32)
             decay = tf.minimum(self.ema_decay, (1.0 + steps) / (10.0 + steps))
+            does = moved[player]
+            rate = 1.0 - decay if does is None else tf.where(does, 1.0 - decay, 0.0)
             for average, variable in zip(self.averages[name].variables, network.variables, strict=True):
                 if variable.trainable:
-                    average.assign(average + (1.0 - decay) * (variable - average))
+                    average.assign(average + rate * (variable - average))
                 elif not _is_random_state(variable):
-                    average.assign(variable)  # running statistics: they are averages already
+                    # Running statistics: they are averages already.
+                    average.assign(variable if does is None else tf.where(does, variable, average))
 
     def report(self, terms: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Add `terms` to the epoch's means and return them as this step's log.
+        """End a train step: count it, add `terms` to the epoch's means and return them as this step's log.
 
         Args:
             terms: exactly the names given to `log_terms(train=...)` and the gradient norms, scalars; what `minimise`
                 returned.
         """
+        self.step.assign_add(1)
         return self._log("train", terms)
 
     def test_step(self, batch: Any) -> dict[str, tf.Tensor]:
@@ -311,11 +369,11 @@ class GenerativeModel(keras.Model):
 
     def fit(self, *arguments: Any, steps_per_epoch: int | None = None, **settings: Any) -> keras.callbacks.History:
         """As `keras.Model.fit`; with several steps in one call, `steps_per_epoch` is still a number of steps."""
-        if self.steps_per_execution > 1:
+        if self.steps_per_call > 1:
             if not steps_per_epoch:
                 raise ValueError("steps_per_execution needs steps_per_epoch, to know where an epoch ends.")
             self._steps_per_epoch = self._steps_left = steps_per_epoch
-            steps_per_epoch = -(-steps_per_epoch // self.steps_per_execution)
+            steps_per_epoch = -(-steps_per_epoch // self.steps_per_call)
         return super().fit(*arguments, steps_per_epoch=steps_per_epoch, **settings)
 
     def make_train_function(self, force: bool = False) -> None:
@@ -324,7 +382,7 @@ class GenerativeModel(keras.Model):
         Keras' own form of several steps returns the terms of the last alone, and does not stop at the end of an epoch
         if the data go on.
         """
-        if self.steps_per_execution == 1 or (self.train_function is not None and not force):
+        if self.steps_per_call == 1 or (self.train_function is not None and not force):
             super().make_train_function(force)
             return
         strategy = self.distribute_strategy
@@ -350,7 +408,7 @@ class GenerativeModel(keras.Model):
             many_steps = tf.function(many_steps, reduce_retracing=True, autograph=False)
 
         def function(iterator: Any) -> dict[str, tf.Tensor]:
-            count = min(self.steps_per_execution, self._steps_left)
+            count = min(self.steps_per_call, self._steps_left)
             self._steps_left = self._steps_left - count or self._steps_per_epoch
             return many_steps(iterator, tf.constant(count))
 
@@ -427,12 +485,15 @@ class GenerativeModel(keras.Model):
         """player -> the learning rate of its next step."""
         return {player: float(np.asarray(o.learning_rate)) for player, o in self.optimizers.items()}
 
-    def running_state(self, sums: Values) -> Iterable[tuple[keras.Variable, tf.Tensor]]:
+    def running_state(self, sums: Values, gathered: Values) -> Iterable[tuple[keras.Variable, tf.Tensor]]:
         """Variables that no gradient moves, each with its value after the step.
 
+        It must be a pure function, so that every replica writes the same: chance is drawn statelessly, seeded by
+        `self.step`. If a value that it gets is not finite, the variables stay as they are.
+
         Args:
-            sums: the third result of the objective, added up over all parts and replicas, so that every replica gets
-                the same. If one of them is not finite, the variables stay as they are.
+            sums: those of the objective's `Step`, added up over all parts and replicas.
+            gathered: those of the objective's `Step`, of all parts and replicas in the order of the batch.
         """
         raise NotImplementedError
 
@@ -504,6 +565,41 @@ def chained(first: keras.Model, second: keras.Model, name: str) -> keras.Model:
         name: of the whole.
     """
     return keras.Model(first.input, second.call(first.output), name=name)  # calling it would make it one layer
+
+
+def _vote(value: Any) -> tf.Tensor:
+    """A player's wish to move as a number: 1 or -1 for a bool."""
+    value = tf.convert_to_tensor(value)
+    return tf.where(value, 1.0, -1.0) if value.dtype == tf.bool else value
+
+
+def _agree(votes: Values) -> Values:
+    """Whether players move: the same on all replicas, by the sum of their votes."""
+    context = tf.distribute.get_replica_context()
+    if votes and context.num_replicas_in_sync > 1:
+        votes = context.all_reduce("SUM", votes)
+    return {player: vote > 0 for player, vote in votes.items()}
+
+
+def _apply(
+    optimizer: keras.optimizers.Optimizer,
+    gradients: list[tf.Tensor],
+    variables: list[keras.Variable],
+    moves: tf.Tensor | None,
+) -> None:
+    """Let an optimizer move its variables, if `moves`."""
+    if moves is None:
+        optimizer.apply(gradients, variables)
+        return
+
+    def on_all(strategy: tf.distribute.Strategy, gradients: list[tf.Tensor], moves: tf.Tensor) -> None:
+        def apply() -> None:
+            strategy.extended.call_for_each_replica(lambda own: optimizer.apply(own, variables), args=(gradients,))
+
+        tf.cond(strategy.experimental_local_results(moves)[0], apply, lambda: None)
+
+    # An optimizer talks to those of other replicas, which no branch of a condition within one replica may.
+    tf.distribute.get_replica_context().merge_call(on_all, args=(gradients, moves))
 
 
 def _is_random_state(variable: keras.Variable) -> bool:

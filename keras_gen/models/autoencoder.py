@@ -22,7 +22,7 @@ import keras
 import tensorflow as tf
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
-from keras_gen.engine.model import GenerativeModel, Served, Values, chained
+from keras_gen.engine.model import GenerativeModel, Served, Step, Values, chained
 from keras_gen.engine.terms import DISTANCES
 from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.networks.autoencoders import Layout, decoder, encoder
@@ -75,14 +75,14 @@ class Autoencoder(GenerativeModel):
         """One step on the distance between images and their reconstructions."""
         return self.report(self.minimise(self.objective, batch))
 
-    def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[Values, Values, Values]:
+    def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
         """The distance, mean over pixels and examples, and the penalty."""
         images, _ = batch
         latents = self.encoder(images, training=True)
         difference = self.decoder(latents, training=True) - images
         distance = tf.reduce_mean(tf.square(difference) if self.config.distance == "l2" else tf.abs(difference))
         penalty, terms, sums = self.penalty(latents)
-        return {"autoencoder": distance + penalty}, terms | {DISTANCES[self.config.distance]: distance}, sums
+        return Step({"autoencoder": distance + penalty}, terms | {DISTANCES[self.config.distance]: distance}, sums)
 
     def penalty(self, latents: tf.Tensor) -> tuple[tf.Tensor | float, Values, Values]:
         """What is added to the distance, terms to log, and sums over examples for `running_state`: here nothing.

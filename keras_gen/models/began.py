@@ -118,11 +118,11 @@ class BEGAN(GAN):
         }
         return super().running_sums(real, fake) | own
 
-    def running_state(self, sums: Values) -> list[tuple[keras.Variable, tf.Tensor]]:
+    def running_state(self, sums: Values, gathered: Values) -> list[tuple[keras.Variable, tf.Tensor]]:
         """k after the step."""
         balance = (self.config.gamma * sums["real_errors"] - sums["fake_errors"]) / sums["count"]
         k = tf.clip_by_value(tf.convert_to_tensor(self.k) + self.config.lambda_k * balance, 0.0, 1.0)
-        return [*super().running_state(sums), (self.k, k)]
+        return [*super().running_state(sums, gathered), (self.k, k)]
 
 
 PRESETS: dict[str, Preset] = {

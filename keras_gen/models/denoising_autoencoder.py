@@ -25,7 +25,7 @@ import tensorflow as tf
 from keras import layers
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
-from keras_gen.engine.model import GenerativeModel, Served
+from keras_gen.engine.model import GenerativeModel, Served, Step
 from keras_gen.engine.terms import DISTANCES
 from keras_gen.flags import Hidden, non_negative, positive
 from keras_gen.layers.fast.adam import FusedAdam
@@ -114,12 +114,12 @@ class DenoisingAutoencoder(GenerativeModel):
         """One step on the distance between clean images and what was made of the noisy ones."""
         return self.report(self.minimise(self.objective, batch))
 
-    def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+    def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
         """The distance, mean over pixels and examples."""
         noisy, clean = batch
         difference = self.denoiser(noisy, training=True) - clean
         loss = tf.reduce_mean(tf.square(difference) if self.config.distance == "l2" else tf.abs(difference))
-        return {"denoiser": loss}, {DISTANCES[self.config.distance]: loss}
+        return Step({"denoiser": loss}, {DISTANCES[self.config.distance]: loss})
 
     def validate(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Mean squared error in units of [-1, 1], PSNR [dB], and that of the noisy images, each of shape (batch,)."""

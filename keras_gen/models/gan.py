@@ -27,7 +27,7 @@ import tensorflow as tf
 
 from keras_gen.diagnostics.gan_health import TERMS, Health
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
-from keras_gen.engine.model import GenerativeModel, Served, Values
+from keras_gen.engine.model import GenerativeModel, Served, Step, Values
 from keras_gen.engine.schedules import scaled
 from keras_gen.errors import UserError
 from keras_gen.flags import non_negative, positive
@@ -281,12 +281,12 @@ class GAN(GenerativeModel):
         self.before_discriminator()
         return self.report(self.minimise(self._of_both, last))
 
-    def _of_discriminator(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[Values, Values, Values]:
+    def _of_discriminator(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
         real, fake = self._forward(batch)
         loss, _ = self.discriminator_loss(real, fake)
-        return {"discriminator": loss}, {}, self.running_sums(real, fake)
+        return Step({"discriminator": loss}, {}, self.running_sums(real, fake))
 
-    def _of_both(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[Values, Values, Values]:
+    def _of_both(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
         real, fake = self._forward(batch)
         terms = adversarial.decisions(real.logit, fake.logit, self.decision_boundary)
         losses = {}
@@ -298,7 +298,7 @@ class GAN(GenerativeModel):
             losses["generator"] += self.config.geometric_weight * terms["geometric_penalty"]
         if self.config.augment == "ada":
             terms["augmentation"] = tf.convert_to_tensor(self.augmentation)
-        return losses, terms, self.running_sums(real, fake)
+        return Step(losses, terms, self.running_sums(real, fake))
 
     def _forward(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[DiscriminatorOutput, DiscriminatorOutput]:
         """Real images of a batch, and as many generated ones, judged."""
@@ -322,7 +322,7 @@ class GAN(GenerativeModel):
             kinds = config.augmentations or augment.UPRIGHT
             images = augment.adaptive_augment(images, draws, tf.convert_to_tensor(self.augmentation), kinds)
         if config.instance_noise:
-            done = tf.cast(self.optimizers["generator"].iterations, tf.float32)
+            done = tf.cast(self.step, tf.float32)
             deviation = config.instance_noise * tf.maximum(0.0, 1.0 - done / config.instance_noise_steps)
             images += deviation * keras.random.normal(tf.shape(images), seed=self.noise)
         return images
@@ -342,7 +342,7 @@ class GAN(GenerativeModel):
             return {}
         return {"signs": tf.reduce_sum(tf.sign(real.logit)), "images": tf.cast(tf.size(real.logit), tf.float32)}
 
-    def running_state(self, sums: Values) -> list[tuple[keras.Variable, tf.Tensor]]:
+    def running_state(self, sums: Values, gathered: Values) -> list[tuple[keras.Variable, tf.Tensor]]:
         """The probability of adaptive augmentation, by the signs of the logits of real images."""
         if self.config.augment != "ada":
             return []

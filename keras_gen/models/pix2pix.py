@@ -22,7 +22,7 @@ import tensorflow as tf
 
 from keras_gen.diagnostics.gan_health import TERMS, Health
 from keras_gen.engine.config import Preset, RunConfig
-from keras_gen.engine.model import GenerativeModel, Served
+from keras_gen.engine.model import GenerativeModel, Served, Step
 from keras_gen.errors import UserError
 from keras_gen.flags import Hidden, non_negative, positive
 from keras_gen.layers.fast.adam import FusedAdam
@@ -194,7 +194,7 @@ class Pix2Pix(GenerativeModel):
             power_iteration(self.discriminator)
         return self.report(self.minimise(self.objective, batch))
 
-    def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+    def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
         """The players' losses (paper, equations 1 to 4) and the terms to log."""
         config = self.config
         source, target = batch
@@ -214,7 +214,7 @@ class Pix2Pix(GenerativeModel):
                 terms["discriminator_penalty"] = self._penalty(source, target, fake)
                 losses["discriminator"] += config.penalty_weight * terms["discriminator_penalty"]
             terms["discriminator_loss"] = losses["discriminator"]
-        return losses, terms
+        return Step(losses, terms)
 
     def _penalty(self, source: tf.Tensor, target: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
         mix = keras.random.uniform((tf.shape(target)[0], 1, 1, 1), seed=self.mix)

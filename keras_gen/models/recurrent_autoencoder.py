@@ -31,7 +31,7 @@ import tensorflow as tf
 from keras import layers
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
-from keras_gen.engine.model import GenerativeModel, Served, chained
+from keras_gen.engine.model import GenerativeModel, Served, Step, chained
 from keras_gen.flags import Hidden, positive
 from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.layers.standardisation import InverseStandardisation, Standardisation
@@ -117,12 +117,12 @@ class RecurrentAutoencoder(GenerativeModel):
         """One step on the distance between sequences and their reconstructions."""
         return self.report(self.minimise(self.objective, batch))
 
-    def objective(self, batch: tuple[tf.Tensor]) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+    def objective(self, batch: tuple[tf.Tensor]) -> Step:
         """The mean squared error over each sequence's own steps, mean over the examples."""
         (sequences,) = batch
         drawn = self.decoder(self.encoder(sequences, training=True), training=True)
         loss = tf.reduce_mean(mean_over_steps(squared_errors(drawn, sequences, self.config.deviation), sequences))
-        return {"autoencoder": loss}, {"mse": loss}
+        return Step({"autoencoder": loss}, {"mse": loss})
 
     def validate(self, batch: tuple[tf.Tensor]) -> dict[str, tf.Tensor]:
         """Mean squared error over a sequence's own steps, in units of the features' variances."""

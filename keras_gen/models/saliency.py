@@ -22,7 +22,7 @@ import keras
 import tensorflow as tf
 
 from keras_gen.engine.config import Preset, RunConfig
-from keras_gen.engine.model import GenerativeModel, Served, Values
+from keras_gen.engine.model import GenerativeModel, Served, Step, Values
 from keras_gen.errors import UserError
 from keras_gen.flags import Hidden, non_negative, positive
 from keras_gen.layers.fast.adam import FusedAdam
@@ -124,7 +124,7 @@ class Saliency(GenerativeModel):
         """One step on the loss."""
         return self.report(self.minimise(self.objective, batch))
 
-    def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[Values, Values]:
+    def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
         """The cross-entropy, mean over pixels and examples, or the divergence, mean over examples [nats]."""
         picture, target = batch
         logits, expected = self.network(picture, training=True), 0.5 * (target + 1.0)
@@ -132,7 +132,7 @@ class Saliency(GenerativeModel):
             loss = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(expected, logits))
         else:
             loss = tf.reduce_mean(saliency.kl_divergence(tf.sigmoid(logits), expected))
-        return {"saliency": loss}, {self.config.loss: loss}
+        return Step({"saliency": loss}, {self.config.loss: loss})
 
     def validate(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Values:
         """KL divergence [nats], correlation, similarity and NSS of the drawn maps, (batch,) each."""

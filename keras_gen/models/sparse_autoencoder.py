@@ -114,7 +114,7 @@ class SparseAutoencoder(autoencoder.Autoencoder):
         sums = {"activity": tf.reduce_sum(latents, axis=0), "examples": tf.cast(tf.shape(latents)[0], tf.float32)}
         return config.sparsity_weight * tangent + decay, {"sparsity": divergence, "mean_activity": mean}, sums
 
-    def running_state(self, sums: Values) -> list[tuple[keras.Variable, tf.Tensor]]:
+    def running_state(self, sums: Values, gathered: Values) -> list[tuple[keras.Variable, tf.Tensor]]:
         """The average follows the activities of the batch (Nair and Hinton 2009)."""
         decay = self.config.activity_decay
         return [(self.activity, decay * self.activity + (1.0 - decay) * sums["activity"] / sums["examples"])]

@@ -24,7 +24,7 @@ import tensorflow as tf
 from keras import layers
 
 from keras_gen.engine.config import Preset, RunConfig
-from keras_gen.engine.model import GenerativeModel, Served, Values
+from keras_gen.engine.model import GenerativeModel, Served, Step, Values
 from keras_gen.engine.terms import DISTANCES
 from keras_gen.flags import Hidden, positive
 from keras_gen.layers.fast.adam import FusedAdam
@@ -107,12 +107,12 @@ class SuperresAutoencoder(GenerativeModel):
         """One step on the distance between sharp pictures and drawn ones."""
         return self.report(self.minimise(self.objective, batch))
 
-    def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[Values, Values]:
+    def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
         """The distance, mean over pixels and examples."""
         enlarged, sharp = batch
         difference = self.network(enlarged, training=True) - sharp
         loss = tf.reduce_mean(tf.square(difference) if self.config.distance == "l2" else tf.abs(difference))
-        return {"red_net": loss}, {DISTANCES[self.config.distance]: loss}
+        return Step({"red_net": loss}, {DISTANCES[self.config.distance]: loss})
 
     def validate(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Values:
         """Mean squared error in units of [-1, 1], PSNR [dB], and that of the enlarged pictures, (batch,) each."""

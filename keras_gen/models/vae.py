@@ -22,7 +22,7 @@ import keras
 import tensorflow as tf
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
-from keras_gen.engine.model import GenerativeModel, Served, chained
+from keras_gen.engine.model import GenerativeModel, Served, Step, chained
 from keras_gen.errors import UserError
 from keras_gen.flags import non_negative, positive
 from keras_gen.layers.fast.adam import FusedAdam
@@ -119,7 +119,7 @@ class VAE(GenerativeModel):
         """One step on the negative bound."""
         return self.report(self.minimise(self.objective, batch))
 
-    def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+    def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
         """The negative bound and its parts in nats, means over examples."""
         images, labels = batch
         samples = self.config.importance_samples
@@ -135,7 +135,7 @@ class VAE(GenerativeModel):
             losses, parts = self.divergence(z[0], mean, log_variance)
             losses["vae"] = terms["reconstruction"] + self._warmth() * losses["vae"]
             terms |= parts
-        return losses, terms | {"negative_bound": losses["vae"]}
+        return Step(losses, terms | {"negative_bound": losses["vae"]})
 
     def divergence(
         self, z: tf.Tensor, mean: tf.Tensor, log_variance: tf.Tensor
@@ -157,8 +157,7 @@ class VAE(GenerativeModel):
         """Of the divergence's weight, what this step has, [0, 1]."""
         if not self.config.warm_up:
             return tf.constant(1.0)
-        done = tf.cast(self.optimizers["vae"].iterations, tf.float32)
-        return tf.minimum(1.0, (done + 1.0) / self.config.warm_up)
+        return tf.minimum(1.0, (tf.cast(self.step, tf.float32) + 1.0) / self.config.warm_up)
 
     def conditioned(self, inputs: tf.Tensor, labels: tf.Tensor | None) -> Any:
         """What encoder and decoder take for images or latent vectors: these alone."""

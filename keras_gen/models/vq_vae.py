@@ -25,7 +25,7 @@ import tensorflow as tf
 from keras import layers
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
-from keras_gen.engine.model import GenerativeModel, Served, Values, chained
+from keras_gen.engine.model import GenerativeModel, Served, Step, Values, chained
 from keras_gen.errors import UserError
 from keras_gen.flags import Hidden, non_negative, positive
 from keras_gen.layers.fast.adam import FusedAdam
@@ -133,7 +133,7 @@ class VQVAE(GenerativeModel):
         """One step of both players, and of the codebook."""
         return self.report(self.minimise(self.objective, batch))
 
-    def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[Values, Values, Values]:
+    def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
         """Equation 3 of the paper without its second term, which the moving averages stand for; nats of the prior."""
         images, _ = batch
         layer = _layer(self.quantiser)
@@ -153,9 +153,9 @@ class VQVAE(GenerativeModel):
             "perplexity": layer.perplexity(),
             "used_codes": layer.used(),
         }
-        return losses, terms, layer.seen(vectors, indices, self.part())
+        return Step(losses, terms, layer.seen(vectors, indices, self.part()))
 
-    def running_state(self, sums: Values) -> list[tuple[keras.Variable, tf.Tensor]]:
+    def running_state(self, sums: Values, gathered: Values) -> list[tuple[keras.Variable, tf.Tensor]]:
         """The codebook follows the vectors of the batch."""
         return _layer(self.quantiser).running_state(sums)
 

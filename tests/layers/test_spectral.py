@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gen.engine.model import GenerativeModel, Served
+from keras_gen.engine.model import GenerativeModel, Served, Step
 from keras_gen.engine.strategy import mirrored
 from keras_gen.export.exporter import export
 from keras_gen.layers.spectral import SpectralNormalization, power_iteration
@@ -187,7 +187,8 @@ class _Critic(GenerativeModel):
 
         def objective(real):
             network = self.networks["critic"]
-            return {"critic": tf.reduce_mean(tf.nn.relu(1.0 - network(real)) + tf.nn.relu(1.0 + network(-real)))}, {}
+            loss = tf.reduce_mean(tf.nn.relu(1.0 - network(real)) + tf.nn.relu(1.0 + network(-real)))
+            return Step({"critic": loss}, {})
 
         return self.report(self.minimise(objective, batch))
 

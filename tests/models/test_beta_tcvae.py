@@ -51,7 +51,8 @@ def test_equal_weights_give_the_vae_with_one_sample(sampling):
     keras.utils.set_random_seed(0)
     model = Calm(dataclasses.replace(TINY, beta=1.0, sampling=sampling))
     images, labels = batch(0, 6)
-    losses, terms = model.objective((images, labels))
+    step = model.objective((images, labels))
+    losses, terms = step.losses, step.terms
     mean, log_variance = model.encode(images)
     kl = float(tf.reduce_mean(log_normal(mean, mean, log_variance) - log_normal(mean)))
     assert float(losses["vae"]) == pytest.approx(float(terms["reconstruction"]) + kl, rel=1e-5)
@@ -61,7 +62,8 @@ def test_equal_weights_give_the_vae_with_one_sample(sampling):
 def test_each_weight_is_that_of_its_part():
     keras.utils.set_random_seed(0)
     model = Calm(dataclasses.replace(TINY, alpha=2.0, beta=3.0, gamma=0.5))
-    losses, terms = model.objective(batch(0, 6))
+    step = model.objective(batch(0, 6))
+    losses, terms = step.losses, step.terms
     expected = float(terms["reconstruction"]) + sum(
         w * float(terms[p]) for w, p in zip((2, 3, 0.5), PARTS, strict=True)
     )

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from conformance import Case, Conformance
 
+from keras_gen.engine.model import Step
 from keras_gen.errors import UserError
 from keras_gen.models.factor_vae import Config, FactorVAE
 
@@ -56,7 +57,8 @@ def test_the_vae_pays_for_the_mean_logit():
     keras.utils.set_random_seed(0)
     model = Calm(dataclasses.replace(TINY, gamma=7.0))
     images, labels = batch(0, 6)
-    losses, terms = model.objective((images, labels))
+    step = model.objective((images, labels))
+    losses, terms = step.losses, step.terms
     mean, _ = model.encode(images)
     logits = model.discriminator(mean)
     assert float(terms["total_correlation"]) == pytest.approx(float(tf.reduce_mean(logits)), rel=1e-5)
@@ -77,7 +79,7 @@ def test_the_discriminator_finds_the_total_correlation_of_normals():
 
     def objective(z):
         losses, terms = model.divergence(z, tf.zeros_like(z), tf.zeros_like(z))
-        return {"discriminator": losses["discriminator"]}, terms
+        return Step({"discriminator": losses["discriminator"]}, terms)
 
     step = tf.function(lambda z: model.minimise(objective, z))
     for _ in range(400):

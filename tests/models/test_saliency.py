@@ -42,9 +42,9 @@ def test_losses_are_those_of_the_papers():
         else:
             p, q = (x / x.sum((1, 2, 3), keepdims=True) for x in (s, y))
             expected = np.mean(np.sum(q * np.log(q / p), axis=(1, 2, 3)))
-        losses, terms = model.objective((picture, target))
-        np.testing.assert_allclose(losses["saliency"], expected, rtol=1e-4)
-        assert terms[loss] is losses["saliency"]
+        step = model.objective((picture, target))
+        np.testing.assert_allclose(step.losses["saliency"], expected, rtol=1e-4)
+        assert step.terms[loss] is step.losses["saliency"]
 
 
 @pytest.mark.parametrize("loss", ["bce", "kl"])

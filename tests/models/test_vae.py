@@ -50,8 +50,8 @@ def model():
 
 def objective(model, images, **fields):
     model.config = dataclasses.replace(model.config, **fields)
-    losses, terms = model.objective((images, None))
-    return float(losses["vae"]), {name: float(value) for name, value in terms.items()}
+    step = model.objective((images, None))
+    return float(step.losses["vae"]), {name: float(value) for name, value in step.terms.items()}
 
 
 def test_the_loss_is_the_negative_bound(model):
@@ -88,7 +88,7 @@ def test_more_samples_tighten_the_bound(model):
     bounds = {}
     for count in (2, 50):
         model.config = dataclasses.replace(model.config, importance_samples=count)
-        bound = tf.function(lambda: -model.objective((images, None))[0]["vae"], autograph=False)
+        bound = tf.function(lambda: -model.objective((images, None)).losses["vae"], autograph=False)
         bounds[count] = [float(bound()) for _ in range(100)]
     spread = np.std(bounds[2]) / np.sqrt(100)
     assert np.mean(bounds[50]) > np.mean(bounds[2]) + 5 * spread

@@ -48,7 +48,8 @@ def model():
 def test_the_losses_are_equation_3_and_the_likelihood_of_the_codes(model):
     """The commitment moves the encoder alone, the distance both."""
     images = batch(0, 4)
-    losses, terms, _ = model.objective(images)
+    step = model.objective(images)
+    losses, terms = step.losses, step.terms
     vectors = model.encoder(images[0]).numpy()
     codebook = model.quantiser.get_layer("quantiser").codebook.numpy()
     indices = np.linalg.norm(vectors[..., None, :] - codebook, axis=-1).argmin(-1)
@@ -64,7 +65,7 @@ def test_the_losses_are_equation_3_and_the_likelihood_of_the_codes(model):
 
 def test_the_prior_is_cut_off_from_encoder_and_codes(model):
     with tf.GradientTape() as tape:
-        losses, _, _ = model.objective(batch(0, 4))
+        losses = model.objective(batch(0, 4)).losses
     others = [*model.encoder.trainable_variables, *model.decoder.trainable_variables]
     found = tape.gradient(losses["prior"], [v.value for v in others])
     assert all(gradient is None or not np.any(gradient) for gradient in found)
@@ -73,7 +74,7 @@ def test_the_prior_is_cut_off_from_encoder_and_codes(model):
 def test_vectors_that_are_not_finite_teach_the_prior_nothing(model):
     """Their indices would be numbers like any other."""
     images, labels = batch(0, 2)
-    losses, _, _ = model.objective((images + np.nan, labels))
+    losses = model.objective((images + np.nan, labels)).losses
     assert np.isnan(losses["prior"])
 
 

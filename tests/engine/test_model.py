@@ -1,0 +1,136 @@
+"""The base of all families: what an objective gives, worked off in any way, and what a step does with it."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_gen.engine.model import GenerativeModel, Step
+from keras_gen.engine.strategy import mirrored
+
+WAYS = {"one device": (False, 1), "parts": (False, 2), "replicas": (True, 1), "both": (True, 2)}
+
+
+class Line(GenerativeModel):
+    """y = a x by the squared error; it remembers the batch, and moves by a rule."""
+
+    family = "line"
+    monitor = "loss"
+
+    def __init__(self, batches_per_step=1, rule=None, remembers=8):
+        super().__init__(None)
+        self.batches_per_step = batches_per_step
+        self.rule = rule
+        x = keras.Input((1,))
+        self.line = self.add_network("line", keras.Model(x, keras.layers.Dense(1, use_bias=False, dtype="float32")(x)))
+        self.add_player("line", "line")
+        self.log_terms(train=["loss"], test=["loss"])
+        self.seen = self.add_weight(shape=(remembers, 1), initializer="zeros", trainable=False, name="seen")
+
+    def train_step(self, batch):
+        for part in self.batches_of(batch):
+            terms = self.minimise(self.objective, part)
+        return self.report(terms)
+
+    def objective(self, batch):
+        x, y = batch
+        loss = tf.reduce_mean(tf.square(self.line(x, training=True) - y))
+        moves = {"line": self.rule(self, batch)} if self.rule else {}
+        return Step({"line": loss}, {"loss": loss}, gathered={"x": x}, apply=moves)
+
+    def running_state(self, sums, gathered):
+        return [(self.seen, gathered["x"])]
+
+    def validate(self, batch):
+        return {"loss": tf.reduce_mean(tf.square(self.line(batch[0]) - batch[1]), axis=1)}
+
+
+def data(count, seed=0):
+    x = np.random.default_rng(seed).normal(size=(count, 1)).astype(np.float32)
+    return x, 3.0 * x
+
+
+def fit(way, batches, optimizer=None, ema_decay=0.0, steps_per_execution=1, **settings):
+    """A `Line` after one step for each batch."""
+    replicas, parts = WAYS[way]
+    strategy = mirrored() if replicas else tf.distribute.get_strategy()
+    with strategy.scope():
+        keras.utils.set_random_seed(0)
+        model = Line(**settings)
+        optimizer = keras.optimizers.SGD(0.1) if optimizer is None else optimizer()
+        model.compile(
+            {"line": optimizer}, accumulate=parts, ema_decay=ema_decay, steps_per_execution=steps_per_execution
+        )
+    x, y = (np.concatenate(part) for part in zip(*batches, strict=True))
+    dataset = tf.data.Dataset.from_tensor_slices((x, y)).batch(len(batches[0][0]))
+    model.fit(dataset, epochs=1, steps_per_epoch=len(batches), shuffle=False, verbose=0)
+    return model
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_gathered_examples_are_the_batch_in_its_order(way):
+    x, y = data(8)
+    np.testing.assert_array_equal(fit(way, [(x, y)]).seen.numpy(), x)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_gathered_examples_of_several_batches_in_a_step(way):
+    """The last of the two that a step takes, which has every other example."""
+    x, y = data(16)
+    np.testing.assert_array_equal(fit(way, [(x, y)], batches_per_step=2).seen.numpy(), x[1::2])
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_gathered_examples_that_are_not_finite_change_nothing(way):
+    x, y = data(8)
+    x[-1] = np.nan
+    np.testing.assert_array_equal(fit(way, [(x, y)]).seen.numpy(), np.zeros((8, 1)))
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+def test_a_player_moves_when_the_rule_says_so(way, policy):
+    """Of three steps, the second is left out: weights, slots, iterations and averages are those of the other two."""
+
+    def rule(model, batch):
+        return model.step != 1
+
+    first, second, third = (data(8, seed) for seed in range(3))
+    keras.config.set_dtype_policy(policy)
+    try:
+        settings = {"optimizer": lambda: keras.optimizers.Adam(0.1), "ema_decay": 0.5}
+        expected = fit(way, [first, third], **settings)
+        found = fit(way, [first, second, third], rule=rule, **settings)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert found.step.numpy() == 3
+    state = found.state()
+    compared = {name for name in state if name.startswith(("network/", "average/", "optimizer/"))}
+    assert len(compared) >= 6
+    for name in compared:
+        np.testing.assert_array_equal(state[name].numpy(), expected.state()[name].numpy(), err_msg=name)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_rule_of_the_batch_is_decided_by_all_of_it(way):
+    """By the mean over all examples, though the parts disagree."""
+
+    def rule(model, batch):
+        return 1.0 - tf.reduce_mean(batch[0])
+
+    def moved(x):
+        x = np.reshape(x, (8, 1)).astype(np.float32)
+        model = fit(way, [(x, x)], rule=rule)
+        return model.optimizers["line"].iterations.numpy()
+
+    assert moved([0, 0, 0, 0, 0, 0, 0, 7]) == 1
+    assert moved([0, 0, 0, 0, 0, 0, 0, 9]) == 0
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_train_steps_are_counted(way, at_once):
+    model = fit(way, [data(16, seed) for seed in range(3)], batches_per_step=2, steps_per_execution=at_once)
+    assert model.step.numpy() == 3
+    assert model.optimizers["line"].iterations.numpy() == 6
+    assert any(variable is model.step.value for variable in model.state().values())
