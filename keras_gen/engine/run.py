@@ -31,6 +31,7 @@ from keras_gen.engine.event_files import EVENTS, VALIDATION, EventWriters, cut
 from keras_gen.engine.gan_monitor import HealthMonitor
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.engine.run_exports import write_exports
+from keras_gen.engine.run_lock import RunLock
 from keras_gen.engine.schedules import ConstantThenLinear
 from keras_gen.engine.strategy import LOST, is_chief, prepare, several_workers
 from keras_gen.errors import Stopped, UserError, from_system
@@ -63,6 +64,9 @@ class Run:
         self._check_folder()
         self.strategy = prepare(setup.run)
         self.chief = is_chief(self.strategy)
+        self._lock = RunLock(self.folder)
+        if self.chief:  # it alone writes there
+            self._lock.check()
         # Every worker takes part in writing a checkpoint; those who are not the chief write where nobody looks.
         self._scratch = None if self.chief else tempfile.TemporaryDirectory()
         self._write_to = self.folder if self._scratch is None else Path(self._scratch.name)
@@ -73,6 +77,7 @@ class Run:
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._lock.release()
         if self._scratch is not None:
             self._scratch.cleanup()
 
@@ -316,9 +321,11 @@ class Run:
         checkpoints = Checkpoints(folder / "checkpoints", model.state(), run.keep_checkpoints)
         checkpoints.require_space(self.folder)
         try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if self.chief:
+                self._lock.take()
             if run.overwrite:
                 remove_run(folder)
-            folder.mkdir(parents=True, exist_ok=True)
             # A resumed run keeps its own file; only the number of epochs may have grown.
             kept = dataclasses.replace(self.setup, run=dataclasses.replace(run, resume=None, overwrite=False))
             write(folder / CONFIG_FILE, kept.to_json() + "\n")

@@ -21,6 +21,7 @@ from benchmarks.kill_resume import differences
 from keras_gen import models
 from keras_gen.engine import callbacks
 from keras_gen.engine.checkpoints import Checkpoints, Progress
+from keras_gen.engine.run_lock import LOCK_FILE
 from keras_gen.export.saved_model import load_saved_model
 from keras_gen.export.tflite import TFLiteModel
 
@@ -158,6 +159,7 @@ def test_an_interrupted_run_resumes_to_the_same_weights(run, pairs, tmp_path, mo
     original = callbacks.StopOnRequest.after_steps
 
     def interrupt(self, logs):
+        assert (out / LOCK_FILE).exists()
         if self.progress.step == 4:
             os.kill(os.getpid(), signal.SIGINT)
         original(self, logs)
