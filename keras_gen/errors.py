@@ -23,9 +23,16 @@ _OF_FILES = (
 class UserError(Exception):
     """What the user gave cannot be used.
 
-    The message is one sentence that names the flag or the file, what was found there and what is accepted. The apps
+    The message is one sentence that names the field, flag or file, what was found there and what is accepted. The apps
     print it and end with exit code 2.
+
+    Attributes:
+        in_flags: the sentence in the words of the command line, where these differ from Python's.
     """
+
+    def __init__(self, message: str, in_flags: str | None = None) -> None:
+        super().__init__(message)
+        self.in_flags = message if in_flags is None else in_flags
 
 
 class Stopped(Exception):

@@ -1,22 +1,241 @@
-"""Fields of configurations, which are the command line's flags: what they may be.
+"""Configurations: frozen dataclasses whose fields are arguments in Python and flags on the command line.
 
-Every frozen dataclass of an app is turned into flags by tyro (`cli.parsing`); this is what such a dataclass of any
-floor says about its fields.
+Every configuration of any floor is a `BaseConfig`. Its annotations say what a field may be, and all of it is checked
+in one place, when an instance is made:
+
+    @dataclasses.dataclass(frozen=True)
+    class Config(BaseConfig):
+        filters: Positive[int] = 64
+        dropout: Rate = 0.5
+        norm: Literal["instance", "batch"] = "instance"
+
+        def check_together(self) -> None:  # what fields may be together
+            super().check_together()
+            if self.filters % 8 and self.norm == "batch":
+                raise self.fault("<filters got> with <norm=>; accepted are multiples of 8.")
+
+What is wrong is a `UserError` in the words of Python (`norm got 'foo'`), which has the same sentence in the words of
+the shell (`--norm got foo`), for `cli.parsing`, which also turns the dataclasses into flags.
 """
 
+from __future__ import annotations
+
+import dataclasses
+import functools
 import math
+import numbers
+import os
+import re
+import types
 import typing
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
 
 import tyro
 
 from keras_gen.errors import UserError
+
+T = TypeVar("T")
 
 Hidden = tyro.conf.Suppress
 """Marks a field that follows the data and is no flag: `channels: Hidden[int] = 3`."""
 
 OF_TRAINING = "of the data that a run was trained on"
 """Marks a hidden field in which other data of a finished run may differ: `Annotated[Hidden[int], OF_TRAINING]`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Range:
+    """What a number may be, as part of an annotation: `Annotated[float, Range(0, 1)]`.
+
+    Attributes:
+        low: the least value.
+        high: the greatest; infinity for none.
+        open_low: whether `low` itself is left out.
+        open_high: whether `high` itself is left out.
+        infinite: whether a float may be infinite.
+    """
+
+    low: float
+    high: float = math.inf
+    open_low: bool = False
+    open_high: bool = False
+    infinite: bool = False
+
+    def __contains__(self, value: float) -> bool:
+        above = value > self.low if self.open_low else value >= self.low
+        return above and (value < self.high if self.open_high else value <= self.high)
+
+    def accepted(self, whole: bool) -> str:
+        """The end of a sentence: "numbers from 0 to below 1"."""
+        kind = "whole numbers" if whole else "numbers"
+        if self.high == math.inf:
+            if self.open_low and not whole:
+                return f"{kind} greater than {self.low:g}"
+            return f"{kind} from {self.low + self.open_low:g} on"
+        if self.open_low and self.open_high:
+            return f"{kind} between {self.low:g} and {self.high:g}"
+        start = f"above {self.low:g} up" if self.open_low else f"from {self.low:g}"
+        return f"{kind} {start} to {'below ' * self.open_high}{self.high:g}"
+
+
+Positive = Annotated[T, Range(0, open_low=True)]
+"""`Positive[int]`, `Positive[float]`: greater than 0."""
+
+NonNegative = Annotated[T, Range(0)]
+"""`NonNegative[int]`, `NonNegative[float]`: 0 or greater."""
+
+Rate = Annotated[float, Range(0, 1, open_high=True)]
+"""A rate or a decay, from 0 to below 1."""
+
+Share = Annotated[float, Range(0, 1)]
+"""A share or a probability, from 0 to 1."""
+
+
+@dataclasses.dataclass(frozen=True)
+class BaseConfig:
+    """Base of all configurations: checks the fields of its subclasses.
+
+    A field is a bool, an int, a float, a str, a Path, a Literal, a tuple of these, another configuration, or one of
+    these or None; numbers may have a `Range`. Whole numbers are taken for floats, lists for tuples, NumPy's numbers for
+    Python's, and paths for strings and the other way round.
+    """
+
+    def __post_init__(self) -> None:
+        for name, accept in _checks(type(self)).items():
+            try:
+                object.__setattr__(self, name, accept(getattr(self, name)))
+            except _Wrong as wrong:
+                raise self.fault(f"<{name} got>; accepted are {wrong}.") from None
+        self.check_together()
+
+    def check_together(self) -> None:
+        """Raise a `fault` if fields do not go together; a subclass calls this one first."""
+
+    def fault(self, sentence: str) -> UserError:
+        """The error to raise about fields, in the words of Python and of the shell.
+
+        Args:
+            sentence: in which a field stands as <name>, for its name; <name=> for its name and value; <name got>, for
+                the same with "got" between them.
+        """
+
+        def told(flags: bool) -> str:
+            return re.sub(r"<(\w+)(=| got)?>", lambda m: _told(m[1], m[2] or "", getattr(self, m[1]), flags), sentence)
+
+        return UserError(told(flags=False), told(flags=True))
+
+
+def _told(name: str, form: str, value: Any, flags: bool) -> str:
+    if not flags:
+        value = str(value) if isinstance(value, os.PathLike) else value
+        return name + {"": "", "=": f"={value!r}", " got": f" got {value!r}"}[form]
+    flag = f"--{name.replace('_', '-')}"
+    if isinstance(value, bool) and form == "=":
+        return flag if value else f"--no-{flag[2:]}"
+    shown = " ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+    return flag + {"": "", "=": f" {shown}".rstrip(), " got": f" got {shown or 'nothing'}"}[form]
+
+
+class _Wrong(Exception):
+    """Tells what would be accepted."""
+
+
+Accept = Callable[[Any], Any]
+
+
+@functools.cache
+def _checks(kind: type) -> dict[str, Accept]:
+    """Name of each field of a dataclass -> what gives its value as the annotation has it, or raises `_Wrong`."""
+    hints = typing.get_type_hints(kind, include_extras=True)
+    return {field.name: _check(hints[field.name]) for field in dataclasses.fields(kind)}
+
+
+def _check(hint: Any) -> Accept:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Annotated:
+        ranges = [mark for mark in hint.__metadata__ if isinstance(mark, Range)]
+        return _number(arguments[0], ranges[0]) if ranges else _check(arguments[0])
+    if hint in (int, float):
+        return _number(hint)
+    if origin is Literal:
+        return functools.partial(_one_of, arguments)
+    if origin is tuple:
+        return _tuple(arguments)
+    if origin in (typing.Union, types.UnionType):
+        return functools.partial(_any_of, [_check(argument) for argument in arguments])
+    if hint is type(None):
+        return functools.partial(_one_of, (None,))
+    if hint is bool:
+        return functools.partial(_one_of, (False, True))
+    if hint is str:
+        return functools.partial(_text, str, "strings")
+    if hint is Path:
+        return functools.partial(_text, Path, "paths")
+    if dataclasses.is_dataclass(hint):
+        return functools.partial(_instance, hint)
+    raise TypeError(f"a field of a configuration cannot be {hint}")
+
+
+def _number(kind: type, within: Range | None = None) -> Accept:
+    whole = kind is int
+    accepted = within.accepted(whole) if within else "whole numbers" if whole else "finite numbers"
+
+    def accept(value: Any) -> Any:
+        fits = isinstance(value, numbers.Integral if whole else numbers.Real) and not isinstance(value, bool)
+        if fits and math.isinf(value) and within and within.infinite:
+            return float(value)
+        if not fits or not math.isfinite(value) or (within and value not in within):
+            raise _Wrong(accepted)
+        return kind(value)
+
+    return accept
+
+
+def _one_of(choices: tuple[Any, ...], value: Any) -> Any:
+    for choice in choices:
+        alike = isinstance(value, bool) == isinstance(choice, bool) and isinstance(value, str | numbers.Number)
+        if value is choice or (alike and value == choice):
+            return choice
+    raise _Wrong(", ".join(map(str, choices)))
+
+
+def _any_of(alternatives: list[Accept], value: Any) -> Any:
+    wanted = []
+    for accept in alternatives:
+        try:
+            return accept(value)
+        except _Wrong as wrong:
+            wanted.append(str(wrong))
+    raise _Wrong(", ".join(dict.fromkeys(", ".join(wanted).split(", "))))
+
+
+def _tuple(arguments: tuple[Any, ...]) -> Accept:
+    any_length = arguments[-1:] == (...,)
+    inner = [_check(argument) for argument in arguments if argument is not ...]
+
+    def accept(value: Any) -> tuple[Any, ...]:
+        if not isinstance(value, tuple | list) or not (any_length or len(value) == len(inner)):
+            raise _Wrong("tuples" if any_length else f"tuples of {len(inner)}")
+        try:
+            return tuple(check(v) for check, v in zip(inner * len(value) if any_length else inner, value, strict=False))
+        except _Wrong as wrong:
+            raise _Wrong(f"tuples of {wrong}") from None
+
+    return accept
+
+
+def _text(kind: type, accepted: str, value: Any) -> Any:
+    if not isinstance(value, str | os.PathLike):
+        raise _Wrong(accepted)
+    return kind(value)
+
+
+def _instance(kind: type, value: Any) -> Any:
+    if not isinstance(value, kind):
+        raise _Wrong(f"instances of {kind.__qualname__}")
+    return value
 
 
 def hidden_fields(config: type, *, of_training: bool = True) -> tuple[str, ...]:
@@ -43,16 +262,23 @@ def non_negative(config: Any, *fields: str) -> None:
             raise UserError(f"--{field.replace('_', '-')} got {value}; accepted are 0 and greater numbers.")
 
 
-def require_labels(num_classes: int, model: str) -> None:
-    """Raise a UserError that names `--data` unless there are classes, which `model` ("a conditional VAE") needs."""
-    if num_classes < 1:
-        raise UserError(
-            f"--data has images without labels, and {model} needs classes; accepted are digits, shapes, a folder of "
+def require_labels(config: BaseConfig, model: str) -> None:
+    """Raise a UserError that names `data` unless `config.num_classes` says that there are classes.
+
+    Args:
+        config: of `model`.
+        model: what needs classes: "a conditional VAE".
+    """
+    if config.num_classes < 1:
+        told = (
+            f"data has images without labels, and {model} needs classes; accepted are digits, shapes, a folder of "
             "one subfolder per class, and arrays or tfds:NAME with labels."
         )
+        raise UserError(told, f"--{told}")
 
 
 def require_class(label: int, num_classes: int) -> None:
-    """Raise a UserError that names `--label` unless there is such a class."""
+    """Raise a UserError that names `label` unless there is such a class."""
     if not 0 <= label < num_classes:
-        raise UserError(f"--label got {label}; accepted are the classes 0 to {num_classes - 1}.")
+        told = f"label got {label}; accepted are the classes 0 to {num_classes - 1}."
+        raise UserError(told, f"--{told}")

@@ -58,7 +58,7 @@ def app(main: Callable[[Sequence[str] | None], None]) -> Callable[..., int]:
             fault = error if isinstance(error, UserError) else from_system(error)
             if fault is None:
                 raise
-            print(f"error: {fault}", file=sys.stderr)
+            print(f"error: {fault.in_flags}", file=sys.stderr)
             return start.finished(2)
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)

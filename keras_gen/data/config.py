@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from keras_gen.data.files.codecs import MAX_PIXELS
-from keras_gen.errors import UserError
+from keras_gen.flags import BaseConfig, Positive, Range
 
 
 @dataclass(frozen=True)
-class DataConfig:
+class DataConfig(BaseConfig):
     """Where examples are, and which are held back.
 
     Attributes:
@@ -21,27 +21,22 @@ class DataConfig:
 
     data: str
     """SPEC of the examples."""
-    val_every: int = 10
+    val_every: Annotated[int, Range(2)] = 10
     """Where the data has no validation part: of every so many examples the last is held back [examples]."""
 
-    def __post_init__(self) -> None:
+    def check_together(self) -> None:
+        """There are data."""
+        super().check_together()
         if not self.data:
-            raise UserError(f"--data got nothing; accepted are {self.accepted}.")
-        if self.val_every < 2:
-            raise UserError(f"--val-every got {self.val_every}; accepted are numbers from 2 on.")
+            raise self.fault(f"<data got>; accepted are {self.accepted}.")
 
 
 @dataclass(frozen=True)
 class CachedConfig(DataConfig):
     """Of data that are held in memory, all or as far as they fit."""
 
-    cache_gib: float = 1.0
+    cache_gib: Annotated[float, Range(0, infinite=True)] = 1.0
     """Keep decoded images in memory if they fit else decode at each access [GiB]; arrays have to fit."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.cache_gib >= 0:
-            raise UserError(f"--cache-gib got {self.cache_gib}; accepted are 0 and greater numbers.")
 
     @property
     def max_bytes(self) -> int:
@@ -59,12 +54,7 @@ class FilesConfig(CachedConfig):
     """Leave out examples whose files cannot be decoded, and say how many, instead of refusing to start."""
     verify: bool = True
     """Decode every file before training, about 1 ms each; --no-verify reads headers only, of uncached files."""
-    max_pixels: int = MAX_PIXELS
+    max_pixels: Positive[int] = MAX_PIXELS
     """Refuse images that say they have more, a guard against decompression bombs [pixels]."""
     check: bool = True
     """Look at a sample of the files first, as apps.check_data --quick does; --no-check: no."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.max_pixels < 1:
-            raise UserError(f"--max-pixels got {self.max_pixels}; accepted are numbers from 1 on.")

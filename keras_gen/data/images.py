@@ -22,6 +22,7 @@ from keras_gen.data.files.decoding import Decoder, Side, probed
 from keras_gen.data.files.folders import listed, require_usable, shown
 from keras_gen.data.files.image_sources import ACCEPTED, Drawn, Encoded, Sampled, Source, Split, find_set
 from keras_gen.errors import UserError
+from keras_gen.flags import NonNegative
 
 _RESIZE_BATCH = 256  # images of an array resized at a time
 
@@ -36,9 +37,9 @@ class ImagesConfig(FilesConfig):
     """SPEC of the images: digits, shapes or facades (built in), a folder of images or of one subfolder per class,
     idx files as MNIST's, a .npz or .npy file, tfds:NAME[:SPLIT]; or of points of the plane: ring, grid, swiss-roll
     (built in)."""
-    image_size: int = 0
+    image_size: NonNegative[int] = 0
     """Side of the square images [pixels]; others are resized; 0: the data's own, if all are square and equal."""
-    channels: int = 0
+    channels: Literal[0, 1, 3, 4] = 0
     """Channels of the images: 1 grey, 3 RGB, 4 RGBA; 0 follows the data, transparency on white."""
     image_feature: str = ""
     """For tfds: name of the image feature; empty: the one that the data set is about."""
@@ -50,18 +51,14 @@ class ImagesConfig(FilesConfig):
     """Make pixels black or white: by a threshold in the middle, or white with the probability of their grey, drawn anew
     at each access in training and once and for all in validation (Burda et al. 2016)."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.image_size < 0:
-            raise UserError(f"--image-size got {self.image_size}; accepted are 0 (as the data) and greater numbers.")
-        if self.channels not in (0, 1, 3, 4):
-            raise UserError(f"--channels got {self.channels}; accepted are 0 (as the data), 1, 3, 4.")
+    def check_together(self) -> None:
+        """Points are no pictures."""
+        super().check_together()
         if self.data in POINT_SETS:
             for name in ("image_size", "channels", "mirror", "binarise"):
-                if (given := getattr(self, name)) != getattr(ImagesConfig, name):
-                    raise UserError(
-                        f"--{name.replace('_', '-')}{'' if given is True else f' {given}'} does not go with --data "
-                        f"{self.data}, which are points and no pictures: leave it out."
+                if getattr(self, name) != getattr(ImagesConfig, name):
+                    raise self.fault(
+                        f"<{name}=> does not go with <data=>, which are points and no pictures: leave it out."
                     )
 
 

@@ -14,7 +14,7 @@ from typing import Literal
 import tensorflow as tf
 
 from keras_gen.data.images import ImagesConfig, ImagesData, split_of
-from keras_gen.errors import UserError
+from keras_gen.flags import Share
 from keras_gen.ops.noise import NOISES
 
 Noise = Literal["gaussian", "dropout", "salt-and-pepper", "poisson", "mixed"]
@@ -27,17 +27,15 @@ class NoisyConfig(ImagesConfig):
     noise: Noise = "mixed"
     """Kind of noise: normal; missing pixels, black; pixels black or white; counts of photons; mixed: one of these for
     each image, drawn at random."""
-    strength: tuple[float, float] = (0.05, 0.3)
+    strength: tuple[Share, Share] = (0.05, 0.3)
     """Lowest and highest strength, one for each image drawn from between [share, 0 to 1]: the standard deviation of
     gaussian, and of poisson at white, where black to white is 1; the lost pixels of dropout and salt-and-pepper."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.noise not in NOISES:
-            raise UserError(f"--noise got {self.noise!r}; accepted are {', '.join(NOISES)}.")
-        low, high = self.strength
-        if not 0 <= low <= high <= 1:
-            raise UserError(f"--strength got {low:g} {high:g}; accepted are a lowest and a highest share, from 0 to 1.")
+    def check_together(self) -> None:
+        """The lowest strength is not above the highest."""
+        super().check_together()
+        if self.strength[0] > self.strength[1]:
+            raise self.fault("<strength got>; accepted are a lowest and a highest share, from 0 to 1.")
 
 
 class NoisyData(ImagesData):

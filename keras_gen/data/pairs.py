@@ -10,7 +10,7 @@ same resize, as in theirs.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import tensorflow as tf
@@ -23,6 +23,7 @@ from keras_gen.data.files.decoding import Decoder, Side, probed
 from keras_gen.data.files.folders import listed, require_usable, shown
 from keras_gen.data.files.pair_sources import ACCEPTED, Source, Split, find_pairs
 from keras_gen.errors import UserError
+from keras_gen.flags import Range
 
 JITTER = 286 / 256  # the paper's ratio of the size before the random crop to the size after it
 
@@ -41,11 +42,11 @@ class PairsConfig(FilesConfig):
     folder."""
     direction: Literal["AtoB", "BtoA"] = "AtoB"
     """Which side is the source; AtoB: left, or folder A, is translated into right, or folder B."""
-    labels: int = 0
+    labels: Annotated[int, Range(0, 65536)] = 0
     """Number of label ids in the source, made one-hot channels of -1 and 1 [count]; 0: it is a picture."""
-    source_channels: int = 0
+    source_channels: Literal[0, 1, 3, 4] = 0
     """Channels of the source: 1 grey, 3 RGB, 4 RGBA; 0 follows the data, transparency on white."""
-    target_channels: int = 0
+    target_channels: Literal[0, 1, 3, 4] = 0
     """Channels of the target: 1 grey, 3 RGB, 4 RGBA; 0 follows the data, transparency on white."""
     feature_a: str = ""
     """For tfds: name of the image feature that is side A, segmentation_mask for example."""
@@ -56,21 +57,13 @@ class PairsConfig(FilesConfig):
     mirror: bool = True
     """Mirror training pairs left to right at random (paper, section 6.2); --no-mirror: no."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.direction not in ("AtoB", "BtoA"):
-            raise UserError(f"--direction got {self.direction!r}; accepted are AtoB and BtoA.")
-        if not 0 <= self.labels <= 65536 or self.labels == 1:
-            raise UserError(f"--labels got {self.labels}; accepted are 0 (no labels) and 2 to 65536.")
-        for side in ("source", "target"):
-            channels = getattr(self, f"{side}_channels")
-            if channels not in (0, 1, 3, 4):
-                raise UserError(f"--{side}-channels got {channels}; accepted are 0 (as the data), 1, 3, 4.")
+    def check_together(self) -> None:
+        """Labels decide the source's channels."""
+        super().check_together()
+        if self.labels == 1:
+            raise self.fault("<labels got>; accepted are 0 (no labels) and 2 to 65536.")
         if self.labels and self.source_channels:
-            raise UserError(
-                f"--source-channels got {self.source_channels}, but --labels {self.labels} decides it: "
-                "leave one of them out."
-            )
+            raise self.fault("<source_channels got>, but <labels=> decides it: leave one of them out.")
 
 
 class PairReader:

@@ -18,24 +18,24 @@ from keras_gen.data.files.folders import shown
 from keras_gen.data.files.image_sources import Split
 from keras_gen.data.images import ImagesConfig, ImagesData, split_of
 from keras_gen.errors import UserError
-from keras_gen.flags import positive
+from keras_gen.flags import Positive
 
 
 @dataclass(frozen=True)
 class SemiSupervisedConfig(ImagesConfig):
     """Which images to read, how, and how many of them have labels."""
 
-    labels_per_class: int = 10
+    labels_per_class: Positive[int] = 10
     """Training images of each class whose label is known, chosen by --seed [images]; 10 of MNIST's 6,000 in Salimans et
     al. 2016. Validation images all have theirs."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        positive(self, "labels_per_class")
+    def check_together(self) -> None:
+        """Examples that come again can be labelled."""
+        super().check_together()
         if self.data in POINT_SETS:
-            raise UserError(
-                f"--data {self.data} has other points at each access, so that none can be labelled for good; accepted "
-                "are images of classes."
+            raise self.fault(
+                "<data=> has other points at each access, so that none can be labelled for good; accepted are images "
+                "of classes."
             )
 
 

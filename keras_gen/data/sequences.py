@@ -6,7 +6,7 @@ A batch is one tensor in the data's own units whose missing end is NaN, so that 
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import tensorflow as tf
@@ -17,7 +17,7 @@ from keras_gen.data.dataset import Dataset, Finish, Load
 from keras_gen.data.files.folders import every_last, shown
 from keras_gen.data.files.sequence_files import ACCEPTED, NORMAL, Layout, Sequences, read_files
 from keras_gen.errors import UserError
-from keras_gen.flags import non_negative
+from keras_gen.flags import NonNegative, Range
 
 WAVES_TRAIN, WAVES_HELD, WAVES_TEST = 4000, 500, 500  # sequences of the parts; of the last once more with anomalies
 _TRAIN, _HELD, _TEST, _TEST_ANOMALOUS = range(4)  # parts of the waves
@@ -39,16 +39,12 @@ class SequencesConfig(CachedConfig):
     """Column of a CSV file that tells normal (0, normal or nothing) from the kinds of anomaly."""
     missing: Literal["refuse", "interpolate"] = "refuse"
     """Where a value is missing: refuse the data, or draw a line between its neighbours in time."""
-    window: int = 0
+    window: NonNegative[int] = 0
     """Cut sequences into pieces of so many steps [steps]; 0: leave them whole."""
-    val_every: int = 10
+    val_every: Annotated[int, Range(2)] = 10
     """Of every so many normal sequences the last is held back for validation [sequences]; waves have a part for it."""
-    cache_gib: float = 1.0
+    cache_gib: Annotated[float, Range(0, infinite=True)] = 1.0
     """Refuse files and arrays that take more memory [GiB]."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        non_negative(self, "window")
 
 
 class SequencesData(Dataset):

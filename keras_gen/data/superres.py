@@ -23,7 +23,7 @@ from keras_gen.data.files.arrays import Arrays
 from keras_gen.data.files.folders import listed, require_usable, shown
 from keras_gen.data.files.image_sources import Encoded, Source, find_set
 from keras_gen.errors import UserError
-from keras_gen.flags import positive
+from keras_gen.flags import Positive
 from keras_gen.ops.resampling import enlarge, shrink
 
 
@@ -37,7 +37,7 @@ class SuperresConfig(DataConfig):
     """SPEC of the pictures: facades (built in), a folder of images of any sizes, a .npz or .npy file."""
     scale: Literal[2, 3, 4] = 2
     """How many times a picture is enlarged."""
-    patch_size: int = 48
+    patch_size: Positive[int] = 48
     """Side of the square patches of the sharp pictures [pixels]."""
     channels: Literal[1, 3] = 3
     """Channels: 1 grey, 3 RGB."""
@@ -45,20 +45,16 @@ class SuperresConfig(DataConfig):
     """Leave out files that cannot be decoded or are smaller than a patch, and say how many, instead of refusing."""
     mirror: bool = True
     """Mirror training patches left to right and upside down at random; --no-mirror: no."""
-    memory_gib: float = 2.0
+    memory_gib: Positive[float] = 2.0
     """What the pictures may take in memory, twice their pixels [GiB]."""
-    max_pixels: int = images.MAX_PIXELS
+    max_pixels: Positive[int] = images.MAX_PIXELS
     """Refuse images that say they have more, a guard against decompression bombs [pixels]."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        positive(self, "patch_size", "memory_gib", "max_pixels")
-        if self.scale not in (2, 3, 4):
-            raise UserError(f"--scale got {self.scale}; accepted are 2, 3 and 4.")
+    def check_together(self) -> None:
+        """Patches are whole after shrinking, too."""
+        super().check_together()
         if self.patch_size % self.scale:
-            raise UserError(f"--patch-size got {self.patch_size}; accepted are multiples of --scale {self.scale}.")
-        if self.channels not in (1, 3):
-            raise UserError(f"--channels got {self.channels}; accepted are 1 (grey) and 3 (RGB).")
+            raise self.fault("<patch_size got>; accepted are multiples of <scale=>.")
 
 
 class _Pictures:

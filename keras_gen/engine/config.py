@@ -15,11 +15,11 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import keras_gen
 from keras_gen.errors import UserError
-from keras_gen.flags import non_negative, positive
+from keras_gen.flags import BaseConfig, NonNegative, Positive, Range, Rate
 
 T = TypeVar("T")
 CONFIG_FILE = "config.json"
@@ -27,41 +27,41 @@ _PACKAGES = ("tensorflow", "keras", "numpy", "ai-edge-litert", "tensorflow-datas
 
 
 @dataclasses.dataclass(frozen=True)
-class RunConfig:
+class RunConfig(BaseConfig):
     """How the run goes."""
 
     out: Path | None = None
     """Folder of the run; default: savedmodels/FAMILY/DATE-TIME."""
-    epochs: int = 200
+    epochs: Positive[int] = 200
     """Passes over the training pairs [epochs]; 200 in the pix2pix paper."""
-    steps_per_epoch: int = 0
+    steps_per_epoch: NonNegative[int] = 0
     """Steps that count as one epoch [steps]; 0: as many as the data hold full batches for."""
-    batch_size: int = 1
+    batch_size: Positive[int] = 1
     """Examples per step over all replicas [examples]; 1 in the pix2pix paper."""
-    learning_rate: float = 2e-4
+    learning_rate: Positive[float] = 2e-4
     """Step size of Adam [1/step], constant for the first half and then linearly to 0; 2e-4 in the pix2pix paper."""
-    seed: int = 0
-    """Seed of weights, dropout, order and augmentation [integer]."""
-    steps_per_execution: int = 1
+    seed: Annotated[int, Range(0, 2**32 - 1)] = 0
+    """Seed of weights, dropout, order and augmentation, what NumPy's generators take [integer]."""
+    steps_per_execution: Positive[int] = 1
     """Steps that are one call into TensorFlow: a small model's step is shorter than what Python does around it. Logs
     stay those of each step; sheets, checkpoints and a stop come after the call that they fall into [steps]."""
-    accumulate: int = 1
+    accumulate: Positive[int] = 1
     """Parts that a batch is worked off in, one after the other, for less memory and the same step [parts]."""
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     """Arithmetic of the layers; weights stay float32. Mixed is for GPUs with tensor cores; mixed_bfloat16 also for CPUs
     that compute in it (docs/performance.md)."""
-    ema: float = 0.0
+    ema: Rate = 0.0
     """Decay per step of the averaged copy of the weights that previews and exports then use [0, 1); 0: no copy. At
     first the copy is younger: step t decays by at most (1 + t) / (10 + t)."""
-    preview_every: int = 500
+    preview_every: Positive[int] = 500
     """Steps between two sample sheets [steps]."""
-    previews: int = 8
+    previews: Positive[int] = 8
     """Validation examples on a sheet, always the same ones [examples]."""
-    checkpoint_every: int = 1000
+    checkpoint_every: Positive[int] = 1000
     """Steps between two checkpoints [steps]; one more is written at every end."""
-    keep_checkpoints: int = 2
+    keep_checkpoints: Positive[int] = 2
     """Newest checkpoints that are kept [files]; the best by validation is kept beside them."""
-    max_hours: float = 0.0
+    max_hours: NonNegative[float] = 0.0
     """Stop after this time as Ctrl-C does, for queues with a limit; exit code 143 [hours]; 0: no limit."""
     resume: Path | None = None
     """Run folder to go on with; needs no other flag, and one that is given must agree with its config.json. With --out
@@ -73,48 +73,30 @@ class RunConfig:
     """Delete the run that --out already holds."""
     distribute: Literal["none", "mirrored", "multiworker"] = "none"
     """Replicas: every visible GPU (mirrored), or the processes of TF_CONFIG (multiworker)."""
-    cpu_replicas: int = 0
+    cpu_replicas: NonNegative[int] = 0
     """Of mirrored: so many logical CPUs instead of GPUs, to try things out [replicas]; 0: GPUs."""
     deterministic: bool = False
     """Bit-identical from run to run on GPUs too, slower (tf.config.experimental.enable_op_determinism)."""
     jit: bool = False
     """Compile the step by XLA."""
-    profile: int = 0
+    profile: NonNegative[int] = 0
     """Steps of which a trace is written for TensorBoard's profile page, after the first two of the process,
     which compile [steps]; 0: none."""
 
-    def __post_init__(self) -> None:
-        positive(
-            self,
-            "epochs",
-            "batch_size",
-            "learning_rate",
-            "preview_every",
-            "previews",
-            "checkpoint_every",
-            "keep_checkpoints",
-            "accumulate",
-            "steps_per_execution",
-        )
-        non_negative(self, "steps_per_epoch", "seed", "max_hours", "cpu_replicas", "profile")
-        if self.seed >= 2**32:
-            raise UserError(f"--seed got {self.seed}; accepted are 0 to {2**32 - 1}, what NumPy's generators take.")
-        if not 0 <= self.ema < 1:
-            raise UserError(f"--ema got {self.ema}; accepted is a decay from 0 (no average) to below 1.")
+    def check_together(self) -> None:
+        """Flags that exclude each other are not given together."""
+        super().check_together()
         if self.cpu_replicas and self.distribute != "mirrored":
-            raise UserError(
-                f"--cpu-replicas got {self.cpu_replicas} with --distribute {self.distribute}; it is for --distribute "
-                "mirrored."
-            )
+            raise self.fault("<cpu_replicas got> with <distribute=>; it is for <distribute> mirrored.")
         if self.jit and self.distribute != "none":
-            raise UserError(
-                f"--jit does not work with --distribute {self.distribute} (XLA cannot compile TensorFlow's "
-                "collective operations there): leave one of the two out."
+            raise self.fault(
+                "<jit> does not work with <distribute=> (XLA cannot compile TensorFlow's collective operations there): "
+                "leave one of the two out."
             )
         if self.jit and self.deterministic:
-            raise UserError("--jit and --deterministic exclude each other: TensorFlow switches XLA off then.")
+            raise self.fault("<jit> and <deterministic> exclude each other: TensorFlow switches XLA off then.")
         if self.resume and self.overwrite:
-            raise UserError("--resume and --overwrite exclude each other: one goes on with a run, one deletes it.")
+            raise self.fault("<resume> and <overwrite> exclude each other: one goes on with a run, one deletes it.")
 
 
 TINY_RUN = RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4)
@@ -210,14 +192,10 @@ def from_plain(kind: type[T], values: dict[str, Any], path: Path) -> T:
     unknown = sorted(set(values) - known)
     if unknown:
         raise UserError(f"{path} has fields that this version does not know: {', '.join(unknown)}.")
-    paths = {f.name for f in dataclasses.fields(kind) if "Path" in str(f.type)}
-
-    def read(name: str, value: Any) -> Any:
-        if isinstance(value, list):  # JSON has no tuples
-            return tuple(value)
-        return Path(value) if name in paths and value is not None else value
-
-    return kind(**{name: read(name, value) for name, value in values.items()})
+    try:
+        return kind(**values)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
 
 
 def _plain(config: Any) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from keras import layers
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import Served, Values
-from keras_gen.flags import non_negative
+from keras_gen.flags import NonNegative
 from keras_gen.models.cgan import Conditional, Labelled
 from keras_gen.models.gan import DiscriminatorOutput
 from keras_gen.networks import gan as networks
@@ -36,12 +36,8 @@ class Config(Labelled):
 
     discriminator_norm: AnyNorm = "none"
     """Normalisation in the discriminator, which is the classifier too."""
-    class_weight: float = 1.0
+    class_weight: NonNegative[float] = 1.0
     """Weight of the classes in the loss of either player [1]; 1 in the paper."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        non_negative(self, "class_weight")
 
 
 class ACGAN(Conditional):

@@ -17,7 +17,7 @@ generated images have the smaller error, so a logit decides nothing.
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import keras
 import tensorflow as tf
@@ -25,8 +25,7 @@ import tensorflow as tf
 from keras_gen.diagnostics.gan_health import Health
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import Values
-from keras_gen.errors import UserError
-from keras_gen.flags import positive
+from keras_gen.flags import Positive, Range
 from keras_gen.models.gan import DIGITS_RUN, GAN, Adversarial, DiscriminatorOutput
 from keras_gen.networks import gan as networks
 from keras_gen.networks.energy import autoencoder
@@ -40,20 +39,14 @@ class Config(Adversarial):
     """Normalisation in the encoder; the paper has none in either network."""
     generator_norm: networks.AnyNorm = "none"
     """Normalisation in generator and decoder."""
-    code: int = 32
+    code: Positive[int] = 32
     """Numbers in the middle of the discriminator [count]; 64 in the paper."""
-    gamma: float = 0.5
+    gamma: Annotated[float, Range(0, 1, open_low=True)] = 0.5
     """Ratio of the error of generated images to that of real ones that is aimed at (0, 1]; 0.3 to 0.7 in the paper."""
-    lambda_k: float = 0.001
+    lambda_k: Positive[float] = 0.001
     """How fast k follows [1]; 0.001 in the paper."""
 
     has_targets: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        positive(self, "code", "lambda_k")
-        if not 0 < self.gamma <= 1:
-            raise UserError(f"--gamma got {self.gamma}; accepted are numbers above 0 up to 1.")
 
 
 class BEGAN(GAN):

@@ -21,7 +21,7 @@ from typing import Annotated, ClassVar
 import tensorflow as tf
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
-from keras_gen.flags import OF_TRAINING, Hidden, non_negative
+from keras_gen.flags import OF_TRAINING, Hidden, NonNegative
 from keras_gen.models.vae import VAE, Variational
 from keras_gen.ops.divergences import Sampling, decomposed_kl
 
@@ -32,20 +32,16 @@ _PARTS = ("mutual_information", "total_correlation", "dimension_wise_kl")
 class Config(Variational):
     """What the model is."""
 
-    alpha: float = 1.0
+    alpha: NonNegative[float] = 1.0
     """Weight of the mutual information of example and code [1]; 1 in the paper."""
-    beta: float = 6.0
+    beta: NonNegative[float] = 6.0
     """Weight of the total correlation [1]; 1 is the VAE's, more disentangles; up to 10 in the paper."""
-    gamma: float = 1.0
+    gamma: NonNegative[float] = 1.0
     """Weight of the dimension-wise KL divergence [1]; 1 in the paper."""
     sampling: Sampling = "weighted"
     """How the density of all codes is estimated from a batch: minibatch-weighted (paper), whose logged parts are off by
     constants, or stratified, whose are not (its appendix C)."""
     train_size: Annotated[Hidden[int], OF_TRAINING] = 1000
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        non_negative(self, "alpha", "beta", "gamma")
 
 
 class BetaTCVAE(VAE):

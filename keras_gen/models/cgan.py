@@ -25,7 +25,7 @@ import tensorflow as tf
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, Values
-from keras_gen.flags import Hidden, require_class, require_labels
+from keras_gen.flags import Hidden, NonNegative, require_class, require_labels
 from keras_gen.models.gan import GAN, Adversarial
 from keras_gen.networks import gan as networks
 from keras_gen.ops.conditioning import conditioned
@@ -39,11 +39,12 @@ _ROWS = 8  # noise vectors on the sheet of classes
 class Labelled(Adversarial):
     """The flags of the members that learn from labels."""
 
-    num_classes: Hidden[int] = 10
+    num_classes: Hidden[NonNegative[int]] = 10
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_labels(self.num_classes, "a GAN of classes")
+    def check_together(self) -> None:
+        """There are classes."""
+        super().check_together()
+        require_labels(self, "a GAN of classes")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -25,7 +25,7 @@ from keras import ops
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import GenerativeModel, Served
-from keras_gen.flags import Hidden, require_class, require_labels
+from keras_gen.flags import Hidden, NonNegative, require_class, require_labels
 from keras_gen.models import vae
 from keras_gen.networks.autoencoders import decoder, encoder
 from keras_gen.ops.conditioning import conditioned
@@ -40,11 +40,12 @@ _ROWS = 4  # latent vectors on the sheet of classes
 class Config(vae.Config):
     """What the model is."""
 
-    num_classes: Hidden[int] = 10
+    num_classes: Hidden[NonNegative[int]] = 10
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_labels(self.num_classes, "a conditional VAE")
+    def check_together(self) -> None:
+        """There are classes."""
+        super().check_together()
+        require_labels(self, "a conditional VAE")
 
 
 class CVAE(vae.VAE):

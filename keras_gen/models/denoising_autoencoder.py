@@ -27,7 +27,7 @@ from keras import layers
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, Step
 from keras_gen.engine.terms import DISTANCES
-from keras_gen.flags import Hidden, non_negative, positive
+from keras_gen.flags import BaseConfig, Hidden, NonNegative, Positive
 from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.layers.fast.convolutions import FastConv2D, FastConv2DTranspose
 from keras_gen.ops import reconstruction
@@ -35,21 +35,17 @@ from keras_gen.visual.views import Sheet, View
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(BaseConfig):
     """What the model is."""
 
-    filters: int = 32
+    filters: Positive[int] = 32
     """Channels of the maps of full size, doubled by each halving [channels]."""
-    levels: int = 2
+    levels: NonNegative[int] = 2
     """Halvings on the way into the middle; each doubles how far the network sees [count]."""
     distance: Literal["l2", "l1"] = "l2"
     """Between clean image and reconstruction, the mean over pixels of its square, for PSNR, or its absolute value."""
-    image_size: Hidden[int] = 128
-    channels: Hidden[int] = 3
-
-    def __post_init__(self) -> None:
-        positive(self, "filters", "image_size", "channels")
-        non_negative(self, "levels")
+    image_size: Hidden[Positive[int]] = 128
+    channels: Hidden[Positive[int]] = 3
 
 
 def denoiser(config: Config, activation: str = "linear", *, name: str = "denoiser") -> keras.Model:

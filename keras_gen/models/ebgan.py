@@ -22,7 +22,7 @@ import tensorflow as tf
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import Values
-from keras_gen.flags import non_negative, positive
+from keras_gen.flags import NonNegative, Positive
 from keras_gen.models.gan import DIGITS_RUN, GAN, Adversarial, DiscriminatorOutput
 from keras_gen.networks.energy import autoencoder
 from keras_gen.ops.penalties import pulling_away
@@ -32,19 +32,14 @@ from keras_gen.ops.penalties import pulling_away
 class Config(Adversarial):
     """What the model is."""
 
-    code: int = 32
+    code: Positive[int] = 32
     """Numbers in the middle of the discriminator [count]."""
-    margin: float = 0.5
+    margin: Positive[float] = 0.5
     """Energy that generated images are to have at least [mean square of values from -1 to 1]."""
-    pulling_away: float = 0.1
+    pulling_away: NonNegative[float] = 0.1
     """Weight of the pulling-away term [1]; 0.1 in the paper, 0: without."""
 
     has_targets: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        positive(self, "code", "margin")
-        non_negative(self, "pulling_away")
 
 
 class EBGAN(GAN):

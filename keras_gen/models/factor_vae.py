@@ -25,7 +25,7 @@ from keras import layers
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.schedules import scaled
-from keras_gen.flags import non_negative, positive
+from keras_gen.flags import NonNegative, Positive
 from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.models.vae import VAE, Variational
 from keras_gen.ops.adversarial import discriminator_loss
@@ -36,20 +36,15 @@ from keras_gen.ops.divergences import kl_to_standard_normal, permuted_units
 class Config(Variational):
     """What the model is."""
 
-    gamma: float = 35.0
+    gamma: NonNegative[float] = 35.0
     """Weight of the total correlation [1]; 35 was the paper's best for its shapes."""
-    discriminator_layers: int = 6
+    discriminator_layers: Positive[int] = 6
     """Dense layers of the discriminator before its logit [count]; 6 in the paper."""
-    discriminator_units: int = 1000
+    discriminator_units: Positive[int] = 1000
     """Units of each of them [units]; 1000 in the paper."""
-    discriminator_rate: float = 1.0
+    discriminator_rate: Positive[float] = 1.0
     """The discriminator's learning rate, relative to --learning-rate of the VAE [1]; 1 in the paper. A discriminator
     that cannot follow the codes underrates their total correlation."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        non_negative(self, "gamma")
-        positive(self, "discriminator_layers", "discriminator_units", "discriminator_rate")
 
 
 class FactorVAE(VAE):

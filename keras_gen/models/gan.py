@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import keras
 import numpy as np
@@ -29,8 +29,7 @@ from keras_gen.diagnostics.gan_health import TERMS, Health
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, Step, Values
 from keras_gen.engine.schedules import scaled
-from keras_gen.errors import UserError
-from keras_gen.flags import non_negative, positive
+from keras_gen.flags import NonNegative, Positive, Range, Rate, Share
 from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.networks import gan as networks
 from keras_gen.networks.normalisation import normalises_vectors_over_batch
@@ -51,23 +50,23 @@ _DIRECTIONS = 2  # in which the geometric penalty looks from each latent vector
 class Adversarial(networks.Layout):
     """The flags that all members share."""
 
-    n_critic: int = 1
+    n_critic: Positive[int] = 1
     """Steps of the discriminator for one of the generator, each on fresh images and fresh noise [steps]; k in
     Goodfellow et al. 2014, 5 in WGAN. A step of the run has all of them, so it takes n_critic batches."""
-    discriminator_rate: float = 1.0
+    discriminator_rate: Positive[float] = 1.0
     """The discriminator's learning rate, relative to --learning-rate of the generator [1] (two time scales: Heusel et
     al. 2017)."""
-    beta_1: float = 0.5
+    beta_1: Rate = 0.5
     """Decay of Adam's first moment [0, 1); 0.5 in DCGAN, 0 in WGAN-GP."""
-    beta_2: float = 0.999
+    beta_2: Rate = 0.999
     """Decay of Adam's second moment [0, 1); 0.9 in WGAN-GP."""
-    label_smoothing: float = 0.0
+    label_smoothing: Annotated[float, Range(0, 0.5, open_high=True)] = 0.0
     """How far the discriminator's target for real images is below 1 [0, 0.5): one-sided label smoothing (Salimans et
     al. 2016); 0.1 there."""
-    instance_noise: float = 0.0
+    instance_noise: NonNegative[float] = 0.0
     """Deviation of normal noise that is added to all images the discriminator sees, at the beginning [of the range -1
     to 1] (Sønderby et al. 2017); 0: none."""
-    instance_noise_steps: int = 10000
+    instance_noise_steps: Positive[int] = 10000
     """Steps of the generator after which it is 0, falling linearly [steps]."""
     augment: Literal["none", "diffaugment", "ada"] = "none"
     """What all images undergo that the discriminator sees, for a few thousand training images or fewer: diffaugment, at
@@ -76,39 +75,27 @@ class Adversarial(networks.Layout):
     """Which of them; none: all of diffaugment (colour, translation, cutout); of ada translation, scale, brightness,
     contrast and saturation, which leave digits and letters what they are (so does tilt, but not flip, quarter-turns and
     rotation)."""
-    ada_target: float = 0.6
+    ada_target: Share = 0.6
     """Share by which the discriminator is to call more real images real than not [0, 1]; 0.6 in the paper."""
-    ada_span: int = 500000
+    ada_span: Positive[int] = 500000
     """Real images in which the probability of ada goes from 0 to 1 at the fastest [images]; 500,000 in the paper."""
-    geometric_weight: float = 0.0
+    geometric_weight: NonNegative[float] = 0.0
     """Weight of the penalty on pictures that change more along one latent direction than along another [1]: two more
     passes through the generator."""
 
     has_targets: ClassVar[bool] = True
     """Whether the objective tells the discriminator what to say of real images, so that it can be smoothed."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        positive(self, "n_critic", "discriminator_rate", "instance_noise_steps")
-        non_negative(self, "instance_noise", "geometric_weight")
-        positive(self, "ada_span")
-        if not 0 <= self.ada_target <= 1:
-            raise UserError(f"--ada-target got {self.ada_target}; accepted are 0 to 1.")
-        if wrong := set(self.augmentations) - set(augment.KINDS.get(self.augment, ())):
-            raise UserError(
-                f"--augmentations got {', '.join(sorted(wrong))} with --augment {self.augment}; accepted are "
-                f"{', '.join(augment.KINDS.get(self.augment, ())) or 'none'}."
-            )
-        for field in ("beta_1", "beta_2"):
-            if not 0 <= getattr(self, field) < 1:
-                flag = field.replace("_", "-")
-                raise UserError(f"--{flag} got {getattr(self, field)}; accepted is a decay from 0 to below 1.")
-        if not 0 <= self.label_smoothing < 0.5:
-            raise UserError(f"--label-smoothing got {self.label_smoothing}; accepted are 0 to below 0.5.")
+    def check_together(self) -> None:
+        """The augmentations are of their kind, and there are targets to smooth."""
+        super().check_together()
+        known = augment.KINDS.get(self.augment, ())
+        if set(self.augmentations) - set(known):
+            raise self.fault(f"<augmentations got> with <augment=>; accepted are {', '.join(known) or 'none'}.")
         if self.label_smoothing and not self.has_targets:
-            raise UserError(
-                f"--label-smoothing got {self.label_smoothing}; accepted is 0 where the objective has no target for "
-                "what the discriminator says."
+            raise self.fault(
+                "<label_smoothing got>; accepted is 0 where the objective has no target for what the discriminator "
+                "says."
             )
 
 

@@ -21,7 +21,7 @@ real and of generated images differ, while the recogniser is to read both; other
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import keras
 import numpy as np
@@ -31,8 +31,7 @@ from keras import layers
 from keras_gen.diagnostics.gan_health import Health
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import Served, Values
-from keras_gen.errors import UserError
-from keras_gen.flags import non_negative
+from keras_gen.flags import NonNegative, Positive, Range
 from keras_gen.models.cgan import Conditional
 from keras_gen.models.gan import Adversarial, DiscriminatorOutput
 from keras_gen.networks import gan as networks
@@ -50,32 +49,25 @@ _MOST = 10  # categories on a traversal
 class Config(Adversarial):
     """What the model is."""
 
-    latent_dim: int = 64
+    latent_dim: Positive[int] = 64
     """Numbers from N(0, 1) that a picture is drawn from, the continuous codes among them [count]; 62 and 2 codes in the
     paper."""
-    categories: int = 10
+    categories: Annotated[int, Range(2)] = 10
     """Values of the categorical code [count]; 10 in the paper."""
-    continuous: int = 2
+    continuous: NonNegative[int] = 2
     """Continuous codes: the first so many of the latent numbers [count]; 2 in the paper."""
-    information_weight: float = 1.0
+    information_weight: NonNegative[float] = 1.0
     """lambda, weight of the bound of the mutual information of codes and pictures [1 / nat]; 1 in the paper."""
-    recogniser_units: int = 128
+    recogniser_units: Positive[int] = 128
     """Units of the recogniser's layer between the discriminator's features and the codes [units]; 128 in the paper."""
     discriminator_norm: AnyNorm = "none"
     """Normalisation in the discriminator, which is most of the recogniser too."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        non_negative(self, "information_weight")
-        if self.categories < 2:
-            raise UserError(f"--categories got {self.categories}; accepted are 2 and more.")
-        if not 0 <= self.continuous <= self.latent_dim:
-            raise UserError(
-                f"--continuous got {self.continuous}; accepted are 0 to --latent-dim {self.latent_dim}, "
-                "which they are part of."
-            )
-        if self.recogniser_units < 1:
-            raise UserError(f"--recogniser-units got {self.recogniser_units}; accepted are 1 and more.")
+    def check_together(self) -> None:
+        """Continuous codes are latent units."""
+        super().check_together()
+        if self.continuous > self.latent_dim:
+            raise self.fault("<continuous got>; accepted are 0 to <latent_dim=>, which they are part of.")
 
     @property
     def num_classes(self) -> int:

@@ -22,7 +22,6 @@ import tensorflow as tf
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import Values
-from keras_gen.errors import UserError
 from keras_gen.models.gan import DIGITS_RUN, GAN, Adversarial, DiscriminatorOutput
 from keras_gen.ops import adversarial
 
@@ -38,15 +37,13 @@ class Config(Adversarial):
     c: float = 1.0
     """What the generator wants it to say of generated images [1]."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def check_together(self) -> None:
+        """Real is more than generated."""
+        super().check_together()
         if self.b - self.label_smoothing <= self.a:
-            raise UserError(
-                f"--b got {self.b}, with --label-smoothing {self.label_smoothing}; accepted are numbers that are "
-                f"greater by it than --a {self.a}."
-            )
+            raise self.fault("<b got> with <label_smoothing=>; accepted are numbers that are greater by it than <a=>.")
         if self.c <= self.a:
-            raise UserError(f"--c got {self.c}; accepted are numbers greater than --a {self.a}.")
+            raise self.fault("<c got>; accepted are numbers greater than <a=>.")
 
 
 class LSGAN(GAN):

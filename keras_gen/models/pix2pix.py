@@ -23,8 +23,7 @@ import tensorflow as tf
 from keras_gen.diagnostics.gan_health import TERMS, Health
 from keras_gen.engine.config import Preset, RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, Step
-from keras_gen.errors import UserError
-from keras_gen.flags import Hidden, non_negative, positive
+from keras_gen.flags import BaseConfig, Hidden, NonNegative, Positive, Rate
 from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.layers.spectral import SpectralNormalization, power_iteration
 from keras_gen.networks.normalisation import Norm, require_independent_examples
@@ -39,18 +38,18 @@ DiscriminatorNorm = Literal["same", "instance", "batch", "none", "spectral"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(BaseConfig):
     """What the model is. Sources name the paper, whatever the preset's default is."""
 
-    image_size: int = 256
+    image_size: Positive[int] = 256
     """Side of the square images [pixels], a multiple of 2^levels; 256 in the paper."""
-    levels: int = 0
+    levels: NonNegative[int] = 0
     """Halvings of the generator [count]; 0: as many as the size allows, at most 8 (8 at 256 in the paper)."""
     generator: Literal["unet", "encoder-decoder"] = "unet"
     """U-Net, or the same without skips (paper, section 4.3)."""
-    filters: int = 64
+    filters: Positive[int] = 64
     """Channels of the generator's first block [channels]; 64 in the paper."""
-    discriminator_filters: int = 64
+    discriminator_filters: Positive[int] = 64
     """Channels of the discriminator's first block [channels]; 64 in the paper."""
     patch: Patch = 70
     """Receptive field of the discriminator [pixels]; 70 in the paper (section 4.4)."""
@@ -61,50 +60,41 @@ class Config:
     discriminator_norm: DiscriminatorNorm = "same"
     """The discriminator's; same as --norm in the paper. instance and batch hide what is even all over a picture, as a
     weave is; none and spectral (of the weights) do not."""
-    dropout: float = 0.5
+    dropout: Rate = 0.5
     """Rate in the three innermost decoder blocks [0, 1); 0.5 in the paper."""
     noise_at_test: bool = False
     """Keep dropout on in previews and validation, as the paper does; exports never have it."""
     gan_loss: Literal["nonsaturating", "lsgan", "wgangp", "none"] = "nonsaturating"
     """Adversarial objective; nonsaturating in the paper, none is L1 alone."""
-    l1_weight: float = 100.0
+    l1_weight: NonNegative[float] = 100.0
     """Weight of the L1 distance [1]; 100 in the paper."""
-    penalty_weight: float = 10.0
+    penalty_weight: NonNegative[float] = 10.0
     """Weight of the gradient penalty of wgangp [1]; 10 in Gulrajani et al. 2017."""
-    beta_1: float = 0.5
+    beta_1: Rate = 0.5
     """Decay of Adam's first moment [0, 1); 0.5 in the paper."""
-    labels: Hidden[int] = 0
-    source_channels: Hidden[int] = 3
-    target_channels: Hidden[int] = 3
+    labels: Hidden[NonNegative[int]] = 0
+    source_channels: Hidden[Positive[int]] = 3
+    target_channels: Hidden[Positive[int]] = 3
 
-    def __post_init__(self) -> None:
-        positive(self, "image_size", "filters", "discriminator_filters")
-        non_negative(self, "levels", "l1_weight", "penalty_weight")
-        if not 0 <= self.dropout < 1:
-            raise UserError(f"--dropout got {self.dropout}; accepted is a rate from 0 to below 1.")
-        if not 0 <= self.beta_1 < 1:
-            raise UserError(f"--beta-1 got {self.beta_1}; accepted is a decay from 0 to below 1.")
+    def check_together(self) -> None:
+        """The size suits the generator and the discriminator, and there is something to learn."""
+        super().check_together()
         levels = self.levels or max(self.depth, 3)
         if levels < 2:
-            raise UserError(f"--levels got {self.levels}; accepted are 2 and more (0: as many as the size allows).")
+            raise self.fault("<levels got>; accepted are 2 and more (0: as many as the size allows).")
         if self.image_size % 2**levels:
-            raise UserError(
-                f"--image-size got {self.image_size}; accepted are multiples of 2^levels = {2**levels} "
-                f"({levels} levels)."
-            )
+            raise self.fault(f"<image_size got>; accepted are multiples of 2^levels = {2**levels} ({levels} levels).")
         if self.gan_loss != "none" and self.image_size < smallest_image(self.patch):
-            raise UserError(
-                f"--patch got {self.patch} with --image-size {self.image_size}; sizes from "
-                f"{smallest_image(self.patch)} on are accepted."
+            raise self.fault(
+                f"<patch got> with <image_size=>; sizes from {smallest_image(self.patch)} on are accepted."
             )
         if self.gan_loss == "wgangp" and self.discriminator_norm == "same":
-            accepted = "instance, or another --discriminator-norm (instance, none, spectral)"
-            require_independent_examples(self.norm, "--norm", accepted)
+            accepted = "instance, or another <discriminator_norm> (instance, none, spectral)"
+            require_independent_examples(self, "norm", accepted)
         elif self.gan_loss == "wgangp":
-            accepted = "instance, none and spectral"
-            require_independent_examples(self.discriminator_norm, "--discriminator-norm", accepted)
+            require_independent_examples(self, "discriminator_norm", "instance, none and spectral")
         if self.gan_loss == "none" and not self.l1_weight:
-            raise UserError("--gan-loss none with --l1-weight 0 leaves nothing to learn: give one of them a value.")
+            raise self.fault("<gan_loss=> with <l1_weight=> leaves nothing to learn: give one of them a value.")
 
     @property
     def depth(self) -> int:

@@ -32,7 +32,7 @@ from keras import layers
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, Step, chained
-from keras_gen.flags import Hidden, positive
+from keras_gen.flags import BaseConfig, Hidden, NonNegative, Positive
 from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.layers.standardisation import InverseStandardisation, Standardisation
 from keras_gen.ops.sequences import mean_over_steps, squared_errors
@@ -43,22 +43,19 @@ _STATES = {"lstm": 2, "gru": 1}  # vectors that a cell carries from step to step
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(BaseConfig):
     """What the model is."""
 
     cell: Literal["lstm", "gru"] = "lstm"
     """Of the encoder and of the decoder."""
-    units: int = 64
+    units: Positive[int] = 64
     """Of the state of either [units]."""
-    latent_dim: int = 16
+    latent_dim: Positive[int] = 16
     """Numbers that a sequence is squeezed into [count]."""
-    length: Hidden[int] = 0
+    length: Hidden[NonNegative[int]] = 0
     columns: Hidden[tuple[str, ...]] = ()
     mean: Hidden[tuple[float, ...]] = ()
     deviation: Hidden[tuple[float, ...]] = ()
-
-    def __post_init__(self) -> None:
-        positive(self, "units", "latent_dim")
 
     @property
     def features(self) -> int:

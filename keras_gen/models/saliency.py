@@ -23,8 +23,7 @@ import tensorflow as tf
 
 from keras_gen.engine.config import Preset, RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, Step, Values
-from keras_gen.errors import UserError
-from keras_gen.flags import Hidden, non_negative, positive
+from keras_gen.flags import BaseConfig, Hidden, NonNegative, Positive, Rate
 from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.networks.normalisation import Norm
 from keras_gen.networks.unet import levels_of, unet
@@ -33,41 +32,36 @@ from keras_gen.visual.views import Sheet, View
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(BaseConfig):
     """What the model is."""
 
-    image_size: int = 128
+    image_size: Positive[int] = 128
     """Side of the square images [pixels], a multiple of 2^levels."""
-    levels: int = 0
+    levels: NonNegative[int] = 0
     """Halvings [count]; 0: as many as the size allows, at most 8."""
     network: Literal["unet", "encoder-decoder"] = "unet"
     """U-Net, or the same without skips."""
-    filters: int = 32
+    filters: Positive[int] = 32
     """Channels of the first block, then 2, 4, 8, 8 ... times as many [channels]."""
     norm: Norm = "instance"
     """Normalisation of the maps inside."""
-    dropout: float = 0.0
+    dropout: Rate = 0.0
     """Rate in the three innermost decoder blocks [0, 1)."""
     loss: Literal["bce", "kl"] = "bce"
     """Binary cross-entropy of each pixel, or KL divergence of the map as a density."""
-    source_channels: Hidden[int] = 3
-    target_channels: Hidden[int] = 1
+    source_channels: Hidden[Positive[int]] = 3
+    target_channels: Hidden[Positive[int]] = 1
 
-    def __post_init__(self) -> None:
-        positive(self, "image_size", "filters")
-        non_negative(self, "levels")
-        if not 0 <= self.dropout < 1:
-            raise UserError(f"--dropout got {self.dropout}; accepted is a rate from 0 to below 1.")
+    def check_together(self) -> None:
+        """The size suits the network, and a map is grey."""
+        super().check_together()
         levels = self.levels or max(self.depth, 2)
         if levels < 2:
-            raise UserError(f"--levels got {self.levels}; accepted are 2 and more (0: as many as the size allows).")
+            raise self.fault("<levels got>; accepted are 2 and more (0: as many as the size allows).")
         if self.image_size % 2**levels:
-            raise UserError(
-                f"--image-size got {self.image_size}; accepted are multiples of 2^levels = {2**levels} "
-                f"({levels} levels)."
-            )
+            raise self.fault(f"<image_size got>; accepted are multiples of 2^levels = {2**levels} ({levels} levels).")
         if self.target_channels != 1:
-            raise UserError(f"--target-channels got {self.target_channels}; accepted is 1, a map of saliency is grey.")
+            raise self.fault("<target_channels got>; accepted is 1, a map of saliency is grey.")
 
     @property
     def depth(self) -> int:

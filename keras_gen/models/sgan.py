@@ -45,8 +45,7 @@ from keras import layers
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import Served, Values
-from keras_gen.errors import UserError
-from keras_gen.flags import Hidden, non_negative
+from keras_gen.flags import Hidden, NonNegative, Positive
 from keras_gen.layers.weight import WeightNormalization
 from keras_gen.models.gan import GAN, Adversarial, DiscriminatorOutput
 from keras_gen.networks import gan as networks
@@ -64,47 +63,43 @@ class Config(Adversarial):
     architecture: networks.Architecture = "mlp"
     """mlp: dense layers alone, as the papers have for MNIST; dcgan: Radford et al. 2016; resnet: blocks of Gulrajani et
     al. 2017."""
-    hidden_units: tuple[int, ...] = (500, 500)
+    hidden_units: tuple[Positive[int], ...] = (500, 500)
     """Of mlp: units of the generator's layers [units]; 500, 500 in Salimans et al."""
-    discriminator_hidden_units: tuple[int, ...] = (1000, 500, 250, 250, 250)
+    discriminator_hidden_units: tuple[Positive[int], ...] = (1000, 500, 250, 250, 250)
     """Of mlp: units of the discriminator's layers [units]; 1000, 500, 250, 250, 250 in Salimans et al."""
     discriminator_norm: networks.AnyNorm = "none"
     """Normalisation in the discriminator of dcgan and resnet, beside that of the weights, which all have."""
-    input_noise: float = 0.6
+    input_noise: NonNegative[float] = 0.6
     """Of mlp: deviation of normal noise on the images in the discriminator, training alone [of the range -1 to 1]; 0.3
     of the range 0 to 1 in Salimans et al."""
-    unit_noise: float = 0.5
+    unit_noise: NonNegative[float] = 0.5
     """Of mlp: deviation of normal noise on the outputs of its layers [1]; 0.5 in Salimans et al."""
     objective: Literal["feature_matching", "nonsaturating"] = "feature_matching"
     """What the generator minimises: the distance of mean features (Salimans et al.), or -E log D (Odena)."""
-    unsupervised_weight: float = 0.5
+    unsupervised_weight: NonNegative[float] = 0.5
     """Weight of telling real from generated beside the classification [1]; 0.5 in the program of Salimans et al."""
-    consistency_weight: float = 0.0
+    consistency_weight: NonNegative[float] = 0.0
     """Weight of the squared distance between the classes of an unlabelled image and those by the averaged weights, to
     which it is shown otherwise augmented and without noise [1] (Tarvainen and Valpola 2017); 0: none."""
-    entropy_weight: float = 0.0
+    entropy_weight: NonNegative[float] = 0.0
     """Weight of the entropy of the classes of an unlabelled image [1] (Grandvalet and Bengio 2004); 0: none. It
     confirms what is wrong too, so it is for going on with a classifier that is mostly right (`--start-from`)."""
-    balance_weight: float = 0.0
+    balance_weight: NonNegative[float] = 0.0
     """Weight of the divergence of the classes' mean over the unlabelled images of a batch from equally frequent ones
     [1] (Krause et al. 2010); 0: none. For data with about as many images of each class."""
-    num_classes: Hidden[int] = 10
+    num_classes: Hidden[Positive[int]] = 10
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        non_negative(self, "input_noise", "unit_noise")
-        non_negative(self, "unsupervised_weight", "consistency_weight", "entropy_weight", "balance_weight")
+    def check_together(self) -> None:
+        """The consistency is that of different images, and the discriminator has layers."""
+        super().check_together()
         noisy = self.architecture == "mlp" and (self.input_noise or self.unit_noise)
         if self.consistency_weight and not (noisy or self.instance_noise or self.augment != "none"):
-            raise UserError(
-                f"--consistency-weight got {self.consistency_weight} and would compare images with themselves; without "
-                "--augment, --instance-noise or the noise of mlp accepted is 0."
+            raise self.fault(
+                "<consistency_weight got> and would compare images with themselves; without <augment>, "
+                "<instance_noise> or the noise of mlp accepted is 0."
             )
-        if self.architecture == "mlp" and min(self.discriminator_hidden_units, default=0) < 1:
-            raise UserError(
-                f"--discriminator-hidden-units got {self.discriminator_hidden_units}; accepted are one or "
-                "more numbers greater than 0."
-            )
+        if self.architecture == "mlp" and not self.discriminator_hidden_units:
+            raise self.fault("<discriminator_hidden_units got> with <architecture=>; accepted are one or more numbers.")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,6 +21,7 @@ from typing import ClassVar
 import keras
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
+from keras_gen.flags import Positive, Rate
 from keras_gen.layers.spectral import SpectralNormalization, power_iteration
 from keras_gen.models.gan import DIGITS_RUN, GAN, RESNET_RUN, Adversarial
 from keras_gen.networks import gan as networks
@@ -31,12 +32,12 @@ from keras_gen.ops.adversarial import Objective
 class Config(Adversarial):
     """What the model is."""
 
-    n_critic: int = 5
+    n_critic: Positive[int] = 5
     """Steps of the discriminator for one of the generator, each on fresh images and fresh noise [steps]; 5 in the
     paper. A step of the run has all of them, so it takes n_critic batches."""
-    beta_1: float = 0.0
+    beta_1: Rate = 0.0
     """Decay of Adam's first moment [0, 1); 0 in the paper."""
-    beta_2: float = 0.9
+    beta_2: Rate = 0.9
     """Decay of Adam's second moment [0, 1); 0.9 in the paper."""
     discriminator_norm: networks.AnyNorm = "none"
     """Normalisation in the discriminator beside the spectral one; none, as others take the bound back."""

@@ -22,15 +22,14 @@ Departures from the papers: units of the l1 code are rectified; the distance is 
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import keras
 import tensorflow as tf
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import Values
-from keras_gen.errors import UserError
-from keras_gen.flags import non_negative
+from keras_gen.flags import NonNegative, Positive, Range, Rate
 from keras_gen.models import autoencoder
 from keras_gen.networks.autoencoders import Architecture
 from keras_gen.ops.divergences import kl_bernoulli, kl_bernoulli_slope
@@ -45,31 +44,23 @@ class Config(autoencoder.Config):
     """What the model is."""
 
     architecture: Architecture = "dense"
-    latent_dim: int = 256
+    latent_dim: Positive[int] = 256
     """Units of the code; more than the image has numbers is overcomplete [count]."""
-    hidden_units: tuple[int, ...] = ()
+    hidden_units: tuple[Positive[int], ...] = ()
     """Units of the encoder's dense layers, mirrored in the decoder; of conv only the last; none: images and code are
     joined directly, as in the papers [units]."""
     sparsity: Literal["kl", "l1"] = "kl"
     """Penalty: divergence of each unit's mean activity from the target (sigmoid units), or the mean of all activities
     (rectified units)."""
-    sparsity_weight: float = 1e-3
+    sparsity_weight: NonNegative[float] = 1e-3
     """Of the penalty beside the distance [1]."""
-    target_activity: float = 0.05
+    target_activity: Annotated[float, Range(0, 1, open_low=True, open_high=True)] = 0.05
     """Of kl: mean activity of each unit (0, 1); 0.05 in Ng's notes."""
-    activity_decay: float = 0.9
+    activity_decay: Rate = 0.9
     """Of kl: decay per step of the average that follows the mean activities [0, 1); 0.9 to 0.99 in Hinton's guide
     (UTML TR 2010-003, section 11)."""
-    weight_decay: float = 1e-5
+    weight_decay: NonNegative[float] = 1e-5
     """Of half the sum of the decoder's squared weights [1]."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        non_negative(self, "sparsity_weight", "weight_decay")
-        if not 0 < self.target_activity < 1:
-            raise UserError(f"--target-activity got {self.target_activity}; accepted are numbers between 0 and 1.")
-        if not 0 <= self.activity_decay < 1:
-            raise UserError(f"--activity-decay got {self.activity_decay}; accepted is a decay from 0 to below 1.")
 
 
 class SparseAutoencoder(autoencoder.Autoencoder):

@@ -26,7 +26,7 @@ from keras import layers
 from keras_gen.engine.config import Preset, RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, Step, Values
 from keras_gen.engine.terms import DISTANCES
-from keras_gen.flags import Hidden, positive
+from keras_gen.flags import BaseConfig, Hidden, Positive
 from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.layers.fast.convolutions import FastConv2D, FastConv2DTranspose
 from keras_gen.ops import reconstruction
@@ -34,21 +34,18 @@ from keras_gen.visual.views import Sheet, View
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(BaseConfig):
     """What the model is."""
 
-    filters: int = 32
+    filters: Positive[int] = 32
     """Channels of the maps inside [channels]; 64 in the paper."""
-    depth: int = 4
+    depth: Positive[int] = 4
     """Layers of the encoder, and of the decoder [count]; 5 to 15 in the paper."""
     distance: Literal["l2", "l1"] = "l2"
     """Between sharp picture and drawn one, the mean over pixels of its square, for PSNR, or its absolute value."""
-    image_size: Hidden[int] = 48
-    scale: Hidden[int] = 2
-    channels: Hidden[int] = 3
-
-    def __post_init__(self) -> None:
-        positive(self, "filters", "depth")
+    image_size: Hidden[Positive[int]] = 48
+    scale: Hidden[Positive[int]] = 2
+    channels: Hidden[Positive[int]] = 3
 
     @property
     def source_channels(self) -> int:

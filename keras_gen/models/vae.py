@@ -23,8 +23,7 @@ import tensorflow as tf
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, Step, chained
-from keras_gen.errors import UserError
-from keras_gen.flags import non_negative, positive
+from keras_gen.flags import NonNegative, Positive
 from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.networks.autoencoders import Layout, decoder, encoder
 from keras_gen.ops import reconstruction
@@ -44,34 +43,29 @@ class Variational(Layout):
     likelihood: Likelihood = "bernoulli"
     """Of an image given its latent vector: bernoulli for nearly binary ones, gaussian with a learned variance, or
     logistic, the probabilities of 256 levels."""
-    warm_up: int = 0
+    warm_up: NonNegative[int] = 0
     """Steps over which the weight of the divergence grows from 0 to its full value [steps]."""
     importance_samples: ClassVar[int] = 1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        non_negative(self, "warm_up")
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(Variational):
     """What the model is."""
 
-    beta: float = 1.0
+    beta: NonNegative[float] = 1.0
     """Weight of the KL divergence [1]; 1 is the bound, more disentangles (Higgins et al. 2017)."""
-    free_bits: float = 0.0
+    free_bits: NonNegative[float] = 0.0
     """KL divergence of a unit that costs nothing, mean over the batch [nats] (Kingma et al. 2016)."""
-    importance_samples: int = 1
+    importance_samples: Positive[int] = 1
     """Samples of the bound [count]; more than 1 is the IWAE bound (Burda et al. 2016)."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        positive(self, "importance_samples")
-        non_negative(self, "beta", "free_bits")
+    def check_together(self) -> None:
+        """Only a bound of one sample has a KL divergence."""
+        super().check_together()
         if self.importance_samples > 1 and (self.beta != 1 or self.warm_up or self.free_bits):
-            raise UserError(
-                f"--importance-samples got {self.importance_samples}, whose bound has no KL divergence to weigh: "
-                "leave --beta, --warm-up and --free-bits out."
+            raise self.fault(
+                "<importance_samples got>, whose bound has no KL divergence to weigh: leave <beta>, <warm_up> and "
+                "<free_bits> out."
             )
 
 

@@ -26,8 +26,7 @@ from keras import layers
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, Step, Values, chained
-from keras_gen.errors import UserError
-from keras_gen.flags import Hidden, non_negative, positive
+from keras_gen.flags import BaseConfig, Hidden, NonNegative, Positive, Rate
 from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.layers.fast.convolutions import FastConv2D, FastConv2DTranspose
 from keras_gen.layers.quantisation import VectorQuantiser
@@ -40,38 +39,32 @@ _LARGEST = 8  # side of the map of codes that `levels` of 0 stops at
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(BaseConfig):
     """What the model is."""
 
-    num_codes: int = 512
+    num_codes: Positive[int] = 512
     """Vectors in the codebook [count]; 512 in the paper."""
-    code_dim: int = 64
+    code_dim: Positive[int] = 64
     """Length of each [units]."""
-    commitment: float = 0.25
+    commitment: NonNegative[float] = 0.25
     """Weight of the distance of the encoder's vectors from their codes, the paper's beta [1]."""
-    decay: float = 0.99
+    decay: Rate = 0.99
     """Of the moving averages that the codebook follows, per step [0, 1); 0.99 in the paper."""
-    restart_after: int = 100
+    restart_after: NonNegative[int] = 100
     """Steps without being chosen after which a code is put on a random vector of the batch [steps]; 0: never."""
-    levels: int = 0
+    levels: NonNegative[int] = 0
     """Halvings of the image's side, rounded up, down to the map of codes [count]; 2 in the paper; 0: to a map of at
     most 8x8, which the prior learns quickly."""
-    filters: int = 64
+    filters: Positive[int] = 64
     """Channels of encoder and decoder [channels]; 256 in the paper."""
-    residual_filters: int = 32
+    residual_filters: Positive[int] = 32
     """Channels inside of a residual block [channels]; 256 in the paper."""
-    prior_filters: int = 64
+    prior_filters: Positive[int] = 64
     """Channels of the prior's two stacks [channels]."""
-    prior_layers: int = 6
+    prior_layers: Positive[int] = 6
     """Gated layers of the prior, which sees one row and column of codes more than that [count]."""
-    image_size: Hidden[int] = 28
-    channels: Hidden[int] = 1
-
-    def __post_init__(self) -> None:
-        positive(self, "num_codes", "code_dim", "filters", "residual_filters", "prior_filters", "prior_layers")
-        non_negative(self, "commitment", "restart_after", "levels")
-        if not 0 <= self.decay < 1:
-            raise UserError(f"--decay got {self.decay}; accepted is a decay from 0 to below 1.")
+    image_size: Hidden[Positive[int]] = 28
+    channels: Hidden[Positive[int]] = 1
 
     @property
     def sizes(self) -> list[int]:

@@ -23,7 +23,7 @@ import tensorflow as tf
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import Values
-from keras_gen.flags import positive
+from keras_gen.flags import Positive, Rate
 from keras_gen.layers.rmsprop import TorchRMSprop
 from keras_gen.models.gan import DIGITS_RUN, GAN, Adversarial, DiscriminatorOutput
 from keras_gen.ops.adversarial import Objective
@@ -33,22 +33,18 @@ from keras_gen.ops.adversarial import Objective
 class Config(Adversarial):
     """What the model is."""
 
-    n_critic: int = 5
+    n_critic: Positive[int] = 5
     """Steps of the critic for one of the generator, each on fresh images and fresh noise [steps]; 5 in the paper. A
     step of the run has all of them, so it takes n_critic batches."""
-    beta_1: float = 0.0
+    beta_1: Rate = 0.0
     """Momentum of RMSProp [0, 1); 0 in the paper, which found a critic with momentum unstable."""
-    beta_2: float = 0.99
+    beta_2: Rate = 0.99
     """Decay of RMSProp's mean square [0, 1); 0.99 in the authors' program."""
-    clip: float = 0.01
+    clip: Positive[float] = 0.01
     """Largest absolute value of a weight of the critic, to which it is clipped after every step [1]; 0.01 in the
     paper."""
 
     has_targets: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        positive(self, "clip")
 
 
 class Clip(keras.constraints.Constraint):

@@ -29,7 +29,7 @@ import tensorflow as tf
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import Values
-from keras_gen.flags import non_negative
+from keras_gen.flags import NonNegative, Positive, Rate
 from keras_gen.models.gan import DIGITS_RUN, GAN, RESNET_RUN, Adversarial, DiscriminatorOutput
 from keras_gen.networks import gan as networks
 from keras_gen.networks.normalisation import require_independent_examples
@@ -41,12 +41,12 @@ from keras_gen.ops.adversarial import Objective
 class Config(Adversarial):
     """What the model is."""
 
-    n_critic: int = 5
+    n_critic: Positive[int] = 5
     """Steps of the critic for one of the generator, each on fresh images and fresh noise [steps]; 5 in the paper, 1 in
     those of dragan and r1. A step of the run has all of them, so it takes n_critic batches."""
-    beta_1: float = 0.0
+    beta_1: Rate = 0.0
     """Decay of Adam's first moment [0, 1); 0 in the paper."""
-    beta_2: float = 0.9
+    beta_2: Rate = 0.9
     """Decay of Adam's second moment [0, 1); 0.9 in the paper."""
     discriminator_norm: networks.AnyNorm = "layer"
     """Normalisation in the critic: layer, instance or none; batch would make the gradient of an example depend on the
@@ -54,7 +54,7 @@ class Config(Adversarial):
     penalty: Literal["gradient", "dragan", "r1"] = "gradient"
     """What holds the gradient: gradient, on lines between real and generated images, with the Wasserstein objective;
     dragan, around real images, or r1, at them, with the cross-entropy."""
-    penalty_weight: float = 10.0
+    penalty_weight: NonNegative[float] = 10.0
     """Weight of the penalty [1]; 10 in all three papers."""
 
     @property
@@ -62,10 +62,10 @@ class Config(Adversarial):
         """Only the cross-entropy has."""
         return self.penalty != "gradient"
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        non_negative(self, "penalty_weight")
-        require_independent_examples(self.discriminator_norm, "--discriminator-norm")
+    def check_together(self) -> None:
+        """Each example has a gradient of its own."""
+        super().check_together()
+        require_independent_examples(self, "discriminator_norm")
 
 
 class WGANGP(GAN):

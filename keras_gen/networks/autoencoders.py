@@ -8,8 +8,7 @@ from typing import Literal
 import keras
 from keras import layers
 
-from keras_gen.errors import UserError
-from keras_gen.flags import Hidden, positive
+from keras_gen.flags import BaseConfig, Hidden, Positive
 from keras_gen.layers.fast.convolutions import FastConv2D, FastConv2DTranspose
 
 Architecture = Literal["conv", "dense"]
@@ -26,7 +25,7 @@ def map_sizes(image_size: int) -> list[int]:
 
 
 @dataclasses.dataclass(frozen=True)
-class Layout:
+class Layout(BaseConfig):
     """Form of an encoder and of its decoder: what a family's `Config` inherits to have them as flags.
 
     "conv" is 4x4 convolutions of stride 2 with 1, 2, 4, 8, 8 ... times `filters` channels down to a map of at most 4x4,
@@ -35,25 +34,26 @@ class Layout:
 
     architecture: Architecture = "conv"
     """Convolutions of stride 2, or dense layers alone."""
-    latent_dim: int = 16
+    latent_dim: Positive[int] = 16
     """Numbers that an image is squeezed into, the latent units [count]."""
-    hidden_units: tuple[int, ...] = (512, 256)
+    hidden_units: tuple[Positive[int], ...] = (512, 256)
     """Units of the encoder's dense layers, mirrored in the decoder; of conv only the last; none: images and latent
     units are joined directly [units]."""
-    filters: int = 32
+    filters: Positive[int] = 32
     """Channels of the first convolution, then 2, 4, 8, 8 ... times as many [channels]."""
     upsampling: Upsampling = "transposed"
     """Of conv: transposed convolutions, or resize to the nearest and convolve, which leaves no checkerboard (Odena et
     al. 2016, distill.pub/2016/deconv-checkerboard)."""
-    image_size: Hidden[int] = 28
-    channels: Hidden[int] = 1
+    image_size: Hidden[Positive[int]] = 28
+    channels: Hidden[Positive[int]] = 1
 
-    def __post_init__(self) -> None:
-        positive(self, "latent_dim", "filters", "image_size", "channels")
-        if (not self.hidden_units and self.architecture == "conv") or min(self.hidden_units, default=1) < 1:
-            raise UserError(
-                f"--hidden-units got {self.hidden_units}; accepted are one or more numbers greater than 0, and none "
-                "with --architecture dense."
+    def check_together(self) -> None:
+        """Convolutions end in a dense layer."""
+        super().check_together()
+        if not self.hidden_units and self.architecture == "conv":
+            raise self.fault(
+                "<hidden_units got> with <architecture=>; accepted are one or more numbers, and none with "
+                "<architecture> dense."
             )
 
     @property

@@ -9,8 +9,7 @@ from typing import Literal
 import keras
 from keras import layers
 
-from keras_gen.errors import UserError
-from keras_gen.flags import Hidden, non_negative, positive
+from keras_gen.flags import BaseConfig, Hidden, NonNegative, Positive
 from keras_gen.networks.dcgan import dcgan_features, dcgan_generator
 from keras_gen.networks.mlp import mlp_features, mlp_generator
 from keras_gen.networks.normalisation import AnyNorm, Wrap, as_it_is
@@ -27,19 +26,19 @@ def doublings_of(image_size: int) -> int:
 
 
 @dataclasses.dataclass(frozen=True)
-class Layout:
+class Layout(BaseConfig):
     """Form of a generator and of its discriminator: what a family's `Config` inherits to have them as flags."""
 
     architecture: Architecture = "dcgan"
     """mlp: dense layers alone; dcgan: Radford et al. 2016; resnet: the residual blocks of Gulrajani et al. 2017."""
-    latent_dim: int = 100
+    latent_dim: Positive[int] = 100
     """Numbers from N(0, 1) that a picture is drawn from [count]; 100 in DCGAN, 128 in WGAN-GP."""
-    hidden_units: tuple[int, ...] = (256, 512)
+    hidden_units: tuple[Positive[int], ...] = (256, 512)
     """Of mlp: units of the generator's layers; those of the discriminator are the same the other way round [units]."""
-    filters: int = 64
+    filters: Positive[int] = 64
     """Of dcgan: channels of the discriminator's first map, doubled with every halving, and the same the other way round
     in the generator (128 in the paper); of resnet: of all maps (128 in the paper) [channels]."""
-    dense: int = 0
+    dense: NonNegative[int] = 0
     """Of dcgan: units of a dense layer before the generator's first map and of one after the discriminator's last; 0:
     none, as in DCGAN; 1024 in InfoGAN [units]."""
     generator_norm: AnyNorm = "batch"
@@ -47,18 +46,18 @@ class Layout:
     place has no statistics of its own."""
     discriminator_norm: AnyNorm = "batch"
     """Normalisation in the discriminator; a critic with a penalty on the gradient of each example has no batch norm."""
-    image_size: Hidden[int] = 28
-    channels: Hidden[int] = 1
+    image_size: Hidden[Positive[int]] = 28
+    channels: Hidden[Positive[int]] = 1
 
-    def __post_init__(self) -> None:
-        positive(self, "latent_dim", "filters", "image_size", "channels")
-        non_negative(self, "dense")
-        if self.architecture == "mlp" and (not self.hidden_units or min(self.hidden_units) < 1):
-            raise UserError(f"--hidden-units got {self.hidden_units}; accepted are one or more numbers greater than 0.")
+    def check_together(self) -> None:
+        """The architecture can make images of the size."""
+        super().check_together()
+        if self.architecture == "mlp" and not self.hidden_units:
+            raise self.fault("<hidden_units got> with <architecture=>; accepted are one or more numbers.")
         if self.architecture != "mlp" and not doublings_of(self.image_size):
-            raise UserError(
-                f"--image-size got {self.image_size}; --architecture {self.architecture} can make 4, 5, 6 or 7 times a "
-                "power of 2 (8, 16, 28, 32, 64 ...), and --architecture mlp any size."
+            raise self.fault(
+                "<image_size got>; <architecture=> can make 4, 5, 6 or 7 times a power of 2 (8, 16, 28, 32, 64 ...), "
+                "and <architecture> mlp any size."
             )
 
     @property

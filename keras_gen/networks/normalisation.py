@@ -10,6 +10,7 @@ import keras
 from keras import layers
 
 from keras_gen.errors import UserError
+from keras_gen.flags import BaseConfig
 from keras_gen.layers.fast.instance import FastInstanceNormalization
 
 Norm = Literal["instance", "batch"]
@@ -68,10 +69,10 @@ def normalises_vectors_over_batch(network: keras.Model) -> bool:
     )
 
 
-def require_independent_examples(norm: str, flag: str, accepted: str = "layer, instance and none") -> None:
-    """Raise a UserError that names `flag` if a critic with a penalty on the gradient of each example has batch norm."""
-    if norm == "batch":
-        raise UserError(
-            f"{flag} got batch, by which the gradient of an example depends on the others of the batch; accepted are "
+def require_independent_examples(config: BaseConfig, field: str, accepted: str = "layer, instance and none") -> None:
+    """Raise a UserError that names `field` if a critic with a penalty on the gradient normalises batches."""
+    if getattr(config, field) == "batch":
+        raise config.fault(
+            f"<{field} got>, by which the gradient of an example depends on the others of the batch; accepted are "
             f"{accepted}."
         )

@@ -314,12 +314,12 @@ def test_sixteen_bits_keep_their_precision(tmp_path):
 @pytest.mark.parametrize(
     ("options", "pattern"),
     [
-        ({"data": ""}, "--data got nothing"),
-        ({"image_size": -1}, "--image-size got -1"),
-        ({"channels": 2}, "--channels got 2"),
-        ({"val_every": 1}, "--val-every got 1"),
-        ({"cache_gib": float("nan")}, "--cache-gib got nan"),
-        ({"max_pixels": 0}, "--max-pixels got 0"),
+        ({"data": ""}, "data got ''"),
+        ({"image_size": -1}, "image_size got -1"),
+        ({"channels": 2}, "channels got 2"),
+        ({"val_every": 1}, "val_every got 1"),
+        ({"cache_gib": float("nan")}, "cache_gib got nan"),
+        ({"max_pixels": 0}, "max_pixels got 0"),
     ],
 )
 def test_flags_out_of_range_are_refused(options, pattern):
@@ -368,8 +368,8 @@ def test_tfds_is_prepared_offline_by_its_own_builder(shared: Path, tmp_path, mon
     sliced = opened(f"tfds:{name}:test[:1000]", tfds_dir=str(tmp_path))
     assert (sliced.train_size, sliced.val_size) == (900, 100)
     refused(
-        "--image-feature got 'label'; accepted .*: image", f"tfds:{name}", tfds_dir=str(tmp_path), image_feature="label"
+        "image_feature got 'label'; accepted .*: image", f"tfds:{name}", tfds_dir=str(tmp_path), image_feature="label"
     )
     refused(
-        "--label-feature got 'image'; accepted .*: label", f"tfds:{name}", tfds_dir=str(tmp_path), label_feature="image"
+        "label_feature got 'image'; accepted .*: label", f"tfds:{name}", tfds_dir=str(tmp_path), label_feature="image"
     )

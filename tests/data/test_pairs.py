@@ -352,16 +352,16 @@ def test_a_file_without_permission_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("options", "pattern"),
     [
-        ({"data": ""}, "--data got nothing"),
-        ({"direction": "AB"}, "--direction got 'AB'"),
-        ({"labels": 1}, "--labels got 1"),
-        ({"labels": -1}, "--labels got -1"),
-        ({"source_channels": 2}, "--source-channels got 2"),
-        ({"target_channels": -3}, "--target-channels got -3"),
-        ({"labels": 3, "source_channels": 3}, "--source-channels got 3, but --labels 3"),
-        ({"val_every": 1}, "--val-every got 1"),
-        ({"cache_gib": -1}, "--cache-gib got -1"),
-        ({"cache_gib": float("nan")}, "--cache-gib got nan"),
+        ({"data": ""}, "data got ''"),
+        ({"direction": "AB"}, "direction got 'AB'"),
+        ({"labels": 1}, "labels got 1"),
+        ({"labels": -1}, "labels got -1"),
+        ({"source_channels": 2}, "source_channels got 2"),
+        ({"target_channels": -3}, "target_channels got -3"),
+        ({"labels": 3, "source_channels": 3}, "source_channels got 3, but labels=3"),
+        ({"val_every": 1}, "val_every got 1"),
+        ({"cache_gib": -1}, "cache_gib got -1"),
+        ({"cache_gib": float("nan")}, "cache_gib got nan"),
     ],
 )
 def test_flags_out_of_range_are_refused(options, pattern):
@@ -422,7 +422,7 @@ def test_tfds_splits_can_be_sliced(streets, split, size):
 def test_tfds_that_does_not_fit_is_refused(streets):
     options = streets | {"feature_b": "image"}
     refused(
-        "--feature-b got 'image'; accepted are the image features of .*: map, photo",
+        "feature_b got 'image'; accepted are the image features of .*: map, photo",
         "tfds:streets",
         **options,
     )

@@ -287,10 +287,10 @@ def test_other_things_that_cannot_be_read(tmp_path, long_format):
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"data": ""}, "--data got nothing"),
-        ({"window": -1}, "--window got -1"),
-        ({"val_every": 1}, "--val-every got 1"),
-        ({"cache_gib": -1.0}, "--cache-gib got -1"),
+        ({"data": ""}, "data got ''"),
+        ({"window": -1}, "window got -1"),
+        ({"val_every": 1}, "val_every got 1"),
+        ({"cache_gib": -1.0}, "cache_gib got -1"),
     ],
 )
 def test_fields_that_cannot_be(fields, said):

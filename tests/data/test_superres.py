@@ -76,11 +76,11 @@ def test_what_is_lost(folder):
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"patch_size": 9}, "--patch-size got 9; accepted are multiples of --scale 2"),
-        ({"scale": 5, "patch_size": 10}, "--scale got 5"),
-        ({"channels": 2}, "--channels got 2"),
-        ({"val_every": 1}, "--val-every got 1"),
-        ({"memory_gib": 0.0}, "--memory-gib got 0.0"),
+        ({"patch_size": 9}, "patch_size got 9; accepted are multiples of scale=2"),
+        ({"scale": 5, "patch_size": 10}, "scale got 5"),
+        ({"channels": 2}, "channels got 2"),
+        ({"val_every": 1}, "val_every got 1"),
+        ({"memory_gib": 0.0}, "memory_gib got 0.0"),
     ],
 )
 def test_fields_that_cannot_be(fields, said):

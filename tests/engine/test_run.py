@@ -355,7 +355,7 @@ def test_an_out_that_holds_a_run_is_refused_or_overwritten(pairs, run, tmp_path,
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--epochs", "0"], "--epochs got 0; accepted are numbers greater than 0"),
+        (["--epochs", "0"], "--epochs got 0; accepted are whole numbers from 1 on"),
         (["--batch-size", "-1"], "--batch-size got -1"),
         (["--learning-rate", "0"], "--learning-rate got 0"),
         (["--learning-rate", "inf"], "--learning-rate got inf"),

@@ -81,7 +81,7 @@ def test_the_served_classifier_is_the_head():
 
 
 def test_fields_that_cannot_be():
-    with pytest.raises(UserError, match="--class-weight got -1"):
+    with pytest.raises(UserError, match="class_weight got -1"):
         dataclasses.replace(TINY, class_weight=-1.0)
-    with pytest.raises(UserError, match="--data has images without labels"):
+    with pytest.raises(UserError, match="data has images without labels"):
         dataclasses.replace(TINY, num_classes=0)

@@ -53,10 +53,10 @@ def test_it_learns_what_its_images_have_in_common():
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"latent_dim": 0}, "--latent-dim got 0"),
-        ({"hidden_units": ()}, r"--hidden-units got \(\); accepted are one or more"),
-        ({"hidden_units": (8, 0)}, r"--hidden-units got \(8, 0\)"),
-        ({"filters": -1}, "--filters got -1"),
+        ({"latent_dim": 0}, "latent_dim got 0"),
+        ({"hidden_units": ()}, r"hidden_units got \(\) with architecture='conv'; accepted are one or more"),
+        ({"hidden_units": (8, 0)}, r"hidden_units got \(8, 0\)"),
+        ({"filters": -1}, "filters got -1"),
     ],
 )
 def test_fields_that_cannot_be(fields, said):

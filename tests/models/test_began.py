@@ -64,5 +64,5 @@ def test_k_follows_the_balance():
 
 @pytest.mark.parametrize("gamma", [0.0, 1.5])
 def test_a_ratio_out_of_range_is_refused(gamma):
-    with pytest.raises(UserError, match=f"--gamma got {gamma}; accepted are numbers above 0 up to 1"):
+    with pytest.raises(UserError, match=f"gamma got {gamma}; accepted are numbers above 0 up to 1"):
         Config(gamma=gamma)

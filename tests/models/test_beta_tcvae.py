@@ -72,5 +72,5 @@ def test_each_weight_is_that_of_its_part():
 
 @pytest.mark.parametrize("field", ["alpha", "beta", "gamma"])
 def test_weights_below_zero_are_refused(field):
-    with pytest.raises(UserError, match=f"--{field} got -1"):
+    with pytest.raises(UserError, match=f"{field} got -1"):
         Config(**{field: -1})

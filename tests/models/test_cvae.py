@@ -78,10 +78,10 @@ def test_weights_of_samples_are_those_given_the_label(model):
 
 
 def test_a_class_that_is_not_there_is_refused(model):
-    with pytest.raises(UserError, match=r"--label got 4; accepted are the classes 0 to 3\."):
+    with pytest.raises(UserError, match=r"label got 4; accepted are the classes 0 to 3\."):
         model.generate(1, label=4)
 
 
 def test_data_without_labels_are_refused():
-    with pytest.raises(UserError, match="--data has images without labels"):
+    with pytest.raises(UserError, match="data has images without labels"):
         dataclasses.replace(TINY, num_classes=0)

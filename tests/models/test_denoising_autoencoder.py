@@ -65,7 +65,7 @@ def test_it_sees_as_far_as_its_levels_let_it():
     assert reach[0] < reach[1] < reach[2] < 64
 
 
-@pytest.mark.parametrize(("fields", "said"), [({"filters": 0}, "--filters got 0"), ({"levels": -1}, "--levels got -1")])
+@pytest.mark.parametrize(("fields", "said"), [({"filters": 0}, "filters got 0"), ({"levels": -1}, "levels got -1")])
 def test_fields_that_cannot_be(fields, said):
     with pytest.raises(UserError, match=said):
         Config(**fields)

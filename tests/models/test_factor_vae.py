@@ -97,10 +97,10 @@ def test_the_discriminator_may_learn_at_another_rate():
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"gamma": -1.0}, "--gamma got -1.0"),
-        ({"discriminator_layers": 0}, "--discriminator-layers got 0"),
-        ({"discriminator_units": 0}, "--discriminator-units got 0"),
-        ({"discriminator_rate": 0.0}, "--discriminator-rate got 0.0"),
+        ({"gamma": -1.0}, "gamma got -1.0"),
+        ({"discriminator_layers": 0}, "discriminator_layers got 0"),
+        ({"discriminator_units": 0}, "discriminator_units got 0"),
+        ({"discriminator_rate": 0.0}, "discriminator_rate got 0.0"),
     ],
 )
 def test_fields_that_cannot_be(fields, said):

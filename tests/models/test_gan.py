@@ -193,16 +193,19 @@ def test_points_are_shown_on_the_plane():
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"n_critic": 0}, "--n-critic got 0; accepted are numbers greater than 0."),
-        ({"latent_dim": 0}, "--latent-dim got 0; accepted are numbers greater than 0."),
-        ({"label_smoothing": 0.5}, "--label-smoothing got 0.5; accepted are 0 to below 0.5."),
-        ({"augment": "ada", "augmentations": ("cutout",)}, "--augmentations got cutout with --augment ada; accepted"),
-        ({"augmentations": ("flip",)}, "--augmentations got flip with --augment none; accepted are none."),
+        ({"n_critic": 0}, "n_critic got 0; accepted are whole numbers from 1 on."),
+        ({"latent_dim": 0}, "latent_dim got 0; accepted are whole numbers from 1 on."),
+        ({"label_smoothing": 0.5}, "label_smoothing got 0.5; accepted are numbers from 0 to below 0.5."),
+        (
+            {"augment": "ada", "augmentations": ("cutout",)},
+            "augmentations got ('cutout',) with augment='ada'; accepted",
+        ),
+        ({"augmentations": ("flip",)}, "augmentations got ('flip',) with augment='none'; accepted are none."),
         (
             {"architecture": "dcgan", "image_size": 36},
-            "--image-size got 36; --architecture dcgan can make 4, 5, 6 or 7",
+            "image_size got 36; architecture='dcgan' can make 4, 5, 6 or 7",
         ),
-        ({"hidden_units": ()}, "--hidden-units got (); accepted are one or more numbers greater than 0."),
+        ({"hidden_units": ()}, "hidden_units got () with architecture='mlp'; accepted are one or more numbers."),
     ],
 )
 def test_what_cannot_be_is_said(changes, sentence):

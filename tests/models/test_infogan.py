@@ -96,10 +96,10 @@ def test_a_traversal_has_a_row_of_pictures_for_each_category(model):
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"categories": 1}, "--categories got 1; accepted are 2 and more"),
-        ({"continuous": 4}, "--continuous got 4; accepted are 0 to --latent-dim 3"),
-        ({"recogniser_units": 0}, "--recogniser-units got 0"),
-        ({"information_weight": -1.0}, "--information-weight got -1"),
+        ({"categories": 1}, "categories got 1; accepted are whole numbers from 2 on"),
+        ({"continuous": 4}, "continuous got 4; accepted are 0 to latent_dim=3"),
+        ({"recogniser_units": 0}, "recogniser_units got 0"),
+        ({"information_weight": -1.0}, "information_weight got -1"),
     ],
 )
 def test_fields_that_cannot_be(fields, said):

@@ -66,8 +66,8 @@ def test_the_coding(coding):
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"a": 1.0}, "--b got 1.0, with --label-smoothing 0.0; accepted are numbers that are greater"),
-        ({"b": 3.0, "a": 2.0, "c": 1.0}, "--c got 1.0; accepted are numbers greater than --a 2.0."),
+        ({"a": 1.0}, "b got 1.0 with label_smoothing=0.0; accepted are numbers that are greater"),
+        ({"b": 3.0, "a": 2.0, "c": 1.0}, "c got 1.0; accepted are numbers greater than a=2.0."),
     ],
 )
 def test_a_coding_that_says_nothing(fields, sentence):

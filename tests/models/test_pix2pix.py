@@ -235,18 +235,18 @@ def test_loss_scaling_does_not_change_the_step():
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"image_size": 100}, "--image-size got 100; accepted are multiples of 2^levels = 8"),
+        ({"image_size": 100}, "image_size got 100; accepted are multiples of 2^levels = 8"),
         ({"image_size": 64, "levels": 7}, "multiples of 2^levels = 128"),
-        ({"image_size": 0}, "--image-size got 0"),
-        ({"levels": 1}, "--levels got 1"),
-        ({"levels": -1}, "--levels got -1"),
-        ({"filters": -4}, "--filters got -4"),
-        ({"dropout": 1.0}, "--dropout got 1.0"),
-        ({"l1_weight": -1.0}, "--l1-weight got -1.0"),
-        ({"beta_1": 1.5}, "--beta-1 got 1.5"),
+        ({"image_size": 0}, "image_size got 0"),
+        ({"levels": 1}, "levels got 1"),
+        ({"levels": -1}, "levels got -1"),
+        ({"filters": -4}, "filters got -4"),
+        ({"dropout": 1.0}, "dropout got 1.0"),
+        ({"l1_weight": -1.0}, "l1_weight got -1.0"),
+        ({"beta_1": 1.5}, "beta_1 got 1.5"),
         ({"gan_loss": "none", "l1_weight": 0.0}, "leaves nothing to learn"),
-        ({"gan_loss": "wgangp", "norm": "batch"}, "--norm got batch, by which the gradient of an example depends"),
-        ({"gan_loss": "wgangp", "discriminator_norm": "batch"}, "--discriminator-norm got batch, by which"),
+        ({"gan_loss": "wgangp", "norm": "batch"}, "norm got 'batch', by which the gradient of an example depends"),
+        ({"gan_loss": "wgangp", "discriminator_norm": "batch"}, "discriminator_norm got 'batch', by which"),
     ],
 )
 def test_fields_that_cannot_be(fields, said):

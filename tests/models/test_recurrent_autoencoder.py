@@ -99,9 +99,7 @@ def test_the_unit_of_the_data_makes_no_difference(model):
     )
 
 
-@pytest.mark.parametrize(
-    ("fields", "said"), [({"latent_dim": 0}, "--latent-dim got 0"), ({"units": -1}, "--units got -1")]
-)
+@pytest.mark.parametrize(("fields", "said"), [({"latent_dim": 0}, "latent_dim got 0"), ({"units": -1}, "units got -1")])
 def test_fields_that_cannot_be(fields, said):
     with pytest.raises(UserError, match=said):
         Config(**fields)

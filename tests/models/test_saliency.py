@@ -72,10 +72,10 @@ def test_it_learns_what_pops_out(loss):
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"image_size": 30}, "--image-size got 30; accepted are multiples"),
-        ({"levels": 1}, "--levels got 1"),
-        ({"dropout": 1.0}, "--dropout got 1.0"),
-        ({"target_channels": 3}, "--target-channels got 3; accepted is 1"),
+        ({"image_size": 30}, "image_size got 30; accepted are multiples"),
+        ({"levels": 1}, "levels got 1"),
+        ({"dropout": 1.0}, "dropout got 1.0"),
+        ({"target_channels": 3}, "target_channels got 3; accepted is 1"),
     ],
 )
 def test_fields_that_cannot_be(fields, said):

@@ -161,9 +161,9 @@ def test_undecided_answers_and_rare_classes_cost():
 
 
 def test_fields_that_cannot_be():
-    with pytest.raises(UserError, match=r"--consistency-weight got 1.0 and would compare images with themselves"):
+    with pytest.raises(UserError, match=r"consistency_weight got 1.0 and would compare images with themselves"):
         dataclasses.replace(STILL, consistency_weight=1.0)
-    with pytest.raises(UserError, match=r"--discriminator-hidden-units got \(8, 0\)"):
+    with pytest.raises(UserError, match=r"discriminator_hidden_units got \(8, 0\)"):
         Config(discriminator_hidden_units=(8, 0))
-    with pytest.raises(UserError, match="--unit-noise got -1"):
+    with pytest.raises(UserError, match="unit_noise got -1"):
         Config(unit_noise=-1.0)

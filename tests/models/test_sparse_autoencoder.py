@@ -85,11 +85,11 @@ def test_features_are_what_units_add():
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"target_activity": 0.0}, "--target-activity got 0.0"),
-        ({"activity_decay": 1.0}, "--activity-decay got 1.0"),
-        ({"sparsity_weight": -1.0}, "--sparsity-weight got -1.0"),
-        ({"weight_decay": -1.0}, "--weight-decay got -1.0"),
-        ({"architecture": "conv"}, r"--hidden-units got \(\)"),
+        ({"target_activity": 0.0}, "target_activity got 0.0"),
+        ({"activity_decay": 1.0}, "activity_decay got 1.0"),
+        ({"sparsity_weight": -1.0}, "sparsity_weight got -1.0"),
+        ({"weight_decay": -1.0}, "weight_decay got -1.0"),
+        ({"architecture": "conv"}, r"hidden_units got \(\)"),
     ],
 )
 def test_fields_that_cannot_be(fields, said):

@@ -51,5 +51,5 @@ def test_it_brings_back_edges():
 
 @pytest.mark.parametrize("field", ["filters", "depth"])
 def test_fields_that_cannot_be(field):
-    with pytest.raises(UserError, match=f"--{field} got 0"):
+    with pytest.raises(UserError, match=f"{field} got 0"):
         Config(**{field: 0})

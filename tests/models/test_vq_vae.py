@@ -96,12 +96,12 @@ def test_any_size_comes_back_from_a_map_of_its_halves(image_size, levels, side):
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"num_codes": 0}, "--num-codes got 0"),
-        ({"code_dim": -1}, "--code-dim got -1"),
-        ({"commitment": -0.5}, "--commitment got -0.5"),
-        ({"decay": 1.0}, "--decay got 1.0; accepted is a decay from 0 to below 1."),
-        ({"restart_after": -1}, "--restart-after got -1"),
-        ({"levels": -1}, "--levels got -1"),
+        ({"num_codes": 0}, "num_codes got 0"),
+        ({"code_dim": -1}, "code_dim got -1"),
+        ({"commitment": -0.5}, "commitment got -0.5"),
+        ({"decay": 1.0}, "decay got 1.0; accepted are numbers from 0 to below 1."),
+        ({"restart_after": -1}, "restart_after got -1"),
+        ({"levels": -1}, "levels got -1"),
     ],
 )
 def test_fields_that_cannot_be(fields, said):

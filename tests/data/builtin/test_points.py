@@ -128,15 +128,15 @@ def test_validation_is_always_the_same(name):
 
 
 @pytest.mark.parametrize(
-    ("options", "flag"),
+    ("options", "field"),
     [
-        ({"image_size": 32}, "--image-size 32"),
-        ({"channels": 3}, "--channels 3"),
-        ({"mirror": True}, "--mirror"),
-        ({"binarise": "sample"}, "--binarise sample"),
+        ({"image_size": 32}, "image_size=32"),
+        ({"channels": 3}, "channels=3"),
+        ({"mirror": True}, "mirror=True"),
+        ({"binarise": "sample"}, "binarise='sample'"),
     ],
 )
 @pytest.mark.parametrize("name", POINT_SETS)
-def test_what_is_for_pictures_is_refused(name, options, flag):
-    with pytest.raises(UserError, match=f"^{flag} does not go with --data {name}, .* leave it out.$"):
+def test_what_is_for_pictures_is_refused(name, options, field):
+    with pytest.raises(UserError, match=f"^{field} does not go with data='{name}', .* leave it out.$"):
         ImagesConfig(data=name, **options)
