@@ -70,14 +70,15 @@ class Range:
     def accepted(self, whole: bool) -> str:
         """The end of a sentence: "numbers from 0 to below 1"."""
         kind = "whole numbers" if whole else "numbers"
+        low, high = (int(end) if end % 1 == 0 else end for end in (self.low, self.high))
         if self.high == math.inf:
-            if self.open_low and not whole:
-                return f"{kind} greater than {self.low:g}"
-            return f"{kind} from {self.low + self.open_low:g} on"
+            return (
+                f"{kind} greater than {low}" if self.open_low and not whole else f"{kind} from {low + self.open_low} on"
+            )
         if self.open_low and self.open_high:
-            return f"{kind} between {self.low:g} and {self.high:g}"
-        start = f"above {self.low:g} up" if self.open_low else f"from {self.low:g}"
-        return f"{kind} {start} to {'below ' * self.open_high}{self.high:g}"
+            return f"{kind} between {low} and {high}"
+        start = f"above {low} up" if self.open_low else f"from {low}"
+        return f"{kind} {start} to {'below ' * self.open_high}{high}"
 
 
 Positive = Annotated[T, Range(0, open_low=True)]
