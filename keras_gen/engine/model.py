@@ -18,6 +18,7 @@ import tensorflow as tf
 from keras_gen.diagnostics.gan_health import Health
 from keras_gen.engine.strategy import several_workers
 from keras_gen.export.rewrite import in_keras_layers
+from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.visual.latent_space import LatentSpace
 from keras_gen.visual.views import View
 
@@ -71,16 +72,19 @@ class GenerativeModel(keras.Model):
         self.log_terms(...): the names of the losses that `train_step` reports, and what `test_step` measures.
 
     and, as methods:
-        train_step(batch): `return self.report(self.minimise(objective, batch))`, or several `minimise` where players
-            take turns. `objective(batch)` is one forward pass and gives a `Step`: the losses of the players that move
-            on it and the terms to log, means over the examples it got. A family never sees a tape, the number of
-            replicas, the loss scale or the parts of a batch.
+        objective(batch): one forward pass, which gives a `Step`: the losses of the players that move on it and the
+            terms to log, means over the examples it got. A family never sees a tape, the number of replicas, the loss
+            scale or the parts of a batch.
         validate(batch): the validation terms of each example, (batch,) each.
-        make_optimizers(learning_rate): player -> optimizer.
         preview(batch): what to look at, by title.
         latent_space(): its `LatentSpace`, if its images have latent vectors; a run then shows what they mean.
         health(): its `Health`, if its players train against each other; a run then watches over them.
         serving(): name -> `Served` network to export.
+
+    and, where the paper differs from the base:
+        train_step(batch): several `minimise` where players take turns; here one, of `objective`.
+        betas(player), rates(learning_rate): the decays of Adam, and the learning rates of the players.
+        make_optimizers(learning_rate): player -> optimizer, where it is not Adam.
 
     The base owns the update, one mean per logged term, the EMA copies, `state()` and `step`, an int64 variable: the
     train steps that are done.
@@ -186,7 +190,34 @@ class GenerativeModel(keras.Model):
         """The trainable variables that `player`'s optimizer moves."""
         return [v for name in self.players[player] for v in self.networks[name].trainable_variables]
 
+    def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
+        """One optimizer for each player: Adam, with the paper's `betas` and `rates`.
+
+        Args:
+            learning_rate: of the run, a number or a schedule.
+        """
+        return {
+            player: FusedAdam(rate, *self.betas(player), name=f"adam_{player}")
+            for player, rate in self.rates(learning_rate).items()
+        }
+
+    def betas(self, player: str) -> tuple[float, float]:
+        """Decays of Adam's first and second moments for a player: its usual ones."""
+        return 0.9, 0.999
+
+    def rates(self, learning_rate: Any) -> dict[str, Any]:
+        """The learning rate of each player, given the run's: the same."""
+        return dict.fromkeys(self.players, learning_rate)
+
     # -- one step --------------------------------------------------------------------------------------------------
+
+    def train_step(self, batch: Any) -> dict[str, tf.Tensor]:
+        """One step of all players on one forward pass."""
+        return self.report(self.minimise(self.objective, batch))
+
+    def objective(self, batch: Any) -> Step:
+        """The losses of the players and the terms to log, of a batch or of a part of it."""
+        raise NotImplementedError
 
     def minimise(self, objective: Objective, batch: Any) -> dict[str, tf.Tensor]:
         """Move players down their losses; all gradients are taken from one forward pass before anybody moves.
@@ -499,10 +530,6 @@ class GenerativeModel(keras.Model):
 
     def validate(self, batch: Any) -> dict[str, tf.Tensor]:
         """The terms given to `log_terms(test=...)` for each example of a validation batch, (batch,) each."""
-        raise NotImplementedError
-
-    def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
-        """One optimizer for each player, with the paper's settings; `learning_rate` is a number or a schedule."""
         raise NotImplementedError
 
     def preview(self, batch: Any) -> dict[str, View]:

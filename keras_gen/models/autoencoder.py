@@ -16,7 +16,7 @@ strided convolutions instead of max-pooling.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import keras
 import tensorflow as tf
@@ -24,7 +24,6 @@ import tensorflow as tf
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, Step, Values, chained
 from keras_gen.engine.terms import DISTANCES
-from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.networks.autoencoders import Layout, decoder, encoder
 from keras_gen.ops import reconstruction
 from keras_gen.visual.latent_space import LatentSpace
@@ -66,14 +65,6 @@ class Autoencoder(GenerativeModel):
 
     def _encoder(self) -> keras.Model:
         return encoder(self.config, activation=self.code_activation)
-
-    def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
-        """Adam with its usual decays."""
-        return {"autoencoder": FusedAdam(learning_rate, name="adam_autoencoder")}
-
-    def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Values:
-        """One step on the distance between images and their reconstructions."""
-        return self.report(self.minimise(self.objective, batch))
 
     def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
         """The distance, mean over pixels and examples, and the penalty."""

@@ -28,7 +28,6 @@ from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, Step
 from keras_gen.engine.terms import DISTANCES
 from keras_gen.flags import BaseConfig, Hidden, NonNegative, Positive
-from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.layers.fast.convolutions import FastConv2D, FastConv2DTranspose
 from keras_gen.ops import reconstruction
 from keras_gen.visual.views import Sheet, View
@@ -101,14 +100,6 @@ class DenoisingAutoencoder(GenerativeModel):
         self.denoiser = self.add_network("denoiser", denoiser(config))
         self.add_player("denoiser", "denoiser")
         self.log_terms(train=[DISTANCES[config.distance]], test=["mse", "psnr", "psnr_of_input"])
-
-    def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
-        """Adam with its usual decays."""
-        return {"denoiser": FusedAdam(learning_rate, name="adam_denoiser")}
-
-    def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """One step on the distance between clean images and what was made of the noisy ones."""
-        return self.report(self.minimise(self.objective, batch))
 
     def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
         """The distance, mean over pixels and examples."""

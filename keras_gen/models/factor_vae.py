@@ -26,7 +26,6 @@ from keras import layers
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.schedules import scaled
 from keras_gen.flags import NonNegative, Positive
-from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.models.vae import VAE, Variational
 from keras_gen.ops.adversarial import discriminator_loss
 from keras_gen.ops.divergences import kl_to_standard_normal, permuted_units
@@ -64,11 +63,13 @@ class FactorVAE(VAE):
         self.log_terms(train=["total_correlation", "discriminator_loss"])
         self.order = keras.random.SeedGenerator(name="order")
 
-    def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
-        """Adam with its usual decays for the VAE, with 0.5 and 0.9 for the discriminator (paper, appendix A)."""
-        rate = scaled(learning_rate, self.config.discriminator_rate)
-        discriminator = FusedAdam(rate, beta_1=0.5, beta_2=0.9, name="adam_discriminator")
-        return super().make_optimizers(learning_rate) | {"discriminator": discriminator}
+    def betas(self, player: str) -> tuple[float, float]:
+        """Adam's usual decays for the VAE, 0.5 and 0.9 for the discriminator (paper, appendix A)."""
+        return (0.5, 0.9) if player == "discriminator" else super().betas(player)
+
+    def rates(self, learning_rate: Any) -> dict[str, Any]:
+        """The discriminator's, relative to the VAE's."""
+        return super().rates(learning_rate) | {"discriminator": scaled(learning_rate, self.config.discriminator_rate)}
 
     def divergence(
         self, z: tf.Tensor, mean: tf.Tensor, log_variance: tf.Tensor

@@ -30,7 +30,6 @@ from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, Step, Values
 from keras_gen.engine.schedules import scaled
 from keras_gen.flags import NonNegative, Positive, Range, Rate, Share
-from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.networks import gan as networks
 from keras_gen.networks.normalisation import normalises_vectors_over_batch
 from keras_gen.ops import adversarial
@@ -213,13 +212,9 @@ class GAN(GenerativeModel):
         """(batch, S, S, channels) -> "logit", (batch, 1), and what else its heads say."""
         return networks.discriminator(self.config)
 
-    def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
-        """Adam for each player."""
-        config = self.config
-        return {
-            player: FusedAdam(rate, beta_1=config.beta_1, beta_2=config.beta_2, name=f"adam_{player}")
-            for player, rate in self.rates(learning_rate).items()
-        }
+    def betas(self, player: str) -> tuple[float, float]:
+        """Those of the configuration, for each player."""
+        return self.config.beta_1, self.config.beta_2
 
     def rates(self, learning_rate: Any) -> dict[str, Any]:
         """The learning rate of each player, of the run's: the discriminator's schedule is as long in its own steps."""

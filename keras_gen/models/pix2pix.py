@@ -24,7 +24,6 @@ from keras_gen.diagnostics.gan_health import TERMS, Health
 from keras_gen.engine.config import Preset, RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, Step
 from keras_gen.flags import BaseConfig, Hidden, NonNegative, Positive, Rate
-from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.layers.spectral import SpectralNormalization, power_iteration
 from keras_gen.networks.normalisation import Norm, require_independent_examples
 from keras_gen.networks.patchgan import Patch, patchgan, smallest_image
@@ -167,12 +166,9 @@ class Pix2Pix(GenerativeModel):
             return {"norm": "none", "wrap": SpectralNormalization}
         return {"norm": self.config.norm if norm == "same" else norm}
 
-    def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
-        """Adam with beta1 0.5 for each player (paper, section 3.3)."""
-        return {
-            player: FusedAdam(learning_rate, beta_1=self.config.beta_1, name=f"adam_{player}")
-            for player in self.players
-        }
+    def betas(self, player: str) -> tuple[float, float]:
+        """beta1 0.5 for each player (paper, section 3.3)."""
+        return self.config.beta_1, 0.999
 
     def discriminate(self, source: tf.Tensor, image: tf.Tensor, training: bool) -> tf.Tensor:
         """The discriminator's logits, one for each patch: (batch, rows, columns, 1)."""
@@ -182,7 +178,7 @@ class Pix2Pix(GenerativeModel):
         """One step of both players on one forward pass (paper, section 3.3)."""
         if self.adversarial:
             power_iteration(self.discriminator)
-        return self.report(self.minimise(self.objective, batch))
+        return super().train_step(batch)
 
     def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
         """The players' losses (paper, equations 1 to 4) and the terms to log."""

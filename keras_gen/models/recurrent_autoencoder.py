@@ -24,7 +24,7 @@ instead of a Mahalanobis distance, whose threshold is chosen by known anomalies 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import keras
 import tensorflow as tf
@@ -33,7 +33,6 @@ from keras import layers
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, Step, chained
 from keras_gen.flags import BaseConfig, Hidden, NonNegative, Positive
-from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.layers.standardisation import InverseStandardisation, Standardisation
 from keras_gen.ops.sequences import mean_over_steps, squared_errors
 from keras_gen.visual.views import Curves, View
@@ -105,14 +104,6 @@ class RecurrentAutoencoder(GenerativeModel):
         x = layers.Dense(config.features, dtype="float32")(x)
         x = InverseStandardisation(config.mean, config.deviation, name="output")(x)
         return keras.Model(latents, x, name="decoder")
-
-    def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
-        """Adam with its usual decays."""
-        return {"autoencoder": FusedAdam(learning_rate, name="adam_autoencoder")}
-
-    def train_step(self, batch: tuple[tf.Tensor]) -> dict[str, tf.Tensor]:
-        """One step on the distance between sequences and their reconstructions."""
-        return self.report(self.minimise(self.objective, batch))
 
     def objective(self, batch: tuple[tf.Tensor]) -> Step:
         """The mean squared error over each sequence's own steps, mean over the examples."""

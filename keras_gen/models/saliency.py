@@ -16,7 +16,7 @@ begin with those of a classifier; no adversary.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import keras
 import tensorflow as tf
@@ -24,7 +24,6 @@ import tensorflow as tf
 from keras_gen.engine.config import Preset, RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, Step, Values
 from keras_gen.flags import BaseConfig, Hidden, NonNegative, Positive, Rate
-from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.networks.normalisation import Norm
 from keras_gen.networks.unet import levels_of, unet
 from keras_gen.ops import saliency
@@ -109,14 +108,6 @@ class Saliency(GenerativeModel):
             activation=None,
             name="saliency",
         )
-
-    def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
-        """Adam with its usual decays."""
-        return {"saliency": FusedAdam(learning_rate, name="adam_saliency")}
-
-    def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Values:
-        """One step on the loss."""
-        return self.report(self.minimise(self.objective, batch))
 
     def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
         """The cross-entropy, mean over pixels and examples, or the divergence, mean over examples [nats]."""

@@ -17,7 +17,7 @@ that they are. Colours instead of luma alone; fewer layers.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import keras
 import tensorflow as tf
@@ -27,7 +27,6 @@ from keras_gen.engine.config import Preset, RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, Step, Values
 from keras_gen.engine.terms import DISTANCES
 from keras_gen.flags import BaseConfig, Hidden, Positive
-from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.layers.fast.convolutions import FastConv2D, FastConv2DTranspose
 from keras_gen.ops import reconstruction
 from keras_gen.visual.views import Sheet, View
@@ -95,14 +94,6 @@ class SuperresAutoencoder(GenerativeModel):
         self.network = self.add_network("red_net", red_net(config))
         self.add_player("red_net", "red_net")
         self.log_terms(train=[DISTANCES[config.distance]], test=["mse", "psnr", "psnr_of_bicubic"])
-
-    def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
-        """Adam with its usual decays."""
-        return {"red_net": FusedAdam(learning_rate, name="adam_red_net")}
-
-    def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Values:
-        """One step on the distance between sharp pictures and drawn ones."""
-        return self.report(self.minimise(self.objective, batch))
 
     def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
         """The distance, mean over pixels and examples."""

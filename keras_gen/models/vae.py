@@ -24,7 +24,6 @@ import tensorflow as tf
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, Step, chained
 from keras_gen.flags import NonNegative, Positive
-from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.networks.autoencoders import Layout, decoder, encoder
 from keras_gen.ops import reconstruction
 from keras_gen.ops.divergences import kl_to_standard_normal, log_mean_exp, log_normal
@@ -104,14 +103,6 @@ class VAE(GenerativeModel):
     def decoder_channels(self) -> int:
         """Channels of the likelihood's parameters."""
         return self.config.channels * parameters_per_channel(self.config.likelihood)
-
-    def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
-        """Adam with its usual decays."""
-        return {"vae": FusedAdam(learning_rate, name="adam_vae")}
-
-    def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """One step on the negative bound."""
-        return self.report(self.minimise(self.objective, batch))
 
     def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
         """The negative bound and its parts in nats, means over examples."""

@@ -27,7 +27,6 @@ from keras import layers
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, Step, Values, chained
 from keras_gen.flags import BaseConfig, Hidden, NonNegative, Positive, Rate
-from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.layers.fast.convolutions import FastConv2D, FastConv2DTranspose
 from keras_gen.layers.quantisation import VectorQuantiser
 from keras_gen.networks.pixelcnn import pixelcnn
@@ -117,14 +116,6 @@ class VQVAE(GenerativeModel):
         return pixelcnn(
             side, side, config.num_codes, filters=config.prior_filters, depth=config.prior_layers, name="prior"
         )
-
-    def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
-        """Adam with its usual decays for both."""
-        return {player: FusedAdam(learning_rate, name=f"adam_{player}") for player in self.players}
-
-    def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Values:
-        """One step of both players, and of the codebook."""
-        return self.report(self.minimise(self.objective, batch))
 
     def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
         """Equation 3 of the paper without its second term, which the moving averages stand for; nats of the prior."""
