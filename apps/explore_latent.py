@@ -98,7 +98,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         found = [[images[number][0] for number in row] for row in near]
         figures.append(exploration.neighbours(pictures, found, count))
     out = flags.out or flags.run / "latents"
-    exploration.write_page(out, f"{flags.run}, {flags.checkpoint} checkpoint (step {step})", figures)
+    subtitle = f"{flags.run}, {flags.checkpoint} checkpoint (step {step:,})"
+    exploration.write_page(out, f"Latent space of {flags.run.resolve().name}", subtitle, figures)
     print(f"Written to {out}:", *(f"  {figure.file}" for figure in figures), "  index.html", sep="\n")
 
 

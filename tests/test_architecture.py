@@ -15,6 +15,7 @@ import keras_gen
 
 ROOT = Path(__file__).resolve().parents[1]
 BELOW = {
+    "pages": set(),
     "ops": set(),
     "layers": {"ops"},
     "networks": {"layers", "ops"},
@@ -29,7 +30,7 @@ BELOW = {
     "models": {"engine", "diagnostics", "visual", "networks", "layers", "ops"},
     "compression": {"engine", "inference", "visual", "data", "metrics", "ops"},
 }
-GROUND = {"errors", "console", "files", "flags"}
+GROUND = {"errors", "console", "files", "flags", "pages"}
 
 
 def imported(path: Path) -> set[str]:

@@ -8,9 +8,7 @@ slowest method), PNG is the size without loss.
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-import html
 import io
 import struct
 from collections.abc import Callable, Iterable, Sequence
@@ -30,11 +28,14 @@ from keras_gen.files import write, write_json
 from keras_gen.inference.tiling import resized
 from keras_gen.metrics.reconstruction import Reconstruction, measures
 from keras_gen.ops.reconstruction import SSIM_SMALLEST
+from keras_gen.pages import page
 from keras_gen.visual.sheets import png_bytes, sheet
 
 STEM = "rate_distortion"
 """Of the files that `write_report` writes: .json, .png, .html."""
 QUALITIES = (1, 3, 5, 7, 10, 15, 20, 30, 40, 50, 60, 70, 80, 90, 95)
+_HEADER = ["setting", "bits/pixel", "no headers", "PSNR [dB]", "SSIM"]
+_WIDTHS = (9, 12, 12, 11, 9)  # of the columns on the screen [letters]
 _TITLES = {"psnr": "PSNR [dB]", "ssim": "SSIM"}
 _COLOURS = {"run": "#b3261e", "JPEG": "#3b6ea5", "WebP": "#3a7d44"}
 _EXAMPLES = 8  # pictures on the sheet
@@ -180,17 +181,35 @@ def write_report(found: dict[str, list[Point]], codec: Codec, pictures: Sequence
     facts = {"pictures": len(pictures), "pixels": pixels, "lossless_png_bits_per_pixel": lossless}
     write_json(folder / f"{STEM}.json", {**facts, "verdicts": said, "points": points})
     write(folder / f"{STEM}.png", _plot(found, lossless))
-    page = _page(found, codec.setting_title, said, len(pictures), lossless, _examples(codec, pictures))
-    write(folder / f"{STEM}.html", page)
+    settings = {name: codec.setting_title if name == "run" else "quality" for name in found}
+    content = page(
+        "rate_distortion.html",
+        title="Bits per pixel against what is left of the picture",
+        count=len(pictures),
+        lossless=lossless,
+        ranges=ranges(found),
+        plot=_plot(found, lossless),
+        verdicts=said,
+        examples=png_bytes(_examples(codec, pictures)),
+        tables=[_figures(name, settings[name], points) for name, points in found.items()],
+    )
+    write(folder / f"{STEM}.html", content)
 
 
 def table(points: Iterable[Point]) -> list[str]:
     """The points of one codec as lines of text."""
-    rows = [f"{'setting':>9}{'bits/pixel':>12}{'no headers':>12}{'PSNR [dB]':>11}{'SSIM':>9}"]
-    for p in points:
-        ssim = "" if p.ssim is None else f"{p.ssim:.4f}"
-        rows.append(f"{p.setting:>9g}{p.bits_per_pixel:>12.3f}{p.without_headers:>12.3f}{p.psnr:>11.2f}{ssim:>9}")
-    return rows
+    rows = [_HEADER, *map(_cells, points)]
+    return ["".join(cell.rjust(width) for cell, width in zip(row, _WIDTHS, strict=True)) for row in rows]
+
+
+def _cells(point: Point) -> list[str]:
+    numbers = [f"{point.setting:g}", f"{point.bits_per_pixel:.3f}", f"{point.without_headers:.3f}", f"{point.psnr:.2f}"]
+    return [*numbers, "" if point.ssim is None else f"{point.ssim:.4f}"]
+
+
+def _figures(name: str, setting: str, points: Iterable[Point]) -> dict[str, Any]:
+    """The same for the page."""
+    return {"name": name, "setting": setting, "header": _HEADER, "rows": [_cells(point) for point in points]}
 
 
 def _measured(found: dict[str, list[Point]]) -> dict[str, str]:
@@ -244,42 +263,3 @@ def _examples(codec: Codec, pictures: Sequence[np.ndarray]) -> np.ndarray:
         size = np.mean([len(content) for content in contents])
         columns[f"{form}: {size:.0f} B"] = [decode_image(content, form, codec.channels) for content in contents]
     return sheet({title: to_float(np.stack(images)) for title, images in columns.items()}, smallest=96)
-
-
-def _page(
-    found: dict[str, list[Point]],
-    setting: str,
-    said: dict[str, list[str]],
-    count: int,
-    lossless: float,
-    examples: np.ndarray,
-) -> str:
-    def embedded(png: bytes) -> str:
-        return f"<img alt='' src='data:image/png;base64,{base64.b64encode(png).decode()}'>"
-
-    def listed(sentences: list[str]) -> str:
-        return f"<ul>{''.join(f'<li>{html.escape(sentence)}</li>' for sentence in sentences)}</ul>"
-
-    parts = [f"<p>{count} picture{'s' * (count > 1)}; without loss, as PNG, {lossless:.2f} bits per pixel.</p>"]
-    parts.append(listed(ranges(found)))
-    parts += [embedded(_plot(found, lossless)), "<h2>Who gives more</h2>"]
-    for title, sentences in said.items():
-        parts.append(f"<h3>{title.capitalize()}</h3>{listed(sentences)}")
-    parts += ["<h2>Pictures</h2>", embedded(png_bytes(examples)), "<h2>Figures</h2><div class=tables>"]
-    for name, points in found.items():
-        what = setting if name == "run" else "quality"
-        parts.append(f"<div><h3>{name}, by {what}</h3><pre>{html.escape(chr(10).join(table(points)))}</pre></div>")
-    return _SKELETON.replace("BODY", "\n".join([*parts, "</div>"]))
-
-
-_SKELETON = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Rate and distortion</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<style>
- body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 72rem; margin: 2rem auto; padding: 0 1.5rem }
- h1 { font-size: 1.4rem } h2 { font-size: 1.15rem; margin-top: 2rem } h3 { font-size: 1rem; margin-bottom: .3rem }
- img { max-width: 100% } pre { font-size: 12px } .tables { display: flex; flex-wrap: wrap; gap: 2rem } ul { margin: 0 }
-</style>
-<body><h1>Bits per pixel against what is left of the picture</h1>
-BODY
-</body></html>
-"""

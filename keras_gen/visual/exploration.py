@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,6 +13,7 @@ from PIL import Image
 
 from keras_gen.errors import UserError
 from keras_gen.files import write
+from keras_gen.pages import links_of_run, page
 from keras_gen.visual.latent_space import LatentSpace
 from keras_gen.visual.latent_views import Codes, spherical, straight
 from keras_gen.visual.sheets import gif_bytes, grid, png_bytes, to_rgb
@@ -178,26 +178,18 @@ def neighbours(pictures: Sequence[Picture], found: Sequence[Sequence[np.ndarray]
     return Figure("neighbours.png", png_bytes(table), caption)
 
 
-def write_page(folder: Path, title: str, figures: Sequence[Figure]) -> None:
-    """Write the files of all figures, and index.html that shows them."""
+def write_page(folder: Path, title: str, subtitle: str, figures: Sequence[Figure]) -> None:
+    """Write the files of all figures, and index.html that shows them.
+
+    Args:
+        folder: for the files; if it lies in a run folder, the page has links to the run's other pages.
+        title: of the page.
+        subtitle: what was looked at.
+        figures: in their order.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    shown = ""
     for figure in figures:
         write(folder / figure.file, figure.content)
-        caption = html.escape(figure.caption)
-        shown += f'<figure><img src="{figure.file}" alt="{caption}"><figcaption>{caption}</figcaption></figure>\n'
-    write(folder / "index.html", _PAGE.replace("TITLE", html.escape(title)).replace("FIGURES", shown))
-
-
-_PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>TITLE</title>
-<style>
- body { font: 15px/1.5 system-ui, sans-serif; margin: 1.5rem auto; max-width: 1000px; padding: 0 1rem; color: #222 }
- h1 { font-size: 1.1rem; font-weight: 600 }
- figure { margin: 1.5rem 0 } figcaption { color: #555 }
- img { max-width: 100%; height: auto }
-</style>
-<h1>TITLE</h1>
-FIGURES</html>
-"""
+    run = folder.resolve().parent
+    links = links_of_run(run, f"{folder.name}/index.html") if (run / "config.json").is_file() else []
+    write(folder / "index.html", page("figures.html", title=title, subtitle=subtitle, links=links, figures=figures))

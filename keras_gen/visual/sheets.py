@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import html
 import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +12,12 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from keras_gen.files import write
+from keras_gen.pages import links_of_run, page
 
 _GAP, _HEAD = 4, 18  # pixels between cells, and above them for the titles
 _THIN, _LINE = 2, 14  # pixels between the cells of a table, and of a line of its titles
 _MAIN = "samples"  # the kind of sheet that lies in the folder itself
-_FILM = "film.gif"
+_FILM, _PAGE_FILE = "film.gif", "index.html"
 _FRAMES, _FILM_SIDE = 60, 640  # of a film: frames at the most, and pixels of its longer side
 _FRAME_MS, _END_MS = 150, 2000  # time of a frame, and of the last one
 
@@ -183,7 +182,7 @@ def write_sheet(
     place = folder if title == _MAIN else folder / title
     place.mkdir(parents=True, exist_ok=True)
     write(place / f"step-{step:07d}.png", png_bytes(picture))
-    write(folder / "index.html", _page(folder, verdicts))
+    write(folder / _PAGE_FILE, _page(folder, verdicts))
 
 
 def write_film(folder: Path, verdicts: Sequence[Sequence[Any]] = ()) -> tuple[bytes, tuple[int, int]] | None:
@@ -215,7 +214,7 @@ def write_film(folder: Path, verdicts: Sequence[Sequence[Any]] = ()) -> tuple[by
         frames.append(frame)
     film = gif_bytes(frames, [_FRAME_MS] * (len(frames) - 1) + [_END_MS])
     write(folder / _FILM, film)
-    write(folder / "index.html", _page(folder, verdicts))
+    write(folder / _PAGE_FILE, _page(folder, verdicts))
     return film, frames[0].size
 
 
@@ -224,54 +223,13 @@ def _page(folder: Path, verdicts: Sequence[Sequence[Any]]) -> str:
     for path in sorted(folder.rglob("step-*.png")):
         kind = path.parent.relative_to(folder).as_posix()
         kinds.setdefault(_MAIN if kind == "." else kind, []).append(path.relative_to(folder).as_posix())
-    title = html.escape(f"{folder.resolve().parent.name}: samples over the steps")
-    shown = json.dumps({kind: names for kind, names in kinds.items() if names})
-    told = json.dumps(list(verdicts)).replace("<", "\\u003c")
-    film = f'<a href="{_FILM}">film</a>' if (folder / _FILM).exists() else ""
-    page = _PAGE.replace("TITLE", title).replace("KINDS", shown).replace("VERDICTS", told)
-    return page.replace("FILM", film)
-
-
-_PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>TITLE</title>
-<style>
- body { font: 15px/1.5 system-ui, sans-serif; margin: 1.5rem auto; max-width: 1000px; padding: 0 1rem; color: #222 }
- h1 { font-size: 1.1rem; font-weight: 600 }
- nav { display: flex; flex-wrap: wrap; gap: .4rem }
- .bar { display: flex; gap: .8rem; align-items: center; position: sticky; top: 0; background: #fff; padding: .5rem 0 }
- input { flex: 1 } button { font: inherit; padding: .1rem .8rem } output { min-width: 7rem; text-align: right }
- button { border: 1px solid #bbb; border-radius: 4px; background: #f6f6f6; color: inherit }
- button[aria-pressed=true] { background: #30343b; color: #fff }
- #health { margin: 0 0 .5rem; color: #555 } #health:empty { display: none }
- img { max-width: 100%; height: auto; border: 1px solid #ddd }
-</style>
-<h1>TITLE</h1>
-<nav id="kinds"></nav>
-<div class="bar"><button id="play">play</button><input id="at" type="range" min="0" value="0" aria-label="step">
-<output id="step"></output>FILM</div>
-<p id="health"></p>
-<img id="sheet" alt="samples">
-<script>
- const kinds = KINDS, verdicts = VERDICTS, at = document.getElementById("at"), sheet = document.getElementById("sheet");
- const play = document.getElementById("play"), nav = document.getElementById("kinds");
- let names = [], timer = null;
- const show = () => { const name = names[at.value], step = Number(name.match(/(\\d+)\\.png$/)[1]); sheet.src = name;
-   const held = verdicts.filter(verdict => verdict[0] <= step);
-   document.getElementById("step").value = "step " + step.toLocaleString("en");
-   document.getElementById("health").textContent = held.length ? "health: " + held[held.length - 1][1] : ""; };
- const stop = () => { clearInterval(timer); timer = null; play.textContent = "play"; };
- const choose = kind => { stop(); names = kinds[kind]; at.max = names.length - 1; at.value = names.length - 1;
-   for (const button of nav.children) button.setAttribute("aria-pressed", button.textContent == kind);
-   names.forEach(name => { new Image().src = name; });
-   show(); };
- at.oninput = () => { stop(); show(); };
- play.onclick = () => { if (timer) return stop(); play.textContent = "stop"; if (at.value == at.max) at.value = 0;
-   show();
-   timer = setInterval(() => { if (at.value == at.max) return stop(); at.value++; show(); }, 500); };
- for (const kind of Object.keys(kinds)) { const button = document.createElement("button");
-   button.textContent = kind; button.onclick = () => choose(kind); nav.append(button); }
- nav.hidden = nav.children.length < 2;
- choose(Object.keys(kinds)[0]);
-</script></html>
-"""
+    run = folder.resolve().parent
+    return page(
+        "samples.html",
+        title=f"Samples of {run.name}",
+        subtitle="What the run showed at its previews, over the steps.",
+        links=links_of_run(run, f"{folder.name}/{_PAGE_FILE}"),
+        kinds={kind: names for kind, names in kinds.items() if names},
+        verdicts=list(verdicts),
+        film=_FILM if (folder / _FILM).exists() else "",
+    )

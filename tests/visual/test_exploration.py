@@ -116,9 +116,10 @@ def test_examples_are_picked_by_number():
 
 def test_the_page_shows_every_figure(tmp_path):
     figures = [exploration.Figure("a.png", b"a", "with <b>"), exploration.Figure("b.gif", b"b", "second")]
-    exploration.write_page(tmp_path / "new", "a & b", figures)
+    exploration.write_page(tmp_path / "new", "a & b", "of <i>", figures)
     page = (tmp_path / "new" / "index.html").read_text()
     assert page.index('<img src="a.png"') < page.index('<img src="b.gif"')
     assert "with &lt;b&gt;" in page
     assert "a &amp; b" in page
+    assert "of &lt;i&gt;" in page
     assert (tmp_path / "new" / "b.gif").read_bytes() == b"b"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import html
 import io
 import textwrap
 from pathlib import Path
@@ -17,6 +15,7 @@ from keras_gen.data.files import codecs as images
 from keras_gen.data.files.folders import shown
 from keras_gen.errors import UserError
 from keras_gen.files import write, write_json
+from keras_gen.pages import page
 
 JSON_FILE, SHEET_FILE = "check.json", "index.html"
 
@@ -105,16 +104,16 @@ def as_json(result: Result, spec: str) -> dict[str, Any]:
 
 def sheet(result: Result, spec: str) -> str:
     """One HTML page that needs no other file."""
-    name = _VERDICTS[result.exit_code]
-    findings = "".join(_section(result, finding) for finding in result.findings)
-    facts = "".join(f"<tr><th>{_text(key)}<td>{_text(value)}" for key, value in _facts(result))
-    return (
-        _PAGE.replace("TITLE", f"Check of {_text(shown(spec))}")
-        .replace("VERDICT_NAME", name)
-        .replace("VERDICT", _text(verdict(result)))
-        .replace("FACTS", facts)
-        .replace("BARS", _bars(result.summary["sizes"]))
-        .replace("FINDINGS", findings)
+    sizes = result.summary["sizes"]
+    return page(
+        "check.html",
+        title=f"Check of {shown(spec)}",
+        level=_VERDICTS[result.exit_code],
+        verdict=verdict(result),
+        figures=_facts(result),
+        sizes=dict(list(sizes.items())[:_BARS]),
+        more_sizes=max(0, len(sizes) - _BARS),
+        findings=[_section(result, finding) for finding in result.findings],
     )
 
 
@@ -134,53 +133,40 @@ def _facts(result: Result) -> list[tuple[str, str]]:
     return rows
 
 
-def _bars(sizes: dict[str, int]) -> str:
-    most = max(sizes.values(), default=1)
-    rows = [
-        f'<div class="bar"><span>{size}</span><i style="width:{60 * count / most:.1f}%"></i><b>{count}</b></div>'
-        for size, count in list(sizes.items())[:_BARS]
-    ]
-    if len(sizes) > _BARS:
-        rows.append(f"<p>and {len(sizes) - _BARS} more sizes")
-    return "".join(rows)
+def _section(result: Result, finding: Finding) -> dict[str, Any]:
+    """What the page shows of a finding: its first cases, each with the names and pictures of its examples."""
+    return {
+        "level": finding.level,
+        "check": finding.check,
+        "sentence": finding.sentence,
+        "cases": [_case(result, case) for case in finding.cases[:_SHOWN]],
+        "more": finding.count - _SHOWN if finding.cases else 0,
+    }
 
 
-def _section(result: Result, finding: Finding) -> str:
-    cases = "".join(_case(result, case) for case in finding.cases[:_SHOWN])
-    more = f"<p>{finding.count - _SHOWN} more; check.json lists up to 1000." if cases and finding.count > _SHOWN else ""
-    return (
-        f'<section><h2><span class="{finding.level}">{finding.level}</span> {_text(finding.check)}</h2>'
-        f'<p>{_text(finding.sentence)}</p><div class="cases">{cases}</div>{more}</section>'
-    )
-
-
-def _case(result: Result, case: Case) -> str:
-    """The examples of a case beside each other, each over the names of its files, and under them the reason."""
-    shown_examples = "".join(
-        f'<div><div class="pictures">{_pictures(result, number)}</div><small>'
-        + "<br>".join(_text(_short(name)) for name in result.examples.names(number))
-        + "</small></div>"
-        for number in case.numbers
-    )
+def _case(result: Result, case: Case) -> dict[str, Any]:
+    names = {number: result.examples.names(number) for number in case.numbers}
     why = case.why
-    for name in (name for number in case.numbers for name in result.examples.names(number)):
+    for name in (name for own in names.values() for name in own):
         why = why.removeprefix(f"{name} ")  # it stands there already
-    return f'<figure><div class="examples">{shown_examples}</div><figcaption>{_text(why)}</figcaption></figure>'
+    examples = [
+        {"pictures": _pictures(result, number), "names": [_short(name) for name in own]}
+        for number, own in names.items()
+    ]
+    return {"examples": examples, "why": why}
 
 
-def _pictures(result: Result, number: int) -> str:
+def _pictures(result: Result, number: int) -> list[bytes]:
+    """A thumbnail of each side of an example, PNG; none if it cannot be read."""
     try:
         arrays = result.examples.arrays(number, result.examples.read(number))
     except UserError:
-        return '<div class="none">no picture</div>'
+        return []
     labels = result.examples.labels
-    return "".join(
-        f'<img alt="" src="data:image/png;base64,{_thumbnail(array, labels if side == 0 else 0)}">'
-        for side, array in enumerate(arrays)
-    )
+    return [_thumbnail(array, labels if side == 0 else 0) for side, array in enumerate(arrays)]
 
 
-def _thumbnail(array: np.ndarray, labels: int) -> str:
+def _thumbnail(array: np.ndarray, labels: int) -> bytes:
     if labels:
         array = (array * (255.0 / max(labels - 1, int(array.max()), 1))).astype(np.uint8)
     elif array.dtype == np.uint16:
@@ -191,47 +177,9 @@ def _thumbnail(array: np.ndarray, labels: int) -> str:
     smooth = scale < 1 and not labels
     file = io.BytesIO()
     picture.resize(size, Image.Resampling.BOX if smooth else Image.Resampling.NEAREST).save(file, "PNG")
-    return base64.b64encode(file.getvalue()).decode()
+    return file.getvalue()
 
 
 def _short(name: str) -> str:
     """The last two parts of a path: all lie in the same folder."""
     return "/".join(name.split("/")[-2:])
-
-
-def _text(value: object) -> str:
-    return html.escape(str(value))
-
-
-_PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>TITLE</title>
-<style>
- body { font: 15px/1.5 system-ui, sans-serif; margin: 1.5rem auto; max-width: 1080px; padding: 0 1rem; color: #222 }
- h1 { font-size: 1.2rem; margin: 0 0 .2rem; overflow-wrap: anywhere } h2 { font-size: 1rem; margin: 0 }
- p { margin: .2rem 0 .6rem; overflow-wrap: anywhere } section { border-top: 1px solid #ddd; padding: .8rem 0 }
- .verdict { font-weight: 600 } .clean { color: #2a7a3b } .warnings { color: #9a6700 } .errors { color: #b3261e }
- h2 span { font-size: .75rem; font-weight: 600; padding: .1rem .5rem; border-radius: .6rem; margin-right: .3rem }
- .error { background: #fbe1df; color: #8c1d18 } .warning { background: #fdf0cf; color: #6b4a00 }
- .note { background: #e6eef8; color: #234a7c }
- table { border-collapse: collapse; margin: .8rem 0 } td { overflow-wrap: anywhere }
- th { text-align: left; font-weight: 400; color: #666; padding: 0 1.2rem 0 0; vertical-align: top; white-space: nowrap }
- .bar { display: flex; align-items: center; gap: .6rem; font-size: .85rem } .bar span { width: 7rem; color: #666 }
- .bar i { background: #7d9cc4; height: .7rem; border-radius: 2px } .bar b { font-weight: 400 }
- .cases { display: flex; flex-wrap: wrap; gap: .9rem }
- figure { margin: 0 } .pictures { display: flex; gap: 3px; align-items: flex-start }
- img { display: block; border: 1px solid #ddd; image-rendering: pixelated }
- .none { width: 128px; height: 96px; border: 1px dashed #bbb; color: #999; font-size: .8rem; display: grid;
-   place-items: center }
- .examples { display: flex; gap: 12px } .examples > div { width: min-content }
- small, figcaption { font-size: .75rem; line-height: 1.35; color: #555; overflow-wrap: anywhere }
- figcaption { color: #222; width: min-content; min-width: 100% }
-</style>
-<h1>TITLE</h1>
-<div class="verdict VERDICT_NAME">VERDICT</div>
-<table>FACTS</table>
-<div>BARS</div>
-<p></p>
-FINDINGS
-</html>
-"""
