@@ -187,7 +187,8 @@ class TensorBoardLog(StepCallback):
                 about = "The file config.json of the run."
                 tf.summary.text("config.json", f"```json\n{self._setup.to_json()}\n```", description=about)
                 given = {key: value for key, value in flat.items() if value not in (None, "")}
-                hparams.hparams({k: v if isinstance(v, bool | int | float) else str(v) for k, v in given.items()})
+                values = {k: v if isinstance(v, bool | int | float) else str(v) for k, v in given.items()}
+                hparams.hparams(values, trial_id=str(self._setup.run.out))
 
     def on_train_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         self._begun = time.perf_counter()

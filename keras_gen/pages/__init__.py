@@ -100,5 +100,6 @@ def _environment(folder: Path | None) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.policies["json.dumps_kwargs"] = {}  # in the order of the page, not of the alphabet
     environment.filters |= {"address": data_address, "plural": plural}
     return environment
