@@ -3,34 +3,25 @@
 Reads top to bottom: flags, run folder, data (checked first), model in the strategy's scope, fit, export.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from apps._data import kind_of
 from keras_gen.cli.parsing import parse_setup
-from keras_gen.engine.config import Preset
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.engine.run import Run
 
 
-def train(
-    family: type[GenerativeModel],
-    presets: Mapping[str, Preset],
-    data: Any,
-    argv: Sequence[str] | None,
-    *,
-    example: str,
-) -> None:
+def train(family: type[GenerativeModel], data: Any, argv: Sequence[str] | None, *, example: str) -> None:
     """Train, preview, checkpoint and export a model of a family.
 
     Args:
         family: the class.
-        presets: by name; the first is the default.
         data: the data layer's configuration with its defaults, of one of the kinds in `apps._data`.
         argv: the words after the program's name; None for those of the process.
         example: a command to begin the help with.
     """
-    setup = parse_setup(family.family, presets, data, argv, example=example)
+    setup = parse_setup(family.family, family.presets, data, argv, example=example)
     kind = kind_of(setup.data)
     with Run(setup) as run:
         for warning in kind.check(setup.data, setup.model):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from apps._train import train
 from keras_gen.cli.parsing import app
 from keras_gen.data.images import ImagesConfig
-from keras_gen.models.autoencoder import PRESETS, Autoencoder
+from keras_gen.models.autoencoder import Autoencoder
 
 EXAMPLE = "train_autoencoder --data my_pictures --latent-dim 32"
 
@@ -14,7 +14,7 @@ EXAMPLE = "train_autoencoder --data my_pictures --latent-dim 32"
 @app
 def main(argv: Sequence[str] | None = None) -> None:
     """Train, preview, checkpoint and export an autoencoder."""
-    train(Autoencoder, PRESETS, ImagesConfig(), argv, example=EXAMPLE)
+    train(Autoencoder, ImagesConfig(), argv, example=EXAMPLE)
 
 
 if __name__ == "__main__":

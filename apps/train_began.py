@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from apps._train import train
 from keras_gen.cli.parsing import app
 from keras_gen.data.images import ImagesConfig
-from keras_gen.models.began import BEGAN, PRESETS
+from keras_gen.models.began import BEGAN
 
 EXAMPLE = "train_began --data folder_of_images --image-size 64"
 
@@ -14,7 +14,7 @@ EXAMPLE = "train_began --data folder_of_images --image-size 64"
 @app
 def main(argv: Sequence[str] | None = None) -> None:
     """Train, preview, checkpoint and export a BEGAN."""
-    train(BEGAN, PRESETS, ImagesConfig(), argv, example=EXAMPLE)
+    train(BEGAN, ImagesConfig(), argv, example=EXAMPLE)
 
 
 if __name__ == "__main__":

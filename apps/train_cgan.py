@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from apps._train import train
 from keras_gen.cli.parsing import app
 from keras_gen.data.images import ImagesConfig
-from keras_gen.models.cgan import CGAN, PRESETS
+from keras_gen.models.cgan import CGAN
 
 EXAMPLE = "train_cgan --data folder_of_classes --image-size 32"
 
@@ -14,7 +14,7 @@ EXAMPLE = "train_cgan --data folder_of_classes --image-size 32"
 @app
 def main(argv: Sequence[str] | None = None) -> None:
     """Train, preview, checkpoint and export a conditional GAN."""
-    train(CGAN, PRESETS, ImagesConfig(), argv, example=EXAMPLE)
+    train(CGAN, ImagesConfig(), argv, example=EXAMPLE)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from apps._train import train
 from keras_gen.cli.parsing import app
 from keras_gen.data.noisy import NoisyConfig
-from keras_gen.models.denoising_autoencoder import PRESETS, DenoisingAutoencoder
+from keras_gen.models.denoising_autoencoder import DenoisingAutoencoder
 
 EXAMPLE = "train_denoising_autoencoder --data my_photos --image-size 128 --noise gaussian"
 
@@ -14,7 +14,7 @@ EXAMPLE = "train_denoising_autoencoder --data my_photos --image-size 128 --noise
 @app
 def main(argv: Sequence[str] | None = None) -> None:
     """Train, preview, checkpoint and export a denoising autoencoder."""
-    train(DenoisingAutoencoder, PRESETS, NoisyConfig(data="facades"), argv, example=EXAMPLE)
+    train(DenoisingAutoencoder, NoisyConfig(data="facades"), argv, example=EXAMPLE)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from apps._train import train
 from keras_gen.cli.parsing import app
 from keras_gen.data.images import ImagesConfig
-from keras_gen.models.factor_vae import PRESETS, FactorVAE
+from keras_gen.models.factor_vae import FactorVAE
 
 EXAMPLE = "train_factor_vae --data my_pictures --image-size 64 --latent-dim 10"
 
@@ -14,7 +14,7 @@ EXAMPLE = "train_factor_vae --data my_pictures --image-size 64 --latent-dim 10"
 @app
 def main(argv: Sequence[str] | None = None) -> None:
     """Train, preview, checkpoint and export a FactorVAE."""
-    train(FactorVAE, PRESETS, ImagesConfig(data="shapes"), argv, example=EXAMPLE)
+    train(FactorVAE, ImagesConfig(data="shapes"), argv, example=EXAMPLE)
 
 
 if __name__ == "__main__":

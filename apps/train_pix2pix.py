@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from apps._train import train
 from keras_gen.cli.parsing import app
 from keras_gen.data.pairs import PairsConfig
-from keras_gen.models.pix2pix import PRESETS, Pix2Pix
+from keras_gen.models.pix2pix import Pix2Pix
 
 EXAMPLE = "train_pix2pix --data my_pairs --epochs 100"
 
@@ -14,7 +14,7 @@ EXAMPLE = "train_pix2pix --data my_pairs --epochs 100"
 @app
 def main(argv: Sequence[str] | None = None) -> None:
     """Train, preview, checkpoint and export a pix2pix model."""
-    train(Pix2Pix, PRESETS, PairsConfig(), argv, example=EXAMPLE)
+    train(Pix2Pix, PairsConfig(), argv, example=EXAMPLE)
 
 
 if __name__ == "__main__":

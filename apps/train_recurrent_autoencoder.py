@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from apps._train import train
 from keras_gen.cli.parsing import app
 from keras_gen.data.sequences import SequencesConfig
-from keras_gen.models.recurrent_autoencoder import PRESETS, RecurrentAutoencoder
+from keras_gen.models.recurrent_autoencoder import RecurrentAutoencoder
 
 EXAMPLE = "train_recurrent_autoencoder --data my_sensors.csv --window 64"
 
@@ -14,7 +14,7 @@ EXAMPLE = "train_recurrent_autoencoder --data my_sensors.csv --window 64"
 @app
 def main(argv: Sequence[str] | None = None) -> None:
     """Train, preview, checkpoint and export a recurrent autoencoder."""
-    train(RecurrentAutoencoder, PRESETS, SequencesConfig(), argv, example=EXAMPLE)
+    train(RecurrentAutoencoder, SequencesConfig(), argv, example=EXAMPLE)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from apps._train import train
 from keras_gen.cli.parsing import app
 from keras_gen.data.pairs import PairsConfig
-from keras_gen.models.saliency import PRESETS, Saliency
+from keras_gen.models.saliency import Saliency
 
 EXAMPLE = "train_saliency --data pictures,maps --loss kl"
 
@@ -14,7 +14,7 @@ EXAMPLE = "train_saliency --data pictures,maps --loss kl"
 @app
 def main(argv: Sequence[str] | None = None) -> None:
     """Train, preview, checkpoint and export a saliency model."""
-    train(Saliency, PRESETS, PairsConfig(data="shapes-saliency", target_channels=1), argv, example=EXAMPLE)
+    train(Saliency, PairsConfig(data="shapes-saliency", target_channels=1), argv, example=EXAMPLE)
 
 
 if __name__ == "__main__":

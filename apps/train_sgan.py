@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from apps._train import train
 from keras_gen.cli.parsing import app
 from keras_gen.data.semi_supervised import SemiSupervisedConfig
-from keras_gen.models.sgan import PRESETS, SGAN
+from keras_gen.models.sgan import SGAN
 
 EXAMPLE = "train_sgan --data folder_of_classes --image-size 32 --labels-per-class 25"
 
@@ -14,7 +14,7 @@ EXAMPLE = "train_sgan --data folder_of_classes --image-size 32 --labels-per-clas
 @app
 def main(argv: Sequence[str] | None = None) -> None:
     """Train, preview, checkpoint and export a semi-supervised GAN."""
-    train(SGAN, PRESETS, SemiSupervisedConfig(), argv, example=EXAMPLE)
+    train(SGAN, SemiSupervisedConfig(), argv, example=EXAMPLE)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from apps._train import train
 from keras_gen.cli.parsing import app
 from keras_gen.data.images import ImagesConfig
-from keras_gen.models.sngan import PRESETS, SNGAN
+from keras_gen.models.sngan import SNGAN
 
 EXAMPLE = "train_sngan --preset pictures --data folder_of_pictures"
 
@@ -14,7 +14,7 @@ EXAMPLE = "train_sngan --preset pictures --data folder_of_pictures"
 @app
 def main(argv: Sequence[str] | None = None) -> None:
     """Train, preview, checkpoint and export an SNGAN."""
-    train(SNGAN, PRESETS, ImagesConfig(), argv, example=EXAMPLE)
+    train(SNGAN, ImagesConfig(), argv, example=EXAMPLE)
 
 
 if __name__ == "__main__":

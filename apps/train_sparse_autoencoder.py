@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from apps._train import train
 from keras_gen.cli.parsing import app
 from keras_gen.data.images import ImagesConfig
-from keras_gen.models.sparse_autoencoder import PRESETS, SparseAutoencoder
+from keras_gen.models.sparse_autoencoder import SparseAutoencoder
 
 EXAMPLE = "train_sparse_autoencoder --data my_pictures --latent-dim 1024 --sparsity l1"
 
@@ -14,7 +14,7 @@ EXAMPLE = "train_sparse_autoencoder --data my_pictures --latent-dim 1024 --spars
 @app
 def main(argv: Sequence[str] | None = None) -> None:
     """Train, preview, checkpoint and export a sparse autoencoder."""
-    train(SparseAutoencoder, PRESETS, ImagesConfig(), argv, example=EXAMPLE)
+    train(SparseAutoencoder, ImagesConfig(), argv, example=EXAMPLE)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from apps._train import train
 from keras_gen.cli.parsing import app
 from keras_gen.data.superres import SuperresConfig
-from keras_gen.models.superres_autoencoder import PRESETS, SuperresAutoencoder
+from keras_gen.models.superres_autoencoder import SuperresAutoencoder
 
 EXAMPLE = "train_superres_autoencoder --data my_pictures --scale 4"
 
@@ -14,7 +14,7 @@ EXAMPLE = "train_superres_autoencoder --data my_pictures --scale 4"
 @app
 def main(argv: Sequence[str] | None = None) -> None:
     """Train, preview, checkpoint and export an autoencoder for super-resolution."""
-    train(SuperresAutoencoder, PRESETS, SuperresConfig(), argv, example=EXAMPLE)
+    train(SuperresAutoencoder, SuperresConfig(), argv, example=EXAMPLE)
 
 
 if __name__ == "__main__":

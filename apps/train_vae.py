@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from apps._train import train
 from keras_gen.cli.parsing import app
 from keras_gen.data.images import ImagesConfig
-from keras_gen.models.vae import PRESETS, VAE
+from keras_gen.models.vae import VAE
 
 EXAMPLE = "train_vae --data my_pictures --latent-dim 32"
 
@@ -14,7 +14,7 @@ EXAMPLE = "train_vae --data my_pictures --latent-dim 32"
 @app
 def main(argv: Sequence[str] | None = None) -> None:
     """Train, preview, checkpoint and export a variational autoencoder."""
-    train(VAE, PRESETS, ImagesConfig(), argv, example=EXAMPLE)
+    train(VAE, ImagesConfig(), argv, example=EXAMPLE)
 
 
 if __name__ == "__main__":

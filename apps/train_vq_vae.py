@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from apps._train import train
 from keras_gen.cli.parsing import app
 from keras_gen.data.images import ImagesConfig
-from keras_gen.models.vq_vae import PRESETS, VQVAE
+from keras_gen.models.vq_vae import VQVAE
 
 EXAMPLE = "train_vq_vae --data my_pictures --num-codes 256"
 
@@ -14,7 +14,7 @@ EXAMPLE = "train_vq_vae --data my_pictures --num-codes 256"
 @app
 def main(argv: Sequence[str] | None = None) -> None:
     """Train, preview, checkpoint and export a VQ-VAE and its prior."""
-    train(VQVAE, PRESETS, ImagesConfig(), argv, example=EXAMPLE)
+    train(VQVAE, ImagesConfig(), argv, example=EXAMPLE)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from apps._train import train
 from keras_gen.cli.parsing import app
 from keras_gen.data.images import ImagesConfig
-from keras_gen.models.wgan import PRESETS, WGAN
+from keras_gen.models.wgan import WGAN
 
 EXAMPLE = "train_wgan --data folder_of_images --image-size 32"
 
@@ -14,7 +14,7 @@ EXAMPLE = "train_wgan --data folder_of_images --image-size 32"
 @app
 def main(argv: Sequence[str] | None = None) -> None:
     """Train, preview, checkpoint and export a WGAN."""
-    train(WGAN, PRESETS, ImagesConfig(), argv, example=EXAMPLE)
+    train(WGAN, ImagesConfig(), argv, example=EXAMPLE)
 
 
 if __name__ == "__main__":

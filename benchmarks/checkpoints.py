@@ -25,7 +25,7 @@ import keras
 from keras_gen.cli.parsing import app, parse
 from keras_gen.engine.checkpoints import Checkpoints, Progress
 from keras_gen.flags import positive
-from keras_gen.models.pix2pix import PRESETS, Pix2Pix
+from keras_gen.models.pix2pix import Pix2Pix
 
 EXAMPLE = "python -m benchmarks.checkpoints --writes 5 --stops 3"
 _INTERVAL = 300.0  # seconds between two checkpoints
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def measure_checkpoint(folder: Path, writes: int) -> None:
     """Seconds to write and to read all variables of the paper's networks and their optimizers."""
     keras.utils.set_random_seed(0)
-    model = Pix2Pix(PRESETS["paper"].model)
+    model = Pix2Pix(Pix2Pix.presets["paper"].model)
     model.compile(model.make_optimizers(2e-4))
     checkpoints = Checkpoints(folder, model.state(), keep=1)
     written, read = [], []

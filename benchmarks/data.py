@@ -26,7 +26,7 @@ from keras_gen.cli.parsing import app, parse
 from keras_gen.data.builtin.facades import PALETTE, draw_pair
 from keras_gen.data.images import ImagesConfig, open_images
 from keras_gen.data.pairs import PairsConfig, PairsData, open_pairs
-from keras_gen.models.pix2pix import PRESETS, Pix2Pix
+from keras_gen.models.pix2pix import Pix2Pix
 
 SIZE = 256
 
@@ -65,7 +65,7 @@ def measure(data: PairsData, batch_size: int, seconds: float) -> tuple[float, fl
 
 def measure_model(data: PairsData, batch_size: int, steps: int = 10) -> float:
     """Images per second of a training step of the paper's configuration, without its data."""
-    model = Pix2Pix(PRESETS["paper"].model)
+    model = Pix2Pix(Pix2Pix.presets["paper"].model)
     model.compile(model.make_optimizers(2e-4))
     model.make_train_function()
     same = iter(data.train(batch_size).take(1).cache().repeat())

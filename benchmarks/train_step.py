@@ -42,7 +42,7 @@ from keras_gen.engine.config import RunConfig, Setup
 from keras_gen.engine.run import Run
 from keras_gen.export.rewrite import in_keras_layers
 from keras_gen.layers.fast.adam import FusedAdam
-from keras_gen.models.pix2pix import PRESETS, Config, Pix2Pix
+from keras_gen.models.pix2pix import Config, Pix2Pix
 
 
 def seconds(function, *arguments) -> float:
@@ -169,7 +169,7 @@ def measure_peers(config: Config, batches: list[int], repeats: int, threads: int
 
 def measure_jit(config: Config, batches: list[int], repeats: int) -> None:
     """The step as it is and compiled by XLA, of the networks asked for and of those of `--preset tiny`."""
-    for name, kind in (("tiny", PRESETS["tiny"].model), (f"{config.image_size} pixels", config)):
+    for name, kind in (("tiny", Pix2Pix.presets["tiny"].model), (f"{config.image_size} pixels", config)):
         for batch in batches:
             data = noise(kind.image_size, batch)
             steps = {"plain": fetched(our_step(kind), data), "--jit": fetched(our_step(kind, jit=True), data)}
@@ -243,7 +243,7 @@ def measure_overhead(config: Config, steps: int, rounds: int = 5) -> None:
 def measure_calls(config: Config, at_once: int, rounds: int = 3) -> None:
     """`Run.fit` by one step and by several steps a call, of the networks of `--preset tiny` and of those asked for."""
     print(f"\n| networks | one step a call, s/step | {at_once} steps a call, s/step | ratio |\n|---|---|---|---|")
-    for name, kind, calls in (("tiny", PRESETS["tiny"].model, 40), (f"{config.image_size} pixels", config, 6)):
+    for name, kind, calls in (("tiny", Pix2Pix.presets["tiny"].model, 40), (f"{config.image_size} pixels", config, 6)):
         one, several = [], []
         for _ in range(rounds):
             one += fit_seconds(kind, calls * at_once)

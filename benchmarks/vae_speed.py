@@ -27,7 +27,7 @@ from keras_gen.data.images import ImagesConfig, ImagesData, open_images
 from keras_gen.engine import callbacks as on
 from keras_gen.engine.checkpoints import Progress
 from keras_gen.engine.config import RunConfig, Setup
-from keras_gen.models.vae import PRESETS, VAE, Config
+from keras_gen.models.vae import VAE, Config
 from keras_gen.networks.autoencoders import decoder, encoder, map_sizes
 
 BATCH = 128
@@ -156,7 +156,7 @@ def main() -> None:
     steps = min(flags.images, data.train_size) // BATCH
     (batch,) = data.train(steps * BATCH, stop=steps * BATCH).take(1)
     images = np.round((batch[0].numpy() + 1) * 127.5).astype(np.uint8)
-    presets = {"dense": PRESETS["paper"].model, "conv": PRESETS["demo"].model}
+    presets = {"dense": VAE.presets["paper"].model, "conv": VAE.presets["demo"].model}
     for name in flags.only.split(","):
         config = presets[name]
         weights = sum(network.count_params() for network in VAE(config).networks.values())

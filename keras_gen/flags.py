@@ -21,6 +21,7 @@ the shell (`--norm got foo`), for `cli.parsing`, which also turns the dataclasse
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import functools
 import math
 import numbers
@@ -28,7 +29,7 @@ import os
 import re
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -37,6 +38,7 @@ import tyro
 from keras_gen.errors import UserError
 
 T = TypeVar("T")
+C = TypeVar("C", bound="BaseConfig")
 
 Hidden = tyro.conf.Suppress
 """Marks a field that follows the data and is no flag: `channels: Hidden[int] = 3`."""
@@ -219,10 +221,8 @@ def _tuple(arguments: tuple[Any, ...]) -> Accept:
     def accept(value: Any) -> tuple[Any, ...]:
         if not isinstance(value, tuple | list) or not (any_length or len(value) == len(inner)):
             raise _Wrong("tuples" if any_length else f"tuples of {len(inner)}")
-        try:
-            return tuple(check(v) for check, v in zip(inner * len(value) if any_length else inner, value, strict=False))
-        except _Wrong as wrong:
-            raise _Wrong(f"tuples of {wrong}") from None
+        checks = inner * len(value) if any_length else inner
+        return tuple(check(v) for check, v in zip(checks, value, strict=True))
 
     return accept
 
@@ -237,6 +237,27 @@ def _instance(kind: type, value: Any) -> Any:
     if not isinstance(value, kind):
         raise _Wrong(f"instances of {kind.__qualname__}")
     return value
+
+
+def configured(kind: type[C], config: C | None, fields: Mapping[str, Any]) -> C:
+    """A configuration with some fields set otherwise.
+
+    Args:
+        kind: of the configuration.
+        config: an instance of it; None: its defaults.
+        fields: name -> value.
+
+    Raises:
+        UserError: if `config` is of another kind, there is no such field, or its value cannot be.
+    """
+    if not isinstance(config, kind | None):
+        raise UserError(f"config got {config!r}; accepted are instances of {kind.__module__}.{kind.__qualname__}.")
+    known = [field.name for field in dataclasses.fields(kind)]
+    for name in set(fields) - set(known):
+        close = difflib.get_close_matches(name, known, n=1)
+        meant = f" (did you mean {close[0]}?)" if close else ""
+        raise UserError(f"there is no field {name!r}{meant}; accepted are {', '.join(known)}.")
+    return kind(**fields) if config is None else dataclasses.replace(config, **fields)
 
 
 def hidden_fields(config: type, *, of_training: bool = True) -> tuple[str, ...]:

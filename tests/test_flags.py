@@ -155,7 +155,7 @@ class Example(BaseConfig):
         ({"gamma": 0}, "numbers above 0 up to 1"),
         ({"inner": 1}, "numbers between 0 and 1"),
         ({"room": math.nan}, "numbers from 0 on"),
-        ({"units": (1, 0)}, "tuples of whole numbers from 1 on"),
+        ({"units": (1, 0)}, "whole numbers from 1 on"),
         ({"range": (0.5,)}, "tuples of 2"),
         ({"place": 3}, "paths, None"),
         ({"switch": "no"}, "False, True"),

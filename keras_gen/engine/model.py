@@ -16,8 +16,10 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen.diagnostics.gan_health import Health
+from keras_gen.engine.config import Preset
 from keras_gen.engine.strategy import several_workers
 from keras_gen.export.rewrite import in_keras_layers
+from keras_gen.flags import BaseConfig, configured
 from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.visual.latent_space import LatentSpace
 from keras_gen.visual.views import View
@@ -56,7 +58,8 @@ class GenerativeModel(keras.Model):
 
     A family sets, as class attributes:
         family: stem of its module ("pix2pix"); the folder name of its runs.
-        Config: frozen dataclass of all that defines its networks and losses; defaults are the paper's.
+        Config: a `BaseConfig` of all that defines its networks and losses; defaults are the paper's.
+        presets: name -> `Preset`; the first is the default of its app.
         monitor: the validation term by which the best checkpoint is chosen (smaller is better).
         descriptions: term -> a sentence for TensorBoard, of those that `engine.terms` does not know.
         next_commands: what a user does next with a run: apps and their arguments, with RUN for the folder.
@@ -66,7 +69,7 @@ class GenerativeModel(keras.Model):
         batches_per_step: batches of fresh examples that a step takes, one after the other in its batch (a property,
             where the configuration says how many); `batches_of` takes them apart.
 
-    and, in `__init__` after `super().__init__(config)`:
+    and, in `make_networks(config)`:
         self.add_network(name, network): each of its functional networks;
         self.add_player(name, *networks): the networks that one optimizer moves;
         self.log_terms(...): the names of the losses that `train_step` reports, and what `test_step` measures.
@@ -91,7 +94,8 @@ class GenerativeModel(keras.Model):
     """
 
     family: ClassVar[str]
-    Config: ClassVar[type]
+    Config: ClassVar[type[BaseConfig]] = BaseConfig
+    presets: ClassVar[dict[str, Preset]]
     monitor: ClassVar[str]
     descriptions: ClassVar[dict[str, str]] = {}
     next_commands: ClassVar[tuple[str, ...]] = ("export RUN --variants float32,dynamic8",)
@@ -99,9 +103,18 @@ class GenerativeModel(keras.Model):
     preview_examples: int = 1
     batches_per_step: int = 1
 
-    def __init__(self, config: Any) -> None:
+    def __init__(self, config: BaseConfig | None = None, **fields: Any) -> None:
+        """Make the networks.
+
+        Args:
+            config: an instance of the family's `Config`; None: its defaults.
+            fields: fields of `Config` to set otherwise.
+
+        Raises:
+            UserError: if there is no such field, or its value cannot be.
+        """
         super().__init__(name=self.family)
-        self.config = config
+        self.config = configured(self.Config, config, fields)
         self.networks: dict[str, keras.Model] = {}
         self.players: dict[str, tuple[str, ...]] = {}
         self.optimizers: dict[str, keras.optimizers.Optimizer] = {}
@@ -117,9 +130,13 @@ class GenerativeModel(keras.Model):
         self._meters: dict[str, dict[str, keras.metrics.Mean]] = {"train": {}, "test": {}}
         self._phase = "train"
         self._keep_meters_once = False
-        self.built = True  # functional networks are built already, and nobody calls the model itself
+        self.make_networks(self.config)
+        self.built = True  # as all networks are
 
     # -- what a family declares ------------------------------------------------------------------------------------
+
+    def make_networks(self, config: Any) -> None:
+        """Declare networks, players and terms of the model; the constructor calls it."""
 
     def add_network(self, name: str, network: keras.Model) -> keras.Model:
         """Register a functional network under `name`; its weights then belong to checkpoints."""

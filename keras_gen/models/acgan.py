@@ -53,9 +53,21 @@ class ACGAN(Conditional):
         "class_accuracy": "Share of images whose class the discriminator recognises.",
     }
     objective = "nonsaturating"
+    presets: ClassVar[dict[str, Preset]] = {
+        "demo": Preset(
+            Config(latent_dim=64, filters=32),
+            RunConfig(epochs=100, batch_size=64, ema=0.99, preview_every=500, checkpoint_every=2000),
+        ),
+        # Paper, appendix A: noise of 110 numbers with the class, batches of 100; its networks of 32x32 are wider.
+        "paper": Preset(
+            Config(latent_dim=100, filters=96),
+            RunConfig(epochs=100, batch_size=100, ema=0.999, preview_every=3000, checkpoint_every=10000),
+        ),
+        "tiny": Preset(Config(latent_dim=4, filters=2), TINY_RUN),
+    }
 
-    def __init__(self, config: Config) -> None:
-        super().__init__(config)
+    def make_networks(self, config: Config) -> None:
+        super().make_networks(config)
         self.log_terms(
             train=["real_class_loss", "real_class_accuracy", "fake_class_loss", "fake_class_accuracy"],
             test=["class_accuracy"],
@@ -105,17 +117,3 @@ def _class_loss(judged: DiscriminatorOutput) -> tf.Tensor:
 def _right(judged: DiscriminatorOutput) -> tf.Tensor:
     """1.0 for each image whose class was read, else 0.0, (batch,)."""
     return tf.cast(tf.argmax(judged.outputs["classes"], axis=-1, output_type=tf.int32) == judged.labels, tf.float32)
-
-
-PRESETS: dict[str, Preset] = {
-    "demo": Preset(
-        Config(latent_dim=64, filters=32),
-        RunConfig(epochs=100, batch_size=64, ema=0.99, preview_every=500, checkpoint_every=2000),
-    ),
-    # Paper, appendix A: noise of 110 numbers with the class, batches of 100; its networks of 32x32 are wider.
-    "paper": Preset(
-        Config(latent_dim=100, filters=96),
-        RunConfig(epochs=100, batch_size=100, ema=0.999, preview_every=3000, checkpoint_every=10000),
-    ),
-    "tiny": Preset(Config(latent_dim=4, filters=2), TINY_RUN),
-}

@@ -50,9 +50,15 @@ class Autoencoder(GenerativeModel):
     Config: ClassVar[type] = Config
     monitor = "mse"
     next_commands = ("explore_latent RUN", *GenerativeModel.next_commands)
+    presets: ClassVar[dict[str, Preset]] = {
+        "demo": Preset(
+            Config(),
+            RunConfig(epochs=30, batch_size=64, learning_rate=1e-3, preview_every=200, checkpoint_every=1000),
+        ),
+        "tiny": Preset(Config(hidden_units=(8,), filters=2, latent_dim=2), TINY_RUN),
+    }
 
-    def __init__(self, config: Config) -> None:
-        super().__init__(config)
+    def make_networks(self, config: Config) -> None:
         self.encoder = self.add_network("encoder", self._encoder())
         self.decoder = self.add_network("decoder", decoder(config))
         self.add_player("autoencoder", "encoder", "decoder")
@@ -129,12 +135,3 @@ class Autoencoder(GenerativeModel):
             "encoder": Served(down, "images", "latents", f"images: {image}; latents: {latent_dim}"),
             "decoder": Served(up, "latents", "images", f"latents: {latent_dim}; images: {image}", of_source=down),
         }
-
-
-PRESETS: dict[str, Preset] = {
-    "demo": Preset(
-        Config(),
-        RunConfig(epochs=30, batch_size=64, learning_rate=1e-3, preview_every=200, checkpoint_every=1000),
-    ),
-    "tiny": Preset(Config(hidden_units=(8,), filters=2, latent_dim=2), TINY_RUN),
-}

@@ -61,9 +61,19 @@ class BEGAN(GAN):
         "convergence": "Error of real images plus the distance from balance, the paper's measure; lower is better.",
     }
     critic = True
+    presets: ClassVar[dict[str, Preset]] = {
+        # Of 1,617 small digits: a balance that leaves all kinds of them, reached within 4,000 steps.
+        "demo": Preset(Config(latent_dim=16, code=16, filters=32, gamma=0.9, lambda_k=0.02), DIGITS_RUN),
+        # Paper, section 4.1: Adam at 1e-4, batches of 16.
+        "paper": Preset(
+            Config(latent_dim=64, code=64, filters=128),
+            RunConfig(epochs=100, batch_size=16, learning_rate=1e-4, preview_every=1000, checkpoint_every=5000),
+        ),
+        "tiny": Preset(Config(architecture="mlp", latent_dim=4, hidden_units=(8,), code=3), TINY_RUN),
+    }
 
-    def __init__(self, config: Config) -> None:
-        super().__init__(config)
+    def make_networks(self, config: Config) -> None:
+        super().make_networks(config)
         self.k = self.add_weight(shape=(), initializer="zeros", trainable=False, name="k")
         self.log_terms(train=["real_error", "fake_error", "k", "convergence"])
 
@@ -116,15 +126,3 @@ class BEGAN(GAN):
         balance = (self.config.gamma * sums["real_errors"] - sums["fake_errors"]) / sums["count"]
         k = tf.clip_by_value(tf.convert_to_tensor(self.k) + self.config.lambda_k * balance, 0.0, 1.0)
         return [*super().running_state(sums, gathered), (self.k, k)]
-
-
-PRESETS: dict[str, Preset] = {
-    # Of 1,617 small digits: a balance that leaves all kinds of them, reached within 4,000 steps.
-    "demo": Preset(Config(latent_dim=16, code=16, filters=32, gamma=0.9, lambda_k=0.02), DIGITS_RUN),
-    # Paper, section 4.1: Adam at 1e-4, batches of 16.
-    "paper": Preset(
-        Config(latent_dim=64, code=64, filters=128),
-        RunConfig(epochs=100, batch_size=16, learning_rate=1e-4, preview_every=1000, checkpoint_every=5000),
-    ),
-    "tiny": Preset(Config(architecture="mlp", latent_dim=4, hidden_units=(8,), code=3), TINY_RUN),
-}

@@ -54,9 +54,29 @@ class BetaTCVAE(VAE):
         "dimension_wise_kl": "KL divergence of each latent unit from the prior, their sum [nats].",
     }
     min_examples_per_part = 2
+    presets: ClassVar[dict[str, Preset]] = {
+        "demo": Preset(
+            Config(latent_dim=10, hidden_units=(256,), filters=8),
+            RunConfig(
+                epochs=8,
+                steps_per_epoch=500,
+                batch_size=64,
+                learning_rate=1e-3,
+                steps_per_execution=10,
+                preview_every=500,
+                checkpoint_every=2500,
+            ),
+        ),
+        # Paper, appendix: two layers of 1200 for its shapes, Adam at 1e-3, batches of 2048.
+        "paper": Preset(
+            Config(architecture="dense", latent_dim=10, hidden_units=(1200, 1200)),
+            RunConfig(epochs=50, batch_size=2048, learning_rate=1e-3, preview_every=500, checkpoint_every=5000),
+        ),
+        "tiny": Preset(Config(hidden_units=(8,), filters=2, latent_dim=2), TINY_RUN),
+    }
 
-    def __init__(self, config: Config) -> None:
-        super().__init__(config)
+    def make_networks(self, config: Config) -> None:
+        super().make_networks(config)
         self.log_terms(train=_PARTS)
 
     def divergence(
@@ -68,25 +88,3 @@ class BetaTCVAE(VAE):
         weights = (config.alpha, config.beta, config.gamma)
         loss = tf.add_n([weight * part for weight, part in zip(weights, parts, strict=True)])
         return {"vae": loss}, dict(zip(_PARTS, parts, strict=True))
-
-
-PRESETS: dict[str, Preset] = {
-    "demo": Preset(
-        Config(latent_dim=10, hidden_units=(256,), filters=8),
-        RunConfig(
-            epochs=8,
-            steps_per_epoch=500,
-            batch_size=64,
-            learning_rate=1e-3,
-            steps_per_execution=10,
-            preview_every=500,
-            checkpoint_every=2500,
-        ),
-    ),
-    # Paper, appendix: two layers of 1200 for its shapes, Adam at 1e-3, batches of 2048.
-    "paper": Preset(
-        Config(architecture="dense", latent_dim=10, hidden_units=(1200, 1200)),
-        RunConfig(epochs=50, batch_size=2048, learning_rate=1e-3, preview_every=500, checkpoint_every=5000),
-    ),
-    "tiny": Preset(Config(hidden_units=(8,), filters=2, latent_dim=2), TINY_RUN),
-}

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Literal
+from typing import ClassVar, Literal
 
 import keras
 import tensorflow as tf
@@ -116,6 +116,18 @@ class CGAN(Conditional):
 
     family = "cgan"
     Config = Config
+    presets: ClassVar[dict[str, Preset]] = {
+        "demo": Preset(
+            Config(latent_dim=64, filters=32),
+            RunConfig(epochs=100, batch_size=64, ema=0.99, preview_every=500, checkpoint_every=2000),
+        ),
+        # Mirza and Osindero 2014, section 4.1: dense layers, 100 numbers of noise, batches of 100.
+        "paper": Preset(
+            Config(architecture="mlp", hidden_units=(1200,), generator_norm="none", discriminator_norm="none"),
+            RunConfig(epochs=100, batch_size=100, ema=0.999, preview_every=3000, checkpoint_every=10000),
+        ),
+        "tiny": Preset(Config(latent_dim=4, filters=2), TINY_RUN),
+    }
 
     def build_discriminator(self) -> keras.Model:
         """Of images and the maps of their classes; with projection of images, and for each class what it adds."""
@@ -130,17 +142,3 @@ class CGAN(Conditional):
             return super().discriminate(conditioned(images, labels, self.config.num_classes), labels, training)
         said = super().discriminate(images, labels, training)
         return said | {"logit": said["logit"] + tf.gather(said["classes"], labels[:, None], batch_dims=1)}
-
-
-PRESETS: dict[str, Preset] = {
-    "demo": Preset(
-        Config(latent_dim=64, filters=32),
-        RunConfig(epochs=100, batch_size=64, ema=0.99, preview_every=500, checkpoint_every=2000),
-    ),
-    # Mirza and Osindero 2014, section 4.1: dense layers, 100 numbers of noise, batches of 100.
-    "paper": Preset(
-        Config(architecture="mlp", hidden_units=(1200,), generator_norm="none", discriminator_norm="none"),
-        RunConfig(epochs=100, batch_size=100, ema=0.999, preview_every=3000, checkpoint_every=10000),
-    ),
-    "tiny": Preset(Config(latent_dim=4, filters=2), TINY_RUN),
-}

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import tensorflow as tf
@@ -58,6 +58,18 @@ class CVAE(vae.VAE):
         "explore_latent RUN",
         *GenerativeModel.next_commands,
     )
+    presets: ClassVar[dict[str, Preset]] = {
+        "demo": Preset(
+            Config(),
+            RunConfig(epochs=60, batch_size=64, learning_rate=1e-3, preview_every=200, checkpoint_every=1000),
+        ),
+        # Kingma et al. 2014, section 4: 50 latent units and layers of 500.
+        "paper": Preset(
+            Config(architecture="dense", latent_dim=50, hidden_units=(500, 500)),
+            RunConfig(epochs=100, batch_size=100, learning_rate=3e-4, preview_every=3000, checkpoint_every=10000),
+        ),
+        "tiny": Preset(Config(hidden_units=(8,), filters=2, latent_dim=2), TINY_RUN),
+    }
 
     def _encoder(self) -> keras.Model:
         config = self.config
@@ -138,17 +150,3 @@ class _Label(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"num_classes": self.num_classes}
-
-
-PRESETS: dict[str, Preset] = {
-    "demo": Preset(
-        Config(),
-        RunConfig(epochs=60, batch_size=64, learning_rate=1e-3, preview_every=200, checkpoint_every=1000),
-    ),
-    # Kingma et al. 2014, section 4: 50 latent units and layers of 500.
-    "paper": Preset(
-        Config(architecture="dense", latent_dim=50, hidden_units=(500, 500)),
-        RunConfig(epochs=100, batch_size=100, learning_rate=3e-4, preview_every=3000, checkpoint_every=10000),
-    ),
-    "tiny": Preset(Config(hidden_units=(8,), filters=2, latent_dim=2), TINY_RUN),
-}

@@ -13,6 +13,7 @@ otherwise those of `models.gan`.
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.models import gan
@@ -29,17 +30,15 @@ class DCGAN(gan.GAN):
     family = "dcgan"
     Config = Config
     objective = "nonsaturating"
-
-
-PRESETS: dict[str, Preset] = {
-    "demo": Preset(
-        Config(latent_dim=64, filters=32),
-        RunConfig(epochs=100, batch_size=64, ema=0.99, preview_every=500, checkpoint_every=2000),
-    ),
-    # Paper, section 4: batches of 128, five passes over LSUN's three million pictures.
-    "paper": Preset(
-        Config(filters=128),
-        RunConfig(epochs=25, batch_size=128, preview_every=500, checkpoint_every=2000),
-    ),
-    "tiny": Preset(Config(latent_dim=4, filters=2), TINY_RUN),
-}
+    presets: ClassVar[dict[str, Preset]] = {
+        "demo": Preset(
+            Config(latent_dim=64, filters=32),
+            RunConfig(epochs=100, batch_size=64, ema=0.99, preview_every=500, checkpoint_every=2000),
+        ),
+        # Paper, section 4: batches of 128, five passes over LSUN's three million pictures.
+        "paper": Preset(
+            Config(filters=128),
+            RunConfig(epochs=25, batch_size=128, preview_every=500, checkpoint_every=2000),
+        ),
+        "tiny": Preset(Config(latent_dim=4, filters=2), TINY_RUN),
+    }

@@ -94,9 +94,15 @@ class DenoisingAutoencoder(GenerativeModel):
     }
     monitor = "mse"
     next_commands = ("denoise RUN FOLDER --out cleaned", "evaluate RUN", "export RUN --variants float32,dynamic8")
+    presets: ClassVar[dict[str, Preset]] = {
+        "demo": Preset(
+            Config(filters=16),
+            RunConfig(epochs=20, batch_size=4, learning_rate=2e-3, preview_every=200, checkpoint_every=500),
+        ),
+        "tiny": Preset(Config(filters=2, levels=1), TINY_RUN),
+    }
 
-    def __init__(self, config: Config) -> None:
-        super().__init__(config)
+    def make_networks(self, config: Config) -> None:
         self.denoiser = self.add_network("denoiser", denoiser(config))
         self.add_player("denoiser", "denoiser")
         self.log_terms(train=[DISTANCES[config.distance]], test=["mse", "psnr", "psnr_of_input"])
@@ -133,12 +139,3 @@ class DenoisingAutoencoder(GenerativeModel):
         network = self.for_serving("denoiser", lambda: denoiser(self.config, "hard_tanh"))
         about = f"noisy: (batch, {size}, {size}, {channels}) float32 in [-1, 1]; reconstruction: the same"
         return {"denoiser": Served(network, "noisy", "reconstruction", about)}
-
-
-PRESETS: dict[str, Preset] = {
-    "demo": Preset(
-        Config(filters=16),
-        RunConfig(epochs=20, batch_size=4, learning_rate=2e-3, preview_every=200, checkpoint_every=500),
-    ),
-    "tiny": Preset(Config(filters=2, levels=1), TINY_RUN),
-}

@@ -54,9 +54,28 @@ class EBGAN(GAN):
     }
     min_examples_per_part = 2
     critic = False
+    presets: ClassVar[dict[str, Preset]] = {
+        "demo": Preset(Config(latent_dim=32, filters=32), DIGITS_RUN),
+        # Paper, section 4.1 and appendix: batches of 128, DCGAN's Adam.
+        "paper": Preset(
+            Config(),
+            RunConfig(epochs=25, batch_size=128, learning_rate=1e-3, preview_every=500, checkpoint_every=2000),
+        ),
+        "tiny": Preset(
+            Config(
+                architecture="mlp",
+                latent_dim=4,
+                hidden_units=(8,),
+                code=3,
+                generator_norm="none",
+                discriminator_norm="none",
+            ),
+            TINY_RUN,
+        ),
+    }
 
-    def __init__(self, config: Config) -> None:
-        super().__init__(config)
+    def make_networks(self, config: Config) -> None:
+        super().make_networks(config)
         self.log_terms(train=["real_energy", "fake_energy", "pulling_away"])
 
     @property
@@ -83,24 +102,3 @@ class EBGAN(GAN):
         """Energy of generated images (paper, eq. 2), and the pulling-away term (eq. 7)."""
         term = pulling_away(fake.outputs["code"])
         return -tf.reduce_mean(fake.logit) + self.config.pulling_away * term, {"pulling_away": term}
-
-
-PRESETS: dict[str, Preset] = {
-    "demo": Preset(Config(latent_dim=32, filters=32), DIGITS_RUN),
-    # Paper, section 4.1 and appendix: batches of 128, DCGAN's Adam.
-    "paper": Preset(
-        Config(),
-        RunConfig(epochs=25, batch_size=128, learning_rate=1e-3, preview_every=500, checkpoint_every=2000),
-    ),
-    "tiny": Preset(
-        Config(
-            architecture="mlp",
-            latent_dim=4,
-            hidden_units=(8,),
-            code=3,
-            generator_norm="none",
-            discriminator_norm="none",
-        ),
-        TINY_RUN,
-    ),
-}

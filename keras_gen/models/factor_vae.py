@@ -55,9 +55,40 @@ class FactorVAE(VAE):
         "discriminator_loss": "The objective of the discriminator that tells latent vectors from shuffled ones.",
     }
     min_examples_per_part = 2
+    presets: ClassVar[dict[str, Preset]] = {
+        "demo": Preset(
+            Config(latent_dim=10, hidden_units=(256,), filters=8, discriminator_layers=4, discriminator_units=256),
+            RunConfig(
+                epochs=16,
+                steps_per_epoch=500,
+                batch_size=64,
+                learning_rate=1e-3,
+                steps_per_execution=10,
+                preview_every=1000,
+                checkpoint_every=4000,
+            ),
+            # At 64x64 the codes run away from the discriminator, and as many steps cost more than twice the time.
+            {"image_size": 32},
+        ),
+        # Paper, section 5 and appendix A: batches of 64, 300,000 steps, Adam at 1e-4.
+        "paper": Preset(
+            Config(latent_dim=10, hidden_units=(128,), filters=32),
+            RunConfig(
+                epochs=30,
+                steps_per_epoch=10000,
+                batch_size=64,
+                learning_rate=1e-4,
+                preview_every=5000,
+                checkpoint_every=10000,
+            ),
+        ),
+        "tiny": Preset(
+            Config(hidden_units=(8,), filters=2, latent_dim=2, discriminator_layers=2, discriminator_units=8), TINY_RUN
+        ),
+    }
 
-    def __init__(self, config: Config) -> None:
-        super().__init__(config)
+    def make_networks(self, config: Config) -> None:
+        super().make_networks(config)
         self.discriminator = self.add_network("discriminator", _discriminator(config))
         self.add_player("discriminator", "discriminator")
         self.log_terms(train=["total_correlation", "discriminator_loss"])
@@ -98,36 +129,3 @@ def _discriminator(config: Config) -> keras.Model:
         x = layers.Dense(config.discriminator_units, kernel_initializer="he_normal")(x)
         x = layers.LeakyReLU(0.2)(x)
     return keras.Model(latents, layers.Dense(1, dtype="float32", name="logit")(x), name="discriminator")
-
-
-PRESETS: dict[str, Preset] = {
-    "demo": Preset(
-        Config(latent_dim=10, hidden_units=(256,), filters=8, discriminator_layers=4, discriminator_units=256),
-        RunConfig(
-            epochs=16,
-            steps_per_epoch=500,
-            batch_size=64,
-            learning_rate=1e-3,
-            steps_per_execution=10,
-            preview_every=1000,
-            checkpoint_every=4000,
-        ),
-        # At 64x64 the codes run away from the discriminator, and as many steps cost more than twice the time.
-        {"image_size": 32},
-    ),
-    # Paper, section 5 and appendix A: batches of 64, 300,000 steps, Adam at 1e-4.
-    "paper": Preset(
-        Config(latent_dim=10, hidden_units=(128,), filters=32),
-        RunConfig(
-            epochs=30,
-            steps_per_epoch=10000,
-            batch_size=64,
-            learning_rate=1e-4,
-            preview_every=5000,
-            checkpoint_every=10000,
-        ),
-    ),
-    "tiny": Preset(
-        Config(hidden_units=(8,), filters=2, latent_dim=2, discriminator_layers=2, discriminator_units=8), TINY_RUN
-    ),
-}

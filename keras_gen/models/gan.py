@@ -151,6 +151,34 @@ class GAN(GenerativeModel):
     Config: ClassVar[type] = Config
     monitor = "energy_score"
     next_commands = ("generate RUN --seeds 0-63 --sheet --out drawn", *GenerativeModel.next_commands)
+    presets: ClassVar[dict[str, Preset]] = {
+        "demo": Preset(
+            Config(),
+            RunConfig(
+                epochs=400,
+                batch_size=64,
+                ema=0.999,
+                steps_per_execution=25,
+                preview_every=1000,
+                checkpoint_every=5000,
+            ),
+        ),
+        # For --data grid and swiss-roll too.
+        "points": Preset(
+            Config(latent_dim=8, hidden_units=(128, 128, 128)),
+            RunConfig(
+                epochs=10,
+                steps_per_epoch=1000,
+                batch_size=256,
+                learning_rate=1e-3,
+                steps_per_execution=50,
+                preview_every=500,
+                checkpoint_every=5000,
+            ),
+            {"data": "ring"},
+        ),
+        "tiny": Preset(Config(latent_dim=4, hidden_units=(8,)), TINY_RUN),
+    }
 
     @property
     def preview_examples(self) -> int:
@@ -162,8 +190,7 @@ class GAN(GenerativeModel):
         """Whether the images are points of a plane."""
         return self.config.shape == (1, 1, 2)
 
-    def __init__(self, config: Adversarial) -> None:
-        super().__init__(config)
+    def make_networks(self, config: Adversarial) -> None:
         self.batches_per_step = config.n_critic
         self.generator = self.add_network("generator", self.build_generator())
         self.discriminator = self.add_network("discriminator", self.build_discriminator())
@@ -428,32 +455,3 @@ RESNET_RUN = RunConfig(
     epochs=100, steps_per_epoch=1000, batch_size=64, learning_rate=2e-4, preview_every=1000, checkpoint_every=5000
 )
 """How WGAN-GP's and SNGAN's papers train residual networks on CIFAR-10: 100,000 steps of the generator."""
-
-PRESETS: dict[str, Preset] = {
-    "demo": Preset(
-        Config(),
-        RunConfig(
-            epochs=400,
-            batch_size=64,
-            ema=0.999,
-            steps_per_execution=25,
-            preview_every=1000,
-            checkpoint_every=5000,
-        ),
-    ),
-    # For --data grid and swiss-roll too.
-    "points": Preset(
-        Config(latent_dim=8, hidden_units=(128, 128, 128)),
-        RunConfig(
-            epochs=10,
-            steps_per_epoch=1000,
-            batch_size=256,
-            learning_rate=1e-3,
-            steps_per_execution=50,
-            preview_every=500,
-            checkpoint_every=5000,
-        ),
-        {"data": "ring"},
-    ),
-    "tiny": Preset(Config(latent_dim=4, hidden_units=(8,)), TINY_RUN),
-}

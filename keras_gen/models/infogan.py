@@ -86,9 +86,23 @@ class InfoGAN(Conditional):
         "continuous_information": "The part of the continuous codes [nats].",
     }
     objective = "nonsaturating"
+    presets: ClassVar[dict[str, Preset]] = {
+        "demo": Preset(
+            Config(filters=32),
+            RunConfig(epochs=100, batch_size=64, ema=0.99, preview_every=500, checkpoint_every=2000),
+        ),
+        # Appendix C.1, for MNIST: 64 filters, dense layers of 1024, batches of 128, learning rates of 1e-3 and 2e-4.
+        "paper": Preset(
+            Config(filters=64, dense=1024, discriminator_norm="batch", discriminator_rate=0.2),
+            RunConfig(
+                epochs=50, batch_size=128, learning_rate=1e-3, ema=0.999, preview_every=1000, checkpoint_every=5000
+            ),
+        ),
+        "tiny": Preset(Config(latent_dim=4, filters=2, recogniser_units=4), TINY_RUN),
+    }
 
-    def __init__(self, config: Config) -> None:
-        super().__init__(config)
+    def make_networks(self, config: Config) -> None:
+        super().make_networks(config)
         self.log_terms(train=["information", "categorical_information", "continuous_information"])
 
     def build_discriminator(self) -> keras.Model:
@@ -198,17 +212,3 @@ class _Codes(layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"continuous": self.continuous}
-
-
-PRESETS: dict[str, Preset] = {
-    "demo": Preset(
-        Config(filters=32),
-        RunConfig(epochs=100, batch_size=64, ema=0.99, preview_every=500, checkpoint_every=2000),
-    ),
-    # Appendix C.1, for MNIST: 64 filters, dense layers of 1024, batches of 128, learning rates of 1e-3 and 2e-4.
-    "paper": Preset(
-        Config(filters=64, dense=1024, discriminator_norm="batch", discriminator_rate=0.2),
-        RunConfig(epochs=50, batch_size=128, learning_rate=1e-3, ema=0.999, preview_every=1000, checkpoint_every=5000),
-    ),
-    "tiny": Preset(Config(latent_dim=4, filters=2, recogniser_units=4), TINY_RUN),
-}

@@ -17,6 +17,7 @@ on one forward pass.
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 import tensorflow as tf
 
@@ -52,6 +53,27 @@ class LSGAN(GAN):
     family = "lsgan"
     Config = Config
     objective: adversarial.Objective = "lsgan"
+    presets: ClassVar[dict[str, Preset]] = {
+        "demo": Preset(Config(latent_dim=32, filters=32), DIGITS_RUN),
+        # Paper, section 4.1: LSUN at 112x112, batches of 64, Adam at 1e-3 with beta_1 = 0.5.
+        "paper": Preset(
+            Config(latent_dim=1024),
+            RunConfig(
+                epochs=100,
+                steps_per_epoch=1000,
+                batch_size=64,
+                learning_rate=1e-3,
+                preview_every=1000,
+                checkpoint_every=5000,
+            ),
+        ),
+        "tiny": Preset(
+            Config(
+                architecture="mlp", latent_dim=4, hidden_units=(8,), generator_norm="none", discriminator_norm="none"
+            ),
+            TINY_RUN,
+        ),
+    }
 
     @property
     def targets(self) -> tuple[float, float]:
@@ -61,24 +83,3 @@ class LSGAN(GAN):
     def generator_loss(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
         """The squared distance from c (paper, eq. 2)."""
         return adversarial.generator_loss(self.objective, fake.logit, self.config.c), {}
-
-
-PRESETS: dict[str, Preset] = {
-    "demo": Preset(Config(latent_dim=32, filters=32), DIGITS_RUN),
-    # Paper, section 4.1: LSUN at 112x112, batches of 64, Adam at 1e-3 with beta_1 = 0.5.
-    "paper": Preset(
-        Config(latent_dim=1024),
-        RunConfig(
-            epochs=100,
-            steps_per_epoch=1000,
-            batch_size=64,
-            learning_rate=1e-3,
-            preview_every=1000,
-            checkpoint_every=5000,
-        ),
-    ),
-    "tiny": Preset(
-        Config(architecture="mlp", latent_dim=4, hidden_units=(8,), generator_norm="none", discriminator_norm="none"),
-        TINY_RUN,
-    ),
-}

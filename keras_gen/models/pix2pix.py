@@ -116,9 +116,20 @@ class Pix2Pix(GenerativeModel):
     }
     monitor = "l1"
     next_commands = ("translate RUN PICTURE_OR_FOLDER... --out translated", "evaluate RUN")
+    presets: ClassVar[dict[str, Preset]] = {
+        # Ten minutes on two cores: small patches and a larger step sharpen soonest (docs/results.md).
+        "demo": Preset(
+            Config(image_size=128, filters=32, discriminator_filters=32, patch=16, dropout=0.0),
+            RunConfig(epochs=11, learning_rate=1e-3, preview_every=400, checkpoint_every=1000),
+        ),
+        "paper": Preset(Config(), RunConfig(epochs=200, preview_every=1000, checkpoint_every=2000)),
+        "tiny": Preset(
+            Config(image_size=32, filters=8, discriminator_filters=8, patch=16),
+            RunConfig(epochs=2, steps_per_epoch=10, preview_every=5, previews=4, checkpoint_every=5),
+        ),
+    }
 
-    def __init__(self, config: Config) -> None:
-        super().__init__(config)
+    def make_networks(self, config: Config) -> None:
         self.generator = self.add_network("generator", self._unet(config.noise_at_test))
         self.add_player("generator", "generator")
         self.adversarial = config.gan_loss != "none"
@@ -257,17 +268,3 @@ class Pix2Pix(GenerativeModel):
             f"generated: {config.target_channels} channels of the same size and range"
         )
         return {"generator": Served(network, "source", "generated", about)}
-
-
-PRESETS: dict[str, Preset] = {
-    # Ten minutes on two cores: small patches and a larger step sharpen soonest (docs/results.md).
-    "demo": Preset(
-        Config(image_size=128, filters=32, discriminator_filters=32, patch=16, dropout=0.0),
-        RunConfig(epochs=11, learning_rate=1e-3, preview_every=400, checkpoint_every=1000),
-    ),
-    "paper": Preset(Config(), RunConfig(epochs=200, preview_every=1000, checkpoint_every=2000)),
-    "tiny": Preset(
-        Config(image_size=32, filters=8, discriminator_filters=8, patch=16),
-        RunConfig(epochs=2, steps_per_epoch=10, preview_every=5, previews=4, checkpoint_every=5),
-    ),
-}

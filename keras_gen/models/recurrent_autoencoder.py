@@ -76,9 +76,15 @@ class RecurrentAutoencoder(GenerativeModel):
     }
     monitor = "mse"
     next_commands = ("detect_anomalies RUN DATA --out anomalies.csv", "export RUN --variants float32,dynamic8")
+    presets: ClassVar[dict[str, Preset]] = {
+        "demo": Preset(
+            Config(),
+            RunConfig(epochs=50, batch_size=64, learning_rate=1e-2, preview_every=310, checkpoint_every=1000),
+        ),
+        "tiny": Preset(Config(units=8, latent_dim=4), TINY_RUN),
+    }
 
-    def __init__(self, config: Config) -> None:
-        super().__init__(config)
+    def make_networks(self, config: Config) -> None:
         self.encoder = self.add_network("encoder", self._encoder())
         self.decoder = self.add_network("decoder", self._decoder())
         self.add_player("autoencoder", "encoder", "decoder")
@@ -147,12 +153,3 @@ class RecurrentAutoencoder(GenerativeModel):
             "encoder": Served(down, "sequences", "latents", f"{taken}; latents: {latent_dim}"),
             "decoder": Served(up, "latents", "sequences", f"latents: {latent_dim}; sequences: {steps}", of_source=down),
         }
-
-
-PRESETS: dict[str, Preset] = {
-    "demo": Preset(
-        Config(),
-        RunConfig(epochs=50, batch_size=64, learning_rate=1e-2, preview_every=310, checkpoint_every=1000),
-    ),
-    "tiny": Preset(Config(units=8, latent_dim=4), TINY_RUN),
-}

@@ -86,9 +86,18 @@ class Saliency(GenerativeModel):
     }
     monitor = "kl"
     next_commands = ("translate RUN PICTURE_OR_FOLDER... --out maps --sheet", "evaluate RUN --metrics cc,nss,kl,sim")
+    presets: ClassVar[dict[str, Preset]] = {
+        "demo": Preset(
+            Config(filters=16),
+            RunConfig(epochs=10, batch_size=4, learning_rate=1e-3, preview_every=200, checkpoint_every=1000),
+        ),
+        "tiny": Preset(
+            Config(image_size=32, filters=4, levels=3),
+            RunConfig(epochs=2, steps_per_epoch=4, batch_size=4, preview_every=4, previews=4, checkpoint_every=4),
+        ),
+    }
 
-    def __init__(self, config: Config) -> None:
-        super().__init__(config)
+    def make_networks(self, config: Config) -> None:
         # On a GPU the library's own convolutions stay.
         self.network = self.add_network("network", self._network())
         self.add_player("saliency", "network")
@@ -155,15 +164,3 @@ class Saliency(GenerativeModel):
 def _map(logits: tf.Tensor) -> tf.Tensor:
     """2 sigmoid(x) - 1."""
     return tf.tanh(0.5 * tf.cast(logits, tf.float32))
-
-
-PRESETS: dict[str, Preset] = {
-    "demo": Preset(
-        Config(filters=16),
-        RunConfig(epochs=10, batch_size=4, learning_rate=1e-3, preview_every=200, checkpoint_every=1000),
-    ),
-    "tiny": Preset(
-        Config(image_size=32, filters=4, levels=3),
-        RunConfig(epochs=2, steps_per_epoch=4, batch_size=4, preview_every=4, previews=4, checkpoint_every=4),
-    ),
-}

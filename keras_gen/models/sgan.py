@@ -135,9 +135,56 @@ class SGAN(GAN):
     monitor = "error"
     min_examples_per_part = 2  # the mean features of one image are its own, and to match them is to copy it
     next_commands = ("evaluate RUN", *GAN.next_commands)
+    presets: ClassVar[dict[str, Preset]] = {
+        "demo": Preset(
+            Config(latent_dim=32, hidden_units=(256, 256), discriminator_hidden_units=(256, 128, 128)),
+            RunConfig(
+                epochs=150,
+                batch_size=50,
+                learning_rate=1e-3,
+                ema=0.999,
+                steps_per_execution=16,
+                preview_every=800,
+                checkpoint_every=2400,
+            ),
+        ),
+        # Salimans et al., program for MNIST: 300 epochs of 600 steps, the last 100 with a falling rate; here half.
+        "paper": Preset(
+            Config(),
+            RunConfig(
+                epochs=300,
+                batch_size=100,
+                learning_rate=3e-3,
+                ema=0.9999,
+                steps_per_execution=50,
+                preview_every=6000,
+                checkpoint_every=6000,
+            ),
+        ),
+        # For MNIST with a hundred labels (docs/results.md).
+        "convolutional": Preset(
+            Config(
+                architecture="dcgan",
+                filters=32,
+                augment="diffaugment",
+                augmentations=("translation",),
+                consistency_weight=3.0,
+            ),
+            RunConfig(
+                epochs=22,
+                batch_size=100,
+                learning_rate=3e-3,
+                ema=0.999,
+                steps_per_execution=50,
+                preview_every=3000,
+                checkpoint_every=3000,
+            ),
+        ),
+        "tiny": Preset(Config(latent_dim=4, hidden_units=(8,), discriminator_hidden_units=(12, 8)), TINY_RUN),
+    }
 
-    def __init__(self, config: Config) -> None:
-        super().__init__(config)
+    def make_networks(self, config: Config) -> None:
+        super().make_networks(config)
         self.log_terms(train=["supervised_loss", "unsupervised_loss", "error"], test=["error"])
         if config.consistency_weight:
             self.log_terms(train=["consistency_loss"])
@@ -265,52 +312,3 @@ def _discriminator(config: Config) -> keras.Model:
     said = {"features": features, "classes": x}
     said = {name: layers.Activation("linear", dtype="float32", name=name)(y) for name, y in said.items()}
     return keras.Model(images, said, name="discriminator")
-
-
-PRESETS: dict[str, Preset] = {
-    "demo": Preset(
-        Config(latent_dim=32, hidden_units=(256, 256), discriminator_hidden_units=(256, 128, 128)),
-        RunConfig(
-            epochs=150,
-            batch_size=50,
-            learning_rate=1e-3,
-            ema=0.999,
-            steps_per_execution=16,
-            preview_every=800,
-            checkpoint_every=2400,
-        ),
-    ),
-    # Salimans et al., program for MNIST: 300 epochs of 600 steps, the last 100 with a falling rate; here half of them.
-    "paper": Preset(
-        Config(),
-        RunConfig(
-            epochs=300,
-            batch_size=100,
-            learning_rate=3e-3,
-            ema=0.9999,
-            steps_per_execution=50,
-            preview_every=6000,
-            checkpoint_every=6000,
-        ),
-    ),
-    # For MNIST with a hundred labels (docs/results.md).
-    "convolutional": Preset(
-        Config(
-            architecture="dcgan",
-            filters=32,
-            augment="diffaugment",
-            augmentations=("translation",),
-            consistency_weight=3.0,
-        ),
-        RunConfig(
-            epochs=22,
-            batch_size=100,
-            learning_rate=3e-3,
-            ema=0.999,
-            steps_per_execution=50,
-            preview_every=3000,
-            checkpoint_every=3000,
-        ),
-    ),
-    "tiny": Preset(Config(latent_dim=4, hidden_units=(8,), discriminator_hidden_units=(12, 8)), TINY_RUN),
-}

@@ -51,6 +51,32 @@ class SNGAN(GAN):
     family = "sngan"
     Config = Config
     objective: Objective = "hinge"
+    presets: ClassVar[dict[str, Preset]] = {
+        "demo": Preset(Config(latent_dim=32, filters=32, n_critic=1), DIGITS_RUN),
+        # A folder of a few hundred pictures and more: by DCGAN's moments, augmented, or they would be learnt by heart.
+        "pictures": Preset(
+            Config(latent_dim=64, filters=32, n_critic=1, beta_1=0.5, beta_2=0.999, augment="diffaugment"),
+            RunConfig(
+                epochs=16,
+                steps_per_epoch=500,
+                batch_size=32,
+                learning_rate=2e-4,
+                ema=0.999,
+                preview_every=500,
+                checkpoint_every=2000,
+                steps_per_execution=10,
+            ),
+            {"data": "facades", "image_size": 64, "channels": 3, "mirror": True},
+        ),
+        # Paper, section 4.1 and appendix: CIFAR-10 at 32x32 with residual networks, 100,000 steps of the generator.
+        "paper": Preset(
+            Config(architecture="resnet", latent_dim=128, filters=128),
+            RESNET_RUN,
+        ),
+        "tiny": Preset(
+            Config(architecture="mlp", latent_dim=4, hidden_units=(8,), generator_norm="none", n_critic=2), TINY_RUN
+        ),
+    }
 
     def build_discriminator(self) -> keras.Model:
         """The discriminator of all members, each of its layers spectrally normalised, that of the logit too."""
@@ -59,31 +85,3 @@ class SNGAN(GAN):
     def before_discriminator(self) -> None:
         """One power iteration for all its layers (paper, algorithm 1)."""
         power_iteration(self.discriminator)
-
-
-PRESETS: dict[str, Preset] = {
-    "demo": Preset(Config(latent_dim=32, filters=32, n_critic=1), DIGITS_RUN),
-    # A folder of a few hundred pictures and more: by DCGAN's moments, augmented, or they would be learnt by heart.
-    "pictures": Preset(
-        Config(latent_dim=64, filters=32, n_critic=1, beta_1=0.5, beta_2=0.999, augment="diffaugment"),
-        RunConfig(
-            epochs=16,
-            steps_per_epoch=500,
-            batch_size=32,
-            learning_rate=2e-4,
-            ema=0.999,
-            preview_every=500,
-            checkpoint_every=2000,
-            steps_per_execution=10,
-        ),
-        {"data": "facades", "image_size": 64, "channels": 3, "mirror": True},
-    ),
-    # Paper, section 4.1 and appendix: CIFAR-10 at 32x32 with residual networks, 100,000 steps of the generator.
-    "paper": Preset(
-        Config(architecture="resnet", latent_dim=128, filters=128),
-        RESNET_RUN,
-    ),
-    "tiny": Preset(
-        Config(architecture="mlp", latent_dim=4, hidden_units=(8,), generator_norm="none", n_critic=2), TINY_RUN
-    ),
-}

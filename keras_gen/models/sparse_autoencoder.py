@@ -73,9 +73,24 @@ class SparseAutoencoder(autoencoder.Autoencoder):
         "active_share": "Share of the latent units that are active.",
     }
     Config: ClassVar[type] = Config
+    presets: ClassVar[dict[str, Preset]] = {
+        "demo": Preset(
+            Config(),
+            RunConfig(
+                epochs=200,
+                batch_size=64,
+                learning_rate=1e-3,
+                steps_per_execution=20,
+                preview_every=500,
+                previews=15,
+                checkpoint_every=2000,
+            ),
+        ),
+        "tiny": Preset(Config(latent_dim=80, sparsity="l1"), TINY_RUN),
+    }
 
-    def __init__(self, config: Config) -> None:
-        super().__init__(config)
+    def make_networks(self, config: Config) -> None:
+        super().make_networks(config)
         if config.sparsity == "kl":
             # From the target on, so that nothing pushes before something was seen.
             start = keras.initializers.Constant(config.target_activity)
@@ -142,20 +157,3 @@ class SparseAutoencoder(autoencoder.Autoencoder):
         others = tf.reduce_mean(latents, axis=0) * (1.0 - tf.eye(self.config.latent_dim))
         change = self.decode(others + tf.eye(self.config.latent_dim)) - self.decode(others)
         return change / tf.maximum(tf.reduce_max(tf.abs(change), axis=(1, 2, 3), keepdims=True), 1e-6)
-
-
-PRESETS: dict[str, Preset] = {
-    "demo": Preset(
-        Config(),
-        RunConfig(
-            epochs=200,
-            batch_size=64,
-            learning_rate=1e-3,
-            steps_per_execution=20,
-            preview_every=500,
-            previews=15,
-            checkpoint_every=2000,
-        ),
-    ),
-    "tiny": Preset(Config(latent_dim=80, sparsity="l1"), TINY_RUN),
-}

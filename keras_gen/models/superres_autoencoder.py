@@ -88,9 +88,20 @@ class SuperresAutoencoder(GenerativeModel):
     }
     monitor = "mse"
     next_commands = ("translate RUN PICTURE_OR_FOLDER... --out enlarged", "export RUN --variants float32,dynamic8")
+    presets: ClassVar[dict[str, Preset]] = {
+        "demo": Preset(
+            Config(),
+            RunConfig(
+                epochs=8, batch_size=16, learning_rate=5e-4, preview_every=200, previews=12, checkpoint_every=500
+            ),
+        ),
+        "tiny": Preset(
+            Config(filters=4, depth=2),
+            RunConfig(epochs=2, steps_per_epoch=4, batch_size=4, preview_every=4, previews=4, checkpoint_every=4),
+        ),
+    }
 
-    def __init__(self, config: Config) -> None:
-        super().__init__(config)
+    def make_networks(self, config: Config) -> None:
         self.network = self.add_network("red_net", red_net(config))
         self.add_player("red_net", "red_net")
         self.log_terms(train=[DISTANCES[config.distance]], test=["mse", "psnr", "psnr_of_bicubic"])
@@ -130,15 +141,3 @@ class SuperresAutoencoder(GenerativeModel):
             "sharpened: the same"
         )
         return {"red_net": Served(network, "enlarged", "sharpened", about)}
-
-
-PRESETS: dict[str, Preset] = {
-    "demo": Preset(
-        Config(),
-        RunConfig(epochs=8, batch_size=16, learning_rate=5e-4, preview_every=200, previews=12, checkpoint_every=500),
-    ),
-    "tiny": Preset(
-        Config(filters=4, depth=2),
-        RunConfig(epochs=2, steps_per_epoch=4, batch_size=4, preview_every=4, previews=4, checkpoint_every=4),
-    ),
-}

@@ -81,9 +81,20 @@ class VAE(GenerativeModel):
     Config: ClassVar[type] = Config
     monitor = "negative_elbo"
     next_commands = ("generate RUN --seeds 0-15 --out drawn", "explore_latent RUN", *GenerativeModel.next_commands)
+    presets: ClassVar[dict[str, Preset]] = {
+        "demo": Preset(
+            Config(),
+            RunConfig(epochs=60, batch_size=64, learning_rate=1e-3, preview_every=200, checkpoint_every=1000),
+        ),
+        # Burda et al. 2016, section 5: 784-200-200-50, batches of 20.
+        "paper": Preset(
+            Config(architecture="dense", latent_dim=50, hidden_units=(200, 200)),
+            RunConfig(epochs=100, batch_size=20, learning_rate=1e-3, preview_every=3000, checkpoint_every=10000),
+        ),
+        "tiny": Preset(Config(hidden_units=(8,), filters=2, latent_dim=2), TINY_RUN),
+    }
 
-    def __init__(self, config: Variational) -> None:
-        super().__init__(config)
+    def make_networks(self, config: Variational) -> None:
         self.encoder = self.add_network("encoder", self._encoder())
         self.decoder = self.add_network("decoder", self._decoder())
         self.add_player("vae", "encoder", "decoder")
@@ -279,17 +290,3 @@ class _Picture(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"likelihood": self.likelihood}
-
-
-PRESETS: dict[str, Preset] = {
-    "demo": Preset(
-        Config(),
-        RunConfig(epochs=60, batch_size=64, learning_rate=1e-3, preview_every=200, checkpoint_every=1000),
-    ),
-    # Burda et al. 2016, section 5: 784-200-200-50, batches of 20.
-    "paper": Preset(
-        Config(architecture="dense", latent_dim=50, hidden_units=(200, 200)),
-        RunConfig(epochs=100, batch_size=20, learning_rate=1e-3, preview_every=3000, checkpoint_every=10000),
-    ),
-    "tiny": Preset(Config(hidden_units=(8,), filters=2, latent_dim=2), TINY_RUN),
-}

@@ -96,9 +96,22 @@ class VQVAE(GenerativeModel):
         "evaluate RUN",
         *GenerativeModel.next_commands,
     )
+    presets: ClassVar[dict[str, Preset]] = {
+        "demo": Preset(
+            Config(),
+            RunConfig(epochs=40, batch_size=64, learning_rate=1e-3, preview_every=250, checkpoint_every=1000),
+        ),
+        # Section 4.1: 256 channels, 250,000 steps of 128 at 2e-4.
+        "paper": Preset(
+            Config(filters=256, residual_filters=256, prior_filters=256, prior_layers=12),
+            RunConfig(epochs=500, batch_size=128, learning_rate=2e-4, preview_every=5000, checkpoint_every=10000),
+        ),
+        "tiny": Preset(
+            Config(num_codes=8, code_dim=4, filters=4, residual_filters=2, prior_filters=4, prior_layers=1), TINY_RUN
+        ),
+    }
 
-    def __init__(self, config: Config) -> None:
-        super().__init__(config)
+    def make_networks(self, config: Config) -> None:
         self.encoder = self.add_network("encoder", encoder(config))
         self.quantiser = self.add_network("quantiser", quantiser(config))
         self.decoder = self.add_network("decoder", decoder(config))
@@ -266,19 +279,3 @@ def quantiser(config: Config) -> keras.Model:
 
 def _layer(quantiser: keras.Model) -> VectorQuantiser:
     return quantiser.get_layer("quantiser")
-
-
-PRESETS: dict[str, Preset] = {
-    "demo": Preset(
-        Config(),
-        RunConfig(epochs=40, batch_size=64, learning_rate=1e-3, preview_every=250, checkpoint_every=1000),
-    ),
-    # Section 4.1: 256 channels, 250,000 steps of 128 at 2e-4.
-    "paper": Preset(
-        Config(filters=256, residual_filters=256, prior_filters=256, prior_layers=12),
-        RunConfig(epochs=500, batch_size=128, learning_rate=2e-4, preview_every=5000, checkpoint_every=10000),
-    ),
-    "tiny": Preset(
-        Config(num_codes=8, code_dim=4, filters=4, residual_filters=2, prior_filters=4, prior_layers=1), TINY_RUN
-    ),
-}

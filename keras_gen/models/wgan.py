@@ -67,9 +67,25 @@ class WGAN(GAN):
     family = "wgan"
     Config = Config
     objective: Objective = "wasserstein"
+    presets: ClassVar[dict[str, Preset]] = {
+        "demo": Preset(Config(latent_dim=32, filters=32), DIGITS_RUN),
+        # Paper, algorithm 1 and section 4.1: DCGAN at 64x64, batches of 64, some 200,000 steps of the generator.
+        "paper": Preset(
+            Config(),
+            RunConfig(
+                epochs=200,
+                steps_per_epoch=1000,
+                batch_size=64,
+                learning_rate=5e-5,
+                preview_every=1000,
+                checkpoint_every=5000,
+            ),
+        ),
+        "tiny": Preset(Config(architecture="mlp", latent_dim=4, hidden_units=(8,), n_critic=2), TINY_RUN),
+    }
 
-    def __init__(self, config: Config) -> None:
-        super().__init__(config)
+    def make_networks(self, config: Config) -> None:
+        super().make_networks(config)
         self.log_terms(train=["wasserstein_estimate"])
 
     def build_discriminator(self) -> keras.Model:
@@ -92,21 +108,3 @@ class WGAN(GAN):
         """The negative estimate of the distance (paper, eq. 3), in units of the critic's bound on the slope."""
         loss, terms = super().discriminator_loss(real, fake)
         return loss, terms | {"wasserstein_estimate": -loss}
-
-
-PRESETS: dict[str, Preset] = {
-    "demo": Preset(Config(latent_dim=32, filters=32), DIGITS_RUN),
-    # Paper, algorithm 1 and section 4.1: DCGAN at 64x64, batches of 64, some 200,000 steps of the generator.
-    "paper": Preset(
-        Config(),
-        RunConfig(
-            epochs=200,
-            steps_per_epoch=1000,
-            batch_size=64,
-            learning_rate=5e-5,
-            preview_every=1000,
-            checkpoint_every=5000,
-        ),
-    ),
-    "tiny": Preset(Config(architecture="mlp", latent_dim=4, hidden_units=(8,), n_critic=2), TINY_RUN),
-}

@@ -22,7 +22,7 @@ generator moves after it, on fresh noise).
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import keras
 import tensorflow as tf
@@ -73,9 +73,46 @@ class WGANGP(GAN):
 
     family = "wgan_gp"
     Config = Config
+    presets: ClassVar[dict[str, Preset]] = {
+        "demo": Preset(Config(latent_dim=32, filters=32), DIGITS_RUN),
+        # For --data grid and swiss-roll too. A weight of 10 would keep the discriminator from the slopes that modes
+        # of a deviation of 0.01 ask for.
+        "points": Preset(
+            Config(
+                architecture="mlp",
+                latent_dim=8,
+                hidden_units=(128, 256, 256),
+                generator_norm="none",
+                discriminator_norm="none",
+                n_critic=1,
+                beta_1=0.5,
+                beta_2=0.999,
+                penalty="r1",
+                penalty_weight=0.003,
+            ),
+            RunConfig(
+                epochs=12,
+                steps_per_epoch=1000,
+                batch_size=256,
+                learning_rate=1e-3,
+                steps_per_execution=50,
+                preview_every=1000,
+                checkpoint_every=6000,
+            ),
+            {"data": "ring"},
+        ),
+        # Paper, section 5.3 and appendix F: CIFAR-10 at 32x32, 100,000 steps of the generator.
+        "paper": Preset(
+            Config(architecture="resnet", latent_dim=128, filters=128, discriminator_norm="none"),
+            RESNET_RUN,
+        ),
+        "tiny": Preset(
+            Config(architecture="mlp", latent_dim=4, hidden_units=(8,), generator_norm="none", n_critic=2), TINY_RUN
+        ),
+    }
 
-    def __init__(self, config: Config) -> None:
-        super().__init__(config)
+    def make_networks(self, config: Config) -> None:
+        super().make_networks(config)
         self.log_terms(train=["gradient_penalty"])
         if self.objective == "wasserstein":
             self.log_terms(train=["wasserstein_estimate"])
@@ -108,42 +145,3 @@ class WGANGP(GAN):
             noise = self.draw_uniform(tf.shape(real.images))
             return penalties.dragan_penalty(critic, real.images, noise, mix)
         return penalties.gradient_penalty(critic, real.images, fake.images, mix)
-
-
-PRESETS: dict[str, Preset] = {
-    "demo": Preset(Config(latent_dim=32, filters=32), DIGITS_RUN),
-    # For --data grid and swiss-roll too. A weight of 10 would keep the discriminator from the slopes that modes of a
-    # deviation of 0.01 ask for.
-    "points": Preset(
-        Config(
-            architecture="mlp",
-            latent_dim=8,
-            hidden_units=(128, 256, 256),
-            generator_norm="none",
-            discriminator_norm="none",
-            n_critic=1,
-            beta_1=0.5,
-            beta_2=0.999,
-            penalty="r1",
-            penalty_weight=0.003,
-        ),
-        RunConfig(
-            epochs=12,
-            steps_per_epoch=1000,
-            batch_size=256,
-            learning_rate=1e-3,
-            steps_per_execution=50,
-            preview_every=1000,
-            checkpoint_every=6000,
-        ),
-        {"data": "ring"},
-    ),
-    # Paper, section 5.3 and appendix F: CIFAR-10 at 32x32, 100,000 steps of the generator.
-    "paper": Preset(
-        Config(architecture="resnet", latent_dim=128, filters=128, discriminator_norm="none"),
-        RESNET_RUN,
-    ),
-    "tiny": Preset(
-        Config(architecture="mlp", latent_dim=4, hidden_units=(8,), generator_norm="none", n_critic=2), TINY_RUN
-    ),
-}

@@ -29,7 +29,7 @@ from keras_gen.models.autoencoder import Autoencoder
 from keras_gen.models.autoencoder import Config as AutoencoderConfig
 from keras_gen.models.denoising_autoencoder import Config as DenoisingConfig
 from keras_gen.models.denoising_autoencoder import DenoisingAutoencoder
-from keras_gen.models.pix2pix import PRESETS, Pix2Pix
+from keras_gen.models.pix2pix import Pix2Pix
 from keras_gen.models.recurrent_autoencoder import Config as RecurrentConfig
 from keras_gen.models.vae import VAE
 from keras_gen.models.vae import Config as VAEConfig
@@ -38,7 +38,7 @@ from keras_gen.ops import reconstruction
 
 SIZE = 32
 SHORT = ["--segmenter-epochs", "60"]
-MODEL, RUN, _ = PRESETS["tiny"]
+MODEL, RUN, _ = Pix2Pix.presets["tiny"]
 
 
 def make_run(folder, source_channels=3, **data):

@@ -105,7 +105,7 @@ def test_translate_says_that_there_is_nothing_to_translate(run, tmp_path, capsys
         (["--latent-dim", "0"], "--latent-dim got 0"),
         (["--data", "nowhere"], "nowhere"),
         (["--batch-size", "2000"], "--batch-size got 2000, but there are"),
-        (["--hidden-units", "0"], "--hidden-units got (0,)"),
+        (["--hidden-units", "0"], "--hidden-units got 0; accepted are whole numbers from 1 on"),
     ],
 )
 def test_bad_input(app, flags, said, tmp_path, capsys):

@@ -8,32 +8,32 @@ from keras_gen.data.pairs import PairsConfig
 from keras_gen.engine.config import Preset
 from keras_gen.errors import UserError
 from keras_gen.models import gan
-from keras_gen.models.pix2pix import PRESETS
+from keras_gen.models.pix2pix import Pix2Pix
 
 EXAMPLE = "python -m apps.train_pix2pix"
 
 
 def setup(*words):
-    return parse_setup("pix2pix", PRESETS, PairsConfig(), list(words), example=EXAMPLE)
+    return parse_setup("pix2pix", Pix2Pix.presets, PairsConfig(), list(words), example=EXAMPLE)
 
 
 def test_without_a_word_it_is_the_demo():
     """The command that the README begins with."""
     found = setup()
     assert found.preset == "demo"
-    assert Preset(found.model, found.run) == PRESETS["demo"]
+    assert Preset(found.model, found.run) == Pix2Pix.presets["demo"]
     assert found.data == PairsConfig()
 
 
 def test_a_flag_changes_the_preset_that_is_named():
     found = setup("--preset", "paper", "--epochs", "3", "--norm", "batch", "--no-mirror")
     assert (found.run.epochs, found.model.norm, found.data.mirror) == (3, "batch", False)
-    assert found.model.filters == PRESETS["paper"].model.filters
+    assert found.model.filters == Pix2Pix.presets["paper"].model.filters
 
 
 def test_a_preset_may_choose_the_data_and_a_flag_others():
     def points(*words):
-        return parse_setup("gan", gan.PRESETS, ImagesConfig(), ["--preset", "points", *words], example=EXAMPLE).data
+        return parse_setup("gan", gan.GAN.presets, ImagesConfig(), ["--preset", "points", *words], example=EXAMPLE).data
 
     assert points() == ImagesConfig(data="ring")
     assert points("--data", "grid") == ImagesConfig(data="grid")
@@ -41,7 +41,7 @@ def test_a_preset_may_choose_the_data_and_a_flag_others():
 
 @pytest.mark.parametrize("words", [("--preset", "tiny"), ("--preset=tiny",), ("--preset", "demo", "--preset", "tiny")])
 def test_the_last_preset_counts(words):
-    assert setup(*words).model == PRESETS["tiny"].model
+    assert setup(*words).model == Pix2Pix.presets["tiny"].model
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import tensorflow as tf
 from conformance import Case, Conformance, without_noise
 
 from keras_gen.export.rewrite import in_keras_layers
-from keras_gen.models.dcgan import DCGAN, PRESETS, Config
+from keras_gen.models.dcgan import DCGAN, Config
 
 TINY = Config(image_size=8, channels=2, latent_dim=3, filters=3)
 
@@ -59,7 +59,7 @@ def test_the_recommendations(size, channels):
 
 
 def test_the_paper_preset_is_the_paper():
-    config, run, _ = PRESETS["paper"]
+    config, run, _ = DCGAN.presets["paper"]
     model = DCGAN(dataclasses.replace(config, image_size=64, channels=3))
     assert model.generator.layers[1].output.shape == (None, 4 * 4 * 1024)
     kernels = [v for v in model.generator.trainable_variables if v.path.endswith("kernel")]

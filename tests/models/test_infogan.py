@@ -10,7 +10,7 @@ from conformance import Case, Conformance, without_noise
 
 from keras_gen.errors import UserError
 from keras_gen.models.gan import DiscriminatorOutput
-from keras_gen.models.infogan import PRESETS, Config, InfoGAN
+from keras_gen.models.infogan import Config, InfoGAN
 from keras_gen.ops import adversarial
 
 TINY = Config(image_size=8, channels=3, latent_dim=3, filters=2, categories=4, continuous=2, recogniser_units=5)
@@ -109,7 +109,7 @@ def test_fields_that_cannot_be(fields, said):
 
 def test_the_paper_preset_is_the_paper():
     """Chen et al. 2016, table 1: a dense layer of 1024 on either side of the convolutions, one of 128 for Q."""
-    config, run, _ = PRESETS["paper"]
+    config, run, _ = InfoGAN.presets["paper"]
     model = InfoGAN(config)
     dense = {
         name: [layer.units for layer in network.layers if isinstance(layer, keras.layers.Dense)]

@@ -13,7 +13,7 @@ from keras_gen.export.rewrite import in_keras_layers
 from keras_gen.layers.fast import convolutions
 from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.layers.spectral import SpectralNormalization
-from keras_gen.models.pix2pix import PRESETS, Config, Pix2Pix
+from keras_gen.models.pix2pix import Config, Pix2Pix
 from keras_gen.networks.patchgan import receptive_field
 
 PLAYERS = {"generator": ("generator",), "discriminator": ("discriminator",)}
@@ -50,7 +50,7 @@ class TestPix2PixWGANGP(Conformance):
 
 
 def test_the_paper_preset_is_the_paper():
-    config, run, _ = PRESETS["paper"]
+    config, run, _ = Pix2Pix.presets["paper"]
     model = Pix2Pix(config)
     assert config == Config()
     assert model.config.depth == 8

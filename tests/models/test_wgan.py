@@ -9,7 +9,7 @@ import tensorflow as tf
 from conformance import Case, Conformance, step, without_noise
 
 from keras_gen.errors import UserError
-from keras_gen.models.wgan import PRESETS, WGAN, Config
+from keras_gen.models.wgan import WGAN, Config
 
 TINY = Config(
     architecture="dcgan",
@@ -64,7 +64,7 @@ def test_the_critic_stays_within_its_bound():
 def test_the_paper_moves_every_layer_of_the_generator():
     """RMSProp's first step is learning_rate / sqrt(1 - rho) for each weight, however small the critic's slopes are."""
     keras.utils.set_random_seed(0)
-    config, run = PRESETS["paper"].model, PRESETS["paper"].run
+    config, run = WGAN.presets["paper"].model, WGAN.presets["paper"].run
     model = WGAN(dataclasses.replace(config, image_size=64, filters=8, n_critic=1))
     model.compile(model.make_optimizers(run.learning_rate))
     before = model.generator.get_weights()
