@@ -38,7 +38,7 @@ class Flags:
     labels: int = 0
     """For pairs: number of label ids in the source [count]; 0: it is a picture."""
     val_every: int = 10
-    """For pairs without a validation part: of every so many the last is held back [pairs]."""
+    """Without a validation part: of every so many examples the last is held back [examples]."""
     image_size: int = 256
     """Side at which the built-in facades are drawn [pixels]."""
     max_pixels: int = MAX_PIXELS
@@ -60,7 +60,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     if flags.kind == "pairs":
         examples = Pairs(config, flags.image_size)
     else:
-        examples = Images(Path(flags.spec), config.max_pixels, labelled=flags.kind == "labelled")
+        anywhere = flags.kind == "images"
+        examples = Images(Path(flags.spec), config.max_pixels, val_every=flags.val_every, anywhere=anywhere)
+        if not (anywhere or examples.labelled):
+            raise UserError(f"{flags.spec} has no folders of classes, which --kind labelled is for.")
     bar = keras.utils.Progbar(len(examples), unit_name="example", verbose=int(sys.stdout.isatty() and not flags.quick))
     result = check(examples, quick=flags.quick, bar=bar.add)
     print(table(result))

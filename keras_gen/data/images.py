@@ -18,7 +18,7 @@ from keras_gen.data.config import FilesConfig
 from keras_gen.data.dataset import Dataset, Finish, Load, random_bool, uniforms
 from keras_gen.data.files import codecs as images
 from keras_gen.data.files.arrays import Arrays
-from keras_gen.data.files.decoding import Decoder, Side, probed
+from keras_gen.data.files.decoding import Decoder, Side, probed, require_range
 from keras_gen.data.files.folders import listed, require_usable, shown
 from keras_gen.data.files.image_sources import ACCEPTED, Drawn, Encoded, Sampled, Source, Split, find_set
 from keras_gen.errors import UserError
@@ -83,7 +83,9 @@ class ImagesData(Dataset):
     def __init__(self, config: ImagesConfig, seed: int, split: Split) -> None:
         self._config, self._seed, self._rule = config, seed, split.rule
         sources: dict[Source, None] = dict.fromkeys((split.train, split.validation))
-        self._broken = [name for source in sources for name in getattr(source, "broken", ())]
+        self._broken, self._others = (
+            [name for source in sources for name in getattr(source, left_out, ())] for left_out in ("broken", "others")
+        )
         self.classes, self.num_classes = split.classes, len(split.classes)
         self.shapes: Shapes | None = next((s.shapes for s in sources if isinstance(s, Drawn)), None)
         density = split.train.density if isinstance(split.train, Sampled) else None
@@ -112,6 +114,7 @@ class ImagesData(Dataset):
         self._train, self.train_labels = self._table(split.train, found[0][0])
         self._validation, held_labels = self._table(split.validation, found[1][0])
         self.train_size, self.val_size = len(self.train_labels), len(held_labels)
+        require_range(config.data, self._side.peaks)
         require_usable(
             config.data,
             "images",
@@ -131,7 +134,11 @@ class ImagesData(Dataset):
             f"{self.image_size}x{self.image_size}, {self.channels} channel{'s' * (self.channels > 1)}, {labels}, "
             f"{'drawn at each access' if self._drawn_anew else held}",
         ]
-        for left_out, why in ((self._broken, "as links that lead nowhere"), (self.skipped, "as unreadable")):
+        for left_out, why in (
+            (self._broken, "as links that lead nowhere"),
+            (self._others, "as files of another kind"),
+            (self.skipped, "as unreadable"),
+        ):
             if left_out:
                 lines.append(f"left out {why}: {len(left_out)} ({listed(left_out)})")
         return "\n".join(lines)
@@ -184,6 +191,8 @@ class ImagesData(Dataset):
         if isinstance(source, Sampled):
             return self._sampled(source), source.labels
         if isinstance(source, Arrays):
+            if source.images.dtype == np.uint16:
+                self._side.peaks.add(int(source.images.max()))
             return self._held(self._resized(source.images, indices), source.labels[indices])
         return self._decoded(source, indices)
 

@@ -19,7 +19,7 @@ from keras_gen.data.config import FilesConfig
 from keras_gen.data.dataset import Dataset, Finish, Load
 from keras_gen.data.files import codecs as images
 from keras_gen.data.files.codecs import UnreadableImage
-from keras_gen.data.files.decoding import Decoder, Side, probed
+from keras_gen.data.files.decoding import Decoder, Side, probed, require_range
 from keras_gen.data.files.folders import listed, require_usable, shown
 from keras_gen.data.files.pair_sources import ACCEPTED, Source, Split, find_pairs
 from keras_gen.errors import UserError
@@ -153,8 +153,10 @@ class PairsData(Dataset):
         self._config, self._size, self._seed, self._rule = config, image_size, seed, split.rule
         self._load_size = round(image_size * JITTER) if config.jitter else image_size
         sources = dict.fromkeys((split.train, split.validation))
-        self._alone = [name for source in sources for name in source.alone]
-        self._broken = [name for source in sources for name in source.broken]
+        self._alone, self._broken, self._others = (
+            [name for source in sources for name in getattr(source, left_out)]
+            for left_out in ("alone", "broken", "others")
+        )
         self.labels = config.labels
         self.skipped: list[str] = []
 
@@ -172,6 +174,8 @@ class PairsData(Dataset):
         self._cached = self._bytes <= config.cache_gib * 2**30
         self._train, self.train_size = self._table(split.train, found[0][0], self._load_size)
         self._validation, self.val_size = self._table(split.validation, found[1][0], image_size)
+        for side in self._sides:
+            require_range(config.data, side.peaks)
         require_usable(
             config.data,
             "pairs",
@@ -193,6 +197,7 @@ class PairsData(Dataset):
         for left_out, why in (
             (self._alone, "for want of a partner of the same name"),
             (self._broken, "as links that lead nowhere"),
+            (self._others, "as files of another kind"),
             (self.skipped, "as unreadable"),
         ):
             if left_out:

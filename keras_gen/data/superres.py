@@ -20,6 +20,7 @@ from keras_gen.data.config import DataConfig
 from keras_gen.data.dataset import Dataset, Finish, Load, uniforms
 from keras_gen.data.files import codecs as images
 from keras_gen.data.files.arrays import Arrays
+from keras_gen.data.files.decoding import require_range
 from keras_gen.data.files.folders import listed, require_usable, shown
 from keras_gen.data.files.image_sources import Encoded, Source, find_set
 from keras_gen.errors import UserError
@@ -101,12 +102,14 @@ class SuperresData(Dataset):
         self._config, self._seed = config, seed
         self.image_size, self.scale, self.channels = config.patch_size, config.scale, config.channels
         self.skipped: list[str] = []
+        self._peaks: set[int] = set()
         self._left = int(config.memory_gib * 2**30)
         split = find_set(config.data, image_size=0, val_every=config.val_every, max_bytes=self._left)
         self._rule = split.rule
         parts = ((split.train, split.train_indices), (split.validation, split.validation_indices))
         pairs = [list(self._pairs(source, indices)) for source, indices in parts]
         self._counts = tuple(map(len, pairs))
+        require_range(config.data, self._peaks)
         require_usable(
             config.data,
             "images",
@@ -121,7 +124,10 @@ class SuperresData(Dataset):
 
     def _pairs(self, source: Source, indices: np.ndarray) -> Iterator[np.ndarray]:
         """Enlarged and sharp of each picture that is large enough, uint8 (height, width, 2 channels)."""
-        for picture, name in _decoded(source, indices, self._config, self.skipped):
+        for wide, name in _decoded(source, indices, self._config, self.skipped):
+            if wide.dtype == np.uint16:
+                self._peaks.add(int(wide.max()))
+            picture = _eight_bits(wide)
             height, width = (side // self.scale * self.scale for side in picture.shape[:2])
             if min(height, width) < self.image_size:
                 self.skipped.append(
@@ -179,10 +185,10 @@ def _to_bytes(images: tf.Tensor) -> tf.Tensor:
 def _decoded(
     source: Source, indices: np.ndarray, config: SuperresConfig, skipped: list[str]
 ) -> Iterator[tuple[np.ndarray, str]]:
-    """Every picture as uint8 (height, width, channels), and its name; what cannot be decoded goes to `skipped`."""
+    """Every picture, uint8 or uint16 (height, width, channels), and its name; `skipped` gets what is damaged."""
     if isinstance(source, Arrays):
         for index in indices:
-            yield images.convert_channels(_eight_bits(source.images[index]), config.channels), f"image {index}"
+            yield images.convert_channels(source.images[index], config.channels), f"image {index}"
         return
     if not isinstance(source, Encoded):
         raise UserError(f"--data got {config.data}, drawings of one size; accepted are pictures.")
@@ -190,7 +196,7 @@ def _decoded(
         name = source.names(index)
         try:
             contents = source.encoded(tf.constant(index)).numpy()
-            yield _eight_bits(images.decode_image(contents, name, config.channels, config.max_pixels)), name
+            yield images.decode_image(contents, name, config.channels, config.max_pixels), name
         except images.UnreadableImage as error:
             skipped.append(str(error))
 

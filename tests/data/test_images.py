@@ -212,7 +212,7 @@ def test_parts_are_folders(tmp_path, parts):
 def test_folders_that_do_not_fit_are_refused(tmp_path, labelled):
     refused("--data got nowhere, which does not exist; accepted are 'digits', 'shapes', 'facades', 'ring', ", "nowhere")
     (tmp_path / "empty").mkdir()
-    refused(r"empty holds no images \(.png .*, nor folders of them; accepted are 'digits'", tmp_path / "empty")
+    refused(r"empty holds no images \(PNG.*, nor folders of them; accepted are 'digits'", tmp_path / "empty")
     (tmp_path / "text.txt").write_text("x")
     refused("text.txt, which is no file of a known kind", tmp_path / "text.txt")
     (labelled / "eel").mkdir()
@@ -227,6 +227,53 @@ def test_folders_that_do_not_fit_are_refused(tmp_path, labelled):
     assert opened(labelled).val_size == 1
     write(tmp_path / "one" / "1.png", noise(1))
     refused("one holds 1 image, and at least 2", tmp_path / "one")
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ("Train Test", "Train and Test folders"),
+        ("training valid test", "training and valid folders; not used: test"),
+        ("train validation extra", "train and validation folders; not used: extra"),
+        ("TRAIN dev", "TRAIN and dev folders"),
+    ],
+)
+def test_parts_in_any_case_and_spelling(tmp_path, names, expected):
+    for place, name in enumerate(names.split()):
+        write_classes(tmp_path / name, {"cat": 2 + place, "dog": 2})
+    data = opened(tmp_path)
+    assert (data.train_size, data.val_size, data.classes) == (4, 5, ("cat", "dog"))
+    assert f"({expected})" in data.describe()
+
+
+def test_a_folder_that_could_be_a_part_or_a_class_is_refused(tmp_path):
+    write_classes(tmp_path, {"train": 2, "bus": 2})
+    refused("holds train beside bus, so that it could be a part of the data set or a class", tmp_path)
+    write_classes(tmp_path / "other", {"cat": 2, "dog": 2, "valid": 2})
+    refused("valid has no folders of classes, and training has cat, dog; accepted are the same", tmp_path / "other")
+    write_classes(tmp_path / "deep" / "cat", {"train": 2, "val": 2})
+    refused(
+        "deep/cat/train is a part of the data set in the folder of a class; accepted .* train/cat", tmp_path / "deep"
+    )
+
+
+def test_classes_of_numbers_are_in_the_order_of_numbers(tmp_path):
+    write_classes(tmp_path, {str(number): 2 for number in range(12)})
+    data = opened(tmp_path, val_every=2)
+    assert data.classes == tuple(map(str, range(12)))
+    images, labels = stack(data.validation(24))
+    assert [number // 2 for number in numbers(images)] == labels.tolist()
+
+
+def test_the_content_of_a_file_decides_whether_it_is_an_image(tmp_path):
+    for number, name in enumerate(("0.jpe", "1.JFIF", "2.pjpeg", "3", "4.dat", "5.jpg")):
+        Image.fromarray(noise(number)).save(tmp_path / name, "PNG" if number == 4 else "JPEG")
+    (tmp_path / "BMI.csv").write_text("BM,1,2,3,4,5")
+    (tmp_path / "picture.tif").write_bytes(b"II*\0" * 4)
+    data = opened(tmp_path)
+    assert data.train_size + data.val_size == 6
+    assert "left out as files of another kind: 2" in data.describe()
+    assert "picture.tif" in data.describe()
 
 
 def test_sizes_are_the_datas_own_or_asked_for(tmp_path):
@@ -309,6 +356,16 @@ def test_sixteen_bits_keep_their_precision(tmp_path):
     np.save(tmp_path / "set.npy", deep)
     held, _ = stack(opened(tmp_path / "set.npy").validation(1))
     np.testing.assert_allclose(held[0, ..., 0], deep[3] / 32767.5 - 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("part", [slice(0, 4), slice(4, 5)])
+def test_twelve_bits_in_sixteen_are_refused_for_the_whole_set(tmp_path, part):
+    images = np.stack([noise(number, dtype=np.uint16) >> 4 for number in range(5)])
+    np.savez(tmp_path / "set.npz", x_train=images[:4], x_val=images[4:])
+    refused("16-bit images with values of up to 40..*, which would be near black; .* by 16", tmp_path / "set.npz")
+    images[part] <<= 4  # one part fills the range: then the other is dark, and right
+    np.savez(tmp_path / "set.npz", x_train=images[:4], x_val=images[4:])
+    assert opened(tmp_path / "set.npz").val_size == 1
 
 
 @pytest.mark.parametrize(

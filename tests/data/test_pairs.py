@@ -116,6 +116,42 @@ def test_layouts_without_a_validation_part_hold_back_every_so_many(tmp_path, for
     assert numbers(few.validation(4)) == [[6], [106]]
 
 
+@pytest.mark.parametrize("train", ["train", "Training"])
+@pytest.mark.parametrize("held", ["Val", "validation", "TEST"])
+@pytest.mark.parametrize(
+    "form", ["{part}/", "{part}A {part}B", "{part}_a {part}_b", "A/{part} B/{part}", "a/{part} b/{part}"]
+)
+def test_parts_and_sides_in_any_case_and_spelling(tmp_path, train, held, form):
+    for part, count, first in ((train, 6, 0), (held, 2, 6)):
+        folders = [tmp_path / path for path in form.format(part=part).split()]
+        write_side_by_side(*folders, count, first) if len(folders) == 1 else write_parallel(*folders, count, first)
+    data = open_quietly(tmp_path)
+    assert numbers(data.validation(4)) == [[6, 7], [106, 107]]
+    assert f"({train} and {held} folders)" in data.describe()
+
+
+@pytest.mark.parametrize("layout", [layout_side_by_side, layout_a_b, layout_train_a])
+def test_what_is_not_used_is_named(tmp_path, layout):
+    layout(tmp_path)
+    write(tmp_path / "more" / "1.png", noise(1))
+    expected = "; not used: more, test)" if layout is layout_side_by_side else "; not used: more)"
+    assert expected in open_quietly(tmp_path).describe()
+
+
+def test_images_beside_a_validation_folder_are_for_training(tmp_path):
+    write_side_by_side(tmp_path, 6)
+    write_side_by_side(tmp_path / "Valid", 2, 6)
+    data = open_quietly(tmp_path)
+    assert (data.train_size, numbers(data.validation(4))) == (6, [[6, 7], [106, 107]])
+
+
+def test_folders_of_no_known_layout_are_refused_with_those_that_are(tmp_path):
+    write_parallel(tmp_path / "input", tmp_path / "output", 3)
+    refused(
+        "holds only input, output, and images .* accepted as --data are 'facades', .* a folder with A/ and B/", tmp_path
+    )
+
+
 def test_partners_that_are_missing_are_counted(tmp_path):
     write_parallel(tmp_path / "A", tmp_path / "B", 4)
     write(tmp_path / "A" / "alone.png", noise(9))
@@ -247,6 +283,16 @@ def test_sixteen_bits_keep_their_precision(tmp_path):
     assert len(np.unique(source[0])) == 1024
     np.testing.assert_allclose(target[0], noise(7, (32, 32, 1)) / 127.5 - 1, atol=1e-6)
     np.testing.assert_allclose(stack(data.validation(1), 1)[0], 128 / 127.5 - 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("side", "AB")
+def test_twelve_bits_in_sixteen_are_refused(tmp_path, side):
+    write_parallel(tmp_path / "A", tmp_path / "B", 3)
+    for file in (tmp_path / side).iterdir():
+        file.unlink()
+    for number in range(3):
+        write(tmp_path / side / f"{number:03d}.png", noise(number, (32, 32, 1), np.uint16) >> 4)
+    refused("16-bit images with values of up to 40.., which would be near black", tmp_path)
 
 
 def test_channels_follow_the_data_or_the_flag(tmp_path):

@@ -26,6 +26,12 @@ def text(path, *lines):
     return path
 
 
+def refused(pattern, spec, **options):
+    with pytest.raises(UserError, match=pattern) as error:
+        opened(spec, **options)
+    assert "\n" not in str(error.value)
+
+
 def ragged(values):
     """The steps that are there of each."""
     return [one[np.isfinite(one[:, 0])].tolist() for one in values]
@@ -135,6 +141,55 @@ def test_labels_in_some_of_the_files(tmp_path):
     text(tmp_path / "a.csv", "v", "1")
     text(tmp_path / "b.csv", "label,v", "odd,2")
     assert read(tmp_path, columns=("v",)).labels == ("", "odd")
+
+
+def test_no_step_vanishes(tmp_path):
+    column = text(tmp_path / "column.csv", "", "v", "0", "", '""', "3", "  ", "5", "", "")
+    table = text(tmp_path / "table.csv", "a,b", "0,0", ",", "2,4", "", "3,6")
+    for file, steps in ((column, [[0], [1], [2], [3], [4], [5]]), (table, [[0, 0], [1, 2], [2, 4], [3, 6]])):
+        assert ragged(read(file, missing="interpolate").values) == [steps]
+        refused("has no value at step 1 in column", file)
+
+
+@pytest.mark.parametrize("missing", ["NA", "", "nan", "n/a", "NULL"])
+def test_a_missing_value_in_the_first_row_makes_no_header(tmp_path, missing):
+    file = text(tmp_path / "a.csv", f"{missing},0.5", "1,1.5", "2,2.5")
+    found = read(file, missing="interpolate")
+    assert (found.columns, ragged(found.values)) == (("1", "2"), [[[1, 0.5], [1, 1.5], [2, 2.5]]])
+
+
+def test_columns_are_found_in_any_case(tmp_path):
+    file = text(tmp_path / "a.csv", "ID,Value,LABEL", "x,1,0", "y,2,odd")
+    found = read(file)
+    assert (found.names, found.labels, found.columns) == (("x", "y"), ("", "odd"), ("Value",))
+    assert ragged(read(file, columns=("value",)).values) == [[[1]], [[2]]]
+    both = text(tmp_path / "b.csv", "ID,id,v", "7,x,1", "8,y,2")
+    assert (read(both).names, read(both).columns) == (("x", "y"), ("ID", "v"))
+
+
+@pytest.mark.parametrize("number", ["1_0", "\u0661", "0x1", "1,0", "1 0"])
+def test_only_plain_numbers_are_numbers(tmp_path, number):
+    refused("in line 3 of column 'v'; accepted are numbers", text(tmp_path / "a.csv", "v", "0", f'"{number}"'))
+
+
+def test_numbers_of_every_plain_form(tmp_path):
+    file = text(tmp_path / "a.csv", "v", "1", "-2", "+3.", " .5 ", "1e-2", "-1.5E+2")
+    assert ragged(read(file).values) == [[[1], [-2], [3], [0.5], [np.float32(0.01)], [-150]]]
+
+
+@pytest.mark.parametrize(
+    ("normal", "anomaly"),
+    [("False", "True"), ("false", "TRUE"), ("no", "yes"), ("0.0", "1.0"), ("0", "1"), ("NA", "1")],
+)
+def test_usual_spellings_of_labels(tmp_path, normal, anomaly):
+    file = text(tmp_path / "a.csv", "id,v,label", f"a,1,{normal}", f"b,2,{anomaly}", f"c,3,{normal}")
+    assert read(file).labels == ("", "1", "")
+
+
+def test_labels_of_arrays(tmp_path):
+    for labels in (np.array([False, True, False]), np.array([0.0, 1.0, 0.0]), np.array(["no", "Yes", ""])):
+        np.savez(tmp_path / "a.npz", x=np.zeros((3, 4)), labels=labels)
+        assert read(tmp_path / "a.npz").labels == ("", "1", "")
 
 
 def test_numbers_without_a_header(tmp_path):

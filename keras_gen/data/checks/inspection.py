@@ -20,7 +20,9 @@ from PIL import Image
 from keras_gen.data.files import codecs as images
 from keras_gen.data.files.codecs import ImageInfo, UnreadableImage
 from keras_gen.data.files.decoding import Side
-from keras_gen.data.files.folders import HELD, IMAGE_SUFFIXES, shown, walk
+from keras_gen.data.files.folders import SOUGHT, every_last, shown, walk
+from keras_gen.data.files.image_sources import read_folder
+from keras_gen.data.files.parts import not_used, part_of, sort_parts
 from keras_gen.data.pairs import PairReader, PairsConfig, split_of
 from keras_gen.errors import UserError
 
@@ -37,6 +39,7 @@ class Measurements(NamedTuple):
     counts: np.ndarray | None  # how often each value 0, 1, ... occurs, of label ids and 8-bit grey
     hash: np.ndarray  # bool (256,), the difference hash
     edges: np.ndarray  # uint8 (4096,), square root of the strength of the edges on a grid of 64x64
+    peak: int = 0  # the largest value of a 16-bit picture; 0 for others
 
     @property
     def deviation(self) -> np.ndarray:
@@ -67,9 +70,10 @@ class Pairs:
         self.parts = ["train"] * len(split.train_indices) + ["val"] * len(split.validation_indices)
         self.classes = [""] * len(self.parts)
         sources = dict.fromkeys((split.train, split.validation))
-        self.alone = [name for source in sources for name in source.alone]
-        self.broken = [name for source in sources for name in source.broken]
-        self.others = 0
+        self.alone, self.broken, self.others = (
+            tuple(name for source in sources for name in getattr(source, left_out))
+            for left_out in ("alone", "broken", "others")
+        )
         self._places = [(split.train, index) for index in split.train_indices]
         self._places += [(split.validation, index) for index in split.validation_indices]
         self._readers = {source: PairReader(source, config) for source in sources}
@@ -104,33 +108,52 @@ class Pairs:
 
 
 class Images:
-    """The images in a folder and below it; with `labelled`, the folder just above train/ or val/ names the class.
-
-    Raises:
-      UserError: `folder` is no folder or holds no image.
-    """
+    """The images of a folder: as training reads it, or whatever lies in it and below."""
 
     sides = ("image",)
     labels = 0
     channels = (0,)
 
-    def __init__(self, folder: Path, max_pixels: int, *, labelled: bool) -> None:
-        folder, self.labelled = folder.expanduser(), labelled
+    def __init__(self, folder: Path, max_pixels: int, *, val_every: int, anywhere: bool = False) -> None:
+        """Args:
+          folder: of images.
+          max_pixels: refuse images that say they have more.
+          val_every: where there is no validation part, of every so many images the last is held back.
+          anywhere: all images in the folder and below it, whatever the folders in it, instead of what training reads.
+
+        Raises:
+          UserError: `folder` is no folder, holds no image, or nothing that can be trained on.
+        """
+        folder = folder.expanduser()
         if not folder.is_dir():
             raise UserError(f"SPEC got {shown(folder)}, which is no folder; --kind images and labelled read folders.")
-        tree = walk(folder)
-        if not tree.images:
-            raise UserError(f"{shown(folder)} holds no images ({' '.join(IMAGE_SUFFIXES)}), nor do folders in it.")
-        inside = [file.relative_to(folder).parts[:-1] for file in tree.images]
-        self.parts = [parts[0] if parts[:1] and parts[0] in HELD else "train" for parts in inside]
-        below = [parts[1:] if parts[:1] and parts[0] in ("train", *HELD) else parts for parts in inside]
-        self.classes = [shown(parts[0]) if labelled and parts else "" for parts in below]
-        held = [part for part in HELD if part in self.parts]
-        self.rule = f"train and {' and '.join(held)} folders" if held else "no val or test folder"
-        self.alone: list[str] = []
-        self.broken = [shown(link) for link in tree.broken]
-        self.others = tree.others
-        self._files, self._limit = tree.images, max_pixels
+        if anywhere:
+            tree = walk(folder)
+            if not tree.images:
+                raise UserError(f"{shown(folder)} holds no {SOUGHT}, nor do folders in it.")
+            files, self.broken, self.others = (
+                tree.images,
+                tuple(map(shown, tree.broken)),
+                tuple(map(shown, tree.others)),
+            )
+            self.classes = [""] * len(files)
+            self.parts, self.rule = _parts_of(files, folder, val_every)
+        else:
+            split = read_folder(folder, val_every)
+            sides = ((split.train, split.train_indices, "train"), (split.validation, split.validation_indices, "val"))
+            files = [source.files[index] for source, indices, _ in sides for index in indices]
+            self.parts = [part for _, indices, part in sides for _ in indices]
+            labels = [source.labels[index] for source, indices, _ in sides for index in indices]
+            self.classes = [split.classes[label] if split.classes else "" for label in labels]
+            self.rule = split.rule
+            sources = dict.fromkeys((split.train, split.validation))
+            self.broken, self.others = (
+                tuple(name for source in sources for name in getattr(source, left_out))
+                for left_out in ("broken", "others")
+            )
+        self.labelled = any(self.classes)
+        self.alone: tuple[str, ...] = ()
+        self._files, self._limit = files, max_pixels
 
     def __len__(self) -> int:
         return len(self._files)
@@ -150,6 +173,19 @@ class Images:
     def arrays(self, number: int, contents: tuple[bytes, ...]) -> tuple[np.ndarray, ...]:
         """Its pixels."""
         return (images.decode_image(contents[0], self.names(number)[0], max_pixels=self._limit),)
+
+
+def _parts_of(files: Sequence[Path], folder: Path, val_every: int) -> tuple[list[str], str]:
+    """The part of each file, by the folder at the top that it lies in, else by the rule of training; and the rule."""
+    tops = [file.relative_to(folder).parts[0] for file in files]
+    named = sort_parts({top for top, file in zip(tops, files, strict=True) if file.parent != folder}, folder)
+    if not named.held:
+        held = set(every_last(len(files), val_every, str(folder), "image")[1]) if len(files) > 1 else ()
+        return [
+            "val" if n in held else "train" for n in range(len(files))
+        ], f"no val or test folder; of every {val_every} images the last is held back"
+    parts = [(part_of(top) if top in (named.held, *named.unused) else None) or "train" for top in tops]
+    return parts, f"{named.train or 'the rest'} and {named.held} folders{not_used(named.unused)}"
 
 
 Examples = Pairs | Images
@@ -205,6 +241,7 @@ def _kind(error: UserError) -> str:
 
 def _look(array: np.ndarray, is_ids: bool) -> Measurements:
     """Facts about (height, width, 1 or 3) uint8 or uint16."""
+    peak = 0
     if is_ids:
         counts = np.bincount(array.ravel())
         values, scale = np.arange(len(counts), dtype=np.float64), 1.0
@@ -215,6 +252,7 @@ def _look(array: np.ndarray, is_ids: bool) -> Measurements:
         grey = Image.fromarray((array[..., 0] * np.uint32(40503) >> 4).astype(np.uint8))  # scattered, for the hash
     else:
         if array.dtype == np.uint16:
+            peak = int(array.max())
             array = (array >> 8).astype(np.uint8)
         picture = Image.fromarray(array.squeeze(-1) if array.shape[-1] == 1 else array)
         histogram = np.array(picture.histogram(), np.float64).reshape(array.shape[-1], 256)
@@ -232,6 +270,7 @@ def _look(array: np.ndarray, is_ids: bool) -> Measurements:
         counts,
         (tiny[:, 1:] > tiny[:, :-1]).ravel(),
         np.rint(np.sqrt(edges / 510) * 255).astype(np.uint8).ravel(),
+        peak,
     )
 
 

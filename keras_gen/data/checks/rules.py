@@ -7,7 +7,7 @@ is worth knowing. docs/data.md explains every check, with its measured false ala
 from __future__ import annotations
 
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +17,9 @@ import numpy as np
 
 from keras_gen.data.checks.inspection import Examples, Facts, Images, Pairs, headers, inspect
 from keras_gen.data.files.codecs import ImageInfo
-from keras_gen.data.files.folders import listed, shown
-from keras_gen.data.files.image_sources import holds_classes, is_image_folder
+from keras_gen.data.files.decoding import LEAST_PEAK
+from keras_gen.data.files.folders import SUFFIXES, listed, shown
+from keras_gen.data.files.image_sources import is_image_folder
 from keras_gen.data.files.pair_sources import BUILT_IN
 from keras_gen.data.images import ImagesConfig
 from keras_gen.data.pairs import PairsConfig
@@ -30,6 +31,7 @@ LEVELS: tuple[Level, ...] = ("error", "warning", "note")
 QUICK_EXAMPLES = 200  # looked at in the quick form, evenly spaced, a quarter of them from validation ...
 QUICK_PIXELS = 32_000_000  # ... as far as this many pixels go
 FLAT = 2 / 255  # a picture that deviates less than this from its mean is nearly constant
+LEAST_JOINED = 1.25  # times wider than high are pairs side by side, at their median
 FAR_SHAPE = 2.0  # times wider or higher than the median shape
 NEAR_BITS = 20  # of the 256 of the difference hash: near duplicates differ in at most so many
 MOST_ALIGNED = 2000  # pairs whose alignment is judged, evenly spaced: 8 KB and a row of a matrix each
@@ -40,8 +42,6 @@ LOWEST = 10  # pairs listed by alignment
 FEW_IDS = 64  # grey pictures with no value above this look like label maps
 MOST_CASES = 1000  # kept of one finding
 MOST_SIZES = 100  # in the histogram
-
-_SUFFIXES = {"PNG": (".png",), "JPEG": (".jpg", ".jpeg"), "WEBP": (".webp",), "BMP": (".bmp",), "GIF": (".gif",)}
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,8 @@ def check(examples: Examples, *, quick: bool = False, bar: Callable[[int], None]
         *_files(examples, facts),
         *_labels(examples, good),
         *_shapes(facts),
+        *_single(examples, facts),
+        *_dark(examples, good),
         *_flat(examples, good),
         *(_misaligned(alignment) if alignment else ()),
         *_leaks(examples, good),
@@ -168,7 +170,7 @@ def quick_check_images(config: ImagesConfig) -> list[str]:
     if not config.check or not is_image_folder(config.data):
         return []
     folder = Path(config.data).expanduser()
-    return _warnings(Images(folder, config.max_pixels, labelled=holds_classes(folder)), config, "images")
+    return _warnings(Images(folder, config.max_pixels, val_every=config.val_every), config, "images")
 
 
 def _warnings(examples: Examples, config: PairsConfig | ImagesConfig, unit: str) -> list[str]:
@@ -251,8 +253,8 @@ def _files(examples: Examples, facts: dict[int, Facts]) -> Iterator[Finding]:
 
 def _wrong_suffix(name: str, info: ImageInfo) -> bool:
     """Records of a shard have names without any suffix of an image, and are not judged."""
-    suffixes = [suffix for some in _SUFFIXES.values() for suffix in some if name.lower().endswith(suffix)]
-    return bool(suffixes) and suffixes[0] not in _SUFFIXES[info.form]
+    suffixes = [suffix for some in SUFFIXES.values() for suffix in some if name.lower().endswith(suffix)]
+    return bool(suffixes) and suffixes[0] not in SUFFIXES[info.form]
 
 
 def _shapes(facts: dict[int, Facts]) -> Iterator[Finding]:
@@ -267,6 +269,30 @@ def _shapes(facts: dict[int, Facts]) -> Iterator[Finding]:
         ]
         what = f"examples: more than {FAR_SHAPE:g} times wider or higher than the median shape ({median:.2f}:1)"
         yield from _finding("odd sizes", "warning", what, cases, len(shapes))
+
+
+def _single(examples: Examples, facts: dict[int, Facts]) -> Iterator[Finding]:
+    """Pictures that were taken for pairs side by side, of which each half would be a side."""
+    joined = {n: found.infos[0] for n, found in facts.items() if found.infos and len(examples.names(n)) == 1}
+    if len(examples.sides) != 2 or not joined:
+        return
+    if np.median([info.width / info.height for info in joined.values()]) < LEAST_JOINED:
+        width, height, *_ = next(iter(joined.values()))
+        sentence = (
+            f"the files do not look like pairs: each should hold two pictures side by side, and they are as narrow as "
+            f"{width}x{height}, of which a half would be a side."
+        )
+        yield Finding("single pictures", "warning", sentence, len(joined), [Case((n,)) for n in joined][:MOST_CASES])
+
+
+def _dark(examples: Examples, good: dict[int, Facts]) -> Iterator[Finding]:
+    for side, title in enumerate(examples.sides):
+        peaks = {n: found.looks[side].peak for n, found in good.items() if found.looks[side].peak}
+        if peaks and max(peaks.values()) < LEAST_PEAK:
+            level: Level = "error" if len(good) == len(examples) else "warning"
+            highest = sorted(peaks, key=peaks.__getitem__, reverse=True)
+            what = f"{title}s: 16 bits with values of at most {max(peaks.values())}, which would be near black"
+            yield from _finding("dark", level, what, [Case((n,), f"up to {peaks[n]}") for n in highest], len(good))
 
 
 def _flat(examples: Examples, good: dict[int, Facts]) -> Iterator[Finding]:
@@ -379,8 +405,6 @@ def _tells(facts: Facts) -> bool:
 def _classes(examples: Examples, good: dict[int, Facts]) -> Iterator[Finding]:
     if not examples.labelled:
         return
-    outside = [Case((n,), examples.names(n)[0]) for n in good if not examples.classes[n]]
-    yield from _finding("class", "error", "images: in no folder of a class", outside, len(good))
     seen: dict[bytes, int] = {}
     twice = []
     for n, found in good.items():
@@ -388,13 +412,6 @@ def _classes(examples: Examples, good: dict[int, Facts]) -> Iterator[Finding]:
         if examples.classes[other] != examples.classes[n]:
             twice.append(Case((n, other), f"{examples.classes[n]} and {examples.classes[other]}"))
     yield from _finding("class", "warning", "images: in two classes, byte for byte", twice, len(good))
-    parts = defaultdict(set)
-    for part, name in zip(examples.parts, examples.classes, strict=True):
-        parts[part].add(name)
-    for part in sorted(parts.keys() - {"train"}):
-        if unknown := sorted(parts[part] - parts["train"]):
-            sentence = f"{part} holds classes that training does not: {listed(unknown)}."
-            yield Finding("class", "warning", sentence, len(unknown))
 
 
 def _left_out(examples: Examples) -> Iterator[Finding]:
@@ -405,7 +422,8 @@ def _left_out(examples: Examples) -> Iterator[Finding]:
         if names:
             yield Finding(check, level, f"{what}: {len(names)} ({listed(names)}).", len(names))
     if examples.others:
-        yield Finding("other files", "note", f"left out as files of another kind: {examples.others}.")
+        sentence = f"left out as files of another kind: {len(examples.others)} ({listed(examples.others)})."
+        yield Finding("other files", "note", sentence, len(examples.others))
 
 
 # -- figures -----------------------------------------------------------------------------------------------------------

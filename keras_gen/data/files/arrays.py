@@ -11,23 +11,24 @@ import re
 import struct
 import zipfile
 import zlib
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from keras_gen.data.files.folders import shown
+from keras_gen.data.files.parts import not_used, part_in, part_of, sort_parts
 from keras_gen.errors import UserError
 
 MOST_CLASSES = 65536
 
-IMAGE_NAMES = {"train": ("x_train", "train_images"), "val": ("x_val", "val_images"), "test": ("x_test", "test_images")}
-LABEL_NAMES = {"train": ("y_train", "train_labels"), "val": ("y_val", "val_labels"), "test": ("y_test", "test_labels")}
-WHOLE_NAMES = (("images", "x"), ("labels", "y"))  # where there are no parts
-_KNOWN = {
-    name for names in (*IMAGE_NAMES.values(), *LABEL_NAMES.values(), *WHOLE_NAMES, ("classes",)) for name in names
+NAMES = "images and labels, x and y, or both with train, val or test, as x_train, test_labels or images_val"
+_KINDS = {
+    **dict.fromkeys(("x", "images", "image", "data"), "images"),
+    **dict.fromkeys(("y", "labels", "label"), "labels"),
+    "classes": "classes",
 }
-NAMES = "images and labels, x and y, x_train and y_train (_val, _test), train_images and train_labels (val_, test_)"
 
 _UNSIGNED_BYTE = 8  # idx's code of the only type that images and labels have
 _IDX = re.compile(r"(?P<part>.*?)images(?P<kind>[-._]idx)[34](?P<rest>-ubyte(?:\.gz)?)", re.IGNORECASE)
@@ -49,12 +50,13 @@ class Arrays:
 
 @dataclass(frozen=True)
 class ArrayParts:
-    """The parts of one data set; `held` is None if nothing is set apart."""
+    """The parts of one data set; `held` is None if nothing is set apart, `unused` says what nothing is read from."""
 
     train: Arrays
     held: Arrays | None
     classes: tuple[str, ...]
     rule: str
+    unused: str = ""
 
 
 def holds_idx(folder: Path) -> bool:
@@ -75,11 +77,9 @@ def read_idx(path: Path, max_bytes: int) -> ArrayParts:
     folder, names = (
         (path, sorted(file.name for file in path.iterdir())) if path.is_dir() else (path.parent, [path.name])
     )
-    parts: dict[str, list[Path]] = {"train": [], "val": [], "test": []}
+    parts: dict[str, list[Path]] = {}
     for match in filter(None, map(_IDX.fullmatch, names)):
-        words = match["part"].lower()
-        part = "test" if "t10k" in words or "test" in words else "val" if "val" in words else "train"
-        parts[part].append(folder / match.string)
+        parts.setdefault(part_in(match["part"]) or "train", []).append(folder / match.string)
     if path.is_file():
         parts = {"train": [path]}
     for files in parts.values():
@@ -93,7 +93,8 @@ def read_idx(path: Path, max_bytes: int) -> ArrayParts:
 
 
 def read_numpy(path: Path, max_bytes: int) -> ArrayParts:
-    """Reads a .npy of images, or a .npz of arrays with the names of NAMES; `classes` there may name the labels.
+    """Reads a .npy of images, or a .npz of arrays with the names of NAMES, whatever their case; `classes` there may
+    name the labels.
 
     Raises:
       UserError: the file is damaged, or its arrays are not images and labels.
@@ -107,41 +108,89 @@ def read_numpy(path: Path, max_bytes: int) -> ArrayParts:
             with zipfile.ZipFile(path) as archive:
                 _refuse_large(sum(member.file_size for member in archive.infolist()), max_bytes, path)
             with np.load(path, allow_pickle=False) as archive:
-                there = {name: archive[name] if name in _KNOWN else None for name in archive.files}
+                there = {name: archive[name] if _meaning(name) else None for name in archive.files}
     except _DAMAGE as error:
         raise UserError(f"{shown(path)} is damaged, no NumPy file, or holds objects instead of numbers.") from error
-    arrays = {name: array for name, array in there.items() if isinstance(array, np.ndarray)}
-    found = {}
-    for part in IMAGE_NAMES:
-        whole = WHOLE_NAMES if part == "train" else ((), ())
-        images, labels = (
-            next((name for name in names if name in arrays), None)
-            for names in ((*IMAGE_NAMES[part], *whole[0]), (*LABEL_NAMES[part], *whole[1]))
-        )
-        if images:
-            named = shown(path) if single else f"{images} of {shown(path)}"
-            found[part] = _checked(arrays[images], arrays[labels] if labels else None, named)
+    found, classes, unused = _meanings(there, path)
     if "train" not in found:
         raise UserError(
             f"{shown(path)} holds {', '.join(map(shown, list(there)[:8])) or 'nothing'}; accepted are {NAMES}."
         )
-    return _parts(found, arrays.get("classes"), path)
+    checked = {}
+    for part, arrays in found.items():
+        labels = arrays.get("labels")
+        named = shown(path) if single else f"{arrays['images']} of {shown(path)}"
+        checked[part] = _checked(there[arrays["images"]], there[labels] if labels else None, named)
+    return _parts(checked, there[classes] if classes else None, path, unused)
 
 
-def _parts(found: dict[str, Arrays], names: np.ndarray | None, path: Path) -> ArrayParts:
+def _meaning(name: str) -> tuple[str, str] | None:
+    """What an array of a .npz file is, by the words of its name: (part, images, labels or classes); "" is no part."""
+    words = [word for word in re.split(r"[\W_]+", name.lower()) if word]
+    parts, kinds = [[known for word in words if (known := of(word))] for of in (part_of, _KINDS.get)]
+    if len(parts) + len(kinds) != len(words) or len(kinds) != 1 or len(parts) > 1:
+        return None
+    return (parts[0] if parts else "", kinds[0])
+
+
+def _meanings(there: Iterable[str], path: Path) -> tuple[dict[str, dict[str, str]], str, list[str]]:
+    """Names of a part's images and labels by part, that of the classes' names, and those nothing is read from.
+
+    Raises:
+      UserError: two arrays have one meaning.
+    """
+    found: dict[str, dict[str, str]] = {}
+    classes, unused = "", []
+    for name in there:
+        part, kind = _meaning(name) or ("", "")
+        if kind == "classes" and not part:
+            classes = name
+        elif kind in ("images", "labels"):
+            other = found.setdefault(part or "train", {}).setdefault(kind, name)
+            if other != name:
+                raise UserError(
+                    f"{shown(path)} holds both {shown(other)} and {shown(name)}; accepted is one array of {kind} for "
+                    "each part."
+                )
+        else:
+            unused.append(name)
+    unused += [name for part in found.values() if "images" not in part for name in part.values()]
+    return {part: names for part, names in found.items() if "images" in names}, classes, unused
+
+
+def _parts(found: dict[str, Arrays], names: np.ndarray | None, path: Path, unused: Sequence[str] = ()) -> ArrayParts:
+    """The parts with labels from 0 on: whatever whole numbers they are in the file, each that training has is a class.
+
+    With names of classes the labels are their numbers; otherwise they are named by their own, and none is made up for
+    numbers that do not occur.
+    """
     if "train" not in found:
         raise UserError(f"{shown(path)} holds no images for training, only {' and '.join(found)}.")
-    train = found["train"]
-    held = next((part for part in ("val", "test") if part in found), None)
+    parts = sort_parts(found, path)
     if names is not None and (names.ndim != 1 or names.dtype.kind != "U"):
         raise UserError(f"classes of {shown(path)} is {_described(names)}; accepted is a vector of strings.")
-    count = int(train.labels.max()) + 1 if names is None else len(names)
-    classes = tuple(map(str, range(count) if names is None else names))
-    for part in filter(None, ("train", held)):
-        if (largest := int(found[part].labels.max())) >= count:
-            accepted = f"0 to {count - 1}" if count else "none, as training has none"
-            raise UserError(f"{shown(path)} holds the label {largest} for {part}; accepted are labels from {accepted}.")
-    return ArrayParts(train, found.get(held), classes, f"its own {held} part" if held else "")
+    present = np.unique(found["train"].labels)
+    known = present[present >= 0] if names is None else np.arange(len(names))
+    if len(known) > MOST_CLASSES:
+        raise UserError(f"{shown(path)} has {len(known)} classes; accepted are at most {MOST_CLASSES}.")
+    for part in filter(None, ("train", parts.held)):
+        labels = found[part].labels
+        if (strange := labels[(labels >= 0) & ~np.isin(labels, known)]).size:
+            accepted = _accepted(known) if len(known) else "none, as training has none"
+            raise UserError(
+                f"{shown(path)} holds the label {strange.max()} for {part}; accepted are labels {accepted}."
+            )
+        numbers = np.where(labels < 0, -1, np.searchsorted(known, labels)).astype(np.int32)
+        found[part] = replace(found[part], labels=numbers)
+    classes = tuple(map(str, known if names is None else names))
+    rule = f"its own {parts.held} part" if parts.held else ""
+    return ArrayParts(found["train"], found.get(parts.held), classes, rule, not_used([*unused, *parts.unused]))
+
+
+def _accepted(known: np.ndarray) -> str:
+    if known[-1] - known[0] == len(known) - 1:
+        return f"from {known[0]} to {known[-1]}"
+    return f"that training has, {', '.join(map(str, known[:8]))}{', ...' * (len(known) > 8)}"
 
 
 def _checked(images: np.ndarray, labels: np.ndarray | None, name: str) -> Arrays:
@@ -163,16 +212,16 @@ def _checked(images: np.ndarray, labels: np.ndarray | None, name: str) -> Arrays
         ids = np.full(len(images), -1, np.int32)
     else:
         flat = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
-        if flat.dtype.kind not in "iu" or flat.ndim != 1:
+        if flat.dtype.kind not in "iub" or flat.ndim != 1:
             raise UserError(
                 f"the labels of {name} are {_described(labels)}; accepted are whole numbers, one per image."
             )
         if len(flat) != len(images):
             raise UserError(f"{name} has {len(images)} images and {len(flat)} labels; accepted is one label per image.")
-        if flat.min() < -1 or flat.max() >= MOST_CLASSES:
+        if flat.min() < -1 or flat.max() >= 2**31:
             raise UserError(
-                f"the labels of {name} run from {flat.min()} to {flat.max()}; accepted are classes from 0 to "
-                f"{MOST_CLASSES - 1}, and -1 where there is none."
+                f"the labels of {name} run from {flat.min()} to {flat.max()}; accepted are numbers from 0 on, and -1 "
+                "where there is none."
             )
         ids = flat.astype(np.int32)
     return Arrays(shaped, ids)

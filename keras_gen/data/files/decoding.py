@@ -1,7 +1,7 @@
 """From encoded images to arrays of one size, many at a time, with every fault named: for pairs and single images."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -10,27 +10,40 @@ import tensorflow as tf
 
 from keras_gen.data.files import codecs as images
 from keras_gen.data.files.codecs import UnreadableImage
+from keras_gen.data.files.folders import shown
 from keras_gen.errors import UserError, complaint
 
 Encodings = Callable[[tf.Tensor], tuple[tf.Tensor, ...]]
 """A graph function, int64 scalar index -> the encoded files of an example, string scalars."""
+LEAST_PEAK = 2**14  # of 16-bit data: below it they have 14 bits or fewer
 _PASS_BATCH = 16  # examples handed from TensorFlow to Python at a time while all are checked
 
 
 @dataclass(frozen=True)
 class Side:
-    """How one side is decoded and stored until it becomes floats."""
+    """How one side is decoded and stored until it becomes floats.
 
-    channels: int  # as stored: 1 for ids
+    Attributes:
+      channels: as stored; 1 for ids.
+      dtype: uint8, uint16 or, of what is drawn, float32.
+      labels: number of label ids; 0 for pictures.
+      max_pixels: refuse images that say they have more.
+      peaks: the largest values of 16-bit pictures that were decoded, for `require_range`.
+    """
+
+    channels: int
     dtype: np.dtype
     labels: int = 0
     max_pixels: int = images.MAX_PIXELS
+    peaks: set[int] = field(default_factory=set, compare=False, repr=False)
 
     def decode(self, contents: bytes, name: str) -> np.ndarray:
         """(height, width, channels) in this side's type; 8-bit images among 16-bit ones are scaled up."""
         if self.labels:
             return images.decode_ids(contents, name, self.max_pixels).astype(self.dtype)
         array = images.decode_image(contents, name, self.channels, self.max_pixels)
+        if array.dtype == np.uint16:
+            self.peaks.add(int(array.max()))
         return array * np.uint16(257) if array.dtype == np.uint8 and self.dtype == np.uint16 else array
 
     def check_ids(self, ids: np.ndarray, name: str) -> None:
@@ -63,6 +76,25 @@ class Side:
         if self.dtype == np.float32:
             return image
         return tf.cast(image, tf.float32) / (np.iinfo(self.dtype).max / 2) - 1.0
+
+
+def require_range(spec: str, peaks: Iterable[int]) -> None:
+    """Refuses pictures of 10, 12 or 14 bits in 16, which would train as near black.
+
+    It is decided for a data set as a whole, by the largest value of all its 16-bit pictures: a single dark one is none.
+
+    Args:
+      spec: what `--data` got.
+      peaks: the largest values.
+
+    Raises:
+      UserError: not one lies in the upper three quarters of 16 bits.
+    """
+    if 0 < (peak := max(peaks, default=0)) < LEAST_PEAK:
+        raise UserError(
+            f"--data {shown(spec)} has 16-bit images with values of up to {peak}, which would be near black; accepted "
+            f"are images that use the range up to 65535: multiply the values by {65535 // peak}."
+        )
 
 
 def probed(

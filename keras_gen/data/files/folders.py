@@ -17,8 +17,16 @@ import numpy as np
 
 from keras_gen.errors import UserError
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
-HELD = ("val", "test")  # names of a part that is not trained on
+SUFFIXES = {
+    "PNG": (".png", ".apng"),
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".pjp"),
+    "WEBP": (".webp",),
+    "BMP": (".bmp", ".dib"),
+    "GIF": (".gif",),
+}
+"""Endings of each format, in lower case; a file of another name counts if it begins as an image does."""
+IMAGE_SUFFIXES = tuple(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
+SOUGHT = "images (PNG, JPEG, WebP, BMP or GIF)"
 
 _MAX_BYTES = 2**30  # larger than any file that holds an image of the accepted number of pixels and is compressed
 _LISTED = 3  # things that a sentence names before it counts the rest
@@ -98,15 +106,15 @@ class Listing:
     """What lies in a folder, or also below it; hidden files do not count.
 
     Attributes:
-      images: files with the suffix of an image.
+      images: files with the suffix of an image, or that begin as one.
       broken: links with such a suffix that lead nowhere or in a circle, and folders that cannot be opened.
-      others: number of files of another kind.
+      others: files of another kind.
       folders: folders directly inside, links to folders included.
     """
 
     images: list[Path] = field(default_factory=list)
     broken: list[Path] = field(default_factory=list)
-    others: int = 0
+    others: list[Path] = field(default_factory=list)
     folders: list[Path] = field(default_factory=list)
 
 
@@ -157,8 +165,8 @@ def listing(folder: Path, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> Listing
             continue
         if stat.S_ISDIR(status.st_mode):
             found.folders.append(path)
-        elif not named or not stat.S_ISREG(status.st_mode):
-            found.others += 1
+        elif not stat.S_ISREG(status.st_mode) or not (named or (suffixes is IMAGE_SUFFIXES and _begins_as_image(path))):
+            found.others.append(path)
         elif status.st_size > _MAX_BYTES:
             raise UserError(
                 f"{shown(path)} has {status.st_size:,} bytes, and accepted are image files of at most {_MAX_BYTES:,}."
@@ -189,6 +197,19 @@ def every_last(size: int, every: int, what: str, unit: str) -> tuple[np.ndarray,
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
     with os.scandir(folder) as entries:
         yield from (entry for entry in entries if not entry.name.startswith("."))
+
+
+def _begins_as_image(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            head = file.read(12)
+    except OSError:
+        return False
+    return (
+        head.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a"))
+        or (head[:4] == b"RIFF" and head[8:] == b"WEBP")
+        or (head[:2] == b"BM" and head[6:10] == bytes(4))  # two letters alone begin many a text
+    )
 
 
 def _identity(folder: Path) -> tuple[int, int]:

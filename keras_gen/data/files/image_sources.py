@@ -15,7 +15,8 @@ from keras_gen.data.builtin.points import POINT_SETS, TRAIN, VALIDATION, Mixture
 from keras_gen.data.builtin.shapes import CLASSES, COUNT, Shapes
 from keras_gen.data.files.arrays import ArrayParts, Arrays, holds_idx, read_idx, read_numpy
 from keras_gen.data.files.codecs import read_image
-from keras_gen.data.files.folders import HELD, IMAGE_SUFFIXES, every_last, list_images, listing, shown, walk
+from keras_gen.data.files.folders import SOUGHT, every_last, list_images, listing, shown, walk
+from keras_gen.data.files.parts import in_order, not_used, part_of, sort_parts
 from keras_gen.data.files.records import Records
 from keras_gen.errors import UserError
 
@@ -37,6 +38,8 @@ class Encoded:
       encoded: a graph function, int64 scalar index -> its bytes, a string scalar.
       labels: int32 (n,), -1 where there are none.
       broken: links named like images that lead nowhere or in a circle, for messages.
+      others: files of another kind, for messages.
+      files: of the images, where each has one.
       form: (height, width, channels, bits) of all images, where it is known without looking.
     """
 
@@ -44,6 +47,8 @@ class Encoded:
     encoded: Callable[[tf.Tensor], tf.Tensor]
     labels: np.ndarray
     broken: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
     form: tuple[int, int, int, int] | None = None
 
 
@@ -113,7 +118,11 @@ def find_set(
         return _tfds(spec, image_feature, label_feature, tfds_dir, val_every)
     path = Path(spec).expanduser()
     if path.is_dir():
-        return _array_split(read_idx(path, max_bytes), val_every, spec) if holds_idx(path) else _folder(path, val_every)
+        return (
+            _array_split(read_idx(path, max_bytes), val_every, spec)
+            if holds_idx(path)
+            else read_folder(path, val_every)
+        )
     if path.is_file() and path.suffix.lower() in _ARRAY_SUFFIXES:
         return _array_split(read_numpy(path, max_bytes), val_every, spec)
     if path.is_file() and "idx" in path.name:
@@ -128,11 +137,6 @@ def is_image_folder(spec: str) -> bool:
     return path.is_dir() and not holds_idx(path)
 
 
-def holds_classes(folder: Path) -> bool:
-    """Whether a folder of images, or its part for training, has one subfolder per class."""
-    return bool(_class_folders(_training(folder)))
-
-
 def _whole(train: Source, held: Source, classes: tuple[str, ...], rule: str) -> Split:
     return Split(train, np.arange(len(train.labels)), held, np.arange(len(held.labels)), classes, rule)
 
@@ -144,8 +148,10 @@ def _held_back(source: Source, classes: tuple[str, ...], every: int, what: str) 
 
 def _array_split(parts: ArrayParts, every: int, what: str) -> Split:
     if parts.held is None:
-        return _held_back(parts.train, parts.classes, every, what)
-    return _whole(parts.train, parts.held, parts.classes, parts.rule)
+        split = _held_back(parts.train, parts.classes, every, what)
+    else:
+        split = _whole(parts.train, parts.held, parts.classes, parts.rule)
+    return replace(split, rule=split.rule + parts.unused)
 
 
 def _digits() -> ArrayParts:
@@ -180,64 +186,111 @@ def _facades(size: int) -> ArrayParts:
     return ArrayParts(photographs("train"), photographs("val"), (), "its own validation part")
 
 
-def _training(folder: Path) -> Path:
-    return folder / "train" if (folder / "train").is_dir() else folder
+@dataclass(frozen=True)
+class _Layout:
+    """What lies where in a folder of images.
+
+    Attributes:
+      training, held: folders of the parts; `held` is None where nothing is held out.
+      classes: names of the folders in `training`, in order.
+      unused: names of what nothing is read from.
+    """
+
+    training: Path
+    held: Path | None
+    classes: tuple[str, ...]
+    unused: tuple[str, ...]
 
 
-def _class_folders(folder: Path) -> list[Path]:
-    return [inside for inside in listing(folder).folders if inside.name not in HELD]
+def _layout(folder: Path) -> _Layout:
+    """Decides what the folders in `folder` are: parts of the data set, or classes beside at most one held-out part.
+
+    Raises:
+      UserError: that cannot be told, or there are two folders of one part.
+    """
+    found = listing(folder)
+    parts = sort_parts((inside.name for inside in found.folders), folder)
+    held = folder / parts.held if parts.held else None
+    if not parts.train:
+        return _Layout(folder, held, tuple(in_order(parts.others)), parts.unused)
+    training = folder / parts.train
+    classes = tuple(in_order(inside.name for inside in listing(training).folders))
+    if parts.others and not held and not classes:
+        raise UserError(
+            f"{shown(folder)} holds {shown(parts.train)} beside {shown(parts.others[0])}, so that it could be a part "
+            f"of the data set or a class; accepted are {shown(parts.train)} alone or beside val or test, and other "
+            "names for classes."
+        )
+    return _Layout(training, held, classes, (*parts.unused, *parts.others, *(file.name for file in found.images)))
 
 
-def _folder(folder: Path, val_every: int) -> Split:
-    """A folder with or without train/, and with val/ (or else test/), or all in one.
+def read_folder(folder: Path, val_every: int) -> Split:
+    """A folder with or without a training part, and with val (or else test), or all in one.
 
     Each part holds images, or one subfolder per class whose images may lie deeper.
+
+    Raises:
+      UserError: see `_layout` and `_files`.
     """
-    training = _training(folder)
-    held = next((folder / part for part in HELD if (folder / part).is_dir()), None)
-    names = [shown(inside.name) for inside in _class_folders(training)]
-    train = _files(training, names)
-    if held is None:
-        split = _held_back(train, tuple(names), val_every, str(training))
+    layout = _layout(folder)
+    names, unused = tuple(map(shown, layout.classes)), not_used(layout.unused)
+    train = _files(layout.training, layout.classes, whole=layout.training == folder)
+    if layout.held is None:
+        split = _held_back(train, names, val_every, str(layout.training))
     else:
-        split = _whole(train, _files(held, names), tuple(names), f"{training.name} and {held.name} folders")
+        held = _files(layout.held, layout.classes)
+        split = _whole(train, held, names, f"{shown(layout.training.name)} and {shown(layout.held.name)} folders")
     # Sorted by class, the first validation images, which are the previews of a run, would all be of one.
     mixed = np.random.default_rng(0).permutation(split.validation_indices) if names else split.validation_indices
-    return replace(split, validation_indices=mixed)
+    return replace(split, validation_indices=mixed, rule=split.rule + unused)
 
 
-def _files(folder: Path, classes: list[str]) -> Encoded:
-    """The images of one part; its subfolders are some of `classes`.
+def _files(folder: Path, classes: tuple[str, ...], *, whole: bool = False) -> Encoded:
+    """The images of one part; its subfolders are some of `classes`, and with `whole` also the parts of the data set.
 
     Raises:
       UserError: there are no images, a class without images or unknown, or images beside the folders of classes.
     """
-    found, folders = listing(folder), _class_folders(folder)
-    looked_for = f"images ({' '.join(IMAGE_SUFFIXES)})"
-    files, broken, labels = found.images, found.broken, [-1] * len(found.images)
+    found = listing(folder)
+    folders = [inside for inside in found.folders if not whole or inside.name in classes]
+    files, broken, others, labels = found.images, found.broken, found.others, [-1] * len(found.images)
     if folders and files:
         raise UserError(
             f"{shown(folder)} holds both images, {shown(files[0].name)} for one, and folders, {shown(folders[0].name)} "
             "for one; accepted are images alone, or one folder of images per class."
         )
-    for inside in folders:
-        name, tree = shown(inside.name), walk(inside)
-        if name not in classes:
-            raise UserError(f"{shown(inside)} is of a class that training lacks; accepted are {', '.join(classes)}.")
+    by_name = {inside.name: inside for inside in folders}
+    if unknown := [inside for name, inside in by_name.items() if name not in classes]:
+        raise UserError(
+            f"{shown(unknown[0])} is of a class that training lacks; accepted are {', '.join(map(shown, classes))}."
+        )
+    for name in (name for name in classes if name in by_name):
+        inside = by_name[name]
+        if parts := [below for below in listing(inside).folders if part_of(below.name)]:
+            raise UserError(
+                f"{shown(parts[0])} is a part of the data set in the folder of a class; accepted are folders of "
+                f"classes in those of the parts, {shown(parts[0].name)}/{shown(name)}."
+            )
+        tree = walk(inside)
         if not tree.images:
-            raise UserError(f"{shown(inside)} holds no {looked_for}; accepted is a folder of images for each class.")
-        files, broken = files + tree.images, broken + tree.broken
+            raise UserError(f"{shown(inside)} holds no {SOUGHT}; accepted is a folder of images for each class.")
+        files, broken, others = files + tree.images, broken + tree.broken, others + tree.others
         labels += [classes.index(name)] * len(tree.images)
     if not files:
-        raise UserError(f"{shown(folder)} holds no {looked_for}, nor folders of them; accepted are {ACCEPTED}.")
+        raise UserError(f"{shown(folder)} holds no {SOUGHT}, nor folders of them; accepted are {ACCEPTED}.")
     if classes and not folders:
-        raise UserError(f"{shown(folder)} has no folders of classes, and training has; accepted are the same in both.")
+        raise UserError(
+            f"{shown(folder)} has no folders of classes, and training has {', '.join(map(shown, classes))}; accepted "
+            "are the same in both."
+        )
     paths = tf.constant([os.fsencode(file) for file in files])  # a file name need not be UTF-8
     return Encoded(
         lambda index: shown(files[index]),
         lambda index: tf.io.read_file(paths[index]),
         np.array(labels, np.int32),
         tuple(map(shown, broken)),
+        tuple(map(shown, others)),
+        tuple(files),
     )
 
 

@@ -1,8 +1,9 @@
 """Where aligned pairs come from: a SPEC is resolved into encoded images that can be reached by number."""
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from google.protobuf.message import DecodeError
 from keras_gen.data.builtin.facades import facades_folder
 from keras_gen.data.builtin.saliency_scenes import scenes_folder
 from keras_gen.data.files.codecs import UnreadableImage, read_contents
-from keras_gen.data.files.folders import HELD, IMAGE_SUFFIXES, Listing, every_last, listing, shown
+from keras_gen.data.files.folders import SOUGHT, Listing, every_last, listing, shown
+from keras_gen.data.files.parts import not_used, part_of, sort_parts
 from keras_gen.data.files.records import Records, find_shards, read_index
 from keras_gen.errors import UserError, complaint
 
@@ -37,6 +39,7 @@ class Source:
         side by side, left half and right half.
       alone: files that have no partner, for messages.
       broken: links named like images that lead nowhere or in a circle, for messages.
+      others: files of another kind, for messages.
       files: index -> the one or two files, where there are any.
     """
 
@@ -46,6 +49,7 @@ class Source:
     encoded: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
     alone: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
     files: Callable[[int], tuple[Path, ...]] | None = None
 
     @property
@@ -91,8 +95,8 @@ def find_pairs(
     """Resolves a SPEC, one of the forms of `ACCEPTED`.
 
     A part named train is for training and one named val (or else test) for validation: subfolders, beginnings
-    of the names of folders and shards, or splits. Without them `held_back` splits what there is. Files are
-    sorted by name.
+    of the names of folders and shards, or splits, in any of the spellings that `parts.part_of` knows. Without
+    them `held_back` splits what there is. Files are sorted by name.
 
     Args:
       spec: where the pairs are.
@@ -153,6 +157,7 @@ def side_by_side(folder: Path) -> Source:
         lambda index: files[index].stem,
         encoded,
         broken=tuple(map(shown, found.broken)),
+        others=tuple(map(shown, found.others)),
         files=lambda index: (files[index],),
     )
 
@@ -183,7 +188,8 @@ def parallel(folder_a: Path, folder_b: Path) -> Source:
     sides = ((by_stem_a, by_stem_b), (by_stem_b, by_stem_a))
     alone = tuple(shown(file) for side, other in sides for stem, file in side.items() if stem not in other)
     broken = tuple(shown(link) for one in found for link in one.broken)
-    return Source(len(stems), names, stems.__getitem__, encoded, alone, broken, files.__getitem__)
+    others = tuple(shown(file) for one in found for file in one.others)
+    return Source(len(stems), names, stems.__getitem__, encoded, alone, broken, others, files.__getitem__)
 
 
 def packed(records: Records, features: tuple[str, str] = PACKED_FEATURES) -> Source:
@@ -220,45 +226,88 @@ def _given(train: Source, validation: Source, rule: str) -> Split:
 
 
 def _folder(folder: Path, val_every: int) -> Split:
-    if (folder / "trainA").is_dir() and (folder / "trainB").is_dir():
-        return _parts(lambda part: [folder / f"{part}A", folder / f"{part}B"], [], parallel, val_every)
-    if (folder / "A").is_dir() and (folder / "B").is_dir():
-        return _two_folders(folder / "A", folder / "B", val_every)
-    return _parts(lambda part: [folder / part], [folder], side_by_side, val_every)
+    """A folder of side-by-side images, of A/ and B/, or of trainA/ and trainB/; letter case and "_" are no matter."""
+    sides: dict[str, dict[str, Path]] = {}
+    names = [inside.name for inside in listing(folder).folders]
+    for name in names:
+        match = _SIDE.fullmatch(name)
+        if match and (not match[1] or part_of(match[1])):
+            sides.setdefault(match[1].lower(), {}).setdefault(match[2].lower(), folder / name)
+    both = {part: (found["a"], found["b"]) for part, found in sides.items() if len(found) == 2}
+    whole = both.pop("", None)
+    if sort_parts(both, folder).train:
+        used = [inside.name for pair in both.values() for inside in pair]
+        return _split(both, None, parallel, val_every, folder, [name for name in names if name not in used])
+    if whole:
+        split = _two_folders(*whole, val_every)
+        unused = [name for name in names if folder / name not in whole]
+        return replace(split, rule=split.rule + not_used(unused))
+    parts = {name: (folder / name,) for name in names if part_of(name)}
+    return _split(parts, (folder,), side_by_side, val_every, folder, [name for name in names if name not in parts])
+
+
+_SIDE = re.compile(r"(.*?)[ _-]?([ab])", re.IGNORECASE)
 
 
 def _two_folders(folder_a: Path, folder_b: Path, val_every: int) -> Split:
     for folder in (folder_a, folder_b):
         if not folder.is_dir():
             raise UserError(f"--data got {shown(folder)}, which is no folder; accepted are {ACCEPTED}.")
-    folders = [folder_a, folder_b]
-    return _parts(lambda part: [folder / part for folder in folders], folders, parallel, val_every)
+    inside = []
+    for folder in (folder_a, folder_b):
+        folders = listing(folder).folders
+        sort_parts((one.name for one in folders), folder)
+        inside.append({part_of(one.name) or one.name: one for one in folders})
+    both = {name: (one, inside[1][name]) for name, one in inside[0].items() if part_of(name) and name in inside[1]}
+    unused = [f"{one.parent.name}/{one.name}" for side in inside for name, one in side.items() if name not in both]
+    return _split(both, (folder_a, folder_b), parallel, val_every, f"{folder_a} and {folder_b}", unused)
 
 
-def _parts(
-    folders_of: Callable[[str], list[Path]], whole: list[Path], source: Callable[..., Source], val_every: int
+def _split(
+    parts: Mapping[str, tuple[Path, ...]],
+    whole: tuple[Path, ...] | None,
+    source: Callable[..., Source],
+    val_every: int,
+    where: object,
+    unused: Sequence[str],
 ) -> Split:
-    """Splits by the folders of each part, or else `whole` by rule."""
+    """Splits by the folders of each part, or else by rule.
 
-    def existing(part: str) -> list[Path]:
-        folders = folders_of(part)
-        return folders if all(folder.is_dir() for folder in folders) else []
+    Args:
+      parts: the folder of a part, or those of A and B, by its name.
+      whole: what is trained on where no part is for training.
+      source: opens the folder or folders of a part.
+      val_every: see `held_back`.
+      where: what holds the parts, for a message.
+      unused: other names there.
 
-    train = existing("train")
-    held = next((part for part in HELD if existing(part)), None)
-    if train and held:
-        return _given(source(*train), source(*existing(held)), f"train and {held} folders")
-    folders = train or whole
-    return held_back(source(*folders), val_every, " and ".join(map(str, folders)))
+    Raises:
+      UserError: there are two of one part, or there is nothing to train on.
+    """
+    named = sort_parts(parts, where)
+    folders = parts[named.train] if named.train else whole
+    unused = [*unused, *named.unused]
+    if named.train and whole:
+        unused += [file.name for folder in whole for file in listing(folder).images]
+    train = source(*folders)
+    if not named.held:
+        split = held_back(train, val_every, " and ".join(map(str, folders)))
+        return replace(split, rule=split.rule + not_used(unused))
+    name = shown(named.train or folders[0].name)
+    rule = f"{name} and {shown(named.held)} folders{not_used(unused)}"
+    return _given(train, source(*parts[named.held]), rule)
 
 
 def _shards(patterns: Sequence[str], val_every: int) -> Split:
+    """By the word that the names of shards begin with; those of no part are for training."""
+    parts: dict[str, list[Path]] = {}
     shards = find_shards(patterns)
-    parts = {part: [s for s in shards if s.name.startswith(part)] for part in HELD}
-    train = [shard for shard in shards if not shard.name.startswith(HELD)]
-    held = next((part for part in HELD if parts[part]), None)
-    if train and held:
-        return _given(_packed_shards(train), _packed_shards(parts[held]), f"train and {held} shards")
+    for shard in shards:
+        parts.setdefault(part_of(re.match("t10k|[A-Za-z]*", shard.name)[0]) or "train", []).append(shard)
+    named = sort_parts(parts, ",".join(patterns))
+    if named.train and named.held:
+        rule = f"train and {named.held} shards{not_used(named.unused)}"
+        return _given(_packed_shards(parts["train"]), _packed_shards(parts[named.held]), rule)
     return held_back(_packed_shards(shards), val_every, ",".join(patterns))
 
 
@@ -274,7 +323,9 @@ def _images(folder: Path) -> Listing:
     if not found.images:
         inside = sorted(shown(child.name) for child in folder.iterdir())
         there = f"only {', '.join(inside[:5])}" if inside else "nothing"
-        raise UserError(f"{shown(folder)} holds {there}, and images ({' '.join(IMAGE_SUFFIXES)}) are looked for there.")
+        raise UserError(
+            f"{shown(folder)} holds {there}, and {SOUGHT} are looked for there; accepted as --data are {ACCEPTED}."
+        )
     return found
 
 

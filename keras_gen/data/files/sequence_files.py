@@ -5,6 +5,7 @@ Files are untrusted: nothing is unpickled, no more is read than asked for, and w
 
 import csv
 import math
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -19,9 +20,12 @@ from keras_gen.errors import UserError
 
 ACCEPTED = "'waves[:SEED]', a .csv file, a folder of them, and a .npy or .npz file"
 NORMAL = ""
-"""The label of a normal sequence; in files also 0, "0" and "normal"."""
+"""The label of a normal sequence; in files also the words of `_NORMAL`."""
 
-_MISSING = ("", "nan", "na", "null")  # cells of a CSV file, whatever their case
+_MISSING = ("", "nan", "na", "n/a", "null", "none")  # cells of a CSV file, whatever their case
+_NORMAL = (*_MISSING, "0", "0.0", "false", "no", "normal")  # labels, whatever their case
+_ANOMALOUS = ("1", "1.0", "true", "yes")  # labels that name no kind
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?inf(inity)?", re.ASCII | re.IGNORECASE)
 _ARRAY_NAMES = ("x", "lengths", "labels")
 _DAMAGE = (OSError, EOFError, ValueError, KeyError, NotImplementedError, MemoryError, zlib.error, zipfile.BadZipFile)
 
@@ -31,9 +35,9 @@ class Layout:
     """What in a file is what, and what becomes of it.
 
     Attributes:
-      columns: names of the features in their order; empty: all columns but the two below.
+      columns: names of the features in their order; empty: all columns but the two below. Names are found in any case.
       id_column: whose rows of one value are one sequence; without it a file is one.
-      label_column: what a row shows: nothing, 0 or "normal", else a kind of anomaly.
+      label_column: what a row shows: nothing, 0, "false", "no" or "normal", else a kind of anomaly.
       interpolate: fill missing values between their neighbours instead of refusing them.
       window: cut sequences into pieces of so many steps; 0 leaves them whole.
       most_bytes: refuse files and arrays that are larger.
@@ -176,9 +180,18 @@ def _cut(one: _One, window: int) -> Iterator[_One]:
         yield _One(f"{one.name}[{start}:{start + window}]", one.values[piece], labels)
 
 
-def _kind(label: str) -> str:
-    label = label.strip()
-    return NORMAL if label.lower() in ("", "0", "0.0", "normal") else label
+def _kind(label: object) -> str:
+    """NORMAL, "1" for an anomaly of no kind, or the kind as it is written."""
+    text = str(label).strip()
+    return NORMAL if text.lower() in _NORMAL else "1" if text.lower() in _ANOMALOUS else text
+
+
+def _place(header: Sequence[str], name: str) -> int | None:
+    """The number of a column: the name as it is, or else the only one that differs in its case alone."""
+    if name in header:
+        return header.index(name)
+    alike = [number for number, cell in enumerate(header) if cell.lower() == name.lower()]
+    return alike[0] if len(alike) == 1 else None
 
 
 def _chosen(header: Sequence[str], wanted: tuple[str, ...], named: bool, what: str) -> list[int]:
@@ -187,8 +200,8 @@ def _chosen(header: Sequence[str], wanted: tuple[str, ...], named: bool, what: s
     Raises:
       UserError: one is not there.
     """
-    if all(name in header for name in wanted):
-        return [header.index(name) for name in wanted]
+    if None not in (places := [_place(header, name) for name in wanted]):
+        return places
     if not named and len(header) == len(wanted):
         return list(range(len(header)))
     here = f"columns {', '.join(map(shown, header))}" if named else f"{len(header)} columns without names"
@@ -221,24 +234,24 @@ def _read_csv(path: Path, name: str, layout: Layout) -> tuple[tuple[str, ...], l
     _, first = begin = next(rows, (1, []))
     if not first:
         raise UserError(f"{shown(path)} is empty; accepted is a CSV file with a row for each step.")
-    named = not all(_is_number(cell) for cell in first)
+    named = not all(_is_number(cell) or _is_missing(cell) for cell in first)
     header = [cell.strip() for cell in first] if named else [str(1 + n) for n in range(len(first))]
     if len(set(header)) < len(header):
         twice = next(cell for cell in header if header.count(cell) > 1)
         raise UserError(f"{shown(path)} names the column '{shown(twice)}' twice; accepted are names that differ.")
-    others = {layout.id_column, layout.label_column} if named else set()
-    wanted = layout.columns or tuple(cell for cell in header if cell not in others)
+    others = [_place(header, column) for column in (layout.id_column, layout.label_column)] if named else []
+    wanted = layout.columns or tuple(cell for number, cell in enumerate(header) if number not in others)
     if not wanted:
         raise UserError(f"{shown(path)} has only the columns {', '.join(map(shown, header))}, and no numbers.")
     places = _chosen(header, wanted, named, shown(path))
-    ids, labels = (
-        header.index(column) if named and column in header and column not in wanted else None
-        for column in (layout.id_column, layout.label_column)
-    )
+    ids, labels = (None if number in places else number for number in others or (None, None))
     hint = "" if layout.columns else ", and --columns names the columns that hold them"
     values: dict[str, list[list[float]]] = {} if ids is not None else {name: []}
     kinds: dict[str, list[str]] = {}
     for line, row in rows if named else chain([begin], rows):
+        if not row and len(header) > 1:  # no row of empty cells, which has its commas
+            continue
+        row = row or [""]
         if len(row) != len(header):
             raise UserError(f"{shown(path)} has {len(row)} cells in line {line}; accepted are {len(header)}.")
         key = name if ids is None else row[ids].strip()
@@ -252,13 +265,19 @@ def _read_csv(path: Path, name: str, layout: Layout) -> tuple[tuple[str, ...], l
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Number of the line and cells of every row that is not empty."""
+    """Number of the line and cells of every row; [] for an empty line between others, in one column a missing value."""
+    empty: list[tuple[int, list[str]]] = []
+    begun = False
     try:
         with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             reader = csv.reader(file)
             for row in reader:
-                if any(cell.strip() for cell in row):
-                    yield reader.line_num, row
+                if not any(map(str.strip, row)) and len(row) < 2:
+                    empty.append((reader.line_num, []))
+                    continue
+                yield from empty if begun else ()
+                empty, begun = [], True
+                yield reader.line_num, row
     except csv.Error as error:
         raise UserError(f"{shown(path)} is no CSV file ({error}).") from None
     except OSError as error:
@@ -266,24 +285,24 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+    """Whether a cell is a number as files write it: not "1_0", nor digits of other scripts, which `float` takes too."""
+    return _NUMBER.fullmatch(cell.strip()) is not None
+
+
+def _is_missing(cell: str) -> bool:
+    return cell.strip().lower() in _MISSING
 
 
 def _number(cell: str, column: str, line: int, path: Path, hint: str) -> float:
     text = cell.strip()
-    if text.lower() in _MISSING:
+    if _is_missing(text):
         return math.nan
-    try:
-        return float(text)
-    except ValueError:
+    if not _is_number(text):
         raise UserError(
             f"{shown(path)} has '{shown(text[:40])}' in line {line} of column '{shown(column)}'; accepted are "
             f"numbers{hint}."
-        ) from None
+        )
+    return float(text)
 
 
 # -- NumPy -------------------------------------------------------------------------------------------------------------
@@ -329,8 +348,8 @@ def _read_arrays(path: Path, layout: Layout) -> tuple[tuple[str, ...], list[_One
             )
         ends = lengths
     if (labels := there.get("labels")) is not None:
-        _require_vector(labels, "labels", "iuUb", len(shaped), path)
-        labels = [_kind(str(int(label) if labels.dtype.kind == "b" else label)) for label in labels]
+        _require_vector(labels, "labels", "iuUbf", len(shaped), path)
+        labels = [_kind(label) for label in labels]
     found = [
         _One(str(number), one[:end], None if labels is None else [labels[number]] * int(end))
         for number, (one, end) in enumerate(zip(shaped, ends, strict=True))

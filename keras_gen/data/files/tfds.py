@@ -16,10 +16,9 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core.download import resource
 
+from keras_gen.data.files.parts import not_used, sort_parts
 from keras_gen.data.files.records import Records, read_index
 from keras_gen.errors import UserError
-
-VALIDATION_SPLITS = ("validation", "val", "test")
 
 _PATIENCE = 5  # seconds for a server to answer before a download is begun
 
@@ -27,8 +26,7 @@ _PATIENCE = 5  # seconds for a server to answer before a download is begun
 class Prepared(NamedTuple):
     """A data set on disk: its description, the records of training and validation, and which splits they are.
 
-    With SPLIT there are no validation records; without it they are the first of VALIDATION_SPLITS that exists, beside
-    `train`.
+    With SPLIT there are no validation records; without it they are those of validation or else test, beside train.
     """
 
     info: tfds.core.DatasetInfo
@@ -51,9 +49,11 @@ def open_tfds(spec: str, data_dir: str) -> Prepared:
     builder = _builder(name, data_dir)
     if split:
         return Prepared(builder.info, _records(builder, split), None, split)
-    held = next((held for held in VALIDATION_SPLITS if held in builder.info.splits), None)
-    validation = _records(builder, held) if held else None
-    return Prepared(builder.info, _records(builder, "train"), validation, f"train and {held}")
+    parts = sort_parts(builder.info.splits, f"tfds:{name}")
+    train = parts.train or "train"  # which is not there, as the message will say
+    validation = _records(builder, parts.held) if parts.held else None
+    used = f"{train} and {parts.held}{not_used((*parts.unused, *parts.others))}"
+    return Prepared(builder.info, _records(builder, train), validation, used)
 
 
 def require_image(info: tfds.core.DatasetInfo, feature: str, flag: str) -> tfds.features.Image:

@@ -20,6 +20,7 @@ from keras_gen.data.checks.rules import check, quick_check
 from keras_gen.data.files.codecs import MAX_PIXELS
 from keras_gen.data.files.packing import pack_pairs
 from keras_gen.data.files.pair_sources import find_pairs
+from keras_gen.data.images import ImagesConfig, open_images
 from keras_gen.data.pairs import PairsConfig, open_pairs
 from keras_gen.errors import UserError
 
@@ -57,7 +58,7 @@ def checked(spec, **options):
 
 
 def checked_images(folder, labelled=False):
-    return check(Images(folder, MAX_PIXELS, labelled=labelled))
+    return check(Images(folder, MAX_PIXELS, val_every=10, anywhere=not labelled))
 
 
 def found(result, name):
@@ -214,21 +215,59 @@ def test_folders_of_images_and_of_classes(tmp_path, drawn):
     assert (result.summary["parts"], result.exit_code) == ({"train": 30, "val": 10}, 0)
 
     shutil.copy(tmp_path / "train" / "class0" / "00.png", tmp_path / "val" / "class1" / "leak.png")
-    shutil.copytree(tmp_path / "val" / "class2", tmp_path / "val" / "new")
-    shutil.copy(tmp_path / "train" / "class0" / "03.png", tmp_path / "train" / "stray.png")
     result = checked_images(tmp_path, labelled=True)
     assert found(result, "leak") == ["leak.png", "00.png"]
-    text = table(result, width=10**6)
-    for words in ("1 of", "in no folder of a class", "in two classes", "val holds classes that training does not: new"):
-        assert words in text
+    assert "in two classes" in table(result, width=10**6)
     assert checked_images(tmp_path).exit_code == 1  # without classes only the leak remains
+
+
+@pytest.mark.parametrize("held", ["val", "Validation", None])
+def test_the_check_counts_as_training_does(tmp_path, drawn, held):
+    for number, (_, photo) in enumerate(drawn):
+        folder = tmp_path / ("Train" if number < 30 or not held else held) / f"{number % 3}"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(photo).save(folder / f"{number:02d}.jfif", "JPEG")
+    (tmp_path / "test").mkdir() if held else None
+    result = checked_images(tmp_path, labelled=True)
+    data = open_images(ImagesConfig(data=str(tmp_path)), 0)
+    assert result.summary["parts"] == {"train": data.train_size, "val": data.val_size}
+    assert result.summary["split"] in data.describe()
+    assert ("not used: test" in data.describe()) == bool(held)
+    (tmp_path / "Train" / "3").mkdir()  # an empty class
+    for read in (lambda: open_images(ImagesConfig(data=str(tmp_path)), 0), lambda: checked_images(tmp_path, True)):
+        with pytest.raises(
+            UserError, match=r"Train/3 holds no images .*; accepted is a folder of images for each class"
+        ):
+            read()
+
+
+def test_single_pictures_are_not_taken_for_pairs(tmp_path, drawn):
+    for number, (_, photo) in enumerate(drawn):
+        Image.fromarray(photo).save(tmp_path / f"{number:02d}.png")
+    sentences = quick_check(PairsConfig(data=str(tmp_path)), 64)
+    assert any("the files do not look like pairs: each should hold two pictures" in one for one in sentences)
+
+
+@pytest.mark.parametrize(("bits", "level"), [(10, "error"), (12, "error"), (14, "error"), (16, "note")])
+def test_few_bits_in_sixteen_are_found_over_the_whole_set(tmp_path, drawn, bits, level):
+    for number, (_, photo) in enumerate(drawn):
+        grey = photo[..., 0].astype(np.uint16) << (bits - 8)
+        Image.fromarray(grey if number else grey // 8).save(tmp_path / f"{number:02d}.png")  # one is dark
+    dark = [finding for finding in checked_images(tmp_path).findings if finding.check == "dark"]
+    assert [finding.level for finding in dark] == [level] * (bits < 16)
+    if bits < 16:
+        for gib in (1, 0):
+            with pytest.raises(UserError, match=r"16-bit images with values of up to \d+, .* multiply the values by"):
+                open_images(ImagesConfig(data=str(tmp_path), cache_gib=gib), 0)
+    else:
+        assert open_images(ImagesConfig(data=str(tmp_path)), 0).train_size == 36
 
 
 def test_a_folder_without_images_is_refused(tmp_path):
     with pytest.raises(UserError, match="holds no images"):
-        Images(tmp_path, MAX_PIXELS, labelled=False)
+        Images(tmp_path, MAX_PIXELS, val_every=10)
     with pytest.raises(UserError, match="is no folder"):
-        Images(tmp_path / "gone", MAX_PIXELS, labelled=False)
+        Images(tmp_path / "gone", MAX_PIXELS, val_every=10)
 
 
 def test_shards_are_checked_record_by_record(joined, tmp_path):

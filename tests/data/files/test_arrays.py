@@ -134,7 +134,10 @@ def test_npy_holds_images_alone_of_any_byte_order(tmp_path):
 @pytest.mark.parametrize(
     ("arrays", "pattern"),
     [
-        ({"pictures": IMAGES}, "holds pictures; accepted are images and labels, x and y, x_train"),
+        (
+            {"pictures": IMAGES},
+            "holds pictures; accepted are images and labels, x and y, or both with train, val or test, as x_train",
+        ),
         ({}, "holds nothing; accepted"),
         ({"x_test": IMAGES}, "holds x_test; accepted"),
         ({"images": IMAGES / 255}, r"images of .*set.npz is an array of type float64 and shape \(12, 6, 6\); accepted"),
@@ -147,9 +150,9 @@ def test_npy_holds_images_alone_of_any_byte_order(tmp_path):
         ({"images": IMAGES, "labels": np.eye(12, dtype=int)}, r"shape \(12, 12\); accepted are whole numbers, one per"),
         (
             {"images": IMAGES, "labels": LABELS.astype(int) - 2},
-            "run from -2 to 0; accepted are classes from 0 to 65535",
+            "run from -2 to 0; accepted are numbers from 0 on, and -1",
         ),
-        ({"images": IMAGES, "labels": LABELS.astype(int) * 10**6}, "run from 0 to 2000000"),
+        ({"images": IMAGES, "labels": LABELS.astype(int) * 2**31}, "run from 0 to 4294967296"),
         (
             {"images": IMAGES, "labels": LABELS, "classes": ["a", "b"]},
             "label 2 for train; accepted are labels from 0 to 1",
@@ -181,3 +184,35 @@ def test_damaged_numpy_files_are_refused(tmp_path):
             refused(f"{name} is damaged|type|shape", read_numpy, tmp_path / name)
         (tmp_path / name).write_bytes(whole)
         refused(f"{name} holds 0.00 GiB, and --cache-gib", read_numpy, tmp_path / name, max_bytes=300)
+
+
+def test_labels_keep_their_numbers_as_names_and_no_class_is_made_up(tmp_path):
+    labels = np.array([0, 7, 1000])[LABELS]
+    np.savez(tmp_path / "set.npz", images=IMAGES, labels=labels, X_Val=IMAGES[:4], val_labels=labels[:4])
+    parts = read_numpy(tmp_path / "set.npz", MOST)
+    assert parts.classes == ("0", "7", "1000")
+    np.testing.assert_array_equal(parts.train.labels, LABELS)
+    np.testing.assert_array_equal(parts.held.labels, LABELS[:4])
+    np.savez(tmp_path / "set.npz", images=IMAGES, labels=labels, x_val=IMAGES[:1], y_val=[8])
+    refused(
+        "holds the label 8 for val; accepted are labels that training has, 0, 7, 1000", read_numpy, tmp_path / "set.npz"
+    )
+    np.savez(tmp_path / "set.npz", images=IMAGES, labels=LABELS == 2)
+    assert read_numpy(tmp_path / "set.npz", MOST).classes == ("0", "1")
+
+
+@pytest.mark.parametrize(
+    "names",
+    ["x_train y_train x_test y_test", "X_training labels_training X_Valid Y_valid", "train_x train_y dev_x dev_y"],
+)
+def test_arrays_are_known_by_all_usual_names(tmp_path, names):
+    arrays = (IMAGES, LABELS, IMAGES[:4], LABELS[:4], np.zeros(3))
+    np.savez(tmp_path / "set.npz", **dict(zip([*names.split(), "weights"], arrays, strict=True)))
+    parts = read_numpy(tmp_path / "set.npz", MOST)
+    assert (len(parts.train.images), len(parts.held.images), parts.unused) == (12, 4, "; not used: weights")
+    np.testing.assert_array_equal(parts.held.labels, LABELS[:4])
+
+
+def test_two_arrays_of_one_meaning_are_refused(tmp_path):
+    np.savez(tmp_path / "set.npz", x=IMAGES, x_train=IMAGES)
+    refused("holds both x and x_train; accepted is one array of images for each part", read_numpy, tmp_path / "set.npz")
