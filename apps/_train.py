@@ -6,7 +6,7 @@ Reads top to bottom: flags, run folder, data (checked first), model in the strat
 from collections.abc import Sequence
 from typing import Any
 
-from apps._data import kind_of
+from apps._data import classes_of, kind_of
 from keras_gen.cli.parsing import parse_setup
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.engine.run import Run
@@ -33,4 +33,5 @@ def train(family: type[GenerativeModel], data: Any, argv: Sequence[str] | None, 
             model = family(config)
             run.compile(model, data)
         run.fit(model, data)
-        run.export(model, data)
+        drawable = hasattr(family, "translate") and classes_of(run.folder)
+        run.export(model, data, next_commands=("web RUN",) if drawable else ())

@@ -1,16 +1,21 @@
-"""The screen: how commands are written there, and keeping other people's chatter off it."""
+"""The screen: messages, a line of status, how commands are written, and keeping other people's chatter off it."""
 
 from __future__ import annotations
 
 import contextlib
+import datetime
 import io
+import math
 import os
+import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 _CHECKOUT = "python -m apps."
 _INSTALLED = "keras-gen "
 _program = ""
+_status = False  # whether the cursor stands behind a status
 
 
 def command(words: str) -> str:
@@ -30,6 +35,45 @@ def started_as_installed() -> None:
     """Remember that the process is `keras-gen`, for `command`."""
     global _program
     _program = _INSTALLED
+
+
+def say(*lines: str) -> None:
+    """Print lines, below a line that shows a status."""
+    end_status()
+    print(*lines, sep="\n", flush=True)
+
+
+def note(text: str) -> None:
+    """Print a line about what happens; in a log (standard output is no terminal) with date and time."""
+    say(text if sys.stdout.isatty() else f"{datetime.datetime.now():%Y-%m-%d %H:%M:%S} {text}")
+
+
+def show_status(text: str) -> None:
+    """Write a line of a terminal over the last one, cut to the width."""
+    global _status
+    width = shutil.get_terminal_size().columns
+    sys.stdout.write(f"\r{text[: width - 1]}\033[K")
+    sys.stdout.flush()
+    _status = True
+
+
+def end_status() -> None:
+    """Leave the line of a status, so that what follows stands below it."""
+    global _status
+    if _status:
+        _status = False
+        print(flush=True)
+
+
+def duration(seconds: float) -> str:
+    """A time in the two largest units: "45 s", "12 min", "3 h 20 min", "2 d 5 h"."""
+    if seconds < 60:
+        return f"{math.ceil(seconds)} s"
+    minutes = round(seconds / 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [f"{count} {unit}" for count, unit in ((days, "d"), (hours, "h"), (minutes, "min")) if count]
+    return " ".join(parts[:2])
 
 
 @contextlib.contextmanager

@@ -18,7 +18,6 @@ import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 from tensorboard.plugins.image import metadata as image_metadata
 
-from keras_gen.diagnostics.gan_health import TERMS
 from keras_gen.engine.checkpoints import Checkpoints, Progress
 from keras_gen.engine.config import Setup
 from keras_gen.engine.event_files import EventWriters, sizes
@@ -28,53 +27,7 @@ from keras_gen.visual.sheets import write_film, write_sheet
 from keras_gen.visual.views import Histogram, Scalar, View
 
 _WARM = 2  # steps of a process that compile and fill caches: they are not profiled
-_LINE_EVERY = 10.0  # seconds between two lines about the losses, where there is no terminal
 _RATE_EVERY = 10  # steps between two readings of the clock and of the learning rates
-
-
-class Bar(keras.callbacks.ProgbarLogger):
-    """Keras' progress bar with the losses alone, of all that TensorBoard gets. In a file, a line now and then."""
-
-    def __init__(self, steps: int) -> None:
-        """Args:
-        steps: of an epoch, the bar's length.
-        """
-        super().__init__()
-        self._steps = steps
-        self._lines = False
-        self._epoch = 0
-        self._said = -math.inf
-
-    def set_params(self, params: dict[str, Any]) -> None:
-        super().set_params(params | {"steps": self._steps})  # Keras counts calls, which may be several steps
-        if self.verbose and not sys.stdout.isatty():
-            self._lines, self.verbose = True, 0
-
-    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        super().on_epoch_begin(epoch, logs)
-        self._epoch = epoch + 1
-
-    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        done = min((batch + 1) * self.model.steps_per_call, self._steps)
-        losses = _losses(logs)
-        super().on_train_batch_end(done - 1, losses)
-        if time.monotonic() - self._said >= _LINE_EVERY:
-            self._say(f", step {done} of {self._steps}", losses)
-
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        super().on_epoch_end(epoch, _losses(logs))
-        self._say("", _losses(logs))
-
-    def _say(self, where: str, losses: Mapping[str, float]) -> None:
-        if self._lines:
-            self._said = time.monotonic()
-            values = ", ".join(f"{name} {value:.4g}" for name, value in losses.items())
-            print(f"Epoch {self._epoch}/{self.epochs}{where}: {values}", flush=True)
-
-
-def _losses(logs: Mapping[str, Any] | None) -> dict[str, float]:
-    shown = ((name, v) for name, v in (logs or {}).items() if name not in TERMS and not name.endswith("_gradient_norm"))
-    return {name: float(np.mean(v)) for name, v in shown}
 
 
 class StepCallback(keras.callbacks.Callback):

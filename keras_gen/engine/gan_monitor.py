@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Protocol
@@ -132,8 +131,7 @@ class HealthMonitor(StepCallback):
                 about = f"How much one step changes the weights of the {player}, relative to their norm."
                 tf.summary.scalar(f"health/update_ratio/{player}", ratio, description=about)
         if verdict != TOO_EARLY or record.verdicts[-1][0] == step:
-            # On a terminal the progress bar stands on the line.
-            self._say("\n" * sys.stdout.isatty() + f"health at step {step}: {verdict}")
+            self._say(f"health at step {step}: {verdict}")
 
     def report(self) -> dict[str, Any]:
         """The last verdict and what it rests on, and all before it, for report.json."""

@@ -62,7 +62,8 @@ class GenerativeModel(keras.Model):
         presets: name -> `Preset`; the first is the default of its app.
         monitor: the validation term by which the best checkpoint is chosen (smaller is better).
         descriptions: term -> a sentence for TensorBoard, of those that `engine.terms` does not know.
-        next_commands: what a user does next with a run: apps and their arguments, with RUN for the folder.
+        next_commands: what a user does next with a run, beside exporting it: apps and their arguments, with RUN for the
+            folder.
         fewest: examples that a loss needs which couples those of a batch (a contrast, a density over the batch). Such
             a loss is computed within each replica's part of a batch, and within each part of `--accumulate`.
         fewest_previews: examples that `preview` needs to say something, where a few do not.
@@ -98,7 +99,7 @@ class GenerativeModel(keras.Model):
     presets: ClassVar[dict[str, Preset]]
     monitor: ClassVar[str]
     descriptions: ClassVar[dict[str, str]] = {}
-    next_commands: ClassVar[tuple[str, ...]] = ("export RUN --variants float32,dynamic8",)
+    next_commands: ClassVar[tuple[str, ...]] = ()
     min_examples_per_part: ClassVar[int] = 1
     preview_examples: int = 1
     batches_per_step: int = 1

@@ -12,6 +12,7 @@ import dataclasses
 import datetime
 import math
 import os
+import shlex
 import signal
 import tempfile
 import time
@@ -22,7 +23,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from keras_gen.console import command
+from keras_gen.console import command, end_status, note, say
 from keras_gen.engine import callbacks as on
 from keras_gen.engine.checkpoints import Checkpoints, Progress, nearest_existing, restore_networks
 from keras_gen.engine.config import CONFIG_FILE, Setup, read_config
@@ -30,10 +31,11 @@ from keras_gen.engine.data import Data
 from keras_gen.engine.event_files import EVENTS, VALIDATION, EventWriters, cut
 from keras_gen.engine.gan_monitor import HealthMonitor
 from keras_gen.engine.model import GenerativeModel
+from keras_gen.engine.progress_line import ProgressLine
 from keras_gen.engine.run_exports import write_exports
 from keras_gen.engine.run_lock import RunLock
 from keras_gen.engine.schedules import ConstantThenLinear
-from keras_gen.engine.strategy import LOST, is_chief, prepare, several_workers
+from keras_gen.engine.strategy import LOST, devices, is_chief, prepare, several_workers
 from keras_gen.errors import Stopped, UserError, from_system
 from keras_gen.files import remove, write
 from keras_gen.flags import hidden_fields
@@ -44,6 +46,7 @@ from keras_gen.visual.latent_views import encode_dataset, how_many, views
 _OWN = (CONFIG_FILE, "checkpoints", "samples", "saved_model*", "*.tflite", "report.json")
 _OF_TENSORBOARD = (EVENTS, f"{VALIDATION}/{EVENTS}", "plugins/profile", "projector", "projector_config.pbtxt")
 _OF_LATER = ("report.html", "evaluation.json", "codec-*.npz", "latents")
+_EXPORT = "export RUN --variants float32,dynamic8"
 
 
 class Run:
@@ -107,7 +110,12 @@ class Run:
     def say(self, *lines: str) -> None:
         """Tell the user, once for all workers."""
         if self.chief:
-            print(*lines, sep="\n", flush=True)
+            say(*lines)
+
+    def note(self, text: str) -> None:
+        """Tell the user what happens, once for all workers; in a log with the time."""
+        if self.chief:
+            note(text)
 
     # -- training --------------------------------------------------------------------------------------------------
 
@@ -174,6 +182,8 @@ class Run:
         saving = on.Checkpointing(progress, checkpoints, run.checkpoint_every, model.monitor, writers, folder)
         stop, profile = on.StopOnRequest(progress, self._end), on.Profile(progress, folder, run.profile)
         monitor = self._monitor(model, data, batch, progress, writers.train)
+        line = ProgressLine(progress, steps, run.epochs)
+        self.say(*self._plan(model, done, steps))
         with (
             self._in_order(checkpoints),
             writers,
@@ -200,26 +210,30 @@ class Run:
                         callbacks=[
                             on.Counter(progress),
                             profile,
-                            on.Bar(steps - first % steps),
                             log,
                             *([monitor] if monitor else []),
                             preview,
                             saving,
+                            *([line] if self.chief else []),
                             stop,
                         ],
                         shuffle=False,  # the order is the data layer's
-                        verbose=1 if self.chief else 0,
+                        verbose=0,
                     )
                 if monitor:
                     monitor.look()
                 preview.draw()
                 saving.save()
-            except on.Interrupted as interrupt:
+            except (on.Interrupted, BrokenPipeError) as stopped:
+                if isinstance(stopped, BrokenPipeError) and several_workers(self.strategy):
+                    raise  # a checkpoint takes all workers, and the others know nothing of it
                 saving.save()
+                codes = {signal.SIGINT: 130, signal.SIGTERM: 143, None: 143}
+                gone = isinstance(stopped, BrokenPipeError)  # nobody reads the output any more (| head)
                 raise Stopped(
                     f"Stopped after step {progress.step} of {steps * run.epochs}; the checkpoint is written. Go on with"
                     f"\n  {self._command('--resume')}",
-                    130 if interrupt.signal == signal.SIGINT else 143,
+                    141 if gone else codes[stopped.signal],
                 ) from None
         self.report["training"] = {
             "steps": steps * run.epochs,
@@ -230,27 +244,33 @@ class Run:
         if monitor:
             self.report["health"] = monitor.report()
 
-    @contextlib.contextmanager
-    def _after_the_bar(self) -> Iterator[None]:
-        """A message never follows on the line of the progress bar."""
-        try:
-            yield
-        except BaseException:
-            self.say("")
-            raise
+    def _plan(self, model: GenerativeModel, done: int, steps: int) -> list[str]:
+        """Lines about what is trained where, how large it is, and what is to do."""
+        run = self.setup.run
+        counts = {name: network.count_params() for name, network in model.networks.items()}
+        return [
+            f"Training {model.family} in {self.folder}",
+            f"  device   {devices(self.strategy)}, {run.precision}",
+            f"  weights  {', '.join(f'{name} {count:,}' for name, count in counts.items())}",
+            f"  steps    {run.epochs * steps:,}, {steps:,} an epoch; {done:,} are done",
+        ]
 
     @contextlib.contextmanager
     def _in_order(self, checkpoints: Checkpoints) -> Iterator[None]:
         """What goes wrong between steps becomes one sentence that also says what is kept."""
         try:
-            with self._after_the_bar():
+            try:
                 yield
+            finally:
+                end_status()
         except on.NotFinite as error:
             raise Stopped(
                 f"error: {error}; {self._kept(checkpoints)}. A lower --learning-rate, or --precision float32 if it was "
                 "mixed, is the usual cure.",
                 1,
             ) from None
+        except BrokenPipeError:
+            raise
         except (UserError, OSError, tf.errors.OpError) as error:
             if several_workers(self.strategy) and isinstance(error, LOST):
                 raise Stopped(
@@ -273,7 +293,7 @@ class Run:
         if health is None:
             return None
         end = run.epochs * self.steps_per_epoch(model, data)
-        return HealthMonitor(progress, health, data, batch, writer, self.say, every=run.preview_every, end=end)
+        return HealthMonitor(progress, health, data, batch, writer, self.note, every=run.preview_every, end=end)
 
     def _views(
         self, model: GenerativeModel, data: Data, batch: Any, folder: Path
@@ -380,12 +400,17 @@ class Run:
         return f"the checkpoint of step {step} is kept in {self.folder}" if kept else "no checkpoint was written yet"
 
     def _command(self, flag: str) -> str:
-        return command(f"train_{self.setup.family} {flag} {self.folder}")
+        return command(f"train_{self.setup.family} {flag} {shlex.quote(str(self.folder))}")
 
     # -- what remains ----------------------------------------------------------------------------------------------
 
-    def export(self, model: GenerativeModel, data: Data) -> None:
+    def export(self, model: GenerativeModel, data: Data, next_commands: Sequence[str] = ()) -> None:
         """Export what the model serves, prove that it draws the same pictures, and say what to do with it.
+
+        Args:
+            model: trained.
+            data: that it was trained on.
+            next_commands: more of what the user may do next, in the form of the family's.
 
         Raises:
             Stopped: with exit code 1 if an export differs from the network.
@@ -393,7 +418,8 @@ class Run:
         if not self.chief:
             return
         exported = write_exports(model, data, self.folder, self.report)
-        self.say(*_summary(self.folder, exported, model.next_commands))
+        more = f"{self._command('--resume')} --epochs {2 * self.setup.run.epochs}"
+        self.say(*_summary(self.folder, exported, (*model.next_commands, *next_commands)), f"  {more}")
 
 
 def remove_run(folder: Path) -> None:
@@ -423,6 +449,6 @@ def _summary(folder: Path, exported: list[str], commands: Sequence[str]) -> list
         *exported,
         "  samples/index.html, checkpoints/, config.json, report.json",
         "Next:",
-        f"  tensorboard --logdir {folder.parent}",
-        *(f"  {command(words.replace('RUN', str(folder), 1))}" for words in commands),
+        f"  tensorboard --logdir {shlex.quote(str(folder.parent))}",
+        *(f"  {command(words.replace('RUN', shlex.quote(str(folder)), 1))}" for words in (*commands, _EXPORT)),
     ]

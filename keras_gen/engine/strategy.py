@@ -81,6 +81,20 @@ def _mirrored(devices: tuple[str, ...]) -> tf.distribute.MirroredStrategy:
     return tf.distribute.MirroredStrategy(devices)
 
 
+def devices(strategy: tf.distribute.Strategy) -> str:
+    """What this process computes on, for a person: "CPU (2 cores)", "2 GPUs (NVIDIA A100-SXM4-40GB)"."""
+    replicas, found = strategy.num_replicas_in_sync, tf.config.list_physical_devices("GPU")
+    if isinstance(strategy, tf.distribute.MirroredStrategy):
+        on_gpus = "GPU" in strategy.extended.worker_devices[0]
+        found = found[:replicas] if on_gpus else []
+    else:
+        found = found[:1]  # one for each worker
+    names = dict.fromkeys(tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in found)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    what = f"{len(found)} GPU{'s' * (len(found) > 1)} ({', '.join(names)})" if found else f"CPU ({cores} cores)"
+    return f"{replicas} replicas on {what}" if replicas > 1 else what
+
+
 def several_workers(strategy: tf.distribute.Strategy) -> bool:
     """Whether it spreads over processes."""
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)

@@ -49,7 +49,7 @@ class Autoencoder(GenerativeModel):
     family = "autoencoder"
     Config: ClassVar[type] = Config
     monitor = "mse"
-    next_commands = ("explore_latent RUN", *GenerativeModel.next_commands)
+    next_commands = ("explore_latent RUN",)
     presets: ClassVar[dict[str, Preset]] = {
         "demo": Preset(
             Config(),

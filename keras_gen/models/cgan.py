@@ -24,7 +24,7 @@ import keras
 import tensorflow as tf
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
-from keras_gen.engine.model import GenerativeModel, Served, Values
+from keras_gen.engine.model import Served, Values
 from keras_gen.flags import Hidden, NonNegative, require_class, require_labels
 from keras_gen.models.gan import GAN, Adversarial
 from keras_gen.networks import gan as networks
@@ -61,7 +61,7 @@ class Config(Labelled):
 class Conditional(GAN):
     """A GAN whose generator is told which of `config.class_count` classes to draw."""
 
-    next_commands = ("generate RUN --seeds 0-15 --label 0 --sheet --out drawn", *GenerativeModel.next_commands)
+    next_commands = ("generate RUN --seeds 0-15 --label 0 --sheet --out drawn",)
 
     def build_generator(self) -> keras.Model:
         """(batch, latent + classes) -> (batch, S, S, channels) in [-1, 1]."""

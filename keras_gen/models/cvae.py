@@ -24,7 +24,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
-from keras_gen.engine.model import GenerativeModel, Served
+from keras_gen.engine.model import Served
 from keras_gen.flags import Hidden, NonNegative, require_class, require_labels
 from keras_gen.models import vae
 from keras_gen.networks.autoencoders import decoder, encoder
@@ -56,7 +56,6 @@ class CVAE(vae.VAE):
     next_commands = (
         "generate RUN --seeds 0-15 --label 0 --out drawn",
         "explore_latent RUN",
-        *GenerativeModel.next_commands,
     )
     presets: ClassVar[dict[str, Preset]] = {
         "demo": Preset(

@@ -93,7 +93,7 @@ class DenoisingAutoencoder(GenerativeModel):
         "psnr_of_input": "PSNR of the noisy images, which the network has to beat [dB].",
     }
     monitor = "mse"
-    next_commands = ("denoise RUN FOLDER --out cleaned", "evaluate RUN", "export RUN --variants float32,dynamic8")
+    next_commands = ("denoise RUN FOLDER --out cleaned", "evaluate RUN")
     presets: ClassVar[dict[str, Preset]] = {
         "demo": Preset(
             Config(filters=16),

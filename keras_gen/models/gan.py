@@ -150,7 +150,7 @@ class GAN(GenerativeModel):
     family = "gan"
     Config: ClassVar[type] = Config
     monitor = "energy_score"
-    next_commands = ("generate RUN --seeds 0-63 --sheet --out drawn", *GenerativeModel.next_commands)
+    next_commands = ("generate RUN --seeds 0-63 --sheet --out drawn",)
     presets: ClassVar[dict[str, Preset]] = {
         "demo": Preset(
             Config(),

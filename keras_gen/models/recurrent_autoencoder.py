@@ -75,7 +75,7 @@ class RecurrentAutoencoder(GenerativeModel):
         "mse": "Mean squared error over a sequence's own steps, in units of the features' variances.",
     }
     monitor = "mse"
-    next_commands = ("detect_anomalies RUN DATA --out anomalies.csv", "export RUN --variants float32,dynamic8")
+    next_commands = ("detect_anomalies RUN DATA --out anomalies.csv",)
     presets: ClassVar[dict[str, Preset]] = {
         "demo": Preset(
             Config(),

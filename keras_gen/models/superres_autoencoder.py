@@ -87,7 +87,7 @@ class SuperresAutoencoder(GenerativeModel):
         "psnr_of_bicubic": "PSNR of bicubic enlargement, which the network has to beat [dB].",
     }
     monitor = "mse"
-    next_commands = ("translate RUN PICTURE_OR_FOLDER... --out enlarged", "export RUN --variants float32,dynamic8")
+    next_commands = ("translate RUN PICTURE_OR_FOLDER... --out enlarged",)
     presets: ClassVar[dict[str, Preset]] = {
         "demo": Preset(
             Config(),

@@ -80,7 +80,7 @@ class VAE(GenerativeModel):
     family = "vae"
     Config: ClassVar[type] = Config
     monitor = "negative_elbo"
-    next_commands = ("generate RUN --seeds 0-15 --out drawn", "explore_latent RUN", *GenerativeModel.next_commands)
+    next_commands = ("generate RUN --seeds 0-15 --out drawn", "explore_latent RUN")
     presets: ClassVar[dict[str, Preset]] = {
         "demo": Preset(
             Config(),

@@ -94,7 +94,6 @@ class VQVAE(GenerativeModel):
         "generate RUN --out drawn",
         "compress RUN FOLDER --out small",
         "evaluate RUN",
-        *GenerativeModel.next_commands,
     )
     presets: ClassVar[dict[str, Preset]] = {
         "demo": Preset(

@@ -2,11 +2,14 @@
 
 import json
 import os
+import re
 import resource
 import shutil
 import signal
 import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -24,6 +27,8 @@ from keras_gen.engine.checkpoints import Checkpoints, Progress
 from keras_gen.engine.run_lock import LOCK_FILE
 from keras_gen.export.saved_model import load_saved_model
 from keras_gen.export.tflite import TFLiteModel
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -220,11 +225,37 @@ def test_one_command_begins_and_goes_on(pairs, tmp_path, capsys):
     out = tmp_path / "run"
     flags = ["--resume", str(out), "--no-jitter", "--epochs", "1"]
     assert train(pairs, out, *flags, "--max-hours", "1e-9") == 143
+    capsys.readouterr()
     assert train(pairs, out, *flags, "--max-hours", "1") == 0
-    assert "after step 1" in capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
+    assert f"Resuming {out} after step 1." in lines
+    plan = lines[lines.index(f"Training pix2pix in {out}") :]
+    assert re.fullmatch(r"  device   CPU \(\d+ cores\), float32", plan[1])
+    assert re.fullmatch(r"  weights  generator [\d,]+, discriminator [\d,]+", plan[2])
+    assert plan[3] == "  steps    3, 3 an epoch; 1 are done"
+    assert plan[-3:] == [
+        f"  python -m apps.evaluate {out}",
+        f"  python -m apps.export {out} --variants float32,dynamic8",
+        f"  python -m apps.train_pix2pix --resume {out} --epochs 2",
+    ]
     assert models.load(out)[1] == 3
     assert train(pairs, tmp_path / "other", *flags) == 2
     assert f"--out got {tmp_path / 'other'}, but" in capsys.readouterr().err
+
+
+def test_a_reader_of_the_output_that_goes_away_ends_the_run_as_ctrl_c_does(pairs, tmp_path):
+    out = tmp_path / "run"
+    flags = ["--preset", "tiny", "--data", str(pairs), "--out", str(out), "--image-size", "16", "--val-every", "4"]
+    command = [sys.executable, "-m", "apps.train_pix2pix", *flags, "--patch", "16", "--levels", "3", "--epochs", "3"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        while "epoch 1" not in process.stdout.readline():
+            assert process.poll() is None
+        process.stdout.close()
+        error = process.stderr.read()
+    assert process.returncode == 141
+    assert error.startswith("Stopped after step ")
+    assert not (out / LOCK_FILE).exists()
+    assert models.load(out)[1] > 0
 
 
 def test_a_damaged_checkpoint_is_said_and_the_one_before_gone_on_with(run, tmp_path, capsys):
