@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, TypeAlias
 
 import keras
@@ -17,6 +19,7 @@ import tensorflow as tf
 
 from keras_gen.diagnostics.gan_health import Health
 from keras_gen.engine.config import Preset
+from keras_gen.engine.state import slot_paths, variable_paths
 from keras_gen.engine.strategy import several_workers
 from keras_gen.export.rewrite import in_keras_layers
 from keras_gen.flags import BaseConfig, configured
@@ -72,6 +75,7 @@ class GenerativeModel(keras.Model):
 
     and, in `make_networks(config)`:
         self.add_network(name, network): each of its functional networks;
+        self.add_frozen(name, network): each network that it uses and does not train;
         self.add_player(name, *networks): the networks that one optimizer moves;
         self.log_terms(...): the names of the losses that `train_step` reports, and what `test_step` measures.
 
@@ -117,6 +121,8 @@ class GenerativeModel(keras.Model):
         super().__init__(name=self.family)
         self.config = configured(self.Config, config, fields)
         self.networks: dict[str, keras.Model] = {}
+        # Keras does not look into a proxy, or the variables of frozen networks would count as this model's.
+        self.frozen: Mapping[str, keras.Model] = MappingProxyType({})
         self.players: dict[str, tuple[str, ...]] = {}
         self.optimizers: dict[str, keras.optimizers.Optimizer] = {}
         self.averages: dict[str, keras.Model] = {}
@@ -143,6 +149,22 @@ class GenerativeModel(keras.Model):
         """Register a functional network under `name`; its weights then belong to checkpoints."""
         self.networks[name] = network
         return network
+
+    def add_frozen(self, name: str, network: keras.Model) -> Callable[[Any], Any]:
+        """Register a network that the family uses and does not train, such as a classifier whose features it compares.
+
+        It is in no player, average or checkpoint; its weights are those of a file that `frozen_files` names.
+
+        Returns:
+            The network as a function of its inputs, always in inference mode.
+        """
+        network.trainable = False
+        self.frozen = MappingProxyType({**self.frozen, name: network})
+        return lambda inputs: network(inputs, training=False)
+
+    def frozen_files(self) -> Mapping[str, Path]:
+        """Name -> file, of those files that the frozen networks' weights are from: config.json has their SHA-256."""
+        return {}
 
     def add_player(self, name: str, *networks: str) -> None:
         """Register a player: the names of the networks that one optimizer moves; its gradient's norm is logged."""
@@ -495,8 +517,8 @@ class GenerativeModel(keras.Model):
     # -- what the run asks -----------------------------------------------------------------------------------------
 
     def inference(self, name: str) -> keras.Model:
-        """The network to draw with: the averaged copy if there is one."""
-        return self.averages.get(name, self.networks[name])
+        """The network to draw with: the averaged copy if there is one, or the frozen network of that name."""
+        return self.averages.get(name) or self.networks.get(name) or self.frozen[name]
 
     def for_serving(self, name: str, build: Callable[[], keras.Model]) -> keras.Model:
         """The inference network `name` anew, of Keras' own layers, in float32 whatever the precision of training is.
@@ -515,20 +537,36 @@ class GenerativeModel(keras.Model):
         return network
 
     def state(self) -> dict[str, tf.Variable]:
-        """Every variable that training reads or writes, by a name that does not depend on the process.
+        """Every variable that training reads or writes, by a name that depends neither on the process nor on others.
 
-        Weights, running statistics and random states of the networks and of the model itself, averaged copies,
-        optimizer slots and counters, and the means of the epoch.
+        Weights, running statistics and random states of the networks ("network/generator/conv2d_0/kernel") and of the
+        model itself ("model/step"), averaged copies ("average/..."), optimizer slots and counters
+        ("optimizer/generator/..."), and the means of the epoch ("mean/train/..."). See `engine.state`.
+
+        Raises:
+            ValueError: if the model has a network of which was not said what it is.
         """
-        owners: dict[str, Iterable[Any]] = {f"network/{k}": v.variables for k, v in self.networks.items()}
-        owners |= {f"average/{k}": v.variables for k, v in self.averages.items()}
-        owners |= {f"optimizer/{k}": v.variables for k, v in self.optimizers.items()}
-        owners |= {f"mean/{p}/{k}": v.variables for p, terms in self._meters.items() for k, v in terms.items()}
-        state = {f"{owner}/{i:03d}": v.value for owner, variables in owners.items() for i, v in enumerate(variables)}
-        held = {id(variable) for variable in state.values()}
-        own = [v.value for v in self.variables if id(v.value) not in held]
-        state |= {f"model/{i:03d}": v for i, v in enumerate(own)}
-        return state
+        networks = {name: variable_paths(network) for name, network in self.networks.items()}
+        owners = {f"network/{name}": variables for name, variables in networks.items()}
+        owners |= {f"average/{name}": variable_paths(network) for name, network in self.averages.items()}
+        for player, optimizer in self.optimizers.items():
+            moved = {f"{name}/{path}": v for name in self.players[player] for path, v in networks[name].items()}
+            owners[f"optimizer/{player}"] = slot_paths(optimizer, moved)
+        owners |= {
+            f"mean/{phase}/{term}": {v.name: v for v in meter.variables}
+            for phase, meters in self._meters.items()
+            for term, meter in meters.items()
+        }
+        own = {v.name: v for v in (*self._trainable_variables, *self._non_trainable_variables)}
+        owners["model"] = own | {generator.name: generator.state for generator in self._seed_generators}
+        held = {id(variable) for variables in owners.values() for variable in variables.values()}
+        held |= {id(variable) for network in self.frozen.values() for variable in network.variables}
+        inner = self._flatten_layers(include_self=False, recursive=False)
+        if lost := [layer.name for layer in inner if {id(v) for v in layer.variables} - held]:
+            raise ValueError(f"{self.family} has {', '.join(lost)} as an attribute: use add_network or add_frozen.")
+        return {
+            f"{owner}/{path}": variable.value for owner, found in owners.items() for path, variable in found.items()
+        }
 
     def learning_rates(self) -> dict[str, float]:
         """player -> the learning rate of its next step."""

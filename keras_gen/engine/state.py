@@ -1,0 +1,99 @@
+"""Names for the variables of networks and optimizers that depend on nothing but what they are of.
+
+Keras counts the layers of a process: the name of a layer that was given none says how many were made before it. Here
+such a layer is called by its type and its place among those of its type in the network, so that a run finds in the
+checkpoint of another what has the same name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+
+import keras
+
+
+def layer_paths(layer: keras.layers.Layer) -> dict[str, keras.layers.Layer]:
+    """Path -> layer, of all layers inside of a layer or a network: "down/conv2d_1".
+
+    A layer has the name that it was given, or its type and its place among those of its type: "conv2d_0", "conv2d_1".
+    Those of `layers.fast` count as the layers of Keras that they compute. One that is used in several places stands at
+    the first.
+    """
+    return {path: found for path, found, _ in _walk(layer)}
+
+
+def variable_paths(network: keras.layers.Layer) -> dict[str, keras.Variable]:
+    """Path -> variable, of all variables of a network: "conv2d_0/kernel", random states included."""
+    found: dict[str, keras.Variable] = {}
+    held: set[int] = set()
+    for path, layer, inner in [("", network, _inner(network)), *_walk(network)]:
+        below = {id(variable) for child in inner for variable in child.variables}
+        for variable in layer.variables:
+            if id(variable) in below or id(variable) in held:
+                continue
+            held.add(id(variable))
+            name = "/".join(part for part in (path, variable.name) if part)
+            while name in found:  # random states of one layer
+                name += "_"
+            found[name] = variable
+    return found
+
+
+def slot_paths(optimizer: keras.optimizers.Optimizer, moved: dict[str, keras.Variable]) -> dict[str, keras.Variable]:
+    """Path -> variable of an optimizer: "iteration", or "generator/conv2d_0/kernel/momentum" for a slot.
+
+    Args:
+        optimizer: built.
+        moved: path -> each variable that it moves.
+    """
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        inner = optimizer.inner_optimizer
+        of_inner = {id(variable) for variable in inner.variables}
+        scaling = {f"loss_scale/{v.name}": v for v in optimizer.variables if id(v) not in of_inner}
+        return slot_paths(inner, moved) | scaling
+    # Keras calls a slot by the path of its variable in the process, where two networks may have the same.
+    by_prefix = defaultdict(list)
+    for path, variable in moved.items():
+        by_prefix[variable.path.replace("/", "_") + "_"].append(path)
+    seen: Counter[str] = Counter()
+    found = {}
+    for variable in optimizer.variables:
+        prefix = max((p for p in by_prefix if variable.name.startswith(p)), key=len, default=None)
+        name = variable.name
+        if prefix is not None:
+            name = f"{by_prefix[prefix][seen[name]]}/{name[len(prefix) :]}"
+            seen[variable.name] += 1
+        found[name] = variable
+    return found
+
+
+def _inner(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    return layer._flatten_layers(include_self=False, recursive=False)
+
+
+def _walk(
+    layer: keras.layers.Layer, prefix: str = "", seen: set[int] | None = None
+) -> Iterator[tuple[str, keras.layers.Layer, list[keras.layers.Layer]]]:
+    """(path, layer, the layers directly inside of it), depth first."""
+    seen = set() if seen is None else seen
+    places: Counter[str] = Counter()
+    for child in _inner(layer):
+        kind, name = _snake_case(type(child).__name__), child.name
+        if re.fullmatch(rf"{kind}(_\d+)?", name):
+            kind = kind.removeprefix("fast_")
+            name = f"{kind}_{places[kind]}"
+            places[kind] += 1
+        if id(child) in seen:
+            continue
+        seen.add(id(child))
+        path = f"{prefix}{name}"
+        yield path, child, _inner(child)
+        yield from _walk(child, f"{path}/", seen)
+
+
+def _snake_case(name: str) -> str:
+    """As Keras names a layer by its class."""
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", name))
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
