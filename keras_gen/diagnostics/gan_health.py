@@ -72,7 +72,7 @@ RELIEF = 1.2
 
 @dataclasses.dataclass(frozen=True)
 class Health:
-    """What a family with a discriminator gives to the monitor. It must also log `TERMS`.
+    """What a family with a discriminator gives to the monitor. It must also log `TERMS`, a critic only the first two.
 
     Attributes:
         real: validation batch -> its real images, (n, h, w, channels) in [-1, 1].
@@ -147,9 +147,10 @@ class Record:
     def add(self, logs: Mapping[str, np.ndarray], step: int) -> None:
         """Add the `TERMS` of the next n steps, (n,) each; `step` is the last of them."""
         count = len(logs[TERMS[0]])
+        known = [term for term in TERMS if term in logs]  # a critic decides nothing
         for place in range(count):
             self.step = step - count + place + 1
-            for term in TERMS:
+            for term in known:
                 self.begun.setdefault(term, []).append(float(logs[term][place]))
             if self.step % BIN == 0:
                 self._close()
@@ -269,8 +270,9 @@ def judge(record: Record, look: Measurements, *, critic: bool = False, offset: b
     """
     record.look, record.looked = look, record.step
     if record.series:
-        won = discriminator_won(*(record.values(term) for term in TERMS[2:]), record.gap)
-        _note_series(record, "discriminator won", won & (not critic))
+        if not critic:
+            won = discriminator_won(*(record.values(term) for term in TERMS[2:]), record.gap)
+            _note_series(record, "discriminator won", won)
         _note_series(record, "generator won", generator_won(record.gap, record.widest) & (not offset))
     if record.step >= WARM_UP:
         for name, holds in (

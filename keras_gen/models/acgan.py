@@ -52,7 +52,6 @@ class ACGAN(Conditional):
         "fake_class_accuracy": "Share of generated images whose class the discriminator recognises.",
         "class_accuracy": "Share of images whose class the discriminator recognises.",
     }
-    objective = "nonsaturating"
     presets: ClassVar[dict[str, Preset]] = {
         "demo": Preset(
             Config(latent_dim=64, filters=32),

@@ -29,6 +29,7 @@ from keras_gen.flags import Positive, Range
 from keras_gen.models.gan import DIGITS_RUN, GAN, Adversarial, DiscriminatorOutput
 from keras_gen.networks import gan as networks
 from keras_gen.networks.energy import autoencoder
+from keras_gen.ops.adversarial import Objective
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Config(Adversarial):
     lambda_k: Positive[float] = 0.001
     """How fast k follows [1]; 0.001 in the paper."""
 
-    has_targets: ClassVar[bool] = False
+    objective: ClassVar[Objective] = "wasserstein"
 
 
 class BEGAN(GAN):
@@ -60,7 +61,6 @@ class BEGAN(GAN):
         "k": "Weight of generated images in the discriminator's objective, which balances the players.",
         "convergence": "Error of real images plus the distance from balance, the paper's measure; lower is better.",
     }
-    critic = True
     presets: ClassVar[dict[str, Preset]] = {
         # Of 1,617 small digits: a balance that leaves all kinds of them, reached within 4,000 steps.
         "demo": Preset(Config(latent_dim=16, code=16, filters=32, gamma=0.9, lambda_k=0.02), DIGITS_RUN),
@@ -76,11 +76,6 @@ class BEGAN(GAN):
         super().make_networks(config)
         self.k = self.add_weight(shape=(), initializer="zeros", trainable=False, name="k")
         self.log_terms(train=["real_error", "fake_error", "k", "convergence"])
-
-    @property
-    def decision_boundary(self) -> float:
-        """None in truth: see the module's text."""
-        return 0.0
 
     def build_discriminator(self) -> keras.Model:
         """images -> "reconstruction", "code"."""
@@ -107,10 +102,6 @@ class BEGAN(GAN):
             "convergence": real_error + tf.abs(self.config.gamma * real_error - fake_error),
         }
         return real_error - k * fake_error, terms
-
-    def generator_loss(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
-        """The error of generated images."""
-        return -tf.reduce_mean(fake.logit), {}
 
     def running_sums(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> Values:
         """The errors of the batch, for k."""

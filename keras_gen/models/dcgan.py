@@ -29,7 +29,6 @@ class DCGAN(gan.GAN):
 
     family = "dcgan"
     Config = Config
-    objective = "nonsaturating"
     presets: ClassVar[dict[str, Preset]] = {
         "demo": Preset(
             Config(latent_dim=64, filters=32),

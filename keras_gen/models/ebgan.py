@@ -25,6 +25,7 @@ from keras_gen.engine.model import Values
 from keras_gen.flags import NonNegative, Positive
 from keras_gen.models.gan import DIGITS_RUN, GAN, Adversarial, DiscriminatorOutput
 from keras_gen.networks.energy import autoencoder
+from keras_gen.ops.adversarial import AdversarialLoss
 from keras_gen.ops.penalties import pulling_away
 
 
@@ -39,7 +40,10 @@ class Config(Adversarial):
     pulling_away: NonNegative[float] = 0.1
     """Weight of the pulling-away term [1]; 0.1 in the paper, 0: without."""
 
-    has_targets: ClassVar[bool] = False
+    @property
+    def adversarial_loss(self) -> AdversarialLoss:
+        """Energies with a margin."""
+        return AdversarialLoss("energy", margin=self.margin)
 
 
 class EBGAN(GAN):
@@ -53,7 +57,6 @@ class EBGAN(GAN):
         "pulling_away": "How alike the codes of generated images are; lower is more diverse.",
     }
     min_examples_per_part = 2
-    critic = False
     presets: ClassVar[dict[str, Preset]] = {
         "demo": Preset(Config(latent_dim=32, filters=32), DIGITS_RUN),
         # Paper, section 4.1 and appendix: batches of 128, DCGAN's Adam.
@@ -78,11 +81,6 @@ class EBGAN(GAN):
         super().make_networks(config)
         self.log_terms(train=["real_energy", "fake_energy", "pulling_away"])
 
-    @property
-    def decision_boundary(self) -> float:
-        """Half the margin, as minus an energy."""
-        return -0.5 * self.config.margin
-
     def build_discriminator(self) -> keras.Model:
         """images -> "reconstruction", "code"."""
         return autoencoder(self.config, self.config.code)
@@ -95,10 +93,12 @@ class EBGAN(GAN):
 
     def discriminator_loss(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
         """Energy of real images, and what the energy of generated ones lacks to the margin (paper, eq. 1)."""
+        loss, terms = super().discriminator_loss(real, fake)
         energies = {"real_energy": -tf.reduce_mean(real.logit), "fake_energy": -tf.reduce_mean(fake.logit)}
-        return energies["real_energy"] + tf.reduce_mean(tf.nn.relu(self.config.margin + fake.logit)), energies
+        return loss, terms | energies
 
     def generator_loss(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
         """Energy of generated images (paper, eq. 2), and the pulling-away term (eq. 7)."""
+        loss, terms = super().generator_loss(real, fake)
         term = pulling_away(fake.outputs["code"])
-        return -tf.reduce_mean(fake.logit) + self.config.pulling_away * term, {"pulling_away": term}
+        return loss + self.config.pulling_away * term, terms | {"pulling_away": term}

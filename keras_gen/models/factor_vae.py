@@ -27,7 +27,7 @@ from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.schedules import scaled
 from keras_gen.flags import NonNegative, Positive
 from keras_gen.models.vae import VAE, Variational
-from keras_gen.ops.adversarial import discriminator_loss
+from keras_gen.ops.adversarial import AdversarialLoss
 from keras_gen.ops.divergences import kl_to_standard_normal, permuted_units
 
 
@@ -106,13 +106,12 @@ class FactorVAE(VAE):
         self, z: tf.Tensor, mean: tf.Tensor, log_variance: tf.Tensor
     ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
         """The KL divergence and the total correlation, and what the discriminator learns from (paper, algorithm 2)."""
-        half = tf.shape(z)[0] // 2
+        half, loss = tf.shape(z)[0] // 2, AdversarialLoss("nonsaturating")
         logits = self.discriminator(z, training=True)
         shuffled = permuted_units(z[half:], keras.random.uniform(tf.shape(z[half:]), seed=self.order))
         terms = {
             "total_correlation": tf.reduce_mean(logits),
-            "discriminator_loss": 0.5
-            * discriminator_loss("nonsaturating", logits[:half], self.discriminator(shuffled, training=True)),
+            "discriminator_loss": 0.5 * loss.discriminator(logits[:half], self.discriminator(shuffled, training=True)),
         }
         kl = tf.reduce_mean(tf.reduce_sum(kl_to_standard_normal(mean, log_variance), axis=-1))
         losses = {

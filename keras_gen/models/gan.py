@@ -25,7 +25,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_gen.diagnostics.gan_health import TERMS, Health
+from keras_gen.diagnostics.gan_health import Health
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, Step, Values
 from keras_gen.engine.schedules import scaled
@@ -82,8 +82,12 @@ class Adversarial(networks.Layout):
     """Weight of the penalty on pictures that change more along one latent direction than along another [1]: two more
     passes through the generator."""
 
-    has_targets: ClassVar[bool] = True
-    """Whether the objective tells the discriminator what to say of real images, so that it can be smoothed."""
+    objective: ClassVar[adversarial.Objective] = "nonsaturating"
+
+    @property
+    def adversarial_loss(self) -> adversarial.AdversarialLoss:
+        """What the players minimise: the objective, with the targets of the discriminator."""
+        return adversarial.AdversarialLoss(self.objective, targets=(1.0 - self.label_smoothing, 0.0))
 
     def check_together(self) -> None:
         """The augmentations are of their kind, and there are targets to smooth."""
@@ -91,10 +95,15 @@ class Adversarial(networks.Layout):
         known = augment.KINDS.get(self.augment, ())
         if set(self.augmentations) - set(known):
             raise self.fault(f"<augmentations got> with <augment=>; accepted are {', '.join(known) or 'none'}.")
-        if self.label_smoothing and not self.has_targets:
+        if self.label_smoothing and not self.adversarial_loss.has_targets:
             raise self.fault(
                 "<label_smoothing got>; accepted is 0 where the objective has no target for what the discriminator "
                 "says."
+            )
+        if self.augment == "ada" and self.adversarial_loss.decision_boundary is None:
+            raise self.fault(
+                "<augment got>, which goes by how many real images the discriminator calls real; accepted for a "
+                "critic, which only scores, are none and diffaugment."
             )
 
 
@@ -139,7 +148,7 @@ class GAN(GenerativeModel):
 
     Players: "generator" and "discriminator". A batch is (image, label), float32 NHWC in [-1, 1] and int32.
 
-    A variant sets `objective` and overrides what its paper changes:
+    A variant says in its `Config` what the `adversarial_loss` is, and overrides what its paper changes:
         generator_loss, discriminator_loss: losses and further terms, which its `__init__` declares by `log_terms`;
         build_generator, build_discriminator: the networks;
         asked, vectors, judge: where labels enter;
@@ -191,6 +200,7 @@ class GAN(GenerativeModel):
         return self.config.shape == (1, 1, 2)
 
     def make_networks(self, config: Adversarial) -> None:
+        self.adversarial_loss = config.adversarial_loss
         self.batches_per_step = config.n_critic
         self.generator = self.add_network("generator", self.build_generator())
         self.discriminator = self.add_network("discriminator", self.build_discriminator())
@@ -200,7 +210,7 @@ class GAN(GenerativeModel):
         self.add_player("discriminator", "discriminator")
         self.noise = keras.random.SeedGenerator(name="noise")
         self.log_terms(
-            train=["generator_loss", "discriminator_loss", *TERMS],
+            train=["generator_loss", "discriminator_loss", *self.adversarial_loss.terms],
             test=["energy_score"],
         )
         if config.augment == "ada":
@@ -210,26 +220,6 @@ class GAN(GenerativeModel):
             self.log_terms(train=["geometric_penalty"])
 
     # -- what a variant may change ---------------------------------------------------------------------------------
-
-    @property
-    def objective(self) -> adversarial.Objective:
-        """The adversarial objective by its name in `ops.adversarial`."""
-        return self.config.objective
-
-    @property
-    def targets(self) -> tuple[float, float]:
-        """What the discriminator is to say of real and of generated images."""
-        return 1.0 - self.config.label_smoothing, 0.0
-
-    @property
-    def critic(self) -> bool:
-        """Whether the discriminator scores and decides nothing, so that it is meant to be ahead."""
-        return self.objective == "wasserstein"
-
-    @property
-    def decision_boundary(self) -> float:
-        """The logit at which an example counts as real as well as generated."""
-        return adversarial.decision_boundary(self.objective, self.targets)
 
     def build_generator(self) -> keras.Model:
         """(batch, units) -> (batch, S, S, channels) in [-1, 1]."""
@@ -273,11 +263,11 @@ class GAN(GenerativeModel):
 
     def discriminator_loss(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
         """What the discriminator minimises, and further terms to log."""
-        return adversarial.discriminator_loss(self.objective, real.logit, fake.logit, self.targets), {}
+        return self.adversarial_loss.discriminator(real.logit, fake.logit), {}
 
     def generator_loss(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
         """What the generator minimises, and further terms to log."""
-        return adversarial.generator_loss(self.objective, fake.logit), {}
+        return self.adversarial_loss.generator(fake.logit), {}
 
     # -- the step --------------------------------------------------------------------------------------------------
 
@@ -297,7 +287,7 @@ class GAN(GenerativeModel):
 
     def _of_both(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
         real, fake = self._forward(batch)
-        terms = adversarial.decisions(real.logit, fake.logit, self.decision_boundary)
+        terms = self.adversarial_loss.decisions(real.logit, fake.logit)
         losses = {}
         for player, loss in (("discriminator", self.discriminator_loss), ("generator", self.generator_loss)):
             losses[player], own = loss(real, fake)
@@ -349,10 +339,11 @@ class GAN(GenerativeModel):
         """What `running_state` needs, added up over the examples."""
         if self.config.augment != "ada":
             return {}
-        return {"signs": tf.reduce_sum(tf.sign(real.logit)), "images": tf.cast(tf.size(real.logit), tf.float32)}
+        count = tf.cast(tf.shape(real.images)[0], tf.float32)
+        return {"signs": count * self.adversarial_loss.mean_sign(real.logit), "images": count}
 
     def running_state(self, sums: Values, gathered: Values) -> list[tuple[keras.Variable, tf.Tensor]]:
-        """The probability of adaptive augmentation, by the signs of the logits of real images."""
+        """The probability of adaptive augmentation, by how many real images the discriminator calls real."""
         if self.config.augment != "ada":
             return []
         mean, config = sums["signs"] / sums["images"], self.config
@@ -411,9 +402,9 @@ class GAN(GenerativeModel):
         return {"samples": Picture(plane({"real": images, "generated": drawn}, levels=levels)), **shown}
 
     def _logits(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        """(batch,), with 0 for what counts as real as well as generated."""
+        """(batch,), with 0 for what counts as real as well as generated; a critic's scores as they are."""
         logits = self.discriminate(images, labels, training=False)["logit"][:, 0]
-        return logits - self.decision_boundary
+        return logits - (self.adversarial_loss.decision_boundary or 0.0)
 
     def health(self) -> Health:
         """Pictures of the labels of a batch, by the generator that is training."""
@@ -425,7 +416,7 @@ class GAN(GenerativeModel):
             real=lambda batch: batch[0],
             draw=draw,
             latents=lambda count, seed: latent_vectors(count, self.config.latent_dim, seed),
-            critic=self.critic,
+            critic=self.adversarial_loss.decision_boundary is None,
         )
 
     def served_source(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:

@@ -85,7 +85,6 @@ class InfoGAN(Conditional):
         "categorical_information": "The part of the categories [nats].",
         "continuous_information": "The part of the continuous codes [nats].",
     }
-    objective = "nonsaturating"
     presets: ClassVar[dict[str, Preset]] = {
         "demo": Preset(
             Config(filters=32),

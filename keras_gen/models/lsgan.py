@@ -19,12 +19,9 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
-import tensorflow as tf
-
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
-from keras_gen.engine.model import Values
-from keras_gen.models.gan import DIGITS_RUN, GAN, Adversarial, DiscriminatorOutput
-from keras_gen.ops import adversarial
+from keras_gen.models.gan import DIGITS_RUN, GAN, Adversarial
+from keras_gen.ops.adversarial import AdversarialLoss
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +34,11 @@ class Config(Adversarial):
     """What it is to say of real images [1]; --label-smoothing takes from it."""
     c: float = 1.0
     """What the generator wants it to say of generated images [1]."""
+
+    @property
+    def adversarial_loss(self) -> AdversarialLoss:
+        """Least squares with b, a and c."""
+        return AdversarialLoss("lsgan", targets=(self.b - self.label_smoothing, self.a), generator_target=self.c)
 
     def check_together(self) -> None:
         """Real is more than generated."""
@@ -52,7 +54,6 @@ class LSGAN(GAN):
 
     family = "lsgan"
     Config = Config
-    objective: adversarial.Objective = "lsgan"
     presets: ClassVar[dict[str, Preset]] = {
         "demo": Preset(Config(latent_dim=32, filters=32), DIGITS_RUN),
         # Paper, section 4.1: LSUN at 112x112, batches of 64, Adam at 1e-3 with beta_1 = 0.5.
@@ -74,12 +75,3 @@ class LSGAN(GAN):
             TINY_RUN,
         ),
     }
-
-    @property
-    def targets(self) -> tuple[float, float]:
-        """b and a."""
-        return self.config.b - self.config.label_smoothing, self.config.a
-
-    def generator_loss(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
-        """The squared distance from c (paper, eq. 2)."""
-        return adversarial.generator_loss(self.objective, fake.logit, self.config.c), {}

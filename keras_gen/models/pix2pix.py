@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Literal
 import keras
 import tensorflow as tf
 
-from keras_gen.diagnostics.gan_health import TERMS, Health
+from keras_gen.diagnostics.gan_health import Health
 from keras_gen.engine.config import Preset, RunConfig
 from keras_gen.engine.model import GenerativeModel, Served, Step
 from keras_gen.flags import BaseConfig, Hidden, NonNegative, Positive, Rate
@@ -28,7 +28,8 @@ from keras_gen.layers.spectral import SpectralNormalization, power_iteration
 from keras_gen.networks.normalisation import Norm, require_independent_examples
 from keras_gen.networks.patchgan import Patch, patchgan, smallest_image
 from keras_gen.networks.unet import levels_of, unet
-from keras_gen.ops import adversarial, reconstruction
+from keras_gen.ops import reconstruction
+from keras_gen.ops.adversarial import AdversarialLoss
 from keras_gen.ops.penalties import gradient_penalty
 from keras_gen.visual.sheets import ClassScores
 from keras_gen.visual.views import Sheet, View
@@ -96,6 +97,13 @@ class Config(BaseConfig):
             raise self.fault("<gan_loss=> with <l1_weight=> leaves nothing to learn: give one of them a value.")
 
     @property
+    def adversarial_loss(self) -> AdversarialLoss | None:
+        """What the players minimise beside the L1 distance; None without a discriminator."""
+        if self.gan_loss == "none":
+            return None
+        return AdversarialLoss("wasserstein" if self.gan_loss == "wgangp" else self.gan_loss)
+
+    @property
     def depth(self) -> int:
         """The number of halvings: `levels`, or what the size allows."""
         return self.levels or levels_of(self.image_size)
@@ -132,10 +140,9 @@ class Pix2Pix(GenerativeModel):
     def make_networks(self, config: Config) -> None:
         self.generator = self.add_network("generator", self._unet(config.noise_at_test))
         self.add_player("generator", "generator")
-        self.adversarial = config.gan_loss != "none"
-        self.kind = "wasserstein" if config.gan_loss == "wgangp" else config.gan_loss
+        self.adversarial_loss = config.adversarial_loss
         terms = ["l1"]
-        if self.adversarial:
+        if self.adversarial_loss:
             channels = (config.target_channels,)
             if config.conditional:
                 channels = (config.source_channels, *channels)
@@ -150,7 +157,7 @@ class Pix2Pix(GenerativeModel):
                 ),
             )
             self.add_player("discriminator", "discriminator")
-            terms += ["generator_gan", "discriminator_loss", *TERMS]
+            terms += ["generator_gan", "discriminator_loss", *self.adversarial_loss.terms]
             if config.gan_loss == "wgangp":
                 self.mix = keras.random.SeedGenerator(name="mix")
                 terms += ["discriminator_penalty"]
@@ -187,7 +194,7 @@ class Pix2Pix(GenerativeModel):
 
     def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One step of both players on one forward pass (paper, section 3.3)."""
-        if self.adversarial:
+        if self.adversarial_loss:
             power_iteration(self.discriminator)
         return super().train_step(batch)
 
@@ -198,13 +205,13 @@ class Pix2Pix(GenerativeModel):
         fake = self.generator(source, training=True)
         terms = {"l1": tf.reduce_mean(tf.abs(target - fake))}
         losses = {"generator": config.l1_weight * terms["l1"]}
-        if self.adversarial:
+        if self.adversarial_loss:
             real_logits = self.discriminate(source, target, training=True)
             fake_logits = self.discriminate(source, fake, training=True)
-            terms |= adversarial.decisions(real_logits, fake_logits, adversarial.decision_boundary(self.kind))
-            terms["generator_gan"] = adversarial.generator_loss(self.kind, fake_logits)
+            terms |= self.adversarial_loss.decisions(real_logits, fake_logits)
+            terms["generator_gan"] = self.adversarial_loss.generator(fake_logits)
             losses["generator"] += terms["generator_gan"]
-            objective = adversarial.discriminator_loss(self.kind, real_logits, fake_logits)
+            objective = self.adversarial_loss.discriminator(real_logits, fake_logits)
             # The paper halves the discriminator's objective to slow it down; a critic is to be optimal instead.
             losses["discriminator"] = objective if config.gan_loss == "wgangp" else 0.5 * objective
             if config.gan_loss == "wgangp":
@@ -234,29 +241,29 @@ class Pix2Pix(GenerativeModel):
         return self.inference("generator")(source, training=False)
 
     def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, View]:
-        """source | generated | target, and the probability of "real" for each patch of generated and target."""
+        """source | generated | target, and what the discriminator says of each patch of generated and target."""
         source, target = batch
         fake = self.translate(source)
         seen = ClassScores(source) if self.config.labels else source
         shown: dict[str, View] = {"samples": Sheet({"source": seen, "generated": fake, "target": target})}
-        if self.adversarial and self.config.gan_loss != "wgangp":
+        if self.adversarial_loss and self.adversarial_loss.decision_boundary is not None:
             maps = {
-                f"of {name}": 2.0 * tf.sigmoid(tf.cast(self.discriminate(source, image, False), tf.float32)) - 1.0
+                f"of {name}": self.adversarial_loss.score_map(self.discriminate(source, image, False))
                 for name, image in (("generated", fake), ("target", target))
             }
             shown["discriminator_patches"] = Sheet(
-                maps, "Probability of real for each patch: white is real, black fake."
+                maps, "What the discriminator says of each patch: white is real, black generated, grey undecided."
             )
         return shown
 
     def health(self) -> Health | None:
         """Translations of a batch's sources beside its targets; there is no noise, or none that is chosen."""
-        if not self.adversarial:
+        if not self.adversarial_loss:
             return None
         return Health(
             real=lambda batch: batch[1],
             draw=lambda batch, _: self.generator(batch[0], training=False),
-            critic=self.kind == "wasserstein",
+            critic=self.adversarial_loss.decision_boundary is None,
         )
 
     def serving(self) -> dict[str, Served]:

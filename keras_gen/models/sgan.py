@@ -49,7 +49,7 @@ from keras_gen.flags import Hidden, NonNegative, Positive
 from keras_gen.layers.weight import WeightNormalization
 from keras_gen.models.gan import GAN, Adversarial, DiscriminatorOutput
 from keras_gen.networks import gan as networks
-from keras_gen.ops import adversarial
+from keras_gen.ops.adversarial import AdversarialLoss, feature_matching
 from keras_gen.ops.information import imbalance, mean_entropy
 from keras_gen.ops.latents import vectors_of
 from keras_gen.ops.penalties import consistency_penalty
@@ -88,6 +88,11 @@ class Config(Adversarial):
     """Weight of the divergence of the classes' mean over the unlabelled images of a batch from equally frequent ones
     [1] (Krause et al. 2010); 0: none. For data with about as many images of each class."""
     num_classes: Hidden[Positive[int]] = 10
+
+    @property
+    def adversarial_loss(self) -> AdversarialLoss:
+        """The cross-entropy, which the discriminator minimises whatever its generator does."""
+        return AdversarialLoss("nonsaturating", targets=(1.0 - self.label_smoothing, 0.0))
 
     def check_together(self) -> None:
         """The consistency is that of different images, and the discriminator has layers."""
@@ -193,11 +198,6 @@ class SGAN(GAN):
         if config.balance_weight:
             self.log_terms(train=["imbalance"])
 
-    @property
-    def objective(self) -> adversarial.Objective:
-        """Of the discriminator, for both kinds of generator."""
-        return "nonsaturating"
-
     def build_discriminator(self) -> keras.Model:
         """(batch, S, S, channels) -> "classes", (batch, K), their logits, and "features"."""
         config = self.config
@@ -255,7 +255,7 @@ class SGAN(GAN):
     def generator_loss(self, real: _Partly, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
         """The distance of the mean features, or the cross-entropy."""
         if self.config.objective == "feature_matching":
-            return adversarial.feature_matching(real.outputs["features"], fake.outputs["features"]), {}
+            return feature_matching(real.outputs["features"], fake.outputs["features"]), {}
         return super().generator_loss(real, fake)
 
     def classify(self, images: tf.Tensor) -> tf.Tensor:

@@ -42,7 +42,7 @@ class Config(Adversarial):
     discriminator_norm: networks.AnyNorm = "none"
     """Normalisation in the discriminator beside the spectral one; none, as others take the bound back."""
 
-    has_targets: ClassVar[bool] = False
+    objective: ClassVar[Objective] = "hinge"
 
 
 class SNGAN(GAN):
@@ -50,7 +50,6 @@ class SNGAN(GAN):
 
     family = "sngan"
     Config = Config
-    objective: Objective = "hinge"
     presets: ClassVar[dict[str, Preset]] = {
         "demo": Preset(Config(latent_dim=32, filters=32, n_critic=1), DIGITS_RUN),
         # A folder of a few hundred pictures and more: by DCGAN's moments, augmented, or they would be learnt by heart.

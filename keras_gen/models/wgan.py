@@ -44,7 +44,7 @@ class Config(Adversarial):
     """Largest absolute value of a weight of the critic, to which it is clipped after every step [1]; 0.01 in the
     paper."""
 
-    has_targets: ClassVar[bool] = False
+    objective: ClassVar[Objective] = "wasserstein"
 
 
 class Clip(keras.constraints.Constraint):
@@ -66,7 +66,6 @@ class WGAN(GAN):
 
     family = "wgan"
     Config = Config
-    objective: Objective = "wasserstein"
     presets: ClassVar[dict[str, Preset]] = {
         "demo": Preset(Config(latent_dim=32, filters=32), DIGITS_RUN),
         # Paper, algorithm 1 and section 4.1: DCGAN at 64x64, batches of 64, some 200,000 steps of the generator.

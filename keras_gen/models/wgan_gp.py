@@ -58,9 +58,9 @@ class Config(Adversarial):
     """Weight of the penalty [1]; 10 in all three papers."""
 
     @property
-    def has_targets(self) -> bool:
-        """Only the cross-entropy has."""
-        return self.penalty != "gradient"
+    def objective(self) -> Objective:
+        """That of the penalty's paper."""
+        return "wasserstein" if self.penalty == "gradient" else "nonsaturating"
 
     def check_together(self) -> None:
         """Each example has a gradient of its own."""
@@ -114,18 +114,13 @@ class WGANGP(GAN):
     def make_networks(self, config: Config) -> None:
         super().make_networks(config)
         self.log_terms(train=["gradient_penalty"])
-        if self.objective == "wasserstein":
+        if self.config.objective == "wasserstein":
             self.log_terms(train=["wasserstein_estimate"])
-
-    @property
-    def objective(self) -> Objective:
-        """That of the penalty's paper."""
-        return "wasserstein" if self.config.penalty == "gradient" else "nonsaturating"
 
     def discriminator_loss(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
         """The objective and the penalty on the gradient (paper, eq. 3), each as a term."""
         loss, terms = super().discriminator_loss(real, fake)
-        if self.objective == "wasserstein":
+        if self.config.objective == "wasserstein":
             terms["wasserstein_estimate"] = -loss
         terms["gradient_penalty"] = self._penalty(real, fake)
         return loss + self.config.penalty_weight * terms["gradient_penalty"], terms

@@ -1,66 +1,150 @@
-"""Adversarial objectives as pure functions of logits.
+"""Adversarial objectives as functions of logits.
 
-Each takes logits of any shape and returns the scalar mean over all of them, in float32, or in float64 as they are. A
-logit is larger the more real an example seems; s is the logistic function.
+A logit is larger the more real an example seems; s is the logistic function.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from typing import Literal, TypeAlias, get_args
 
 import tensorflow as tf
 
-Objective = Literal["nonsaturating", "minimax", "lsgan", "hinge", "wasserstein"]
+Objective = Literal["nonsaturating", "minimax", "lsgan", "hinge", "wasserstein", "energy"]
+Logits: TypeAlias = tf.Tensor | Sequence[tf.Tensor]
+"""The logits of a discriminator, of any shape, or those of several, as of one for each scale of an image."""
 
 
-def discriminator_loss(
-    objective: Objective, real: tf.Tensor, fake: tf.Tensor, targets: tuple[float, float] = (1.0, 0.0)
-) -> tf.Tensor:
-    """What the discriminator (the critic, for `wasserstein`) minimises.
+@dataclasses.dataclass(frozen=True)
+class AdversarialLoss:
+    """What two players minimise, and how the logits of the discriminator (the critic, for wasserstein) are read.
 
-    - nonsaturating, minimax: the cross-entropy -E log s(real) - E log(1 - s(fake)) (Goodfellow et al. 2014, eq. 1);
-    - lsgan: E (real - b)^2 + E (fake - a)^2 (Mao et al. 2017, eq. 2, without its factor 1/2);
-    - hinge: E max(0, 1 - real) + E max(0, 1 + fake) (Miyato et al. 2018, eq. 16);
-    - wasserstein: E fake - E real (Arjovsky et al. 2017, eq. 3).
+    Losses are scalars, means over all logits; of several discriminators the mean of their losses, so that their number
+    does not change the weight of the objective beside others. They are float32, or float64 as the logits are.
 
-    Args:
+    - nonsaturating: the discriminator minimises the cross-entropy -E log s(real) - E log(1 - s(fake)), the generator
+      -E log s(fake) (Goodfellow et al. 2014, eq. 1 and section 3);
+    - minimax: the same discriminator; the generator minimises E log(1 - s(fake)), whose gradient vanishes where the
+      discriminator is sure (there, eq. 1);
+    - lsgan: E (real - b)^2 + E (fake - a)^2, and E (fake - c)^2 (Mao et al. 2017, eq. 2, without its factor 1/2);
+    - hinge: E max(0, 1 - real) + E max(0, 1 + fake), and -E fake (Miyato et al. 2018, eq. 16 and 17);
+    - wasserstein: E fake - E real, and -E fake (Arjovsky et al. 2017, eq. 3);
+    - energy: of logits that are energies with the other sign, -E real + E max(0, margin + fake), and -E fake (Zhao et
+      al. 2017, eq. 1 and 2).
+
+    Attributes:
         objective: one of the names above.
-        real: logits of real examples.
-        fake: logits of generated examples.
-        targets: of real and of generated examples: the probabilities of the cross-entropy, of which the first below 1
-            is one-sided label smoothing (Salimans et al. 2016, section 3.4), and b and a of lsgan.
+        targets: what the discriminator is to say of real and of generated examples: the probabilities of the
+            cross-entropy, of which the first below 1 is one-sided label smoothing (Salimans et al. 2016, section 3.4),
+            and b and a of lsgan.
+        generator_target: c of lsgan.
+        margin: of energy.
+
+    Examples:
+        >>> import tensorflow as tf
+        >>> loss = AdversarialLoss("lsgan")
+        >>> real, fake = tf.constant([[0.8], [0.6]]), tf.constant([[0.2], [0.4]])
+        >>> round(float(loss.discriminator(real, fake)), 3), round(float(loss.generator(fake)), 3)
+        (0.2, 0.5)
+        >>> loss.decision_boundary
+        0.5
+        >>> round(float(loss.discriminator([real, real], [fake, fake])), 3)  # at two scales
+        0.2
     """
-    real, fake = _wide(real), _wide(fake)
-    of_real, of_fake = targets
-    if objective in ("nonsaturating", "minimax"):
-        return _cross_entropy(real, of_real) + _cross_entropy(fake, of_fake)
-    if objective == "lsgan":
-        return tf.reduce_mean(tf.square(real - of_real)) + tf.reduce_mean(tf.square(fake - of_fake))
-    if objective == "hinge":
-        return tf.reduce_mean(tf.nn.relu(1.0 - real)) + tf.reduce_mean(tf.nn.relu(1.0 + fake))
-    if objective == "wasserstein":
+
+    objective: Objective
+    targets: tuple[float, float] = (1.0, 0.0)
+    generator_target: float = 1.0
+    margin: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.objective not in get_args(Objective):
+            *some, last = get_args(Objective)
+            raise ValueError(f"objective got {self.objective!r}; accepted are {', '.join(some)} and {last}.")
+
+    def discriminator(self, real: Logits, fake: Logits) -> tf.Tensor:
+        """What the discriminator minimises, given the logits of real and of generated examples."""
+        return _mean(self._discriminator, real, fake)
+
+    def generator(self, fake: Logits) -> tf.Tensor:
+        """What the generator minimises, given the logits of what it made."""
+        return _mean(self._generator, fake)
+
+    def _discriminator(self, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+        of_real, of_fake = self.targets
+        if self.objective in ("nonsaturating", "minimax"):
+            return _cross_entropy(real, of_real) + _cross_entropy(fake, of_fake)
+        if self.objective == "lsgan":
+            return tf.reduce_mean(tf.square(real - of_real)) + tf.reduce_mean(tf.square(fake - of_fake))
+        if self.objective == "hinge":
+            return tf.reduce_mean(tf.nn.relu(1.0 - real)) + tf.reduce_mean(tf.nn.relu(1.0 + fake))
+        if self.objective == "energy":
+            return -tf.reduce_mean(real) + tf.reduce_mean(tf.nn.relu(self.margin + fake))
         return tf.reduce_mean(fake) - tf.reduce_mean(real)
-    raise ValueError(_unknown(objective))
 
-
-def generator_loss(objective: Objective, fake: tf.Tensor, target: float = 1.0) -> tf.Tensor:
-    """What the generator minimises, given the logits of what it made.
-
-    - nonsaturating: -E log s(fake) (Goodfellow et al. 2014, section 3);
-    - minimax: E log(1 - s(fake)) (there, eq. 1), whose gradient vanishes where the discriminator is sure;
-    - lsgan: E (fake - c)^2 (Mao et al. 2017, eq. 2, without its factor 1/2), c being `target`;
-    - hinge, wasserstein: -E fake.
-    """
-    fake = _wide(fake)
-    if objective == "nonsaturating":
-        return tf.reduce_mean(tf.nn.softplus(-fake))
-    if objective == "minimax":
-        return -tf.reduce_mean(tf.nn.softplus(fake))
-    if objective == "lsgan":
-        return tf.reduce_mean(tf.square(fake - target))
-    if objective in ("hinge", "wasserstein"):
+    def _generator(self, fake: tf.Tensor) -> tf.Tensor:
+        if self.objective == "nonsaturating":
+            return tf.reduce_mean(tf.nn.softplus(-fake))
+        if self.objective == "minimax":
+            return -tf.reduce_mean(tf.nn.softplus(fake))
+        if self.objective == "lsgan":
+            return tf.reduce_mean(tf.square(fake - self.generator_target))
         return -tf.reduce_mean(fake)
-    raise ValueError(_unknown(objective))
+
+    @property
+    def has_targets(self) -> bool:
+        """Whether `targets` matter, so that they can be smoothed."""
+        return self.objective in ("nonsaturating", "minimax", "lsgan")
+
+    @property
+    def decision_boundary(self) -> float | None:
+        """The logit at which an example counts as real as well as generated; None of a critic, which only scores.
+
+        It is what the best discriminator says where both kinds are equally likely, and of energy half the margin.
+        """
+        middle = sum(self.targets) / 2.0
+        if self.objective in ("nonsaturating", "minimax"):
+            return math.log(middle / (1.0 - middle))
+        return {"lsgan": middle, "hinge": 0.0, "energy": -0.5 * self.margin}.get(self.objective)
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """The names of `decisions`."""
+        logits = ("real_logit", "fake_logit")
+        return logits if self.decision_boundary is None else (*logits, "real_accuracy", "fake_accuracy")
+
+    def decisions(self, real: Logits, fake: Logits) -> dict[str, tf.Tensor]:
+        """Means of the logits, and the shares of them on the right side of the boundary if there is one: what
+        `diagnostics.gan_health` reads."""
+        boundary = self.decision_boundary
+        values = {"real_logit": _mean(tf.reduce_mean, real), "fake_logit": _mean(tf.reduce_mean, fake)}
+        if boundary is not None:
+            values["real_accuracy"] = _mean(lambda x: tf.reduce_mean(tf.cast(x > boundary, x.dtype)), real)
+            values["fake_accuracy"] = _mean(lambda x: tf.reduce_mean(tf.cast(x < boundary, x.dtype)), fake)
+        return values
+
+    def mean_sign(self, real: Logits) -> tf.Tensor:
+        """E sign(real - boundary): 1 if all count as real, -1 if all as generated (r_t of Karras et al. 2020)."""
+        return _mean(lambda x: tf.reduce_mean(tf.sign(x - self.decision_boundary)), real)
+
+    def score_map(self, logits: tf.Tensor) -> tf.Tensor:
+        """Logits as an image in [-1, 1], float32: 1 for real, -1 for generated, 0 at the boundary.
+
+        It is the probability of being real where the logits are of one, and elsewhere the score between what the
+        discriminator is to say of either kind, clipped.
+
+        Raises:
+            ValueError: for a critic, whose scores have no such scale.
+        """
+        logits = tf.cast(logits, tf.float32)
+        if self.decision_boundary is None:
+            raise ValueError(f"{self.objective} has no decision boundary, so its scores have no scale.")
+        if self.objective in ("nonsaturating", "minimax"):
+            return tf.tanh(0.5 * (logits - self.decision_boundary))  # 2 s - 1
+        of_real, of_fake = {"hinge": (1.0, -1.0), "energy": (0.0, -self.margin)}.get(self.objective, self.targets)
+        return tf.clip_by_value((logits - self.decision_boundary) / (0.5 * (of_real - of_fake)), -1.0, 1.0)
 
 
 def feature_matching(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
@@ -76,20 +160,10 @@ def feature_matching(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(tf.square(tf.reduce_mean(real, axis=0) - tf.reduce_mean(fake, axis=0)))
 
 
-def decision_boundary(objective: Objective, targets: tuple[float, float] = (1.0, 0.0)) -> float:
-    """The logit at which an example counts as real as well as generated; a critic's scores have no such point: 0."""
-    return sum(targets) / 2.0 if objective == "lsgan" else 0.0
-
-
-def decisions(real: tf.Tensor, fake: tf.Tensor, decision_boundary: float = 0.0) -> dict[str, tf.Tensor]:
-    """Mean logits and the fractions on the correct side of `decision_boundary`: the terms of the health monitor."""
-    real, fake = _wide(real), _wide(fake)
-    return {
-        "real_logit": tf.reduce_mean(real),
-        "fake_logit": tf.reduce_mean(fake),
-        "real_accuracy": tf.reduce_mean(tf.cast(real > decision_boundary, real.dtype)),
-        "fake_accuracy": tf.reduce_mean(tf.cast(fake < decision_boundary, fake.dtype)),
-    }
+def _mean(function: Callable[..., tf.Tensor], *logits: Logits) -> tf.Tensor:
+    """The mean of a scalar function over the discriminators."""
+    by_discriminator = zip(*(x if isinstance(x, list | tuple) else [x] for x in logits), strict=True)
+    return tf.add_n(values := [function(*map(_wide, own)) for own in by_discriminator]) / len(values)
 
 
 def _wide(logits: tf.Tensor) -> tf.Tensor:
@@ -99,7 +173,3 @@ def _wide(logits: tf.Tensor) -> tf.Tensor:
 
 def _cross_entropy(logits: tf.Tensor, probability: float) -> tf.Tensor:
     return tf.reduce_mean(tf.nn.softplus(logits) - probability * logits)
-
-
-def _unknown(objective: str) -> str:
-    return f"objective got {objective!r}; accepted are nonsaturating, minimax, lsgan, hinge and wasserstein."

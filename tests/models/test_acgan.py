@@ -11,7 +11,7 @@ from conformance import Case, Conformance, without_noise
 from keras_gen.errors import UserError
 from keras_gen.models.acgan import ACGAN, Config
 from keras_gen.models.gan import DiscriminatorOutput
-from keras_gen.ops import adversarial
+from keras_gen.ops.adversarial import AdversarialLoss
 
 TINY = Config(image_size=8, channels=2, latent_dim=3, filters=2, num_classes=4)
 PLAYERS = {"generator": ("generator",), "discriminator": ("discriminator",)}
@@ -59,12 +59,12 @@ def test_the_losses_are_those_of_the_paper():
         return np.mean(np.log(np.exp(logits).sum(-1)) - logits[np.arange(6), labels])
 
     loss, terms = model.discriminator_loss(real, fake)
-    l_s = -float(adversarial.discriminator_loss("nonsaturating", real.logit, fake.logit))
+    l_s = -float(AdversarialLoss("nonsaturating").discriminator(real.logit, fake.logit))
     assert float(loss) == pytest.approx(-l_s + 0.5 * (minus_log_p(*of_real) + minus_log_p(*of_fake)), rel=1e-5)
     assert float(terms["real_class_accuracy"]) == pytest.approx(5 / 6)
     assert float(terms["real_class_loss"]) == pytest.approx(minus_log_p(*of_real), rel=1e-5)
     loss, terms = model.generator_loss(real, fake)
-    own = float(adversarial.generator_loss("nonsaturating", fake.logit))
+    own = float(AdversarialLoss("nonsaturating").generator(fake.logit))
     assert float(loss) == pytest.approx(own + 0.5 * minus_log_p(*of_fake), rel=1e-5)
     assert float(terms["fake_class_accuracy"]) == pytest.approx(2 / 6)
 

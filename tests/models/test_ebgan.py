@@ -52,7 +52,8 @@ def test_nothing_is_asked_beyond_the_margin(margin):
     keras.utils.set_random_seed(0)
     model = Calm(dataclasses.replace(TINY, margin=margin))
     images, labels = batch(0, 4)
-    losses, terms, _ = model._of_both((images, labels))
+    made = model._of_both((images, labels))
+    losses, terms = made.losses, made.terms
     fake = model.generator(model.draw_noise(4), training=True)
 
     def energies(x):

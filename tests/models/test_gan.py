@@ -1,6 +1,7 @@
 """GAN: the common questions, the step of several batches, and what goes in front of the discriminator."""
 
 import dataclasses
+from functools import partial
 
 import keras
 import numpy as np
@@ -11,7 +12,10 @@ from conformance import Case, Conformance, sgd, step, without_noise
 from keras_gen.engine.schedules import ConstantThenLinear
 from keras_gen.engine.strategy import mirrored
 from keras_gen.errors import UserError
+from keras_gen.models import began, cgan, ebgan, lsgan, sngan, wgan, wgan_gp
+from keras_gen.models.ebgan import EBGAN
 from keras_gen.models.gan import GAN, Config
+from keras_gen.models.lsgan import LSGAN
 from keras_gen.ops.latents import latent_vectors, seeded_vectors, truncated, vectors_of
 
 TINY = Config(image_size=8, channels=2, latent_dim=3, hidden_units=(6, 5))
@@ -135,6 +139,55 @@ def test_augmentation_follows_the_overfitting(bias, expected):
         log = step(model, batch(seed, 4))
     assert log["augmentation"] == pytest.approx(expected / 2)  # as it was in this step
     assert float(model.augmentation) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("family", "config"),
+    [
+        (GAN, dataclasses.replace(TINY, label_smoothing=0.4)),
+        (LSGAN, lsgan.Config(architecture="mlp", image_size=8, channels=2, latent_dim=3, hidden_units=(6,))),
+        (EBGAN, ebgan.Config(architecture="mlp", image_size=8, channels=2, latent_dim=3, hidden_units=(6,), code=3)),
+    ],
+)
+def test_augmentation_goes_by_the_decision_boundary(family, config):
+    """Logits just on one side of it or the other, not of 0, move the probability up, or down again to 0."""
+    keras.utils.set_random_seed(0)
+    boundary = family(config).adversarial_loss.decision_boundary
+    assert boundary != 0
+
+    class Fixed(family):
+        def discriminate(self, images, labels, training=True):
+            said = super().discriminate(images, labels, training)
+            return said | {"logit": 0.0 * said["logit"] + self.fixed}
+
+    Fixed.family = "fixed"
+    model = Fixed(dataclasses.replace(config, augment="ada", ada_span=100))
+    model.fixed = tf.Variable(boundary + 0.01, trainable=False)
+    model.compile(sgd(model, 0.0))
+    found = []
+    for seed, shift in enumerate((0.01, 0.01, -0.01, -0.01, -0.01)):
+        model.fixed.assign(boundary + shift)
+        model.train_step(batch(seed, 4))
+        found.append(float(model.augmentation))
+    assert found == pytest.approx([0.04, 0.08, 0.04, 0.0, 0.0])
+
+
+@pytest.mark.parametrize("critic", [wgan, wgan_gp, began])
+def test_adaptive_augmentation_of_a_critic_is_refused(critic):
+    """It decides nothing, so there is no share of real images that it calls real."""
+    with pytest.raises(UserError, match=r"augment got .ada., which goes by how many .* none and diffaugment"):
+        critic.Config(augment="ada")
+    critic.Config(augment="diffaugment")
+    wgan_gp.Config(augment="ada", penalty="r1")
+
+
+@pytest.mark.parametrize(
+    "config",
+    [wgan.Config, wgan_gp.Config, began.Config, ebgan.Config, sngan.Config, partial(cgan.Config, objective="hinge")],
+)
+def test_an_objective_without_targets_has_nothing_to_smooth(config):
+    with pytest.raises(UserError, match=r"label_smoothing got 0\.1; accepted is 0 where"):
+        config(label_smoothing=0.1)
 
 
 def test_instance_noise_ends():

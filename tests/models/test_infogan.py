@@ -11,7 +11,7 @@ from conformance import Case, Conformance, without_noise
 from keras_gen.errors import UserError
 from keras_gen.models.gan import DiscriminatorOutput
 from keras_gen.models.infogan import Config, InfoGAN
-from keras_gen.ops import adversarial
+from keras_gen.ops.adversarial import AdversarialLoss
 
 TINY = Config(image_size=8, channels=3, latent_dim=3, filters=2, categories=4, continuous=2, recogniser_units=5)
 PLAYERS = {"generator": ("generator",), "discriminator": ("discriminator",)}
@@ -62,9 +62,9 @@ def test_both_players_maximise_the_bound(model):
     loss, terms = model.discriminator_loss(judged, judged)
     assert float(terms["information"]) == pytest.approx(bound, rel=1e-5)
     assert float(terms["categorical_information"]) == pytest.approx(np.log(4), rel=1e-5)
-    own = float(adversarial.discriminator_loss("nonsaturating", judged.logit, judged.logit))
+    own = float(AdversarialLoss("nonsaturating").discriminator(judged.logit, judged.logit))
     assert float(loss) == pytest.approx(own - 0.5 * bound, rel=1e-5)
-    own = float(adversarial.generator_loss("nonsaturating", judged.logit))
+    own = float(AdversarialLoss("nonsaturating").generator(judged.logit))
     assert float(model.generator_loss(judged, judged)[0]) == pytest.approx(own - 0.5 * bound, rel=1e-5)
 
 

@@ -54,7 +54,8 @@ def test_the_coding(coding):
     keras.utils.set_random_seed(0)
     model = Calm(dataclasses.replace(TINY, a=a, b=b, c=c, label_smoothing=0.2))
     images, labels = batch(0, 4)
-    losses, terms, _ = model._of_both((images, labels))
+    made = model._of_both((images, labels))
+    losses, terms = made.losses, made.terms
     real = model.discriminate(images, labels)["logit"].numpy()
     fake = model.discriminate(model.generator(model.draw_noise(4), training=True), labels)["logit"].numpy()
     expected = np.square(real - (b - 0.2)).mean() + np.square(fake - a).mean()
