@@ -9,13 +9,14 @@ from __future__ import annotations
 import base64
 import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import jinja2
 
+_DEFAULTS: Mapping[str, Any] = {"subtitle": "", "links": ()}
 _TEMPLATES = Path(__file__).parent / "templates"
 
 _OF_A_RUN = {
@@ -41,14 +42,14 @@ class Link(NamedTuple):
     address: str
 
 
-def page(template: str, *, folder: Path | None = None, **values: Any) -> str:
+def page(template: str, *, templates: Path | None = None, **values: Any) -> str:
     """The HTML of a page.
 
     Args:
-        template: name of a file in `templates/`, or in `folder`.
-        folder: of further templates.
-        **values: what the template uses; those of `page.html` are `title`, and if there
-            are any `subtitle` and `links`. Text is escaped.
+        template: name of a file in `templates/`.
+        templates: folder of further templates.
+        **values: what the template uses, which escapes it; `page.html` takes `title`, and perhaps `subtitle` and
+            `links`.
 
     Returns:
         The page, as a whole.
@@ -57,7 +58,7 @@ def page(template: str, *, folder: Path | None = None, **values: Any) -> str:
         jinja2.UndefinedError: if the template uses a value that is not given.
     """
     style = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
-    return _environment(folder).get_template(template).render({"style": style, "subtitle": "", "links": ()} | values)
+    return _environment(templates).get_template(template).render({**_DEFAULTS, "style": style, **values})
 
 
 def links_of_run(run: Path, here: str) -> list[Link]:
@@ -89,10 +90,10 @@ def plural(count: int, singular: str, several: str = "") -> str:
 
 
 @functools.cache
-def _environment(folder: Path | None) -> jinja2.Environment:
+def _environment(more: Path | None) -> jinja2.Environment:
     import jinja2  # most runs of a command write no page
 
-    places: Sequence[Path] = (_TEMPLATES,) if folder is None else (folder, _TEMPLATES)
+    places: Sequence[Path] = (_TEMPLATES,) if more is None else (more, _TEMPLATES)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(places),
         autoescape=True,

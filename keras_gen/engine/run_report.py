@@ -1,0 +1,344 @@
+"""What there is to see of runs, on a page: of one run its overview, of several a comparison.
+
+Everything is read from the run folders: config.json, report.json, event files and the newest sheet. A run may be
+unfinished; one that cannot be read is named, and left out.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from keras_gen.engine.config import CONFIG_FILE, read_config
+from keras_gen.engine.event_files import VALIDATION, Logged, last_text, scalars
+from keras_gen.engine.run_exports import read_report
+from keras_gen.errors import UserError
+from keras_gen.files import write
+from keras_gen.pages import links_of_run, page, plural
+from keras_gen.pages.charts import Chart, Line, chart
+
+PAGE_FILE = "index.html"
+_DEPTH = 3  # folders below the given one in which runs are looked for
+_SHEET_SIDE = 900  # pixels of the longer side of a sheet on a comparison
+_NORM = "_gradient_norm"
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a run folder tells.
+
+    Attributes:
+        folder: of the run.
+        name: for people.
+        config: content of config.json.
+        report: content of report.json; empty before the run's end.
+        train, validation: term -> values by epoch, or of training by step where there is but one epoch.
+        health: the last verdict of the health monitor, or nothing.
+        sheet: the newest of samples/, if there is one.
+    """
+
+    folder: Path
+    name: str
+    config: Mapping[str, Any]
+    report: Mapping[str, Any]
+    train: Mapping[str, Logged]
+    validation: Mapping[str, Logged]
+    best: tuple[str, float] | None
+    health: str
+    sheet: Path | None
+
+    @property
+    def family(self) -> str:
+        """Stem of the family's module."""
+        return self.config["family"]
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The configuration, "model.filters" -> value."""
+        sections = {name: self.config[name] for name in ("data", "model", "run")}
+        return {f"{section}.{name}": value for section, own in sections.items() for name, value in own.items()}
+
+    @property
+    def state(self) -> str:
+        """How far it is."""
+        if done := self.report.get("training", {}).get("steps"):
+            return f"finished, {plural(done, 'step')}"
+        step = max((points[-1][0] for _, points in (*self.train.values(), *self.validation.values())), default=0)
+        return f"unfinished, {plural(step, 'step')} logged"
+
+    @property
+    def exports(self) -> list[tuple[str, int, Mapping[str, Any]]]:
+        """(name, bytes, figures) of each exported file that is there."""
+        networks = self.report.get("export", {}).values()
+        files = [(self.folder / name, figures) for own in networks for name, figures in own["files"].items()]
+        return [(path.name, _size(path), figures) for path, figures in files if path.exists()]
+
+
+def find_runs(folder: Path) -> list[Path]:
+    """The run folders in a folder, or the folder itself if it is one, in the order of their names.
+
+    Raises:
+        UserError: if there is none.
+    """
+    if (folder / CONFIG_FILE).is_file():
+        return [folder]
+    found = [path.parent for depth in range(1, _DEPTH + 1) for path in folder.glob("*/" * depth + CONFIG_FILE)]
+    if not found:
+        what = "holds no run" if folder.is_dir() else "is no folder"
+        raise UserError(f"FOLDER got {folder}, which {what}; accepted are a run folder and a folder of them.")
+    return sorted(path for path in found if not any(other in path.parents for other in found))
+
+
+def read_run(folder: Path, name: str = "") -> RunRecord:
+    """Read a run folder.
+
+    Args:
+        folder: of the run.
+        name: for people; by default that of the folder.
+
+    Raises:
+        UserError: if a file of it is damaged.
+    """
+    config, report = read_config(folder), read_report(folder)
+    try:
+        logged, held_back = scalars(folder, "epoch/"), scalars(folder / VALIDATION, "epoch/")
+        if all(len(points) < 2 for _, points in logged.values()):
+            logged |= {f"epoch/{tag[5:]}": values for tag, values in scalars(folder, "step/").items()}
+        best = {tag[5:]: values.points[-1][1] for tag, values in scalars(folder, "best/").items()}
+        health = report.get("health", {}).get("verdict") or last_text(folder, "health")
+        sheets = sorted((folder / "samples").glob("step-*.png"))
+    except OSError as error:
+        raise UserError(f"{folder} cannot be read: {error.strerror or error}.") from None
+    return RunRecord(
+        folder,
+        name or folder.resolve().name,
+        config,
+        report,
+        {tag[6:]: values for tag, values in logged.items()},
+        {tag[6:]: values for tag, values in held_back.items()},
+        next(iter(best.items()), None),
+        health,
+        sheets[-1] if sheets else None,
+    )
+
+
+def write_run_page(folder: Path) -> Path:
+    """Write index.html of a run: how it did, its curves, its newest sheet, its exports and its configuration.
+
+    Args:
+        folder: of the run, which may be unfinished.
+
+    Returns:
+        The page.
+
+    Raises:
+        UserError: if a file of the run is damaged, or the page cannot be written.
+    """
+    run = read_run(folder)
+    content = page(
+        "run.html",
+        title=run.name,
+        subtitle=f"{run.family}, preset {run.config['preset']}",
+        links=links_of_run(folder, PAGE_FILE),
+        facts=_facts(run),
+        curves=_curves_of_one(run),
+        sheet=run.sheet and run.sheet.relative_to(folder).as_posix(),
+        exports=[row[1:] for row in _export_rows([run])],
+        config=[(name, _shown(value)) for name, value in run.fields.items()],
+        versions=list(run.config.get("versions", {}).items()),
+        folder=str(folder),
+    )
+    return _written(folder / PAGE_FILE, content)
+
+
+def write_comparison(folder: Path, out: Path) -> tuple[list[RunRecord], list[str]]:
+    """Write a page that compares the runs in a folder; it needs no other file.
+
+    Args:
+        folder: in which runs are looked for.
+        out: the page.
+
+    Returns:
+        The runs on the page, and a sentence for each that is damaged and left out.
+
+    Raises:
+        UserError: if there is no run, none can be read, or the page cannot be written.
+    """
+    runs, left_out = [], []
+    for path in find_runs(folder):
+        try:
+            runs.append(read_run(path, path.relative_to(folder).as_posix()))
+        except UserError as error:
+            left_out.append(str(error))
+    if not runs:
+        raise UserError(f"FOLDER got {folder}, of which no run can be read: {left_out[0]}")
+    families = [
+        _family_section(family, [run for run in runs if run.family == family], out)
+        for family in dict.fromkeys(run.family for run in runs)
+    ]
+    content = page(
+        "comparison.html",
+        title=f"{plural(len(runs), 'run')} in {folder.resolve().name}",
+        families=families,
+        left_out=left_out,
+    )
+    _written(out, content)
+    return runs, left_out
+
+
+# -- parts of the pages --------------------------------------------------------------------------------------------
+
+
+def _facts(run: RunRecord) -> list[tuple[str, str]]:
+    training = run.report.get("training", {})
+    facts = [("state", run.state)]
+    if run.best:
+        best = training.get("best", {}).get("step")
+        where = f" at step {best:,}" if best is not None else ""
+        facts.append(("best validation", f"{run.best[0]} {run.best[1]:.4g}{where}"))
+    final = ", ".join(f"{term} {logged.points[-1][1]:.4g}" for term, logged in run.validation.items())
+    facts += [("last validation", final)] if final else []
+    facts += [("health", run.health)] if run.health else []
+    return facts
+
+
+def _terms(runs: Sequence[RunRecord]) -> list[str]:
+    """Terms in the order in which they are looked at: what is validated, losses, then norms of gradients."""
+    terms = dict.fromkeys(term for run in runs for term in (*run.validation, *run.train))
+    return sorted(terms, key=lambda term: (term.endswith(_NORM), not any(term in run.validation for run in runs)))
+
+
+def _curves_of_one(run: RunRecord) -> list[Chart]:
+    charts = []
+    for term in _terms([run]):
+        lines = [
+            Line(name, own[term].points, colour)
+            for name, own, colour in (("training", run.train, 0), ("validation", run.validation, 1))
+            if term in own
+        ]
+        charts.append(chart(term.replace("_", " "), lines, _about(term, [run])))
+    return [one for one in charts if one]
+
+
+def _curves(runs: Sequence[RunRecord]) -> list[Chart]:
+    """A chart for each term with a colour for each run: its validation, and fainter its training."""
+    charts = []
+    for term in _terms(runs):
+        validated = any(term in run.validation for run in runs)
+        lines = []
+        for colour, run in enumerate(runs):
+            if term in run.train:
+                lines.append(Line("" if validated else run.name, run.train[term].points, colour, faint=validated))
+            if term in run.validation:
+                lines.append(Line(run.name, run.validation[term].points, colour))
+        about = _about(term, runs) + (" Training is paler." if validated and any(line.faint for line in lines) else "")
+        charts.append(chart(term.replace("_", " "), lines, about))
+    return [one for one in charts if one]
+
+
+def _about(term: str, runs: Sequence[RunRecord]) -> str:
+    """The first sentence that was logged about a term."""
+    texts = (own[term].description for run in runs for own in (run.train, run.validation) if term in own)
+    return next((text.split(". ")[0].rstrip(".") + "." for text in texts if text), "")
+
+
+def _family_section(family: str, runs: Sequence[RunRecord], out: Path) -> dict[str, Any]:
+    fields = dict.fromkeys(name for run in runs for name in run.fields if name != "run.out")
+    values = {name: [_shown(run.fields.get(name)) for run in runs] for name in fields}
+    return {
+        "name": family,
+        "runs": [
+            {
+                "name": run.name,
+                "address": _address(run, out),
+                "colour": f"c{number % 8}",
+                "preset": run.config["preset"],
+                "state": run.state,
+                "best": f"{run.best[0]} {run.best[1]:.4g}" if run.best else "",
+                "health": run.health,
+                "sheet": _embedded(run.sheet) if run.sheet else None,
+            }
+            for number, run in enumerate(runs)
+        ],
+        "final": _final(runs),
+        "differences": [[name, *own] for name, own in values.items() if len(set(own)) > 1],
+        "curves": _curves(runs),
+        "exports": _export_rows(runs),
+    }
+
+
+def _final(runs: Sequence[RunRecord]) -> tuple[list[str], list[list[str]]]:
+    """The last value of each term of validation, else of training, as a header and rows."""
+    terms = [term for term in _terms(runs) if not term.endswith(_NORM)]
+    rows = []
+    for run in runs:
+        last = {term: own[term].points[-1][1] for own in (run.train, run.validation) for term in own}
+        rows.append([run.name, *(f"{last[term]:.4g}" if term in last else "" for term in terms)])
+    validated = {term for run in runs for term in run.validation}
+    titles = [term.replace("_", " ") + (" (training)" if term not in validated else "") for term in terms]
+    return ["run", *titles], rows
+
+
+def _export_rows(runs: Sequence[RunRecord]) -> list[list[str]]:
+    """Run, file, size, time and PSNR of all exported files."""
+    rows = []
+    for run in runs:
+        for name, size, figures in run.exports:
+            threads = min(figures.get("latency", {}), key=int, default=None)
+            if threads:
+                time = f"{figures['latency'][threads]['median_ms']:.1f} ms, {plural(int(threads), 'thread')}"
+            else:
+                seconds = figures.get("seconds_per_example")
+                time = "" if seconds is None else f"{1e3 * seconds:.1f} ms"
+            psnr = figures.get("psnr")
+            rows.append([run.name, name, _size_text(size), time, "" if psnr is None else f"{psnr:.1f}"])
+    return rows
+
+
+def _address(run: RunRecord, out: Path) -> str:
+    """A page of the run, relative to the comparison; nothing if it has none."""
+    for file in (PAGE_FILE, "samples/index.html"):
+        if (run.folder / file).is_file() and (run.folder / file).resolve() != out.resolve():
+            return Path(os.path.relpath(run.folder / file, out.parent)).as_posix()
+    return ""
+
+
+def _embedded(sheet: Path) -> bytes | None:
+    """A sheet, smaller, as the bytes of a PNG; None if it is damaged."""
+    try:
+        with Image.open(sheet) as picture:
+            shown = picture.convert("RGB")
+    except OSError:
+        return None
+    shown.thumbnail((_SHEET_SIDE, _SHEET_SIDE), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    shown.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _size(path: Path) -> int:
+    return sum(file.stat().st_size for file in path.rglob("*")) if path.is_dir() else path.stat().st_size
+
+
+def _size_text(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} KB"
+
+
+def _written(path: Path, content: str) -> Path:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(path, content)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror or error}.") from None
+    return path
