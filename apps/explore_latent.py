@@ -23,6 +23,7 @@ from keras_gen.data.files.inputs import OfModel
 from keras_gen.data.images import ImagesData
 from keras_gen.engine.config import read_config
 from keras_gen.engine.model import GenerativeModel
+from keras_gen.engine.run_report import refresh_run_page
 from keras_gen.errors import UserError
 from keras_gen.flags import non_negative, positive
 from keras_gen.inference.tiling import resized
@@ -100,6 +101,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     out = flags.out or flags.run / "latents"
     subtitle = f"{flags.run}, {flags.checkpoint} checkpoint (step {step:,})"
     exploration.write_page(out, f"Latent space of {flags.run.resolve().name}", subtitle, figures)
+    refresh_run_page(flags.run)
     print(f"Written to {out}:", *(f"  {figure.file}" for figure in figures), "  index.html", sep="\n")
 
 

@@ -17,6 +17,7 @@ from keras_gen import models
 from keras_gen.cli.parsing import app, parse
 from keras_gen.engine.config import CONFIG_FILE
 from keras_gen.engine.run_exports import read_report, write_exports
+from keras_gen.engine.run_report import refresh_run_page
 from keras_gen.errors import UserError
 from keras_gen.export.exporter import Plan
 from keras_gen.export.metadata import Io, Provenance
@@ -91,6 +92,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lines = write_exports(model, data, folder, report, plan=plan, origin=origin, **counts)
+        refresh_run_page(folder)
     except OSError as error:
         raise UserError(f"--out {folder} cannot be written: {error.strerror or error}.") from None
     print(f"Step {step}, the {flags.checkpoint} checkpoint, written to {folder}:", *lines, sep="\n")

@@ -34,6 +34,7 @@ from keras_gen.engine.model import GenerativeModel
 from keras_gen.engine.progress_line import ProgressLine
 from keras_gen.engine.run_exports import write_exports
 from keras_gen.engine.run_lock import RunLock
+from keras_gen.engine.run_report import PAGE_FILE, refresh_run_page
 from keras_gen.engine.schedules import ConstantThenLinear
 from keras_gen.engine.strategy import LOST, devices, is_chief, prepare, several_workers
 from keras_gen.errors import Stopped, UserError, from_system
@@ -43,7 +44,7 @@ from keras_gen.visual.embedding import maps, write_projector
 from keras_gen.visual.latent_views import encode_dataset, how_many, views
 
 # Patterns of what a run writes, and of what the apps for finished runs write into it; networks have files of their own.
-_OWN = (CONFIG_FILE, "checkpoints", "samples", "saved_model*", "*.tflite", "report.json")
+_OWN = (CONFIG_FILE, PAGE_FILE, "checkpoints", "samples", "saved_model*", "*.tflite", "report.json")
 _OF_TENSORBOARD = (EVENTS, f"{VALIDATION}/{EVENTS}", "plugins/profile", "projector", "projector_config.pbtxt")
 _OF_LATER = ("report.html", "evaluation.json", "codec-*.npz", "latents")
 _EXPORT = "export RUN --variants float32,dynamic8"
@@ -166,6 +167,7 @@ class Run:
         previews = max(run.previews, model.preview_examples)
         batch = next(iter(data.validation(previews, limit=previews)))
         checkpoints = self._open(model)
+        refresh_run_page(folder)  # the pages that training writes have links to it
         progress = self._restore(checkpoints, model)
         done, start = progress.step, time.perf_counter()
         writers = EventWriters(folder)
@@ -228,6 +230,7 @@ class Run:
                 if isinstance(stopped, BrokenPipeError) and several_workers(self.strategy):
                     raise  # a checkpoint takes all workers, and the others know nothing of it
                 saving.save()
+                refresh_run_page(folder)
                 codes = {signal.SIGINT: 130, signal.SIGTERM: 143, None: 143}
                 gone = isinstance(stopped, BrokenPipeError)  # nobody reads the output any more (| head)
                 raise Stopped(
@@ -418,6 +421,7 @@ class Run:
         if not self.chief:
             return
         exported = write_exports(model, data, self.folder, self.report)
+        refresh_run_page(self.folder)
         more = f"{self._command('--resume')} --epochs {2 * self.setup.run.epochs}"
         self.say(*_summary(self.folder, exported, (*model.next_commands, *next_commands)), f"  {more}")
 
@@ -447,7 +451,7 @@ def _summary(folder: Path, exported: list[str], commands: Sequence[str]) -> list
         "",
         f"Written to {folder}:",
         *exported,
-        "  samples/index.html, checkpoints/, config.json, report.json",
+        "  index.html, samples/index.html, checkpoints/, config.json, report.json",
         "Next:",
         f"  tensorboard --logdir {shlex.quote(str(folder.parent))}",
         *(f"  {command(words.replace('RUN', shlex.quote(str(folder)), 1))}" for words in (*commands, _EXPORT)),

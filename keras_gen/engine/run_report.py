@@ -6,9 +6,9 @@ unfinished; one that cannot be read is named, and left out.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from keras_gen.engine.event_files import VALIDATION, Logged, last_text, scalars
 from keras_gen.engine.run_exports import read_report
 from keras_gen.errors import UserError
 from keras_gen.files import write
-from keras_gen.pages import links_of_run, page, plural
+from keras_gen.pages import address_of, links_of_run, page, plural
 from keras_gen.pages.charts import Chart, Line, chart
 
 PAGE_FILE = "index.html"
@@ -114,19 +114,23 @@ def read_run(folder: Path, name: str = "") -> RunRecord:
         best = {tag[5:]: values.points[-1][1] for tag, values in scalars(folder, "best/").items()}
         health = report.get("health", {}).get("verdict") or last_text(folder, "health")
         sheets = sorted((folder / "samples").glob("step-*.png"))
+        record = RunRecord(
+            folder,
+            name or folder.resolve().name,
+            config,
+            report,
+            {tag[6:]: values for tag, values in logged.items()},
+            {tag[6:]: values for tag, values in held_back.items()},
+            next(iter(best.items()), None),
+            health,
+            sheets[-1] if sheets else None,
+        )
+        _ = record.fields, record.state, record.exports
     except OSError as error:
         raise UserError(f"{folder} cannot be read: {error.strerror or error}.") from None
-    return RunRecord(
-        folder,
-        name or folder.resolve().name,
-        config,
-        report,
-        {tag[6:]: values for tag, values in logged.items()},
-        {tag[6:]: values for tag, values in held_back.items()},
-        next(iter(best.items()), None),
-        health,
-        sheets[-1] if sheets else None,
-    )
+    except (LookupError, TypeError, AttributeError, ValueError):  # JSON of another form
+        raise UserError(f"{folder} holds a {CONFIG_FILE} or report.json of another form than a run writes.") from None
+    return record
 
 
 def write_run_page(folder: Path) -> Path:
@@ -156,6 +160,13 @@ def write_run_page(folder: Path) -> Path:
         folder=str(folder),
     )
     return _written(folder / PAGE_FILE, content)
+
+
+def refresh_run_page(folder: Path) -> None:
+    """`write_run_page` after something changed in a folder, if it is a run; no page is no reason to end a run."""
+    if (folder / CONFIG_FILE).is_file():
+        with contextlib.suppress(UserError):
+            write_run_page(folder)
 
 
 def write_comparison(folder: Path, out: Path) -> tuple[list[RunRecord], list[str]]:
@@ -306,7 +317,7 @@ def _address(run: RunRecord, out: Path) -> str:
     """A page of the run, relative to the comparison; nothing if it has none."""
     for file in (PAGE_FILE, "samples/index.html"):
         if (run.folder / file).is_file() and (run.folder / file).resolve() != out.resolve():
-            return Path(os.path.relpath(run.folder / file, out.parent)).as_posix()
+            return address_of(run.folder / file, out.parent)
     return ""
 
 

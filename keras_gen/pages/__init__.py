@@ -12,6 +12,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     import jinja2
@@ -24,7 +25,6 @@ _OF_A_RUN = {
     "Samples": "samples/index.html",
     "Exports": "report.html",
     "Latent space": "latents/index.html",
-    "Rate and distortion": "rate_distortion.html",
     "Configuration": "config.json",
     "Figures": "report.json",
 }
@@ -58,7 +58,8 @@ def page(template: str, *, templates: Path | None = None, **values: Any) -> str:
         jinja2.UndefinedError: if the template uses a value that is not given.
     """
     style = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
-    return _environment(templates).get_template(template).render({**_DEFAULTS, "style": style, **values})
+    content = _environment(templates).get_template(template).render({**_DEFAULTS, "style": style, **values})
+    return content.encode("utf-8", "backslashreplace").decode()  # names of files may be any bytes
 
 
 def links_of_run(run: Path, here: str) -> list[Link]:
@@ -71,12 +72,16 @@ def links_of_run(run: Path, here: str) -> list[Link]:
     Returns:
         Links relative to that page, in the order in which they are read.
     """
-    above = os.path.dirname(here)
     return [
-        Link(name, "" if file == here else os.path.relpath(file, above or "."))
+        Link(name, "" if file == here else address_of(file, Path(here).parent))
         for name, file in _OF_A_RUN.items()
         if file == here or (run / file).is_file()
     ]
+
+
+def address_of(file: Path | str, page_folder: Path | str = ".") -> str:
+    """The address of a file for a page in a folder, both seen from the same place; any name is allowed."""
+    return quote(os.fsencode(Path(os.path.relpath(file, page_folder)).as_posix()))
 
 
 def data_address(content: bytes, kind: str = "image/png") -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from keras_gen.files import write
-from keras_gen.pages import links_of_run, page
+from keras_gen.pages import address_of, links_of_run, page
 
 _GAP, _HEAD = 4, 18  # pixels between cells, and above them for the titles
 _THIN, _LINE = 2, 14  # pixels between the cells of a table, and of a line of its titles
@@ -222,7 +222,7 @@ def _page(folder: Path, verdicts: Sequence[Sequence[Any]]) -> str:
     kinds: dict[str, list[str]] = {_MAIN: []}
     for path in sorted(folder.rglob("step-*.png")):
         kind = path.parent.relative_to(folder).as_posix()
-        kinds.setdefault(_MAIN if kind == "." else kind, []).append(path.relative_to(folder).as_posix())
+        kinds.setdefault(_MAIN if kind == "." else kind, []).append(address_of(path, folder))
     run = folder.resolve().parent
     return page(
         "samples.html",

@@ -61,7 +61,16 @@ def run(pairs, tmp_path_factory):
 
 
 def test_a_run_leaves_what_the_readme_lists(run):
-    listed = {"config.json", "checkpoints", "samples", "saved_model", "model.tflite", "report.json", "validation"}
+    listed = {
+        "config.json",
+        "index.html",
+        "checkpoints",
+        "samples",
+        "saved_model",
+        "model.tflite",
+        "report.json",
+        "validation",
+    }
     (events,) = run.glob("events.out.tfevents.*")
     assert {path.name for path in run.iterdir()} == listed | {events.name}
 
