@@ -7,11 +7,12 @@ must hold.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Self, TypeAlias
 
 import keras
 import numpy as np
@@ -19,8 +20,10 @@ import tensorflow as tf
 
 from keras_gen.diagnostics.gan_health import Health
 from keras_gen.engine.config import Preset
+from keras_gen.engine.feeding import Part, check_shapes, dataset_of
 from keras_gen.engine.state import slot_paths, variable_paths
 from keras_gen.engine.strategy import several_workers
+from keras_gen.errors import UserError, from_system
 from keras_gen.export.rewrite import in_keras_layers
 from keras_gen.flags import BaseConfig, configured
 from keras_gen.layers.fast.adam import FusedAdam
@@ -80,6 +83,8 @@ class GenerativeModel(keras.Model):
         self.log_terms(...): the names of the losses that `train_step` reports, and what `test_step` measures.
 
     and, as methods:
+        batch_parts(training): the `Part`s of a batch.
+        call(inputs): what `model(inputs)` draws.
         objective(batch): one forward pass, which gives a `Step`: the losses of the players that move on it and the
             terms to log, means over the examples it got. A family never sees a tape, the number of replicas, the loss
             scale or the parts of a batch.
@@ -180,18 +185,23 @@ class GenerativeModel(keras.Model):
 
     def compile(
         self,
-        optimizers: Mapping[str, keras.optimizers.Optimizer],
+        optimizers: Mapping[str, keras.optimizers.Optimizer] | None = None,
         *,
+        learning_rate: float | keras.optimizers.schedules.LearningRateSchedule | None = None,
         ema_decay: float = 0.0,
         accumulate: int = 1,
         jit_compile: bool = False,
         run_eagerly: bool = False,
         steps_per_execution: int = 1,
+        **others: Any,
     ) -> None:
         """Give every player its optimizer and build its slots here, inside the strategy's scope.
 
         Args:
-            optimizers: player -> optimizer; under a float16 policy each is wrapped by dynamic loss scaling.
+            optimizers: player -> optimizer; under a float16 policy each is wrapped by dynamic loss scaling. None: those
+                of the paper.
+            learning_rate: of the paper's optimizers, a number or a schedule; None: that of the preset that the model is
+                of, "paper" if it is of none.
             ema_decay: decay per step of the averaged copy of every network, min(ema_decay, (1 + t) / (10 + t)) after
                 t steps of its player; 0 keeps none.
             accumulate: equal parts in which a batch is worked off, for less memory and the same step.
@@ -200,9 +210,26 @@ class GenerativeModel(keras.Model):
             steps_per_execution: most steps per call into the graph. Small models need it: the step of a dense one is
                 shorter than what Python does around it. `fit` then wants `steps_per_epoch`, in steps, of which the last
                 call of an epoch takes what is left; the logs of a call are arrays, a value for each of its steps.
+            others: none; `loss` and `metrics` are those of the paper.
+
+        Raises:
+            UserError: for other arguments, or if the optimizers are not those of all players.
         """
-        if set(optimizers) != set(self.players):
-            raise ValueError(f"{self.family} has the players {sorted(self.players)}, not {sorted(optimizers)}.")
+        if others:
+            raise UserError(
+                f"compile got {', '.join(others)}, but losses and metrics of {self.family} are its paper's; accepted "
+                "are learning_rate=, or optimizers= with one for each player."
+            )
+        if optimizers is None:
+            optimizers = self.make_optimizers(self._paper_rate() if learning_rate is None else learning_rate)
+        elif learning_rate is not None:
+            raise UserError("compile got optimizers and learning_rate; accepted is one of them.")
+        if not isinstance(optimizers, Mapping) or set(optimizers) != set(self.players):
+            got = sorted(optimizers) if isinstance(optimizers, Mapping) else repr(optimizers)
+            raise UserError(
+                f"optimizers got {got}; accepted is a dictionary with an optimizer for each player: "
+                f"{', '.join(sorted(self.players))}."
+            )
         super().compile(
             optimizer=None,
             loss=None,
@@ -218,6 +245,11 @@ class GenerativeModel(keras.Model):
             self.optimizers[player] = optimizer
         if ema_decay:
             self.track_averages(ema_decay)
+
+    def _paper_rate(self) -> float:
+        """The learning rate of the preset that the configuration is of, of "paper" or else of the first preset."""
+        own = [preset for preset in self.presets.values() if preset.model == self.config]
+        return (own or [self.presets.get("paper") or next(iter(self.presets.values()))])[0].run.learning_rate
 
     def track_averages(self, decay: float) -> None:
         """Keep an averaged copy of every network from now on, with this decay per step."""
@@ -438,14 +470,73 @@ class GenerativeModel(keras.Model):
 
     # -- several steps in one call ---------------------------------------------------------------------------------
 
-    def fit(self, *arguments: Any, steps_per_epoch: int | None = None, **settings: Any) -> keras.callbacks.History:
-        """As `keras.Model.fit`; with several steps in one call, `steps_per_epoch` is still a number of steps."""
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        *,
+        validation_data: Any = None,
+        steps_per_epoch: int | None = None,
+        shuffle: bool = True,
+        checked: bool = True,
+        **settings: Any,
+    ) -> keras.callbacks.History:
+        """Train, as `keras.Model.fit`.
+
+        Args:
+            x: a data set of `keras_gen.data`, whose validation part is used unless `validation_data` is given; a
+                `tf.data.Dataset` of batches; or an array. A batch is what `batch_parts` says; labels that the model
+                does not need may be left out.
+            y: with an array `x`, the array of the second part.
+            batch_size: of arrays and of data sets of `keras_gen.data`; 32 if None.
+            epochs: the number of the last epoch.
+            validation_data: as `x`, or a tuple of arrays.
+            steps_per_epoch: steps of an epoch; needed where `x` does not end, and with several steps in one call.
+            shuffle: arrays.
+            checked: whether the first batch is compared with what the model takes.
+            settings: `verbose`, `callbacks`, `initial_epoch` and others of `keras.Model.fit`.
+
+        Raises:
+            UserError: if the first batch has another shape, or values that the model does not take.
+        """
+        if other := {"class_weight", "sample_weight", "validation_split"} & set(settings):
+            raise UserError(
+                f"fit got {', '.join(sorted(other))}; the losses are those of the paper, and validation data are given "
+                "by validation_data."
+            )
+        size = (batch_size or 32) * self.batches_per_step
+        if _is_data(x):
+            size = min(size, x.train_size)
+            steps_per_epoch = steps_per_epoch or max(1, x.train_size // size)
+            validation_data = x if validation_data is None else validation_data
+            x = check_shapes(x.train(size), self.batch_parts())
+        elif checked:
+            x = dataset_of(_given(x, y), self.batch_parts(), size, shuffle=shuffle)
+            y = None
+        if validation_data is not None and checked:
+            validation_data = self._validation(validation_data, batch_size or 32)
         if self.steps_per_call > 1:
             if not steps_per_epoch:
                 raise ValueError("steps_per_execution needs steps_per_epoch, to know where an epoch ends.")
             self._steps_per_epoch = self._steps_left = steps_per_epoch
             steps_per_epoch = -(-steps_per_epoch // self.steps_per_call)
-        return super().fit(*arguments, steps_per_epoch=steps_per_epoch, **settings)
+        with _in_words():
+            return super().fit(
+                x,
+                y,
+                epochs=epochs,
+                validation_data=validation_data,
+                steps_per_epoch=steps_per_epoch,
+                shuffle=shuffle and not isinstance(x, tf.data.Dataset),
+                **settings,
+            )
+
+    def _validation(self, given: Any, batch_size: int) -> Any:
+        if _is_data(given):
+            return check_shapes(given.validation(batch_size), self.batch_parts(training=False))
+        return dataset_of(_given(given), self.batch_parts(training=False), batch_size)
 
     def make_train_function(self, force: bool = False) -> None:
         """What `fit` calls for each step, or for several.
@@ -492,11 +583,17 @@ class GenerativeModel(keras.Model):
         """The meters of the phase that is running: epoch logs are their means."""
         return list(self._meters[self._phase].values())
 
-    def evaluate(self, *arguments: Any, **settings: Any) -> Any:
-        """As `keras.Model.evaluate`, over the validation terms; the training means are left as they are."""
+    def evaluate(self, x: Any = None, y: Any = None, batch_size: int | None = None, **settings: Any) -> Any:
+        """The validation terms, as `keras.Model.evaluate`; arguments as of `fit`.
+
+        The training means are left as they are.
+        """
+        if "_use_cached_eval_dataset" not in settings:  # else it is `fit` that asks, of what it has looked at
+            x, y = self._validation(x if y is None else (x, y), batch_size or 32), None
         self._phase = "test"
         try:
-            return super().evaluate(*arguments, **settings)
+            with _in_words():
+                return super().evaluate(x, y, **settings)
         finally:
             self._phase = "train"
 
@@ -513,6 +610,37 @@ class GenerativeModel(keras.Model):
     def keep_metrics_once(self) -> None:
         """Let the next `fit` go on with the training means that were restored, in the middle of an epoch."""
         self._keep_meters_once = True
+
+    # -- what a Keras user asks ------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_preset(cls, name: str, **fields: Any) -> Self:
+        """A model with the configuration of a preset: `Pix2Pix.from_preset("demo")`.
+
+        Args:
+            name: of the preset.
+            fields: fields of `Config` to set otherwise.
+
+        Raises:
+            UserError: if there is no such preset.
+        """
+        if name not in cls.presets:
+            raise UserError(f"preset got {name!r}; accepted are {', '.join(cls.presets)}.")
+        return cls(cls.presets[name].model, **fields)
+
+    def get_config(self) -> dict[str, Any]:
+        """The fields of the configuration."""
+        return dataclasses.asdict(self.config)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Self:
+        """A model of what `get_config` gave, with new weights."""
+        return cls(**config)
+
+    def summary(self, *arguments: Any, **settings: Any) -> None:
+        """Print the summary of each network; arguments as of `keras.Model.summary`."""
+        for network in self.networks.values():
+            network.summary(*arguments, **settings)
 
     # -- what the run asks -----------------------------------------------------------------------------------------
 
@@ -584,6 +712,10 @@ class GenerativeModel(keras.Model):
         """
         raise NotImplementedError
 
+    def batch_parts(self, training: bool = True) -> tuple[Part, ...]:
+        """What a batch of training or of validation data is made of."""
+        raise NotImplementedError
+
     def validate(self, batch: Any) -> dict[str, tf.Tensor]:
         """The terms given to `log_terms(test=...)` for each example of a validation batch, (batch,) each."""
         raise NotImplementedError
@@ -613,6 +745,28 @@ class GenerativeModel(keras.Model):
     def served_source(self, batch: Any) -> Any:
         """What the first served network takes, of a batch of data."""
         return batch[0]
+
+
+def _is_data(given: Any) -> bool:
+    return hasattr(given, "train") and hasattr(given, "validation")
+
+
+def _given(x: Any, y: Any = None) -> Any:
+    """A data set as it is, or the arrays that there are."""
+    if isinstance(x, tf.data.Dataset):
+        return x
+    return [part for part in (*(x if isinstance(x, tuple | list) else (x,)), y) if part is not None]
+
+
+@contextlib.contextmanager
+def _in_words() -> Iterator[None]:
+    """A `UserError` of a data pipeline is raised as one, not as what TensorFlow made of it."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        if fault := from_system(error):
+            raise fault from None
+        raise
 
 
 @dataclasses.dataclass(frozen=True)

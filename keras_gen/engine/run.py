@@ -220,6 +220,7 @@ class Run:
                             stop,
                         ],
                         shuffle=False,  # the order is the data layer's
+                        checked=False,
                         verbose=0,
                     )
                 if monitor:

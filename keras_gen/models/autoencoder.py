@@ -22,6 +22,7 @@ import keras
 import tensorflow as tf
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
+from keras_gen.engine.feeding import Part
 from keras_gen.engine.model import GenerativeModel, Served, Step, Values, chained
 from keras_gen.engine.terms import DISTANCES
 from keras_gen.networks.autoencoders import Layout, decoder, encoder
@@ -71,6 +72,15 @@ class Autoencoder(GenerativeModel):
 
     def _encoder(self) -> keras.Model:
         return encoder(self.config, activation=self.code_activation)
+
+    def batch_parts(self, training: bool = True) -> tuple[Part, ...]:
+        """(image, label); the labels are not looked at."""
+        size, channels = self.config.image_size, self.config.channels
+        return Part("image", (size, size, channels)), Part("label", ())
+
+    def call(self, images: tf.Tensor) -> tf.Tensor:
+        """`reconstruct`."""
+        return self.reconstruct(images)
 
     def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
         """The distance, mean over pixels and examples, and the penalty."""

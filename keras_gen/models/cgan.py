@@ -24,6 +24,7 @@ import keras
 import tensorflow as tf
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
+from keras_gen.engine.feeding import Part
 from keras_gen.engine.model import Served, Values
 from keras_gen.flags import Hidden, NonNegative, require_class, require_labels
 from keras_gen.models.gan import GAN, Adversarial
@@ -62,6 +63,15 @@ class Conditional(GAN):
     """A GAN whose generator is told which of `config.class_count` classes to draw."""
 
     next_commands = ("generate RUN --seeds 0-15 --label 0 --sheet --out drawn",)
+
+    def batch_parts(self, training: bool = True) -> tuple[Part, ...]:
+        """(image, label)."""
+        images, labels = super().batch_parts(training)
+        return images, dataclasses.replace(labels, classes=self.config.num_classes)
+
+    def call(self, latents: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        """Pictures of (latent vectors, labels), (batch, latent_dim) and (batch,)."""
+        return self.draw(self.generator_inputs(*latents))
 
     def build_generator(self) -> keras.Model:
         """(batch, latent + classes) -> (batch, S, S, channels) in [-1, 1]."""

@@ -24,6 +24,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
+from keras_gen.engine.feeding import Part
 from keras_gen.engine.model import Served
 from keras_gen.flags import Hidden, NonNegative, require_class, require_labels
 from keras_gen.models import vae
@@ -79,6 +80,15 @@ class CVAE(vae.VAE):
         config = self.config
         told = dataclasses.replace(config, latent_dim=config.latent_dim + config.num_classes)
         return decoder(told, channels=self.decoder_channels, activation=None)
+
+    def batch_parts(self, training: bool = True) -> tuple[Part, ...]:
+        """(image, label)."""
+        images, labels = super().batch_parts(training)
+        return images, dataclasses.replace(labels, classes=self.config.num_classes)
+
+    def call(self, images: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        """`reconstruct`, of (images, labels)."""
+        return self.reconstruct(*images)
 
     def conditioned(self, inputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         """Images and a map for each class, 1 for their own and -1 for others; latent vectors and 1 or 0."""

@@ -25,6 +25,7 @@ import tensorflow as tf
 from keras import layers
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
+from keras_gen.engine.feeding import Part
 from keras_gen.engine.model import GenerativeModel, Served, Step
 from keras_gen.engine.terms import DISTANCES
 from keras_gen.flags import BaseConfig, Hidden, NonNegative, Positive
@@ -106,6 +107,15 @@ class DenoisingAutoencoder(GenerativeModel):
         self.denoiser = self.add_network("denoiser", denoiser(config))
         self.add_player("denoiser", "denoiser")
         self.log_terms(train=[DISTANCES[config.distance]], test=["mse", "psnr", "psnr_of_input"])
+
+    def batch_parts(self, training: bool = True) -> tuple[Part, ...]:
+        """(noisy, clean)."""
+        shape = (self.config.image_size, self.config.image_size, self.config.channels)
+        return Part("noisy", shape), Part("clean", shape)
+
+    def call(self, noisy: tf.Tensor) -> tf.Tensor:
+        """`denoise`."""
+        return self.denoise(noisy)
 
     def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
         """The distance, mean over pixels and examples."""

@@ -27,6 +27,7 @@ import tensorflow as tf
 
 from keras_gen.diagnostics.gan_health import Health
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
+from keras_gen.engine.feeding import Part
 from keras_gen.engine.model import GenerativeModel, Served, Step, Values
 from keras_gen.engine.schedules import scaled
 from keras_gen.flags import NonNegative, Positive, Range, Rate, Share
@@ -220,6 +221,14 @@ class GAN(GenerativeModel):
             self.log_terms(train=["geometric_penalty"])
 
     # -- what a variant may change ---------------------------------------------------------------------------------
+
+    def batch_parts(self, training: bool = True) -> tuple[Part, ...]:
+        """(image, label); only GANs of classes look at labels."""
+        return Part("image", self.config.shape), Part("label", ())
+
+    def call(self, latents: tf.Tensor) -> tf.Tensor:
+        """Pictures of latent vectors from N(0, 1), (batch, latent_dim) -> (batch, S, S, channels) in [-1, 1]."""
+        return self.draw(latents)
 
     def build_generator(self) -> keras.Model:
         """(batch, units) -> (batch, S, S, channels) in [-1, 1]."""

@@ -30,10 +30,11 @@ from keras import layers
 
 from keras_gen.diagnostics.gan_health import Health
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
+from keras_gen.engine.feeding import Part
 from keras_gen.engine.model import Served, Values
 from keras_gen.flags import NonNegative, Positive, Range
 from keras_gen.models.cgan import Conditional
-from keras_gen.models.gan import Adversarial, DiscriminatorOutput
+from keras_gen.models.gan import GAN, Adversarial, DiscriminatorOutput
 from keras_gen.networks import gan as networks
 from keras_gen.networks.normalisation import AnyNorm, normalised
 from keras_gen.ops.information import categorical_information, normal_information
@@ -103,6 +104,10 @@ class InfoGAN(Conditional):
     def make_networks(self, config: Config) -> None:
         super().make_networks(config)
         self.log_terms(train=["information", "categorical_information", "continuous_information"])
+
+    def batch_parts(self, training: bool = True) -> tuple[Part, ...]:
+        """(image, label); the labels are not looked at."""
+        return GAN.batch_parts(self, training)
 
     def build_discriminator(self) -> keras.Model:
         """(batch, S, S, channels) -> "logit", (batch, 1), and "codes", (batch, continuous + categories): the means of

@@ -22,6 +22,7 @@ import tensorflow as tf
 
 from keras_gen.diagnostics.gan_health import Health
 from keras_gen.engine.config import Preset, RunConfig
+from keras_gen.engine.feeding import Part
 from keras_gen.engine.model import GenerativeModel, Served, Step
 from keras_gen.flags import BaseConfig, Hidden, NonNegative, Positive, Rate
 from keras_gen.layers.spectral import SpectralNormalization, power_iteration
@@ -197,6 +198,17 @@ class Pix2Pix(GenerativeModel):
         if self.adversarial_loss:
             power_iteration(self.discriminator)
         return super().train_step(batch)
+
+    def batch_parts(self, training: bool = True) -> tuple[Part, ...]:
+        """(source, target)."""
+        size, config = self.config.image_size, self.config
+        return Part("source", (size, size, config.source_channels)), Part(
+            "target", (size, size, config.target_channels)
+        )
+
+    def call(self, source: tf.Tensor) -> tf.Tensor:
+        """`translate`."""
+        return self.translate(source)
 
     def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
         """The players' losses (paper, equations 1 to 4) and the terms to log."""

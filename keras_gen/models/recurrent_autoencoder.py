@@ -31,6 +31,7 @@ import tensorflow as tf
 from keras import layers
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
+from keras_gen.engine.feeding import Part
 from keras_gen.engine.model import GenerativeModel, Served, Step, chained
 from keras_gen.flags import BaseConfig, Hidden, NonNegative, Positive
 from keras_gen.layers.standardisation import InverseStandardisation, Standardisation
@@ -110,6 +111,14 @@ class RecurrentAutoencoder(GenerativeModel):
         x = layers.Dense(config.features, dtype="float32")(x)
         x = InverseStandardisation(config.mean, config.deviation, name="output")(x)
         return keras.Model(latents, x, name="decoder")
+
+    def batch_parts(self, training: bool = True) -> tuple[Part, ...]:
+        """(sequences,), in the data's units, NaN beyond the end of each."""
+        return (Part("sequence", (self.config.length, self.config.features), ranged=False),)
+
+    def call(self, sequences: tf.Tensor) -> tf.Tensor:
+        """`reconstruct`."""
+        return self.reconstruct(sequences)
 
     def objective(self, batch: tuple[tf.Tensor]) -> Step:
         """The mean squared error over each sequence's own steps, mean over the examples."""

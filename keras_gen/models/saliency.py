@@ -22,6 +22,7 @@ import keras
 import tensorflow as tf
 
 from keras_gen.engine.config import Preset, RunConfig
+from keras_gen.engine.feeding import Part
 from keras_gen.engine.model import GenerativeModel, Served, Step, Values
 from keras_gen.flags import BaseConfig, Hidden, NonNegative, Positive, Rate
 from keras_gen.networks.normalisation import Norm
@@ -117,6 +118,15 @@ class Saliency(GenerativeModel):
             activation=None,
             name="saliency",
         )
+
+    def batch_parts(self, training: bool = True) -> tuple[Part, ...]:
+        """(picture, map)."""
+        size = self.config.image_size
+        return Part("picture", (size, size, self.config.source_channels)), Part("map", (size, size, 1))
+
+    def call(self, picture: tf.Tensor) -> tf.Tensor:
+        """`translate`."""
+        return self.translate(picture)
 
     def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
         """The cross-entropy, mean over pixels and examples, or the divergence, mean over examples [nats]."""

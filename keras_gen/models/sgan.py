@@ -44,6 +44,7 @@ import tensorflow as tf
 from keras import layers
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
+from keras_gen.engine.feeding import Part
 from keras_gen.engine.model import Served, Values
 from keras_gen.flags import Hidden, NonNegative, Positive
 from keras_gen.layers.weight import WeightNormalization
@@ -197,6 +198,12 @@ class SGAN(GAN):
             self.log_terms(train=["entropy"])
         if config.balance_weight:
             self.log_terms(train=["imbalance"])
+
+    def batch_parts(self, training: bool = True) -> tuple[Part, ...]:
+        """(image, label, unlabelled image) in training, (image, label) in validation."""
+        images, labels = super().batch_parts(training)
+        labels = dataclasses.replace(labels, classes=self.config.num_classes)
+        return (images, labels, dataclasses.replace(images, name="unlabelled image"))[: 3 if training else 2]
 
     def build_discriminator(self) -> keras.Model:
         """(batch, S, S, channels) -> "classes", (batch, K), their logits, and "features"."""

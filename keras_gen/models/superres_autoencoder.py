@@ -24,6 +24,7 @@ import tensorflow as tf
 from keras import layers
 
 from keras_gen.engine.config import Preset, RunConfig
+from keras_gen.engine.feeding import Part
 from keras_gen.engine.model import GenerativeModel, Served, Step, Values
 from keras_gen.engine.terms import DISTANCES
 from keras_gen.flags import BaseConfig, Hidden, Positive
@@ -105,6 +106,15 @@ class SuperresAutoencoder(GenerativeModel):
         self.network = self.add_network("red_net", red_net(config))
         self.add_player("red_net", "red_net")
         self.log_terms(train=[DISTANCES[config.distance]], test=["mse", "psnr", "psnr_of_bicubic"])
+
+    def batch_parts(self, training: bool = True) -> tuple[Part, ...]:
+        """(enlarged, sharp)."""
+        shape = (self.config.image_size, self.config.image_size, self.config.channels)
+        return Part("enlarged", shape), Part("sharp", shape)
+
+    def call(self, enlarged: tf.Tensor) -> tf.Tensor:
+        """`translate`."""
+        return self.translate(enlarged)
 
     def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
         """The distance, mean over pixels and examples."""

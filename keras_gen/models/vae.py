@@ -22,6 +22,7 @@ import keras
 import tensorflow as tf
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
+from keras_gen.engine.feeding import Part
 from keras_gen.engine.model import GenerativeModel, Served, Step, chained
 from keras_gen.flags import NonNegative, Positive
 from keras_gen.networks.autoencoders import Layout, decoder, encoder
@@ -114,6 +115,15 @@ class VAE(GenerativeModel):
     def decoder_channels(self) -> int:
         """Channels of the likelihood's parameters."""
         return self.config.channels * parameters_per_channel(self.config.likelihood)
+
+    def batch_parts(self, training: bool = True) -> tuple[Part, ...]:
+        """(image, label); only variants look at labels."""
+        size, channels = self.config.image_size, self.config.channels
+        return Part("image", (size, size, channels)), Part("label", ())
+
+    def call(self, images: tf.Tensor) -> tf.Tensor:
+        """`reconstruct`."""
+        return self.reconstruct(images)
 
     def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
         """The negative bound and its parts in nats, means over examples."""

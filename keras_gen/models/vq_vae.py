@@ -25,6 +25,7 @@ import tensorflow as tf
 from keras import layers
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
+from keras_gen.engine.feeding import Part
 from keras_gen.engine.model import GenerativeModel, Served, Step, Values, chained
 from keras_gen.flags import BaseConfig, Hidden, NonNegative, Positive, Rate
 from keras_gen.layers.fast.convolutions import FastConv2D, FastConv2DTranspose
@@ -128,6 +129,15 @@ class VQVAE(GenerativeModel):
         return pixelcnn(
             side, side, config.num_codes, filters=config.prior_filters, depth=config.prior_layers, name="prior"
         )
+
+    def batch_parts(self, training: bool = True) -> tuple[Part, ...]:
+        """(image, label); the labels are not looked at."""
+        size, channels = self.config.image_size, self.config.channels
+        return Part("image", (size, size, channels)), Part("label", ())
+
+    def call(self, images: tf.Tensor) -> tf.Tensor:
+        """`reconstruct`."""
+        return self.reconstruct(images)
 
     def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
         """Equation 3 of the paper without its second term, which the moving averages stand for; nats of the prior."""

@@ -1,0 +1,158 @@
+"""What `fit` and `evaluate` are given: arrays, tf.data or a data set of keras_gen, as batches that a model reads.
+
+Labels that a model does not need may be left out, and what the first batch holds is compared with what the model takes:
+pictures from 0 to 255, or of another size, would otherwise train without a word.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from keras_gen.errors import UserError
+
+_SLACK = 0.01  # beyond -1 and 1, for what resizing adds
+NO_LABEL = -1
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """One part of a batch.
+
+    Attributes:
+        name: for messages.
+        shape: of an example; None for a side of any length; () for labels.
+        ranged: whether values are from -1 to 1.
+        classes: of labels, their number; 0 if any label does, or none.
+    """
+
+    name: str
+    shape: tuple[int | None, ...]
+    ranged: bool = True
+    classes: int = 0
+
+    @property
+    def dtype(self) -> tf.DType:
+        """Of labels int32, else float32."""
+        return tf.float32 if self.shape else tf.int32
+
+    @property
+    def optional(self) -> bool:
+        """Whether it may be left out."""
+        return not self.shape and not self.classes
+
+    def check(self, shape: Sequence[int | None], values: np.ndarray | None = None) -> None:
+        """Compare the part of a batch with what it is to be.
+
+        Args:
+            shape: with the batch; None where it is unknown.
+            values: all or some of it.
+
+        Raises:
+            UserError: if it is something else.
+        """
+        own, wanted = list(shape)[1:], list(self.shape)
+        if len(own) != len(wanted) or any(a != b for a, b in zip(own, wanted, strict=True) if None not in (a, b)):
+            accepted = f"(batch, {', '.join('any' if side is None else str(side) for side in wanted)})"
+            raise UserError(
+                f"{self.name} of the first batch has shape {tuple(shape)}; accepted is "
+                f"{accepted if wanted else '(batch,), a whole number for each example'}."
+            )
+        if values is None or not values.size:
+            return
+        low, high = values.min(), values.max()
+        if self.shape and self.ranged and not -1 - _SLACK <= low <= high <= 1 + _SLACK:
+            raise UserError(
+                f"{self.name} of the first batch has values from {low:g} to {high:g}; accepted are -1 to 1, which "
+                "pictures of 0 to 255 are after x / 127.5 - 1."
+            )
+        if self.classes and not 0 <= low <= high < self.classes:
+            raise UserError(
+                f"{self.name} of the first batch has values from {low:g} to {high:g}; accepted are the classes 0 to "
+                f"{self.classes - 1}."
+            )
+
+
+def dataset_of(given: Any, parts: Sequence[Part], batch_size: int, *, shuffle: bool = False) -> Any:
+    """What `fit` or `evaluate` were given, as batches that a model reads; other things than below are left as they are.
+
+    Args:
+        given: a `tf.data.Dataset` of batches, or arrays, one for each part of a batch; labels may be missing.
+        parts: of a batch.
+        batch_size: of arrays; with `shuffle` a last batch that is smaller is left out.
+        shuffle: arrays anew in each pass.
+
+    Raises:
+        UserError: if it is not what a batch is to be; what is wrong with values of a `tf.data.Dataset`, its first batch
+            raises.
+    """
+    if isinstance(given, tf.data.Dataset):
+        return _checked(given, parts)
+    if not all(hasattr(array, "shape") for array in given):
+        return given[0] if len(given) == 1 else given
+    _count(given, parts)
+    for array, part in zip(given, parts, strict=False):
+        part.check(np.shape(array), np.asarray(array[:batch_size]))
+    size = len(given[0])
+    if any(len(array) != size for array in given):
+        raise UserError(f"arrays have {', '.join(str(len(array)) for array in given)} examples; accepted are as many.")
+    with tf.device("CPU:0"):
+        table = tuple(tf.cast(array, part.dtype) for array, part in zip(given, parts, strict=False))
+    numbers = tf.data.Dataset.range(size)
+    if shuffle:
+        numbers = numbers.shuffle(size)
+    numbers = numbers.batch(batch_size, drop_remainder=shuffle and size >= batch_size)
+    return numbers.map(lambda few: _labelled(tuple(tf.gather(array, few) for array in table), parts)).prefetch(2)
+
+
+def check_shapes(dataset: tf.data.Dataset, parts: Sequence[Part]) -> tf.data.Dataset:
+    """The data set itself.
+
+    Raises:
+        UserError: if the shapes of its batches, as far as they are known, are not what they are to be.
+    """
+    spec = dataset.element_spec
+    if isinstance(spec, dict):
+        raise UserError(f"a batch is a dictionary; accepted are tuples ({', '.join(part.name for part in parts)}).")
+    specs = tuple(spec) if isinstance(spec, tuple | list) else (spec,)
+    _count(specs, parts)
+    for one, part in zip(specs, parts, strict=False):
+        if one.shape.rank is not None:
+            part.check(one.shape.as_list())
+    return dataset
+
+
+def _checked(dataset: tf.data.Dataset, parts: Sequence[Part]) -> tf.data.Dataset:
+    """Batches as a model reads them; the first of each pass is looked at."""
+    check_shapes(dataset, parts)
+
+    def look(*values: np.ndarray) -> np.ndarray:
+        for value, part in zip(values, parts, strict=False):
+            part.check(value.shape, value)
+        return np.True_
+
+    def read(number: tf.Tensor, batch: Any) -> tuple[tf.Tensor, ...]:
+        given = tuple(batch) if isinstance(batch, tuple | list) else (batch,)
+        looked = tf.cond(number > 0, lambda: True, lambda: tf.numpy_function(look, given, tf.bool))
+        with tf.control_dependencies([looked]):
+            own = [tf.cast(value, part.dtype) for value, part in zip(given, parts, strict=False)]
+            own = [tf.ensure_shape(value, [None, *part.shape]) for value, part in zip(own, parts, strict=False)]
+        return _labelled(own, parts)
+
+    return dataset.enumerate().map(read)
+
+
+def _labelled(own: Sequence[tf.Tensor], parts: Sequence[Part]) -> tuple[tf.Tensor, ...]:
+    """With `NO_LABEL` for labels that are missing."""
+    return (*own, *(tf.fill(tf.shape(own[0])[:1], NO_LABEL) for _ in parts[len(own) :]))
+
+
+def _count(given: Sequence[Any], parts: Sequence[Part]) -> None:
+    least = sum(not part.optional for part in parts)
+    if not least <= len(given) <= len(parts):
+        names = ", ".join(part.name + " if any" * part.optional for part in parts)
+        raise UserError(f"a batch has {len(given)} part{'s' * (len(given) != 1)}; accepted are ({names}).")
