@@ -6,10 +6,11 @@ Reads top to bottom: flags, run folder, data (checked first), model in the strat
 from collections.abc import Sequence
 from typing import Any
 
-from apps._data import classes_of, kind_of
 from keras_gen.cli.parsing import parse_setup
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.engine.run import Run
+
+from ._data import classes_of, kind_of
 
 
 def train(family: type[GenerativeModel], data: Any, argv: Sequence[str] | None, *, example: str) -> None:

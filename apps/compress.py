@@ -15,7 +15,6 @@ from typing import Annotated, Literal
 import numpy as np
 import tyro
 
-from apps._data import reopen
 from keras_gen import models
 from keras_gen.cli.parsing import app, parse
 from keras_gen.compression.container import SUFFIX
@@ -27,6 +26,8 @@ from keras_gen.data.files.inputs import OfModel, find_images, readable, unique_s
 from keras_gen.errors import UserError
 from keras_gen.files import write
 from keras_gen.inference.outputs import free_places
+
+from ._data import reopen
 
 EXAMPLE = "compress savedmodels/vae/RUN my_pictures --out small"
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from apps._draw import Pictures, open_network, write_drawings
 from keras_gen import models
 from keras_gen.cli.parsing import app, parse
 from keras_gen.data.files.inputs import Reader
@@ -18,6 +17,8 @@ from keras_gen.errors import UserError
 from keras_gen.export.metadata import read_metadata
 from keras_gen.inference.tiling import Network, compiled, draw
 from keras_gen.models.denoising_autoencoder import DenoisingAutoencoder
+
+from ._draw import Pictures, open_network, write_drawings
 
 EXAMPLE = "denoise savedmodels/denoising_autoencoder/RUN photos --out cleaned --sheet"
 

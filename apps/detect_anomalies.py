@@ -17,7 +17,6 @@ import numpy as np
 import tensorflow as tf
 import tyro
 
-from apps._data import read_as, reopen
 from keras_gen import models
 from keras_gen.cli.parsing import app, parse
 from keras_gen.data.files.folders import shown
@@ -29,6 +28,8 @@ from keras_gen.metrics.detection import aurocs
 from keras_gen.ops.sequences import mean_over_steps
 from keras_gen.visual.plots import curves
 from keras_gen.visual.sheets import png_bytes
+
+from ._data import read_as, reopen
 
 EXAMPLE = "detect_anomalies savedmodels/recurrent_autoencoder/RUN new.csv --out found.csv"
 _BATCH = 64  # sequences scored at a time

@@ -27,7 +27,6 @@ import numpy as np
 import tensorflow as tf
 import tyro
 
-from apps._data import reopen
 from keras_gen import models
 from keras_gen.cli.parsing import app, parse
 from keras_gen.data.builtin.facades import CLASSES, PALETTE
@@ -53,6 +52,8 @@ from keras_gen.metrics.reconstruction import NAMES, Reconstruction, measures
 from keras_gen.metrics.segmenter import open_segmenter
 from keras_gen.ops.divergences import active_units
 from keras_gen.ops.noise import NOISES
+
+from ._data import reopen
 
 EXAMPLE = "evaluate savedmodels/pix2pix/RUN --checkpoint best"
 RESULT_FILE = "evaluation.json"

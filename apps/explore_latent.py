@@ -15,7 +15,6 @@ from typing import Annotated, Literal
 import numpy as np
 import tyro
 
-from apps._data import reopen
 from keras_gen import models
 from keras_gen.cli.parsing import app, parse
 from keras_gen.data.files.codecs import to_float
@@ -31,6 +30,8 @@ from keras_gen.visual import exploration
 from keras_gen.visual.exploration import Picture
 from keras_gen.visual.latent_space import LatentSpace
 from keras_gen.visual.latent_views import encode_dataset
+
+from ._data import reopen
 
 EXAMPLE = "explore_latent savedmodels/vae/RUN 3 8 --add 1 --subtract 7"
 _BATCH = 256  # images encoded at a time

@@ -12,7 +12,6 @@ from typing import Annotated, Literal
 
 import tyro
 
-from apps._data import classes_of, reopen
 from keras_gen import models
 from keras_gen.cli.parsing import app, parse
 from keras_gen.engine.config import CONFIG_FILE
@@ -23,6 +22,8 @@ from keras_gen.export.exporter import Plan
 from keras_gen.export.metadata import Io, Provenance
 from keras_gen.export.tflite import VARIANTS
 from keras_gen.flags import positive
+
+from ._data import classes_of, reopen
 
 EXAMPLE = "export savedmodels/pix2pix/RUN --variants float32,float16,dynamic8,int8"
 

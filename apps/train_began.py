@@ -3,10 +3,11 @@
 import sys
 from collections.abc import Sequence
 
-from apps._train import train
 from keras_gen.cli.parsing import app
 from keras_gen.data.images import ImagesConfig
 from keras_gen.models.began import BEGAN
+
+from ._train import train
 
 EXAMPLE = "train_began --data folder_of_images --image-size 64"
 

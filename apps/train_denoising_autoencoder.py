@@ -3,10 +3,11 @@
 import sys
 from collections.abc import Sequence
 
-from apps._train import train
 from keras_gen.cli.parsing import app
 from keras_gen.data.noisy import NoisyConfig
 from keras_gen.models.denoising_autoencoder import DenoisingAutoencoder
+
+from ._train import train
 
 EXAMPLE = "train_denoising_autoencoder --data my_photos --image-size 128 --noise gaussian"
 

@@ -3,10 +3,11 @@
 import sys
 from collections.abc import Sequence
 
-from apps._train import train
 from keras_gen.cli.parsing import app
 from keras_gen.data.images import ImagesConfig
 from keras_gen.models.factor_vae import FactorVAE
+
+from ._train import train
 
 EXAMPLE = "train_factor_vae --data my_pictures --image-size 64 --latent-dim 10"
 

@@ -3,10 +3,11 @@
 import sys
 from collections.abc import Sequence
 
-from apps._train import train
 from keras_gen.cli.parsing import app
 from keras_gen.data.pairs import PairsConfig
 from keras_gen.models.pix2pix import Pix2Pix
+
+from ._train import train
 
 EXAMPLE = "train_pix2pix --data my_pairs --epochs 100"
 

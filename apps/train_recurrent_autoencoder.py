@@ -3,10 +3,11 @@
 import sys
 from collections.abc import Sequence
 
-from apps._train import train
 from keras_gen.cli.parsing import app
 from keras_gen.data.sequences import SequencesConfig
 from keras_gen.models.recurrent_autoencoder import RecurrentAutoencoder
+
+from ._train import train
 
 EXAMPLE = "train_recurrent_autoencoder --data my_sensors.csv --window 64"
 

@@ -3,10 +3,11 @@
 import sys
 from collections.abc import Sequence
 
-from apps._train import train
 from keras_gen.cli.parsing import app
 from keras_gen.data.pairs import PairsConfig
 from keras_gen.models.saliency import Saliency
+
+from ._train import train
 
 EXAMPLE = "train_saliency --data pictures,maps --loss kl"
 

@@ -3,10 +3,11 @@
 import sys
 from collections.abc import Sequence
 
-from apps._train import train
 from keras_gen.cli.parsing import app
 from keras_gen.data.semi_supervised import SemiSupervisedConfig
 from keras_gen.models.sgan import SGAN
+
+from ._train import train
 
 EXAMPLE = "train_sgan --data folder_of_classes --image-size 32 --labels-per-class 25"
 

@@ -3,10 +3,11 @@
 import sys
 from collections.abc import Sequence
 
-from apps._train import train
 from keras_gen.cli.parsing import app
 from keras_gen.data.superres import SuperresConfig
 from keras_gen.models.superres_autoencoder import SuperresAutoencoder
+
+from ._train import train
 
 EXAMPLE = "train_superres_autoencoder --data my_pictures --scale 4"
 

@@ -14,13 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from apps._draw import Pictures, open_network, write_drawings
 from keras_gen import models
 from keras_gen.cli.parsing import app, parse
 from keras_gen.data.files.inputs import Reader, Side
 from keras_gen.engine.config import read_config
 from keras_gen.errors import UserError
 from keras_gen.inference.tiling import Network, compiled, draw, draw_resized, labels_of
+
+from ._draw import Pictures, open_network, write_drawings
 
 EXAMPLE = "translate savedmodels/pix2pix/RUN photo.jpg --out drawn"
 

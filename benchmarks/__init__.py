@@ -9,4 +9,6 @@ if "tensorflow" not in sys.modules:
     with contextlib.suppress(ImportError):
         import triton  # noqa: F401
 
-import apps  # noqa: F401  (keeps TensorFlow's notes off the screen)
+from keras_gen.cli.start import import_tensorflow
+
+import_tensorflow()  # without its notes

@@ -17,8 +17,6 @@ from typing import Annotated, Literal
 import numpy as np
 import tyro
 
-from apps._data import classes_of, reopen_pairs
-from apps.web.vendor import HERE, vendor
 from keras_gen import models
 from keras_gen.cli.parsing import app, parse
 from keras_gen.data.builtin.facades import CLASSES, PALETTE, draw_pair
@@ -29,6 +27,9 @@ from keras_gen.export.exporter import Plan
 from keras_gen.export.metadata import Metadata, Provenance, read_metadata
 from keras_gen.inference.local_server import Content, LocalServer
 from keras_gen.inference.tiling import load_export
+
+from .._data import classes_of, reopen_pairs
+from .vendor import HERE, vendor
 
 EXAMPLE = "web savedmodels/pix2pix/RUN"
 PAGE = ("page.css", "page.js", "drawing.js", "translator.js")

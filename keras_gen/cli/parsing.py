@@ -34,7 +34,8 @@ from keras_gen.errors import Stopped, UserError, from_system
 T = TypeVar("T")
 _about: ContextVar[str] = ContextVar("about", default="")  # what the app that runs does, for its help
 _PRESETS = {"demo": "demo (two CPU cores)", "paper": "paper (the paper's values)", "tiny": "tiny (a smoke test)"}
-_MARKERS = (tyro.conf.OmitArgPrefixes, tyro.conf.HelptextFromCommentsOff)
+MARKERS = (tyro.conf.OmitArgPrefixes, tyro.conf.HelptextFromCommentsOff)
+"""How tyro makes flags of dataclasses here."""
 
 
 def app(main: Callable[[Sequence[str] | None], None]) -> Callable[..., int]:
@@ -100,6 +101,8 @@ def parse(
 def _parse(
     kind: type[T], argv: Sequence[str] | None, *, example: str, default: T | None = None, both_ways: bool = False
 ) -> T:
+    if _describing.get():
+        raise _Described(kind, default)
     argv = sys.argv[1:] if argv is None else list(argv)
     for flags, long in (({"-h", "--help"}, False), ({"-H", "--help-verbose"}, True)):
         if flags & set(argv):
@@ -107,7 +110,7 @@ def _parse(
             raise SystemExit(0)
     complaint = io.StringIO()
     settings: dict[str, Any] = {} if default is None else {"default": default}
-    markers = _MARKERS if both_ways else (*_MARKERS, tyro.conf.FlagCreatePairsOff)
+    markers = MARKERS if both_ways else (*MARKERS, tyro.conf.FlagCreatePairsOff)
     try:
         with contextlib.redirect_stderr(complaint):
             return tyro.cli(kind, prog=_program(example), description="", args=argv, config=markers, **settings)
@@ -115,6 +118,25 @@ def _parse(
         if stop.code in (0, None):
             raise
         raise UserError(_one_sentence(complaint.getvalue())) from None
+
+
+class _Described(Exception):
+    """Carries the dataclass of an app's flags, and its default, out of the app."""
+
+
+_describing: ContextVar[bool] = ContextVar("describing", default=False)
+
+
+def flags_of(main: Callable[..., int]) -> tuple[type, Any]:
+    """The dataclass of an app's flags and the values of those that are not given (None for the dataclass' own)."""
+    token = _describing.set(True)
+    try:
+        main.__wrapped__([])
+    except _Described as described:
+        return described.args
+    finally:
+        _describing.reset(token)
+    raise ValueError(f"{main.__module__} does not begin with its flags")
 
 
 class _Flag(NamedTuple):

@@ -26,15 +26,13 @@ class FlagsAccepted(BaseException):
 
 
 def begin(package: str) -> None:
-    """Read the flags if Python was started as `python -m package.NAME`, then import TensorFlow without its notes.
+    """Read the flags if Python was started as `python -m package.NAME`, then import TensorFlow if the app needs it.
 
     Raises:
         SystemExit: after a help text, or an error of flags.
     """
-    if standins.active():
-        return
-    module = _module_of_command_line(package)
-    if module is None or check_flags(module, sys.argv[1:]):
+    module = None if standins.active() else _module_of_command_line(package)
+    if module is not None and check_flags(module, sys.argv[1:]):
         import_tensorflow()
 
 
