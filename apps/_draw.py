@@ -18,7 +18,7 @@ from keras_gen.engine.config import CONFIG_FILE
 from keras_gen.errors import UserError
 from keras_gen.flags import positive
 from keras_gen.inference.outputs import Drawings
-from keras_gen.inference.tiling import Network, load_export
+from keras_gen.inference.tiling import Network, load_network
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def open_network(pictures: Pictures, open_run: Callable[[Path], Network]) -> Net
         raise UserError(f"--checkpoint {pictures.checkpoint} needs a run folder as MODEL, and {path} is none.")
     if pictures.threads and path.suffix != ".tflite":
         raise UserError(f"--threads got {pictures.threads}, but {path} is not a .tflite.")
-    return load_export(path, pictures.threads or None)
+    return load_network(path, pictures.threads or None)
 
 
 def write_drawings(
@@ -93,7 +93,7 @@ def write_drawings(
     Args:
         pictures: the flags.
         read: file -> float32 (height, width, channels) in [-1, 1].
-        draw: pictures as read -> a drawing for each, of its size, float32 in [-1, 1].
+        draw: pictures as read -> a drawing for each, float32 in [-1, 1].
         titles: of what went in and what came out on sheets.
         labels: label ids of which a source has a map each; 0 for pictures.
     """

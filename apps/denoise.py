@@ -16,7 +16,6 @@ from keras_gen.engine.config import read_config
 from keras_gen.errors import UserError
 from keras_gen.export.metadata import read_metadata
 from keras_gen.inference.tiling import Network, compiled, draw
-from keras_gen.models.denoising_autoencoder import DenoisingAutoencoder
 
 from ._draw import Pictures, open_network, write_drawings
 
@@ -28,24 +27,27 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Open the model, then clean and write one picture after the other."""
     pictures = parse(Pictures, argv, example=EXAMPLE)
     network = open_network(pictures, partial(_open_run, checkpoint=pictures.checkpoint))
-    if not pictures.is_run and (metadata := read_metadata(pictures.model)):
-        _require_denoiser(pictures.model, metadata.name.split()[0])
-    read = Reader(network.input_shape[-1], keep_colours=True)
+    if not pictures.is_run:
+        metadata = read_metadata(pictures.model)
+        _require(pictures.model, metadata.name, metadata.task == "denoise")
+    read = Reader(network.source.shape[-1], keep_colours=True)
     drawn = partial(draw, network, batch_size=pictures.batch_size, overlap=pictures.overlap)
     write_drawings(pictures, read, drawn, ("input", "reconstruction"))
 
 
 def _open_run(path: Path, checkpoint: str) -> Network:
-    _require_denoiser(path, read_config(path)["family"])
+    family = models.family(read_config(path)["family"])
+    _require(path, family.family, hasattr(family, "denoise"))
     model, _ = models.load(path, checkpoint)
-    size, channels = model.config.image_size, model.config.channels
-    return compiled(model.denoise, (None, size, size, channels))
+    (served, *_) = model.serving().values()
+    return compiled(model.denoise, *served.inputs, *served.outputs)
 
 
-def _require_denoiser(path: Path, family: str) -> None:
-    if family != DenoisingAutoencoder.family:
-        accepted = f"accepted are runs and exports of {DenoisingAutoencoder.family}"
-        raise UserError(f"{path} is of {family}, which cleans no pictures; {accepted}.")
+def _require(path: Path, name: str, denoises: bool) -> None:
+    if not denoises:
+        raise UserError(
+            f"{path} is of {name}, which cleans no pictures; accepted are runs and exports of denoising_autoencoder."
+        )
 
 
 if __name__ == "__main__":

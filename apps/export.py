@@ -19,7 +19,8 @@ from keras_gen.engine.run_exports import read_report, write_exports
 from keras_gen.engine.run_report import refresh_run_page
 from keras_gen.errors import UserError
 from keras_gen.export.exporter import Plan
-from keras_gen.export.metadata import Io, Provenance
+from keras_gen.export.metadata import Provenance
+from keras_gen.export.signature import Io
 from keras_gen.export.tflite import VARIANTS
 from keras_gen.flags import positive
 
@@ -57,7 +58,7 @@ class Flags:
     licence: str = ""
     """Licence of the model, for the files' metadata."""
     classes: str = ""
-    """Names of the label classes in order of their ids, comma-separated, for the metadata; known for facades."""
+    """Names of the classes that the source shows, in order of their ids, comma-separated; known for facades."""
 
     def __post_init__(self) -> None:
         positive(self, "batch", "images", "calibration", "runs")
@@ -88,11 +89,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     report = read_report(flags.run) | {"export": read_report(folder).get("export"), "exported_checkpoint": checkpoint}
     sizes = tuple(map(int, _listed(flags.sizes)))
     plan = Plan(_listed(flags.variants), flags.io, sizes, flags.batch, flags.runs)
-    origin = Provenance(flags.author, flags.licence, _listed(flags.classes) or classes_of(flags.run, flags.data))
+    origin = Provenance(flags.author, flags.licence)
+    classes = _listed(flags.classes) or classes_of(flags.run, flags.data)
     counts = {"images": flags.images, "calibration": flags.calibration}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lines = write_exports(model, data, folder, report, plan=plan, origin=origin, **counts)
+        lines = write_exports(model, data, folder, report, plan=plan, origin=origin, classes=classes, **counts)
         refresh_run_page(folder)
     except OSError as error:
         raise UserError(f"--out {folder} cannot be written: {error.strerror or error}.") from None

@@ -20,9 +20,8 @@ from keras_gen.cli.parsing import app, parse
 from keras_gen.data.files.codecs import to_uint8
 from keras_gen.engine.config import CONFIG_FILE, read_config
 from keras_gen.errors import UserError
-from keras_gen.export.metadata import read_metadata
 from keras_gen.files import write
-from keras_gen.flags import require_class
+from keras_gen.flags import class_of
 from keras_gen.inference.outputs import free_places
 from keras_gen.inference.tiling import load_export
 from keras_gen.ops.latents import latent_vectors
@@ -41,8 +40,8 @@ class Flags:
     """Folder for the pictures, PNG: seed-N.png, of a class class-C-seed-N.png."""
     seeds: str = "0-15"
     """Seeds, a picture for each: numbers and ranges, comma-separated, such as 0-63 or 4,8-11."""
-    label: int | None = None
-    """Class to draw, from 0 on in the order of the data's names; default: every class, where there are any."""
+    label: str | None = None
+    """Class to draw, by its name in the data or by its number from 0 on; default: every class, where there are any."""
     truncation: float = math.inf
     """Keep the numbers that a picture is drawn from within this many deviations, for fewer kinds of pictures of which
     more are good (Brock et al. 2019); below 2 it shows; inf: all."""
@@ -61,19 +60,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not flags.truncation > 0:
         raise UserError(f"--truncation got {flags.truncation}; accepted are numbers greater than 0.")
     seeds = _numbers(flags.seeds)
-    draw, num_classes = _open(flags)
-    if flags.label is not None:
-        if not num_classes:
-            raise UserError(f"--label got {flags.label}, but {flags.model} knows no classes: leave it out.")
-        require_class(flags.label, num_classes)
-    labels = [flags.label] if flags.label is not None else list(range(num_classes)) or [None]
+    draw, num_classes, names = _open(flags)
+    asked = None if flags.label is None else class_of(flags.label, num_classes, names)
+    labels = [asked] if asked is not None else list(range(num_classes)) or [None]
     stems = {
         (seed, label): f"seed-{seed}.png" if label is None else f"class-{label}-seed-{seed}.png"
         for label in labels
         for seed in seeds
     }
-    names = [*stems.values(), *(["sheet.png"] if flags.sheet else [])]
-    places = free_places(flags.out, names, (), overwrite=flags.overwrite)
+    files = [*stems.values(), *(["sheet.png"] if flags.sheet else [])]
+    places = free_places(flags.out, files, (), overwrite=flags.overwrite)
     drawn: dict[str, list[np.ndarray]] = {}
     try:
         flags.out.mkdir(parents=True, exist_ok=True)
@@ -85,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 )
             levels = to_uint8(picture)
             write(place, png_bytes(levels[..., 0] if levels.shape[-1] == 1 else levels))
-            drawn.setdefault("drawn" if label is None else f"class {label}", []).append(picture)
+            drawn.setdefault(_title(label, names), []).append(picture)
         if flags.sheet:
             write(places[-1], png_bytes(sheet({title: np.stack(own) for title, own in drawn.items()})))
     except OSError as error:
@@ -93,36 +89,51 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"{len(stems)} picture{'s' * (len(stems) > 1)} written to {flags.out}")
 
 
-def _open(flags: Flags) -> tuple[Draw, int]:
-    """What draws, and how many classes it knows, 0 for none."""
+def _title(label: int | None, names: Sequence[str]) -> str:
+    """Of a column of the sheet."""
+    if label is None:
+        return "drawn"
+    return names[label] if names else f"class {label}"
+
+
+def _open(flags: Flags) -> tuple[Draw, int, tuple[str, ...]]:
+    """What draws, how many classes it knows, 0 for none, and their names, where they are known."""
     path = flags.model
     if (path / CONFIG_FILE).is_file():
-        if not hasattr(models.family(family := read_config(path)["family"]), "generate"):
-            raise UserError(f"{path} is a run of {family}, which draws nothing new; accepted are families that sample.")
+        content = read_config(path)
+        if not hasattr(models.family(content["family"]), "generate"):
+            raise UserError(
+                f"{path} is a run of {content['family']}, which draws nothing new; accepted are families that sample."
+            )
         model, _ = models.load(path, flags.checkpoint)
-        count = getattr(model.config, "num_classes", 0)
-        settings = {}
+        taken, settings = inspect.signature(model.generate).parameters, {}
+        count = model.config.num_classes if "label" in taken else 0
         if math.isfinite(flags.truncation):
-            if "truncation" not in inspect.signature(model.generate).parameters:
+            if "truncation" not in taken:
                 raise UserError(f"--truncation got {flags.truncation}, and {path} draws from no normal numbers.")
             settings["truncation"] = flags.truncation
 
         def draw_by_run(seed: int, label: int | None) -> np.ndarray:
-            chosen = {"label": label} if count else {}
+            chosen = {"label": label} if label is not None else {}
             return np.asarray(model.generate(1, seed=seed, **chosen, **settings)[0])
 
-        return draw_by_run, count
+        of_data = "num_classes" in content["model"]  # other families find classes of their own, which have no names
+        names = content.get("data_identity", {}).get("classes", ()) if of_data else ()
+        return draw_by_run, count, tuple(names)
     if flags.checkpoint != "newest":
         raise UserError(f"--checkpoint {flags.checkpoint} needs a run folder as MODEL, and {path} is none.")
-    network, metadata = load_export(path, vectors=True), read_metadata(path)
-    count = metadata.origin.labels if metadata else 0
-    units = network.input_shape[-1] - count
+    network = load_export(path)
+    latents, *more = network.metadata.inputs
+    if network.metadata.task != "generate" or latents.kind != "vector":
+        raise UserError(
+            f"{path} has {network.metadata.description}; accepted are models that draw pictures of random numbers."
+        )
 
     def draw(seed: int, label: int | None) -> np.ndarray:
-        chosen = np.arange(count) == label  # no numbers where there are no classes
-        return network(np.concatenate([latent_vectors(1, units, seed, flags.truncation)[0], chosen])[None])[0]
+        chosen = () if label is None else (np.array([label], np.int32),)
+        return network(latent_vectors(1, latents.shape[0], seed, flags.truncation).numpy(), *chosen)[0]
 
-    return draw, count
+    return draw, more[0].count if more else 0, more[0].labels if more else ()
 
 
 def _numbers(text: str) -> list[int]:

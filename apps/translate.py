@@ -1,10 +1,9 @@
 """Translate pictures of any size by a trained model: a run folder, a SavedModel or a .tflite file.
 
 The pictures are cut into overlapping tiles of the model's size and the drawings blended, or, with --resize, drawn
-whole; every result has the size of its input. A run of super-resolution enlarges its input first (bicubic); its
-exports take enlarged pictures. DIR/NAME.png is the drawing of NAME.jpg; where an earlier input took the name it is
-NAME-2.png. A model of label ids takes images of ids; that an export does so is read from its metadata, or seen from a
-number of channels that no picture has.
+whole; every result has the size of its input, or a multiple of it where the model enlarges. A run of super-resolution
+enlarges its input first (bicubic); its exports take enlarged pictures. DIR/NAME.png is the drawing of NAME.jpg; where
+an earlier input took the name it is NAME-2.png. A model of label ids takes images of ids; an export's metadata say so.
 """
 
 import sys
@@ -19,7 +18,7 @@ from keras_gen.cli.parsing import app, parse
 from keras_gen.data.files.inputs import Reader, Side
 from keras_gen.engine.config import read_config
 from keras_gen.errors import UserError
-from keras_gen.inference.tiling import Network, compiled, draw, draw_resized, labels_of
+from keras_gen.inference.tiling import Network, compiled, draw, draw_resized
 
 from ._draw import Pictures, open_network, write_drawings
 
@@ -41,20 +40,21 @@ class Flags:
 def main(argv: Sequence[str] | None = None) -> None:
     """Open the model, then draw and write one picture after the other."""
     flags = parse(Flags, argv, example=EXAMPLE)
-    network, labels, scale = _open(flags)
+    network, enlarged = _open(flags)
+    labels = network.source.num_classes
     size, overlap = flags.pictures.batch_size, flags.pictures.overlap
 
     def drawn(sources: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
         if flags.resize:
-            return draw_resized(network, sources, labels=labels > 0, batch_size=size)
+            return draw_resized(network, sources, batch_size=size)
         return draw(network, sources, batch_size=size, overlap=overlap)
 
-    read = Reader(network.input_shape[-1], labels, flags.side, scale=scale)
+    read = Reader(network.source.shape[-1], labels, flags.side, scale=enlarged)
     write_drawings(flags.pictures, read, drawn, ("source", "generated"), labels)
 
 
-def _open(flags: Flags) -> tuple[Network, int, int]:
-    """The network of MODEL, the number of label ids that it takes, 0 for pictures, and how much these are enlarged."""
+def _open(flags: Flags) -> tuple[Network, int]:
+    """The network of MODEL, and how many times its sources are enlarged before it gets them."""
     pictures, path = flags.pictures, flags.pictures.model
 
     def open_run(path: Path) -> Network:
@@ -68,16 +68,15 @@ def _open(flags: Flags) -> tuple[Network, int, int]:
             raise UserError(f"--noise-at-test is for runs of pix2pix, and {path} is one of {family.family}.")
         noise = {"noise_at_test": True} if flags.noise_at_test else {}
         model, _ = models.load(path, pictures.checkpoint, **noise)
-        size, channels = model.config.image_size, model.config.source_channels
-        return compiled(model.translate, (None, size, size, channels))
+        (served, *_) = model.serving().values()
+        return compiled(model.translate, *served.inputs, *served.outputs)
 
     if flags.noise_at_test and not pictures.is_run:
         raise UserError(f"--noise-at-test needs a run folder as MODEL, and {path} is none.")
     network = open_network(pictures, open_run)
     if not pictures.is_run:
-        return network, labels_of(path, network), 1
-    data = read_config(path)["data"]
-    return network, data.get("labels", 0), data.get("scale", 1)
+        return network, 1
+    return network, read_config(path)["data"].get("scale", 1)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from benchmarks.interleaved import medians
 from keras_gen.cli.parsing import app, parse
 from keras_gen.errors import UserError
 from keras_gen.export.rewrite import STEPS, Step, rewritten
+from keras_gen.export.signature import Served, image
 from keras_gen.export.tflite import VARIANTS, TFLiteModel, Variant, write_tflite
 from keras_gen.flags import positive
 from keras_gen.models.pix2pix import Config, Pix2Pix
@@ -116,9 +117,9 @@ def tflite(network: keras.Model, steps: Sequence[Step], variant: Variant, thread
     """The network as a .tflite that is converted after these rewrites."""
     file = folder / f"{variant}-{'-'.join(steps)}.tflite"
     images = noise(network.input_shape[1])
-    settings = {"variant": variant, "calibration": images, "rewrite": False}
-    faster = rewritten(network, steps, images if variant == "int8" else None)  # as exports do
-    write_tflite(faster, "source", "generated", file, **settings)
+    faster = rewritten(network, steps, [images] if variant == "int8" else None)  # as exports do
+    served = Served(faster, (image("source", faster.input),), (image("generated", faster.output),), "")
+    write_tflite(served, file, variant=variant, calibration=[images], rewrite=False)
     return TFLiteModel(file, threads)
 
 

@@ -1,4 +1,4 @@
-"""The screen: messages, a line of status, how commands are written, and keeping other people's chatter off it."""
+"""The screen: messages, a line of status, how commands and figures are written, and nobody else's chatter."""
 
 from __future__ import annotations
 
@@ -90,3 +90,19 @@ def quiet() -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+
+
+EQUAL = 100.0
+"""PSNR [dB] from which two things are called equal: what is left is the rounding of float32."""
+
+
+def size_text(count: float) -> str:
+    """A number of bytes for people: "312 bytes", "4.2 KB", "45.1 MB"."""
+    if count < 1000:
+        return f"{count:.0f} bytes"
+    return f"{count / 1e3:.1f} KB" if count < 1e6 else f"{count / 1e6:.1f} MB"
+
+
+def psnr_text(decibels: float) -> str:
+    """A PSNR [dB] for people: "31.4", or "equal" above 100 dB, and where it is infinite."""
+    return "equal" if decibels > EQUAL else f"{decibels:.1f}"

@@ -29,7 +29,7 @@ import os
 import re
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -299,8 +299,28 @@ def require_labels(config: BaseConfig, model: str) -> None:
         raise UserError(told, f"--{told}")
 
 
-def require_class(label: int, num_classes: int) -> None:
-    """Raise a UserError that names `label` unless there is such a class."""
-    if not 0 <= label < num_classes:
-        told = f"label got {label}; accepted are the classes 0 to {num_classes - 1}."
-        raise UserError(told, f"--{told}")
+def class_of(wanted: int | str, num_classes: int, names: Sequence[str] = ()) -> int:
+    """The class that somebody asks for by its name or its number; a name counts first, as classes may be called 2 or 0.
+
+    Args:
+        wanted: what was asked for.
+        num_classes: how many there are, 0 for a model without any.
+        names: of the classes, in order of their numbers, where they are known.
+
+    Raises:
+        UserError: that names `label`, if there is no such class.
+    """
+    wanted = str(wanted)
+    if wanted in names:
+        return list(names).index(wanted)
+    if wanted.isdecimal() and int(wanted) < num_classes:
+        return int(wanted)
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    named = f" or their names, {', '.join(names[:_MOST_NAMES])}{more}" if names else ""
+    told = f"label got {wanted}; accepted are the classes 0 to {num_classes - 1}{named}."
+    if not num_classes:
+        told = f"label got {wanted}, but the model knows no classes: leave it out."
+    raise UserError(told, f"--{told}")
+
+
+_MOST_NAMES = 20  # in a message

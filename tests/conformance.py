@@ -36,7 +36,6 @@ class Case:
         calm: the same without any chance in the step, for the comparison of replicas.
         batch: (seed, number of examples) -> a batch as its data layer gives it; where a step takes several, that many
             examples for each.
-        source: what the served network takes, from a batch.
         players: whom each player is to move, by the paper.
         still: ends of the paths of variables whose gradient is 0 by construction, such as a Wasserstein critic's last
             bias, which both of its terms share.
@@ -51,7 +50,6 @@ class Case:
     config: Any
     calm: Any
     batch: Callable[[int, int], Any]
-    source: Callable[[Any], Any]
     players: dict[str, tuple[str, ...]]
     still: tuple[str, ...] = ()
     calm_family: type[GenerativeModel] | None = None
@@ -238,20 +236,26 @@ class Conformance:
             for term in terms:
                 assert described(type(model), term).endswith(".")
 
-    def test_exports_draw_what_the_preview_draws(self, trained, tmp_path):
+    def test_exports_draw_what_the_model_draws(self, trained, tmp_path):
+        """Each file what its network draws, and each network what the model's own method draws."""
         model = trained.model
-        batch = self.case.batch(5, 3)
-        sources = np.asarray(self.case.source(batch))
+        batches = [self.case.batch(5, 3)]
         serving = model.serving()
         for item in serving.values():  # what trains faster would not convert to what runs fast
             assert not any(type(layer).__name__.startswith("Fast") for layer in item.network._flatten_layers())
-        report = export(serving, tmp_path, sources)
+        report = export(serving, tmp_path, batches)
         for item in report.values():
             for figures in item["files"].values():
                 assert figures["max_abs_difference"] < 1e-4
-        (served, *_) = model.serving().values()
-        shown = model.preview(batch)["samples"].columns[served.output]
-        np.testing.assert_allclose(served.network(sources, training=False), shown[: len(sources)], atol=1e-5)
+        tasks = {item.task: item for item in serving.values() if item.task}
+        assert tasks, "nothing that is exported does what the model does"
+        for task, item in tasks.items():
+            if task == "generate":
+                drawn, expected = model.generate(3, seed=1, network=item), model.generate(3, seed=1)
+            else:
+                inputs = item.examples_of(batches)
+                drawn, expected = item(*inputs), getattr(model, task)(*map(tf.convert_to_tensor, inputs))
+            np.testing.assert_allclose(drawn, expected, atol=1e-5, err_msg=task)
 
     @pytest.mark.full
     def test_the_way_a_batch_is_worked_off_makes_no_difference(self):

@@ -27,7 +27,7 @@ BELOW = {
     "inference": {"export", "visual", "ops"},
     "engine": {"diagnostics", "export", "visual", "layers", "ops"},
     "cli": {"engine"},
-    "models": {"engine", "diagnostics", "visual", "networks", "layers", "ops"},
+    "models": {"engine", "export", "diagnostics", "visual", "networks", "layers", "ops"},
     "compression": {"engine", "inference", "visual", "data", "metrics", "ops"},
 }
 GROUND = {"errors", "console", "files", "flags", "pages"}

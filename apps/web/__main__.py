@@ -24,9 +24,9 @@ from keras_gen.engine.config import CONFIG_FILE
 from keras_gen.engine.run_exports import write_exports
 from keras_gen.errors import UserError
 from keras_gen.export.exporter import Plan
-from keras_gen.export.metadata import Metadata, Provenance, read_metadata
+from keras_gen.export.metadata import Metadata, read_metadata
 from keras_gen.inference.local_server import Content, LocalServer
-from keras_gen.inference.tiling import load_export
+from keras_gen.inference.tiling import load_network
 
 from .._data import classes_of, reopen_pairs
 from .vendor import HERE, vendor
@@ -66,7 +66,7 @@ def exported(run: Path, checkpoint: str, folder: Path) -> Path:
     model, _ = models.load(run, checkpoint)
     plan = Plan(("dynamic8",), io="uint8")
     print(
-        *write_exports(model, reopen_pairs(run), folder, {}, plan=plan, images=4, origin=Provenance(classes=classes)),
+        *write_exports(model, reopen_pairs(run), folder, {}, plan=plan, images=4, classes=classes),
         sep="\n",
     )
     return folder / "model-dynamic8-uint8.tflite"
@@ -84,13 +84,12 @@ def contents(file: Path, packages: Path) -> dict[str, Content]:
     """
     if file.suffix != ".tflite":
         raise UserError(f"{file} is neither; accepted are a run folder and a .tflite file of facade label maps.")
-    load_export(file)  # what cannot be run is refused here
-    metadata = read_metadata(file)
-    _require_facades(file, metadata.origin.classes if metadata else ())
-    (height, width), channels = metadata.size, metadata.source_channels
-    if metadata.batch != 1 or height != width or channels != (metadata.origin.labels or 3):
+    network = load_network(file)
+    _require_facades(file, network.source.labels)
+    height, width, channels = network.source.shape
+    if network.batch != 1 or network.scale != 1 or height != width or channels != (network.source.num_classes or 3):
         raise UserError(
-            f"{file} takes {metadata.batch} images of {width}x{height} pixels and {channels} channels at a time; "
+            f"{file} takes {network.batch} images of {width}x{height} pixels and {channels} channels at a time; "
             "accepted is 1 image, as wide as high, of red, green and blue or of a channel for each class."
         )
     libraries = [*packages.glob("@litertjs/*/dist/index.js"), *packages.glob("@litertjs/core/wasm/*.*")]
@@ -100,19 +99,20 @@ def contents(file: Path, packages: Path) -> dict[str, Content]:
         **{f"/{name}": HERE / name for name in PAGE},
         **{f"/vendor/{library.relative_to(packages).as_posix()}": library for library in libraries},
         "/model.tflite": file,
-        "/model.json": json.dumps(description(metadata)).encode(),
+        "/model.json": json.dumps(description(read_metadata(file))).encode(),
         "/facade": lambda: draw_pair(height, seed, next(number))[0].tobytes(),
     }
 
 
 def description(metadata: Metadata) -> dict:
     """What the page has to know of a model: the class of a pixel -> its colour, and its channels in uint8."""
-    channels = 255 * np.eye(len(CLASSES), dtype=int) if metadata.origin.labels else PALETTE
+    (source,), (output,) = metadata.inputs, metadata.outputs
+    channels = 255 * np.eye(len(CLASSES), dtype=int) if source.is_label_map else PALETTE
     return {
         "name": metadata.name,
-        "size": metadata.size[0],
+        "size": source.shape[0],
         "io": metadata.io,
-        "outputChannels": metadata.output_channels,
+        "outputChannels": output.shape[-1],
         "blank": CLASSES.index("facade"),
         "classes": [
             {"name": name, "colour": colour.tolist(), "source": source.tolist()}

@@ -14,8 +14,8 @@ from keras_gen.engine.model import GenerativeModel
 from keras_gen.errors import UserError
 from keras_gen.files import write
 
-_KINDS: dict[tuple[int, ...], type[Codec]] = {(4, 2, 2, 4): LatentCodec, (4, 3, 3, 4): CodeCodec}
-"""Axes of what the encoder takes and gives, and of what the decoder takes and gives -> the codec."""
+_KINDS: dict[str, type[Codec]] = {"vector": LatentCodec, "indices": CodeCodec}
+"""Kind of what the encoder makes of an image, and the decoder an image of -> the codec."""
 _FIT_IMAGES = 20_000  # training images that are counted
 
 
@@ -33,10 +33,10 @@ def open_codec(run: Path, model: GenerativeModel, training: Callable[[int], Iter
             missing or damaged.
     """
     served = model.serving()
-    networks = [served[name].network for name in ("encoder", "decoder") if name in served]
-    kind = _KINDS.get(
-        tuple(len(shape) for network in networks for shape in (network.input_shape, network.output_shape))
-    )
+    pair = [served[name] for name in ("encoder", "decoder") if name in served]
+    ways = [[port.kind for port in item.inputs] + [port.kind for port in item.outputs] for item in pair]
+    kind = next((codec for code, codec in _KINDS.items() if ways == [["image", code], [code, "image"]]), None)
+    networks = [item.network for item in pair]
     if kind is None:
         raise UserError(
             f"{run} is a run of {model.family}, which turns no single image into a latent vector or a map of codes and "

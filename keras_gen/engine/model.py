@@ -25,6 +25,7 @@ from keras_gen.engine.state import slot_paths, variable_paths
 from keras_gen.engine.strategy import several_workers
 from keras_gen.errors import UserError, from_system
 from keras_gen.export.rewrite import in_keras_layers
+from keras_gen.export.signature import Served
 from keras_gen.flags import BaseConfig, configured
 from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.visual.latent_space import LatentSpace
@@ -739,12 +740,8 @@ class GenerativeModel(keras.Model):
         return None
 
     def serving(self) -> dict[str, Served]:
-        """What is exported, by name; the first is the default."""
+        """What is exported, by name; the first is the default. Its ports say what goes in and comes out."""
         raise NotImplementedError
-
-    def served_source(self, batch: Any) -> Any:
-        """What the first served network takes, of a batch of data."""
-        return batch[0]
 
 
 def _is_data(given: Any) -> bool:
@@ -767,30 +764,6 @@ def _in_words() -> Iterator[None]:
         if fault := from_system(error):
             raise fault from None
         raise
-
-
-@dataclasses.dataclass(frozen=True)
-class Served:
-    """A network to export; what it takes and gives are images (four axes), sequences (three), vectors (two) or int32.
-
-    Attributes:
-        network: functional, deterministic, float32; one input and one output.
-        source: name of the input in the signature.
-        output: name of the output.
-        about: one sentence for the report: what goes in, what comes out, in which range.
-        of_source: makes the network's input of what the first served network takes, where the two differ: of images,
-            for a decoder, or of latent vectors, for a classifier of what is drawn; it is proved on that.
-        chooses: whether it chooses the nearest of several codes; where two are equally near, rounding decides.
-        labels: label ids that the last of the source's channels or numbers stand for, one for each.
-    """
-
-    network: keras.Model
-    source: str
-    output: str
-    about: str
-    of_source: Callable[[Any], Any] | None = None
-    chooses: bool = False
-    labels: int = 0
 
 
 def chained(first: keras.Model, second: keras.Model, name: str) -> keras.Model:

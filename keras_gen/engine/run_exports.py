@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from keras_gen.engine.model import GenerativeModel
 from keras_gen.errors import Stopped, UserError
 from keras_gen.export.exporter import PLAN_OF_A_RUN, ExportError, Plan, export
 from keras_gen.export.metadata import UNKNOWN, Provenance
+from keras_gen.export.signature import Served, with_labels
 from keras_gen.files import write_json
 from keras_gen.visual.export_report import lines, publish
 
@@ -31,6 +33,7 @@ def write_exports(
     images: int = 16,
     calibration: int = 64,
     origin: Provenance = UNKNOWN,
+    classes: Sequence[str] = (),
 ) -> list[str]:
     """Export what the model serves, prove that it draws the same pictures, and write report.json.
 
@@ -45,7 +48,8 @@ def write_exports(
         plan: which .tflite files.
         images: validation examples to compare on, where there are as many.
         calibration: training examples for int8.
-        origin: author, licence and classes for the metadata; the number of labels is that of the data.
+        origin: author and licence for the metadata.
+        classes: names of the classes that the source shows, as channels or as colours; those of the data if not given.
 
     Returns:
         A line for each file about its size, speed and difference from the network, and what else there is to say.
@@ -53,18 +57,18 @@ def write_exports(
     Raises:
         Stopped: with exit code 1 if an export differs from the network.
     """
-    sources = _sources(model, data.validation(1, limit=min(images, data.val_size)))
-    examples = _sources(model, data.train(1).take(calibration)) if "int8" in plan.variants else None
+    batches = list(data.validation(1, limit=min(images, data.val_size)))
+    examples = list(data.train(1).take(calibration)) if "int8" in plan.variants else None
     pictures: dict[str, dict[str, np.ndarray]] = {}
     try:
         report["export"] = export(
-            model.serving(),
+            _named(model.serving(), classes, data),
             folder,
-            sources,
+            batches,
             plan=plan,
             calibration=examples,
             family=model.family,
-            origin=replace(origin, labels=getattr(data, "labels", 0)),  # data of other shapes have none
+            origin=origin,
             previous_report=report.get("export"),
             pictures=pictures,
         )
@@ -75,7 +79,7 @@ def write_exports(
         report["versions"] = versions()
         write_json(folder / REPORT_FILE, report)
     if plan.runs:
-        publish(report, pictures, folder, labels=getattr(data, "labels", 0))
+        publish(report, pictures, folder)
     return lines(report["export"])
 
 
@@ -93,5 +97,17 @@ def read_report(folder: Path) -> dict[str, Any]:
         raise UserError(f"{folder / REPORT_FILE} cannot be read as JSON ({error}).") from None
 
 
-def _sources(model: GenerativeModel, batches: Any) -> np.ndarray:
-    return np.concatenate([np.asarray(model.served_source(batch)) for batch in batches])
+def _named(served: dict[str, Served], classes: Sequence[str], data: Data) -> dict[str, Served]:
+    """The networks with the names of the classes at their ports.
+
+    Raises:
+        UserError: if the source has a channel for each of another number of classes.
+    """
+    if not classes:
+        return with_labels(served, getattr(data, "classes", ()))  # data of other shapes have none
+    (name, first), *others = served.items()
+    source, *more = first.inputs
+    if source.num_classes not in (0, len(classes)):
+        raise UserError(f"--classes got {len(classes)} names; accepted are {source.num_classes}, one for each class.")
+    named = replace(first, inputs=(replace(source, labels=tuple(classes)), *more))
+    return {name: named, **with_labels(dict(others), classes)}

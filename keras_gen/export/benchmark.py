@@ -24,7 +24,7 @@ _WARM_UP = 2  # calls before the first that counts: the first allocates, packs w
 
 
 def measure(paths: Sequence[Path], *, threads: Sequence[int], runs: int) -> dict[Path, dict[str, Any]]:
-    """Time calls with random images, the files in turns, so that a machine that is slow for a while is slow for all.
+    """Time calls with random inputs, the files in turns, so that a machine that is slow for a while is slow for all.
 
     Args:
         paths: the files.
@@ -78,22 +78,28 @@ def _measured(path: str, threads: int, runs: int) -> dict[str, Any]:
     before = _memory("VmRSS")
     interpreter = Interpreter(path, num_threads=threads)
     interpreter.allocate_tensors()
-    (source,), (output,) = interpreter.get_input_details(), interpreter.get_output_details()
     generator = np.random.default_rng(0)
-    if source["dtype"] == np.float32:
-        images = generator.uniform(-1, 1, source["shape"]).astype(np.float32)
-    else:
-        values = 1 if source["dtype"] == np.int32 else 256  # of indices 0 alone is sure to be one
-        images = generator.integers(0, values, source["shape"]).astype(source["dtype"])
+    inputs = {tensor["index"]: _random(tensor, generator) for tensor in interpreter.get_input_details()}
+    outputs = [tensor["index"] for tensor in interpreter.get_output_details()]
     seconds = []
     for _ in range(_WARM_UP + runs):
         start = time.perf_counter()
-        interpreter.set_tensor(source["index"], images)
+        for index, values in inputs.items():
+            interpreter.set_tensor(index, values)
         interpreter.invoke()
-        interpreter.get_tensor(output["index"])
+        for index in outputs:
+            interpreter.get_tensor(index)
         seconds.append(time.perf_counter() - start)
     peak = None if before is None else round(_memory("VmHWM") - before, 1)
     return {"milliseconds": [1e3 * second for second in seconds[_WARM_UP:]], "peak_megabytes": peak}
+
+
+def _random(tensor: dict[str, Any], generator: np.random.Generator) -> np.ndarray:
+    """Values for an input."""
+    if tensor["dtype"] == np.float32:
+        return generator.uniform(-1, 1, tensor["shape"]).astype(np.float32)
+    values = 1 if tensor["dtype"] == np.int32 else 256  # of indices 0 alone is sure to be one
+    return generator.integers(0, values, tensor["shape"]).astype(tensor["dtype"])
 
 
 def _memory(field: str) -> float | None:

@@ -6,7 +6,7 @@ import statistics
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ import tensorflow as tf
 
 from keras_gen.errors import UserError
 from keras_gen.export.benchmark import machine, measure
-from keras_gen.export.metadata import UNKNOWN, Io, Metadata, Provenance
+from keras_gen.export.metadata import UNKNOWN, Metadata, Provenance
 from keras_gen.export.operators import operators_of
-from keras_gen.export.saved_model import from_levels, load_saved_model, to_levels, write_saved_model
+from keras_gen.export.saved_model import SavedModel, from_levels, to_levels, write_saved_model
+from keras_gen.export.signature import Io, Port, Served
 from keras_gen.export.tflite import TFLiteModel, Variant, require_variant, write_tflite
 from keras_gen.files import remove
 
@@ -44,7 +45,7 @@ class Plan:
 
     Attributes:
         variants: see `tflite`.
-        io: values of the images, see `metadata.Io`.
+        io: values of the images, see `signature.Io`.
         sizes: sides of the images [pixels]; empty: the network's own.
         batch: examples per call.
         runs: calls that are timed for each number of threads; 0 leaves latency and memory out.
@@ -62,39 +63,40 @@ PLAN_OF_A_RUN = Plan()
 
 
 def export(
-    served: Mapping[str, Any],
+    served: Mapping[str, Served],
     folder: Path,
-    images: np.ndarray,
+    batches: Sequence[Any],
     *,
     plan: Plan = PLAN_OF_A_RUN,
-    calibration: np.ndarray | None = None,
+    calibration: Sequence[Any] | None = None,
     family: str = "",
     origin: Provenance = UNKNOWN,
     previous_report: Mapping[str, Any] | None = None,
     pictures: dict[str, dict[str, np.ndarray]] | None = None,
 ) -> dict[str, Any]:
-    """Write SavedModel and .tflite files of each served network and prove that they draw the same pictures.
+    """Write SavedModel and .tflite files of each served network and prove that they draw the same.
 
     The first is written to saved_model/ and model.tflite, any other to saved_model_NAME/ and NAME.tflite; other
     variants, sizes, values and batches are in the file's name (model-int8-128-uint8.tflite).
 
     Args:
-        served: name -> `engine.model.Served`.
+        served: name -> network and ports.
         folder: the run folder.
-        images: real validation inputs, (n, h, w, channels) float32 in [-1, 1], or sequences, (n, steps, features).
+        batches: real validation data; `Served.examples` makes of them what a network takes.
         plan: which .tflite files.
-        calibration: real training inputs like `images`, for int8.
+        calibration: batches of real training data, for int8.
         family: name of the model in the metadata.
         origin: see `metadata.Provenance`.
-        previous_report: what this function returned for the folder before. Files of the same weights that are not
+        previous_report: what this function returned before for the folder. Files of the same weights that are not
             written again stay in the report; those of other weights are deleted.
-        pictures: receives, by network and size, "source", "network" and every variant -> (4, h, w, channels), or
-            (4, steps, features) of sequences.
+        pictures: receives what people look at, by network, output where there are several, and size: name of an input,
+            "network" and every variant -> images or sequences.
 
     Returns:
-        name -> about, weights, validation_examples, machine and files: file name -> metadata, megabytes, largest and
-        mean absolute difference from the Keras network, PSNR, seconds for one example; for .tflite operators and, if
-        asked for, latency and memory.
+        name -> about, task, inputs and outputs (as of `signature.Port`), weights, validation_examples, machine and
+        files: file name -> metadata, bytes, largest and mean absolute difference from the Keras network, PSNR, seconds
+        for one example (of several outputs the worst, and `outputs` has each); for .tflite operators and, if asked for,
+        latency and memory.
 
     Raises:
         ExportError: if a float32 file is further than `TOLERANCE` from the network, or than
@@ -106,79 +108,60 @@ def export(
             require_variant(item.network, variant)
     report: dict[str, Any] = {}
     pictures = {} if pictures is None else pictures
-    subject = len(next(iter(served.values())).network.output_shape)  # axes of what the run is about: images, sequences
     for number, (name, item) in enumerate(served.items()):
-        network = item.network
-        of_source = item.of_source or (lambda sources: sources)
-        proof = np.asarray(of_source(images))
-        pixels = _is_image(network.input_shape) and _is_image(network.output_shape)
-        io: Io = plan.io if pixels else "float"
-        weights = f"{_digest(network):08x}"
+        proof = item.examples_of(batches)
+        io: Io = plan.io if plan.io in item.ios else "float"
+        weights = f"{_digest(item.network):08x}"
         saved = folder / ("saved_model" if number == 0 else f"saved_model_{name}")
         files = {saved.name: {}, **_kept((previous_report or {}).get(name), weights, folder)}
         report[name] = {
             "about": item.about,
+            "task": item.task,
+            "inputs": [asdict(port) for port in item.inputs],
+            "outputs": [asdict(port) for port in item.outputs],
+            "description": item.description,
             "weights": weights,
-            "validation_examples": len(images),
+            "validation_examples": len(proof[0]),
             **({"machine": machine()} if plan.runs else {}),
             "files": files,
         }
-        ends = {item.source: network.inputs[0], item.output: network.outputs[0]}
-        own = Metadata(
-            name=f"{family} {name}".strip(),
-            source=item.source,
-            output=item.output,
-            size=next((s[1:3] for s in (network.input_shape, network.output_shape) if _is_image(s)), (0, 0)),
-            source_channels=network.input_shape[-1],
-            output_channels=network.output_shape[-1],
-            arrays={name: tuple(t.shape[1:]) for name, t in ends.items() if not _is_image(t.shape)},
-            integers=tuple(name for name, tensor in ends.items() if tensor.dtype == "int32"),
-            origin=replace(origin, labels=item.labels) if item.labels else origin,
-        )
-        ios: list[Io] = ["float", "uint8"] if pixels else ["float"]
-        write_saved_model(network, item.source, item.output, saved, ios=ios, metadata=own)
-        expected = _drawn(network, proof)
-        figures = compare(load_saved_model(saved), proof, expected)
-        if pixels:
-            rounded, expected_of_rounded = _by_levels(network, proof, expected)
-            figures["uint8"] = compare(load_saved_model(saved, "uint8"), rounded, expected_of_rounded)
-        files[saved.name] = {"megabytes": _megabytes(saved), **figures}
+        own = Metadata(f"{family} {name}".strip(), item.inputs, item.outputs, item.task, origin)
+        write_saved_model(item, saved, metadata=own)
+        expected = _drawn(item, proof)
+        figures = compare(SavedModel(saved), proof, expected, item.outputs)
+        if "uint8" in item.ios:
+            rounded, expected_of_rounded = _by_levels(item, proof, expected)
+            figures["uint8"] = compare(SavedModel(saved, "uint8"), rounded, expected_of_rounded, item.outputs)
+        files[saved.name] = {"bytes": _bytes(saved), **figures}
 
         stem = "model" if number == 0 else name
         runnable: list[Path] = []
-        for size in (plan.sizes if pixels else ()) or (None,):
-            sized = network if size in (None, *network.input_shape[1:2]) else _at_size(network, size)
-            sources = _resized(proof, sized, origin) if pixels else proof
+        for size in (plan.sizes if "uint8" in item.ios else ()) or (None,):
+            sized = item if size is None or size == _side(item) else _at_size(item, size)
+            sources = tuple(_resized(array, port) for array, port in zip(proof, sized.inputs, strict=True))
             expected = _drawn(sized, sources)
             if io == "uint8":
                 sources, expected = _by_levels(sized, sources, expected)
-            height, width = sized.input_shape[1:3] if pixels else own.size
-            shown = (
-                {"source": sources[:_SHOWN, ..., : sources.shape[-1] - item.labels]}
-                if len(sized.input_shape) == len(sized.output_shape)
-                else {}
-            )
-            shown["network"] = expected[:_SHOWN]
-            if len(sized.output_shape) == subject:
-                pictures[f"{name} {width}x{height}" if _is_image(sized.output_shape) else name] = shown
+            shown = _shown(name, sized, sources, expected)
+            pictures |= shown
             for variant in plan.variants:
-                metadata = replace(own, size=(height, width), variant=variant, io=io, batch=plan.batch)
-                file = folder / _file_name(stem, metadata, own)
-                missing = write_tflite(
-                    sized,
-                    item.source,
-                    item.output,
-                    file,
-                    variant=variant,
-                    io=io,
-                    batch=plan.batch,
-                    calibration=None if calibration is None else _calibration(calibration, of_source, sized, origin),
-                    metadata=metadata,
+                metadata = replace(
+                    own, inputs=sized.inputs, outputs=sized.outputs, variant=variant, io=io, batch=plan.batch
                 )
-                files[file.name] = {"metadata": metadata.as_dict(), "megabytes": _megabytes(file)}
-                files[file.name] |= _proved(file, sources, expected, missing)
+                file = folder / _file_name(stem, metadata, None if sized is item else size)
+                examples = None
+                if calibration is not None:
+                    arrays = item.examples_of(calibration)
+                    examples = tuple(_resized(array, port) for array, port in zip(arrays, sized.inputs, strict=True))
+                missing = write_tflite(
+                    sized, file, variant=variant, io=io, batch=plan.batch, calibration=examples, metadata=metadata
+                )
+                files[file.name] = {"metadata": metadata.as_dict(), "bytes": file.stat().st_size}
+                files[file.name] |= _proved(file, sources, expected, sized.outputs, missing)
                 if not files[file.name]["flex"]:
-                    shown[variant] = TFLiteModel(file)(sources[:_SHOWN])
+                    drawn = _listed(TFLiteModel(file)(*(array[:_SHOWN] for array in sources)))
+                    for picture, output in zip(shown.values(), _seen(sized.outputs), strict=True):
+                        picture[variant] = drawn[sized.outputs.index(output)]
                     runnable.append(file)
         if plan.runs:
             for file, timed in measure(runnable, threads=THREADS, runs=plan.runs).items():
@@ -189,34 +172,71 @@ def export(
 
 
 def compare(
-    run: Callable[[np.ndarray], np.ndarray], images: np.ndarray, expected: np.ndarray, batch: int = 1
-) -> dict[str, float]:
-    """How far `run(images)` is from `expected` in units of [-1, 1], and the median seconds for an example.
+    run: Callable[..., Any],
+    inputs: Sequence[np.ndarray],
+    expected: Sequence[np.ndarray],
+    ports: Sequence[Port],
+    batch: int = 1,
+) -> dict[str, Any]:
+    """How far `run(*inputs)` is from what is expected, and the median seconds for an example.
 
-    A value that is not a number counts as the widest difference, 2. The PSNR [dB] is 10 log10(2^2 / MSE) over all
-    images, at most 120. Vectors and sequences are measured in units of their range, see `_unit`. Indices are equal or
-    not, 0 or 1, so that the mean is the share of those that differ; they have no PSNR.
+    Differences are in units of half a port's range: of [-1, 1] for pictures. What has no range is measured in units of
+    half the range that is expected, see `_unit`; a value that is not a number counts as 2. The PSNR [dB] is
+    10 log10(2^2 / MSE) over all examples, at most 120. Indices are equal or not, 0 or 1, so that the mean is the share
+    of those that differ; they have no PSNR.
+
+    Args:
+        run: takes the inputs and gives the outputs, one array or several.
+        inputs: an array for each input, (n, ...).
+        expected: an array for each output.
+        ports: of the outputs.
+        batch: examples per call.
+
+    Returns:
+        max_abs_difference, mean_abs_difference, psnr and seconds_per_example; of several outputs the worst, and
+        outputs: name -> the same of each.
     """
-    indices = np.issubdtype(expected.dtype, np.integer)
-    unit = 1.0 if _is_image(expected.shape) or indices else _unit(expected)
     drawn, seconds = [], []
-    for number in range(0, len(images), batch):
+    for number in range(0, len(inputs[0]), batch):
         start = time.perf_counter()
-        drawn.append(run(images[number : number + batch]))
-        seconds.append((time.perf_counter() - start) / len(drawn[-1]))
-    difference = np.concatenate(drawn) - expected
-    difference = (difference != 0).astype(np.float32) if indices else np.abs(difference) / unit
+        drawn.append(_listed(run(*(array[number : number + batch] for array in inputs))))
+        seconds.append((time.perf_counter() - start) / len(drawn[-1][0]))
+    found = [np.concatenate(parts) for parts in zip(*drawn, strict=True)]
+    each = {port.name: _difference(*of_one, port) for *of_one, port in zip(found, expected, ports, strict=True)}
+    worst = {
+        figure: max(values) if figure != "psnr" else min(values)
+        for figure in ("max_abs_difference", "mean_abs_difference", "psnr")
+        if (values := [figures[figure] for figures in each.values() if figure in figures])
+    }
+    return {
+        **worst,
+        **({"outputs": each} if len(each) > 1 else {}),
+        "seconds_per_example": round(statistics.median(seconds), 5),
+    }
+
+
+def _difference(drawn: np.ndarray, expected: np.ndarray, port: Port) -> dict[str, float]:
+    """The figures of one output."""
+    if port.kind == "indices":
+        difference = (drawn != expected).astype(np.float32)
+        return {"max_abs_difference": float(difference.max()), "mean_abs_difference": float(difference.mean())}
+    difference = np.abs(drawn - expected) / ((port.range[1] - port.range[0]) / 2 if port.range else _unit(expected))
     difference = np.where(np.isfinite(difference), difference, 2.0)
     error = float(np.mean(np.square(difference, dtype=np.float64)))
     return {
         "max_abs_difference": float(difference.max()),
         "mean_abs_difference": float(difference.mean()),
-        **({} if indices else {"psnr": round(10.0 * float(np.log10(4.0 / max(error, 4e-12))), 2)}),
-        "seconds_per_example": round(statistics.median(seconds), 5),
+        "psnr": round(10.0 * float(np.log10(4.0 / max(error, 4e-12))), 2),
     }
 
 
-def _proved(file: Path, sources: np.ndarray, expected: np.ndarray, missing: dict[str, str]) -> dict[str, Any]:
+def _proved(
+    file: Path,
+    sources: Sequence[np.ndarray],
+    expected: Sequence[np.ndarray],
+    ports: Sequence[Port],
+    missing: dict[str, str],
+) -> dict[str, Any]:
     """The figures of one .tflite."""
     operators = operators_of(file)
     figures: dict[str, Any] = {
@@ -232,7 +252,7 @@ def _proved(file: Path, sources: np.ndarray, expected: np.ndarray, missing: dict
         )
         return figures
     model = TFLiteModel(file)
-    figures |= compare(model, sources, expected, batch=model.input_shape[0])
+    figures |= compare(model, sources, expected, ports, batch=model.input_shape[0])
     if figures.get("psnr", USABLE) < USABLE:
         figures["verdict"] = (
             f"unusable: its pictures are only {figures['psnr']:.1f} dB from the network's, and below {USABLE:.0f} dB "
@@ -258,11 +278,11 @@ def _require_equal(file: Path, figures: dict[str, Any], report: dict[str, Any], 
             )
 
 
-def _file_name(stem: str, metadata: Metadata, own: Metadata) -> str:
+def _file_name(stem: str, metadata: Metadata, size: int | None) -> str:
     """STEM.tflite, with all in which it is not the default."""
     parts = [stem]
     parts += [metadata.variant] if metadata.variant != "float32" else []
-    parts += [str(metadata.size[0])] if metadata.size != own.size else []
+    parts += [str(size)] if size else []
     parts += [metadata.io] if metadata.io != "float" else []
     parts += [f"batch{metadata.batch}"] if metadata.batch != 1 else []
     return "-".join(parts) + ".tflite"
@@ -288,29 +308,42 @@ def _digest(network: keras.Model) -> int:
     return digest
 
 
-def _at_size(network: keras.Model, size: int) -> keras.Model:
-    """The same network for square images of another size.
+def _side(served: Served) -> int:
+    """Of what goes in that has places, the first's height [pixels]."""
+    return next(port.shape[0] for port in served.inputs if port.has_levels)
+
+
+def _at_size(served: Served, size: int) -> Served:
+    """The same network for square pictures of another size.
 
     Raises:
         UserError: if it cannot be built there.
     """
-    image = keras.Input((size, size, network.input_shape[-1]), name=network.inputs[0].name)
+    side = _side(served)
+
+    def grown(port: Port) -> Port:
+        if not port.has_levels:
+            return port
+        sides = [length * size / side for length in port.shape[:2]]
+        if any(length % 1 for length in sides):
+            raise ValueError(f"{sides} are no whole numbers of pixels")
+        return replace(port, shape=(*map(int, sides), port.shape[-1]))
+
+    network = served.network
     try:
-        clone = keras.models.clone_model(network, input_tensors=image)
+        inputs, outputs = (tuple(map(grown, ports)) for ports in (served.inputs, served.outputs))
+        tensors = [
+            keras.Input(port.shape, dtype=port.dtype, name=tensor.name)
+            for port, tensor in zip(inputs, network.inputs, strict=True)
+        ]
+        clone = keras.models.clone_model(network, input_tensors=tensors if len(tensors) > 1 else tensors[0])
         clone.set_weights(network.get_weights())
-        if clone.output_shape[1:3] != (size, size):
-            raise ValueError("the output has another size")
+        return replace(served, network=clone, inputs=inputs, outputs=outputs)
     except ValueError:
         raise UserError(
-            f"--sizes got {size}, which this network of {network.input_shape[1]}x{network.input_shape[2]} cannot draw; "
-            "accepted are multiples of its own size, and whatever else its layers allow."
+            f"--sizes got {size}, which this network of {side}x{side} cannot draw; accepted are multiples of its own "
+            "size, and whatever else its layers allow."
         ) from None
-    return clone
-
-
-def _is_image(shape: Sequence[int | None]) -> bool:
-    """Whether a tensor of this shape holds images, and not vectors."""
-    return len(shape) == 4
 
 
 def _unit(values: np.ndarray) -> float:
@@ -321,32 +354,62 @@ def _unit(values: np.ndarray) -> float:
     return max(float(np.ptp(values)) / 2, float(np.abs(values).max()) / 100) or 1.0
 
 
-def _calibration(images: np.ndarray, of_source: Callable, network: keras.Model, origin: Provenance) -> np.ndarray:
-    """Real training inputs of `network`, of any size."""
-    inputs = np.asarray(of_source(images))
-    return _resized(inputs, network, origin) if _is_image(network.input_shape) else inputs
+def _resized(array: np.ndarray, port: Port) -> np.ndarray:
+    """Pictures at the size of a port; what has no places is left alone."""
+    if array.shape[1:] == port.shape:
+        return array
+    method = "nearest" if port.is_label_map else "bilinear"
+    return tf.image.resize(array, port.shape[:2], method, antialias=method == "bilinear").numpy()
 
 
-def _resized(images: np.ndarray, network: keras.Model, origin: Provenance) -> np.ndarray:
-    size = network.input_shape[1:3]
-    if images.shape[1:3] == size:
-        return images
-    method = "nearest" if origin.labels else "bilinear"
-    return tf.image.resize(images, size, method, antialias=method == "bilinear").numpy()
+def _listed(outputs: Any) -> tuple[np.ndarray, ...]:
+    return outputs if isinstance(outputs, tuple) else (outputs,)
 
 
-def _drawn(network: keras.Model, images: np.ndarray) -> np.ndarray:
-    return np.concatenate([np.asarray(network(image[None], training=False)) for image in images])
+def _drawn(served: Served, inputs: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+    """What the network makes of the examples, one at a time."""
+    each = [_listed(served(*(array[n : n + 1] for array in inputs))) for n in range(len(inputs[0]))]
+    return tuple(np.concatenate(parts) for parts in zip(*each, strict=True))
 
 
-def _by_levels(network: keras.Model, images: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The images as uint8 holds them, and what the network draws from these within uint8's range."""
-    rounded = from_levels(to_levels(images))
-    if not np.array_equal(rounded, images):  # images of 8 bits are what they were
-        expected = _drawn(network, rounded)
-    return rounded, np.clip(expected, -1, 1)
+def _by_levels(
+    served: Served, inputs: Sequence[np.ndarray], expected: Sequence[np.ndarray]
+) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
+    """The inputs as uint8 holds them, and what the network draws from these within uint8's range."""
+    rounded = tuple(
+        from_levels(to_levels(array)) if port.has_levels else array
+        for array, port in zip(inputs, served.inputs, strict=True)
+    )
+    if not all(map(np.array_equal, rounded, inputs)):  # images of 8 bits are what they were
+        expected = _drawn(served, rounded)
+    return rounded, tuple(
+        np.clip(array, -1, 1) if port.has_levels else array
+        for array, port in zip(expected, served.outputs, strict=True)
+    )
 
 
-def _megabytes(path: Path) -> float:
-    files = [path] if path.is_file() else [f for f in path.rglob("*") if f.is_file()]
-    return round(sum(f.stat().st_size for f in files) / 1e6, 2)
+def _seen(ports: Sequence[Port]) -> list[Port]:
+    """The outputs that people can look at."""
+    return [port for port in ports if port.kind in ("image", "sequence")]
+
+
+def _shown(
+    name: str, served: Served, sources: Sequence[np.ndarray], expected: Sequence[np.ndarray]
+) -> dict[str, dict[str, np.ndarray]]:
+    """What people look at of a network: each output that can be seen, beside the inputs of its kind."""
+    outputs = _seen(served.outputs)
+    shown = {}
+    for port in outputs:
+        size = f"{port.shape[1]}x{port.shape[0]}" if port.kind == "image" else ""
+        key = " ".join(part for part in (name, port.name if len(outputs) > 1 else "", size) if part)
+        shown[key] = {
+            source.name: array[:_SHOWN]
+            for array, source in zip(sources, served.inputs, strict=True)
+            if (source.has_levels if port.kind == "image" else source.kind == port.kind)
+        }
+        shown[key]["network"] = expected[served.outputs.index(port)][:_SHOWN]
+    return shown
+
+
+def _bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

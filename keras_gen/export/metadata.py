@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import mmap
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import flatbuffers
 import numpy as np
@@ -20,28 +20,23 @@ from ai_edge_litert import schema_py_generated as schema
 
 import keras_gen
 from keras_gen.errors import UserError
+from keras_gen.export.signature import Io, Port, Task
 
-Io = Literal["float", "uint8"]
 _ENTRY = "keras_gen.json"
 _TOOLS_ENTRY = "TFLITE_METADATA"
-_RANGES = {"float": "float32 in [-1, 1]", "uint8": "uint8 in [0, 255]"}
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """Who made a model, under which terms, and what its label ids mean.
+    """Who made a model, and under which terms.
 
     Attributes:
         author: name; "" if nobody said.
         licence: name of the terms; "" if nobody said.
-        classes: names of the source's label classes, in order of their ids; empty where there are none.
-        labels: number of label ids that the source's channels, or numbers, stand for, or the last of them; 0: none.
     """
 
     author: str = ""
     licence: str = ""
-    classes: tuple[str, ...] = ()
-    labels: int = 0
 
 
 UNKNOWN = Provenance()
@@ -53,60 +48,38 @@ class Metadata:
 
     Attributes:
         name: of the network, such as "pix2pix generator".
-        source, output: names of the tensors in the signature.
-        size: (height, width) [pixels].
-        source_channels, output_channels: of the images, or the last side of another array.
+        inputs, outputs: its ports, in the order in which a loaded file takes and gives them.
+        task: what it is for, see `signature.Served`; "" for a part of a model.
         origin: see `Provenance`.
         variant: "float32", "float16", "dynamic8" or "int8".
-        io: values of the images: "float", float32 in [-1, 1], or "uint8", [0, 255].
+        io: values of pictures: "float", float32 in [-1, 1], or "uint8", [0, 255].
         batch: examples per call; None: any.
         version: of keras_gen that wrote it.
-        arrays: of the tensors that hold no images, name -> shape for one example: (count,) of vectors, (steps,
-            features) of sequences, (h, w) of maps of indices.
-        integers: names of the arrays that hold int32 instead of float32.
     """
 
     name: str
-    source: str
-    output: str
-    size: tuple[int, int]
-    source_channels: int
-    output_channels: int
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    task: Task = ""
     origin: Provenance = UNKNOWN
     variant: str = "float32"
     io: Io = "float"
     batch: int | None = None
     version: str = keras_gen.__version__
-    arrays: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    integers: tuple[str, ...] = ()
+
+    @property
+    def ports(self) -> tuple[Port, ...]:
+        """Inputs and outputs."""
+        return (*self.inputs, *self.outputs)
 
     @property
     def description(self) -> str:
         """One sentence: what goes in and what comes out."""
-        number = self.batch or "any number"
-        if self.arrays:
-            sides = ((self.source, self.source_channels), (self.output, self.output_channels))
-            return "; ".join(
-                f"{name}: ({number}, {_sides(self.arrays.get(name, (*self.size, channels)))}) {self.values_of(name)}"
-                for name, channels in sides
-            )
-        shape = f"({number}, {_sides((*self.size, self.source_channels))})"
-        ids = f", one channel for each of {self.origin.labels} label ids" if self.origin.labels else ""
-        return (
-            f"{self.source}: {shape} {_RANGES[self.io]}{ids}; {self.output}: {self.output_channels} channels of the "
-            "same size, type and range"
-        )
-
-    def values_of(self, name: str) -> str:
-        """Type and, of images, range of the tensor of this name."""
-        if name in self.arrays:
-            return "int32" if name in self.integers else "float32"
-        return _RANGES[self.io]
+        return "; ".join(port.description(self.batch, self.io) for port in self.ports)
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields as plain values and, in words, the range of the images' values and what goes in and out."""
-        ranges = dict.fromkeys(map(self.values_of, (self.source, self.output)))
-        return asdict(self) | {"range": max(ranges, key=len), "description": self.description}
+        """The fields as plain values and, in words, what goes in and out."""
+        return asdict(self) | {"description": self.description}
 
     def to_json(self) -> str:
         """The text that `from_json` reads."""
@@ -121,25 +94,29 @@ class Metadata:
         """
         try:
             values = json.loads(text)
-            origin = {k: v for k, v in values.pop("origin").items() if k in Provenance.__dataclass_fields__}
-            origin["classes"] = tuple(origin["classes"])
-            values["arrays"] = {name: tuple(shape) for name, shape in values.get("arrays", {}).items()}
-            values["integers"] = tuple(values.get("integers", ()))
-            known = {k: v for k, v in values.items() if k in cls.__dataclass_fields__}
-            return cls(**known | {"origin": Provenance(**origin), "size": tuple(values["size"])})
+            values["inputs"], values["outputs"] = (
+                tuple(_port(port) for port in values[side]) for side in ("inputs", "outputs")
+            )
+            values["origin"] = Provenance(**_known(Provenance, values["origin"]))
+            return cls(**_known(cls, values))
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"not the metadata of an export: {error}") from None
 
 
-def _sides(shape: Sequence[int]) -> str:
-    return ", ".join(map(str, shape))
+def _port(values: Mapping[str, Any]) -> Port:
+    """A port from JSON, which has no tuples."""
+    return Port(**{k: tuple(v) if isinstance(v, list) else v for k, v in _known(Port, values).items()})
+
+
+def _known(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name in kind.__dataclass_fields__}
 
 
 def with_metadata(content: bytes, metadata: Metadata) -> bytes:
     """The bytes of a .tflite with `metadata` added to them."""
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     model.metadata = model.metadata or []
-    for name, text in ((_ENTRY, metadata.to_json().encode()), (_TOOLS_ENTRY, _for_tools(metadata))):
+    for name, text in ((_ENTRY, metadata.to_json().encode()), (_TOOLS_ENTRY, _for_tools(metadata, *_order(model)))):
         buffer, entry = schema.BufferT(), schema.MetadataT()
         buffer.data = np.frombuffer(text, np.uint8)
         entry.name, entry.buffer = name, len(model.buffers)
@@ -148,6 +125,14 @@ def with_metadata(content: bytes, metadata: Metadata) -> bytes:
     builder = flatbuffers.Builder(len(content) + 2**16)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
+
+
+def _order(model: schema.ModelT) -> tuple[list[str], list[str]]:
+    """Names of the inputs and of the outputs as the subgraph has them, which other tools go by."""
+    (signature, *_), graph = model.signatureDefs, model.subgraphs[0]
+    sides = ((signature.inputs, graph.inputs), (signature.outputs, graph.outputs))
+    maps = [({tensor.tensorIndex: tensor.name.decode() for tensor in named}, order) for named, order in sides]
+    return tuple([names[number] for number in order] for names, order in maps)
 
 
 def write_beside(saved_model: Path, metadata: Metadata) -> None:
@@ -190,8 +175,8 @@ def _embedded(path: Path) -> bytes | None:
 # -- the format of other tools -------------------------------------------------------------------------------------
 
 
-def _for_tools(metadata: Metadata) -> bytes:
-    """A ModelMetadata table; field numbers are their places in metadata_schema.fbs."""
+def _for_tools(metadata: Metadata, inputs: Sequence[str], outputs: Sequence[str]) -> bytes:
+    """A ModelMetadata table of the tensors in this order; field numbers are their places in metadata_schema.fbs."""
     build = flatbuffers.Builder(1024)
 
     def table(*fields: int | None) -> int:
@@ -224,16 +209,17 @@ def _for_tools(metadata: Metadata) -> bytes:
     def text(content: str) -> int | None:
         return build.CreateString(content) if content else None
 
-    def image(name: str, channels: int) -> int:
-        """TensorMetadata of an image: colour, size, normalisation, range; of another array its shape alone."""
-        if name in metadata.arrays:
-            return table(text(name), text(f"({_sides(metadata.arrays[name])}) {metadata.values_of(name)}"))
+    def tensor(port: Port) -> int:
+        """TensorMetadata of an image: colour, size, normalisation, range; of any other its shape and values alone."""
+        if not port.has_levels:
+            return table(text(port.name), text(port.description(metadata.batch)))
+        height, width, channels = port.shape
         build.StartObject(2)  # ImageSize
-        build.PrependUint32Slot(0, metadata.size[1], 0)
-        build.PrependUint32Slot(1, metadata.size[0], 0)
+        build.PrependUint32Slot(0, width, 0)
+        build.PrependUint32Slot(1, height, 0)
         size = build.EndObject()
         build.StartObject(2)  # ImageProperties; colour spaces: 0 unknown, 1 RGB, 2 grey
-        build.PrependUint8Slot(0, {3: 1, 1: 2}.get(channels, 0), 0)
+        build.PrependUint8Slot(0, {3: 1, 1: 2}.get(channels, 0) if port.kind == "image" else 0, 0)
         build.PrependUOffsetTRelativeSlot(1, size, 0)
         content = union(2, build.EndObject())  # Content of kind ImageProperties
         # (x - mean) / deviation of 0 to 255. Of int8, readers apply it before the tensor's own scale, which undoes it.
@@ -241,14 +227,15 @@ def _for_tools(metadata: Metadata) -> bytes:
         unit = union(1, table(floats(normalise[0]), floats(normalise[1])))  # ProcessUnit of kind NormalizationOptions
         low, high = (-1.0, 1.0) if metadata.io == "float" else (0.0, 255.0)
         stats = table(floats(high), floats(low))
-        about = text(f"{channels} channels, {_RANGES[metadata.io]}")
-        return table(text(name), about, None, content, vector([unit]), stats)
+        about = text(port.description(metadata.batch, metadata.io))
+        return table(text(port.name), about, None, content, vector([unit]), stats)
 
+    ports = {port.name: port for port in metadata.ports}
     graph = table(
         None,
         None,
-        vector([image(metadata.source, metadata.source_channels)]),
-        vector([image(metadata.output, metadata.output_channels)]),
+        vector([tensor(ports[name]) for name in inputs]),
+        vector([tensor(ports[name]) for name in outputs]),
     )
     origin = metadata.origin
     build.Finish(

@@ -17,7 +17,7 @@ What each is worth is measured by `benchmarks/edge.py --steps`, see docs/perform
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Literal, get_args
 
 import keras
@@ -56,13 +56,15 @@ def in_keras_layers(network: keras.Model) -> keras.Model:
     return clone
 
 
-def rewritten(network: keras.Model, steps: Collection[Step] = STEPS, examples: np.ndarray | None = None) -> keras.Model:
+def rewritten(
+    network: keras.Model, steps: Collection[Step] = STEPS, examples: Sequence[np.ndarray] | None = None
+) -> keras.Model:
     """A functional network that computes what `network` does in inference, for the same static size.
 
     Args:
         network: functional; its weights are copied.
         steps: which of the rewrites above; all of them but for measurements.
-        examples: inputs, (n, h, w, channels), for the equal channels that integers want; None for float.
+        examples: (n, ...) for each input, for the equal channels that integers want; None for float.
     """
     network = in_keras_layers(network)
     folded = _foldable(network) if "batch norm" in steps else {}
@@ -85,20 +87,21 @@ def rewritten(network: keras.Model, steps: Collection[Step] = STEPS, examples: n
         elif layer.weights and layer.name not in folded.values():
             clone.get_layer(layer.name).set_weights(layer.get_weights())
     if examples is not None and "instance norm" in steps:
-        _equalise(network, clone, examples[:_EXAMPLES])
+        _equalise(network, clone, [array[:_EXAMPLES] for array in examples])
     return clone
 
 
-def _equalise(network: keras.Model, clone: keras.Model, examples: np.ndarray) -> None:
+def _equalise(network: keras.Model, clone: keras.Model, examples: Sequence[np.ndarray]) -> None:
     """Divide the convolutions before instance normalisations of `clone` by the deviations of their channels."""
     norms = [layer for layer in network.layers if _is_instance(layer) and _convolution_before(layer)]
     if not norms:
         return
     probe = keras.Model(network.input, [norm.input for norm in norms])
     variances = [np.zeros(norm.input.shape[-1]) for norm in norms]
-    for n in range(len(examples)):
-        for variance, values in zip(variances, probe(examples[n : n + 1], training=False), strict=True):
-            variance += np.var(values, axis=(0, 1, 2)) / len(examples)
+    for one in zip(*examples, strict=True):
+        inputs = keras.tree.pack_sequence_as(network.input, [array[np.newaxis] for array in one])
+        for variance, values in zip(variances, keras.tree.flatten(probe(inputs, training=False)), strict=True):
+            variance += np.var(values, axis=(0, 1, 2)) / len(examples[0])
     for norm, variance in zip(norms, variances, strict=True):
         # With epsilon, so that a channel that hardly varies is not blown up.
         scale = 1.0 / np.sqrt(variance + norm.epsilon)

@@ -8,12 +8,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import tempfile
 import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import keras
 import numpy as np
@@ -22,9 +24,10 @@ from ai_edge_litert.interpreter import Interpreter
 
 from keras_gen.console import quiet
 from keras_gen.errors import UserError
-from keras_gen.export.metadata import Io, Metadata, with_metadata
+from keras_gen.export.metadata import Metadata, read_metadata, with_metadata
 from keras_gen.export.rewrite import rewritten
-from keras_gen.export.saved_model import from_levels, to_levels, write_saved_model
+from keras_gen.export.saved_model import from_levels, in_order, to_levels, write_saved_model
+from keras_gen.export.signature import Io, Port, Served
 from keras_gen.files import write
 
 Variant = Literal["float32", "float16", "dynamic8", "int8"]
@@ -46,33 +49,29 @@ def require_variant(network: keras.Model, variant: Variant) -> None:
 
 
 def write_tflite(
-    network: keras.Model,
-    source: str,
-    output: str,
+    served: Served,
     path: Path,
     *,
     variant: Variant = "float32",
     io: Io = "float",
     batch: int = 1,
-    calibration: np.ndarray | None = None,
+    calibration: Sequence[np.ndarray] | None = None,
     metadata: Metadata | None = None,
     rewrite: bool = True,
 ) -> dict[str, str]:
-    """Convert `network` to a .tflite with the signature serving_default: {source} -> {output}, shape (batch, h, w, c).
+    """Convert a network to a .tflite with the signature serving_default, which has its ports' names and a static batch.
 
     The conversion goes through a SavedModel with a static batch: converting a Keras 3 model's concrete functions writes
     files without weights. Only where built-in operators do not suffice, those of TensorFlow are allowed (Flex); such a
     file is for apps that link its select operators, and the interpreters for Python cannot run it.
 
     Args:
-        network: functional, one input and one output, built for float32.
-        source: name of the input in the signature.
-        output: name of the output in the signature.
+        served: the network and its ports.
         path: file to write.
         variant: see the module.
-        io: float32 in [-1, 1] or uint8 in [0, 255], in and out; the normalisation is then part of the file.
+        io: pictures as float32 in [-1, 1] or uint8 in [0, 255], in and out; the normalisation is then part of the file.
         batch: examples per call.
-        calibration: for int8, real training inputs, (n, h, w, c) float32 in [-1, 1].
+        calibration: for int8, real training inputs: (n, ...) for each input.
         metadata: to write into the file.
         rewrite: convert the faster form of the same function (`export.rewrite`); False takes the network as it is.
 
@@ -83,12 +82,14 @@ def write_tflite(
         UserError: see `require_variant`.
         RuntimeError: if an operator is in neither.
     """
-    require_variant(network, variant)
-    network = rewritten(network, examples=calibration if variant == "int8" else None) if rewrite else network
+    require_variant(served.network, variant)
+    if rewrite:
+        examples = calibration if variant == "int8" else None
+        served = dataclasses.replace(served, network=rewritten(served.network, examples=examples))
     with tempfile.TemporaryDirectory() as folder:
         saved = Path(folder) / "saved_model"
         # int8 has integers inside, so the converter makes the ends integers too instead of casting to float and back.
-        write_saved_model(network, source, output, saved, batch=batch, ios=["float" if variant == "int8" else io])
+        write_saved_model(served, saved, batch=batch, ios=["float" if variant == "int8" else io])
 
         def converted(*sets: tf.lite.OpsSet) -> bytes:
             converter = tf.lite.TFLiteConverter.from_saved_model(str(saved))
@@ -98,11 +99,7 @@ def write_tflite(
             if variant == "float16":
                 converter.target_spec.supported_types = [tf.float16]
             if variant == "int8":
-                examples = _of_whole_range(calibration)
-                starts = range(0, max(1, len(examples) - batch + 1), batch)
-                converter.representative_dataset = lambda: (
-                    {source: np.resize(examples[n : n + batch], (batch, *examples.shape[1:]))} for n in starts
-                )
+                converter.representative_dataset = lambda: _representative(served.inputs, calibration, batch)
                 if io == "uint8":
                     converter.inference_input_type = converter.inference_output_type = tf.uint8
             with quiet(), warnings.catch_warnings():
@@ -120,19 +117,29 @@ def write_tflite(
                     raise
                 content = converted(tf.lite.OpsSet.TFLITE_BUILTINS, tf.lite.OpsSet.SELECT_TF_OPS)
         except Exception as error:
-            raise RuntimeError(f"{network.name} has no form in TFLite's operators: {error}") from error
+            raise RuntimeError(f"{served.network.name} has no form in TFLite's operators: {error}") from error
     if variant == "int8" and io == "uint8":
-        _require_levels(content, network.name)
+        _require_levels(content, served.network.name)
     write(path, with_metadata(content, metadata) if metadata else content)
     return missing
 
 
-def _of_whole_range(images: np.ndarray) -> np.ndarray:
-    """The images with one pixel at -1 and one at 1, so that the input's integers cover exactly [-1, 1]."""
-    images = np.array(images)
-    if images.ndim == 4:  # what else there is has no range of its own
-        images[0, 0, 0], images[0, -1, -1] = -1.0, 1.0
-    return images
+def _representative(
+    ports: Sequence[Port], calibration: Sequence[np.ndarray], batch: int
+) -> Iterator[dict[str, np.ndarray]]:
+    """Batches by the names of the inputs; a last one that is smaller is left out, unless it is the first."""
+    examples = {port.name: _of_whole_range(array, port) for port, array in zip(ports, calibration, strict=True)}
+    count = min(map(len, examples.values()))
+    for n in range(0, max(1, count - batch + 1), batch):
+        yield {name: np.resize(array[n : n + batch], (batch, *array.shape[1:])) for name, array in examples.items()}
+
+
+def _of_whole_range(array: np.ndarray, port: Port) -> np.ndarray:
+    """Pictures with one pixel at -1 and one at 1, so that the input's integers cover exactly [-1, 1]."""
+    array = np.array(array)
+    if port.has_levels:  # what else there is has no range of its own
+        array[0, 0, 0], array[0, -1, -1] = -1.0, 1.0
+    return array
 
 
 def _require_levels(content: bytes, name: str) -> None:
@@ -140,6 +147,8 @@ def _require_levels(content: bytes, name: str) -> None:
     interpreter = Interpreter(model_content=content)
     levels = np.arange(256, dtype=np.uint8)
     for tensor in (*interpreter.get_input_details(), *interpreter.get_output_details()):
+        if tensor["dtype"] != np.uint8:  # classes
+            continue
         scale, zero = tensor["quantization"]
         if not np.abs((levels - np.float32(zero)) * scale - from_levels(levels)).max() < 1.01 * 2 / 255:
             raise UserError(
@@ -160,13 +169,16 @@ def _missing_operators(complaint: str) -> dict[str, str]:
 
 
 class TFLiteModel:
-    """A .tflite file as a function of one array (any number, h, w, channels), float32 in [-1, 1], whatever it stores.
+    """A .tflite file as a function of arrays, in the order of its ports, or of its names where it has no metadata.
 
-    The file is mapped into memory, not read. uint8 tensors hold levels from 0 to 255, int8 ones what their scale and
-    zero point say.
+    Any number of examples goes in, whatever the file takes at a time; pictures are float32 in [-1, 1], whatever it
+    stores. It gives one array, or a tuple of several. The file is mapped into memory, not read. uint8 tensors hold
+    levels from 0 to 255, int8 ones what their scale and zero point say.
 
     Attributes:
-        input_shape: (examples per call, h, w, channels).
+        inputs, outputs: names in the order of the arrays.
+        shapes: name of an input -> (examples per call, ...).
+        metadata: of the file; None if it was not exported here.
     """
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
@@ -175,38 +187,46 @@ class TFLiteModel:
             threads: CPU threads; None for all cores.
 
         Raises:
-            UserError: if the file cannot be read as a TFLite model with one input and one output.
+            UserError: if the file cannot be read as a TFLite model.
         """
         try:
             with quiet():
                 self._interpreter = Interpreter(str(path), num_threads=threads or os.cpu_count())
                 self._interpreter.allocate_tensors()
+                self.metadata = read_metadata(path)
+                signature = self._interpreter.get_signature_runner()
         except (ValueError, RuntimeError, OSError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise UserError(f"{path} cannot be run as a TFLite model ({reason}).") from None
-        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
-        if len(inputs) != 1 or len(outputs) != 1:
-            raise UserError(f"{path} has {len(inputs)} inputs and {len(outputs)} outputs; accepted is one of each.")
-        (self._source,), (self._output,) = inputs, outputs
-        for tensor in (self._source, self._output):
+        self._taken, self._given = signature.get_input_details(), signature.get_output_details()
+        for tensor in (*self._taken.values(), *self._given.values()):
             if tensor["dtype"] not in (np.float32, np.uint8, np.int8, np.int32):
                 raise UserError(
-                    f"{path} holds images as {tensor['dtype'].__name__}; accepted are float32, uint8, int8, int32."
+                    f"{path} holds {tensor['dtype'].__name__}; accepted are float32, uint8, int8 and int32."
                 )
-        self.input_shape = tuple(int(side) for side in self._source["shape"])
+        self.inputs = in_order(self.metadata.inputs if self.metadata else (), self._taken)
+        self.outputs = in_order(self.metadata.outputs if self.metadata else (), self._given)
+        self.shapes = {name: tuple(int(side) for side in tensor["shape"]) for name, tensor in self._taken.items()}
 
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        images = np.asarray(images)
-        batch = self.input_shape[0]
-        drawn = []
-        for start in range(0, len(images), batch):
-            part = images[start : start + batch]
-            filled = np.concatenate([part, np.repeat(part[-1:], batch - len(part), axis=0)])
-            self._interpreter.set_tensor(self._source["index"], _stored(filled, self._source))
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Of the first input."""
+        return self.shapes[self.inputs[0]]
+
+    def __call__(self, *arrays: Any) -> Any:
+        arrays = [np.asarray(array) for array in arrays]
+        batch, results = self.input_shape[0], []
+        for start in range(0, len(arrays[0]), batch):
+            for name, array in zip(self.inputs, arrays, strict=True):
+                part = array[start : start + batch]
+                filled = np.concatenate([part, np.repeat(part[-1:], batch - len(part), axis=0)])
+                self._interpreter.set_tensor(self._taken[name]["index"], _stored(filled, self._taken[name]))
             self._interpreter.invoke()
-            result = _shown(self._interpreter.get_tensor(self._output["index"]), self._output)
-            drawn.append(result[: len(part)])
-        return np.concatenate(drawn)
+            found = [self._interpreter.get_tensor(self._given[name]["index"]) for name in self.outputs]
+            count = min(batch, len(arrays[0]) - start)
+            results.append([_shown(a, self._given[n])[:count] for n, a in zip(self.outputs, found, strict=True)])
+        outputs = tuple(np.concatenate(parts) for parts in zip(*results, strict=True))
+        return outputs if len(outputs) > 1 else outputs[0]
 
 
 def _stored(images: np.ndarray, tensor: dict) -> np.ndarray:

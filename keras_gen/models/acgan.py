@@ -22,7 +22,8 @@ import tensorflow as tf
 from keras import layers
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
-from keras_gen.engine.model import Served, Values
+from keras_gen.engine.model import Values
+from keras_gen.export.signature import Served, vector
 from keras_gen.flags import NonNegative
 from keras_gen.models.cgan import Conditional, Labelled
 from keras_gen.models.gan import DiscriminatorOutput
@@ -101,11 +102,10 @@ class ACGAN(Conditional):
         served = super().serving()
         network = self.for_serving("discriminator", self.build_discriminator)
         probabilities = layers.Softmax(name="probabilities")(network.output["classes"])
-        about = f"images: {self.config.image_text}; probabilities: (batch, {self.config.num_classes}) float32"
         classifier = keras.Model(network.input, probabilities, name="classifier")
-        return served | {
-            "classifier": Served(classifier, "images", "probabilities", about, of_source=served["generator"].network)
-        }
+        of_classes = vector("probabilities", probabilities, range=(0, 1), num_classes=self.config.num_classes)
+        ports = (self._port("images", network.input),), (of_classes,)
+        return served | {"classifier": Served(classifier, *ports, "the classes of pictures")}
 
 
 def _class_loss(judged: DiscriminatorOutput) -> tf.Tensor:

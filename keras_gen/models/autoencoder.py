@@ -23,8 +23,9 @@ import tensorflow as tf
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.feeding import Part
-from keras_gen.engine.model import GenerativeModel, Served, Step, Values, chained
+from keras_gen.engine.model import GenerativeModel, Step, Values, chained
 from keras_gen.engine.terms import DISTANCES
+from keras_gen.export.signature import Served, image, vector
 from keras_gen.networks.autoencoders import Layout, decoder, encoder
 from keras_gen.ops import reconstruction
 from keras_gen.visual.latent_space import LatentSpace
@@ -139,9 +140,16 @@ class Autoencoder(GenerativeModel):
         down = self.for_serving("encoder", self._encoder)
         up = self.for_serving("decoder", lambda: decoder(config))
         whole = chained(down, up, name=self.family)
-        image, latent_dim = config.image_text, config.latent_text
+        images, latents = image("images", down.input), vector("latents", down.output)
+        reconstruction = (dataclasses.replace(images, name="reconstruction"),)
         return {
-            self.family: Served(whole, "images", "reconstruction", f"images: {image}; reconstruction: the same"),
-            "encoder": Served(down, "images", "latents", f"images: {image}; latents: {latent_dim}"),
-            "decoder": Served(up, "latents", "images", f"latents: {latent_dim}; images: {image}", of_source=down),
+            self.family: Served(whole, (images,), reconstruction, "pictures through a vector", "reconstruct"),
+            "encoder": Served(down, (images,), (latents,), "the vectors of pictures"),
+            "decoder": Served(
+                up,
+                (latents,),
+                (images,),
+                "pictures of vectors",
+                examples=lambda batch: (down(batch[0], training=False),),
+            ),
         }

@@ -18,19 +18,22 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import ClassVar, Literal
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal
 
 import keras
 import tensorflow as tf
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.feeding import Part
-from keras_gen.engine.model import Served, Values
-from keras_gen.flags import Hidden, NonNegative, require_class, require_labels
+from keras_gen.engine.model import Values
+from keras_gen.export.signature import Port, Served, class_label, vector
+from keras_gen.flags import Hidden, NonNegative, class_of, require_labels
+from keras_gen.layers.conditioning import with_label
 from keras_gen.models.gan import GAN, Adversarial
 from keras_gen.networks import gan as networks
 from keras_gen.ops.conditioning import conditioned
-from keras_gen.ops.latents import latent_vectors
+from keras_gen.ops.latents import latent_vectors, vectors_of
 from keras_gen.visual.views import Sheet, View
 
 _ROWS = 8  # noise vectors on the sheet of classes
@@ -85,7 +88,14 @@ class Conditional(GAN):
         """The classes in turn."""
         return tf.range(count) % self.config.num_classes
 
-    def generate(self, count: int, seed: int = 0, truncation: float = math.inf, label: int | None = None) -> tf.Tensor:
+    def generate(
+        self,
+        count: int,
+        seed: int = 0,
+        truncation: float = math.inf,
+        label: int | None = None,
+        network: Callable[..., Any] | None = None,
+    ) -> tf.Tensor:
         """Pictures of noise from N(0, 1), the same for the same seed.
 
         Args:
@@ -93,15 +103,16 @@ class Conditional(GAN):
             seed: of the noise.
             truncation: of the noise, see `ops.latents.truncated`.
             label: class of all; None: the classes in turn.
+            network: see `GAN.generate`.
 
         Raises:
             UserError: if there is no such class.
         """
         labels = self._labels(count)
         if label is not None:
-            require_class(label, self.config.num_classes)
-            labels = tf.fill((count,), label)
-        return self.draw(self.generator_inputs(latent_vectors(count, self.config.latent_dim, seed, truncation), labels))
+            labels = tf.fill((count,), class_of(label, self.config.num_classes))
+        noise = latent_vectors(count, self.config.latent_dim, seed, truncation)
+        return network(noise, labels) if network else self.draw(self.generator_inputs(noise, labels))
 
     def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, View]:
         """As of the GAN, and a column for each class, in whose rows the noise is the same."""
@@ -115,10 +126,31 @@ class Conditional(GAN):
         }
 
     def serving(self) -> dict[str, Served]:
-        """As of the GAN; what the generator takes ends with the class."""
-        served, count = super().serving()["generator"], self.config.num_classes
-        units = f"the last {count} numbers one for each class, 1 for the one to draw and 0 for others"
-        return {"generator": dataclasses.replace(served, about=f"{served.about}; {units}", labels=count)}
+        """As of the GAN; the class is an input of its own."""
+        count = self.config.num_classes
+        network = with_label(self.for_serving("generator", self.build_generator), count, "latents")
+        latents, label = network.inputs
+        return {
+            "generator": Served(
+                network,
+                (vector("latents", latents, "from N(0, 1)"), self.label_port(label)),
+                (self._port("images", network.output),),
+                "pictures of random numbers and a class",
+                "generate",
+                examples=lambda batch: (
+                    vectors_of(batch[0], self.config.latent_dim),
+                    self.example_labels(*batch),
+                ),
+            )
+        }
+
+    def label_port(self, tensor: Any) -> Port:
+        """Of the class that the generator takes."""
+        return class_label("label", tensor, self.config.num_classes)
+
+    def example_labels(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        """Classes to prove the exports on, (batch,): those of the data."""
+        return labels
 
 
 class CGAN(Conditional):

@@ -17,16 +17,17 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import keras
 import tensorflow as tf
-from keras import ops
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.feeding import Part
-from keras_gen.engine.model import Served
-from keras_gen.flags import Hidden, NonNegative, require_class, require_labels
+from keras_gen.export.signature import Served, class_label
+from keras_gen.flags import Hidden, NonNegative, class_of, require_labels
+from keras_gen.layers.conditioning import with_label
 from keras_gen.models import vae
 from keras_gen.networks.autoencoders import decoder, encoder
 from keras_gen.ops.conditioning import conditioned
@@ -94,7 +95,14 @@ class CVAE(vae.VAE):
         """Images and a map for each class, 1 for their own and -1 for others; latent vectors and 1 or 0."""
         return conditioned(inputs, labels, self.config.num_classes)
 
-    def generate(self, count: int, seed: int = 0, truncation: float = math.inf, label: int | None = None) -> tf.Tensor:
+    def generate(
+        self,
+        count: int,
+        seed: int = 0,
+        truncation: float = math.inf,
+        label: int | None = None,
+        network: Callable[..., Any] | None = None,
+    ) -> tf.Tensor:
         """Pictures of latent vectors from N(0, 1), the same for the same seed.
 
         Args:
@@ -102,15 +110,15 @@ class CVAE(vae.VAE):
             seed: of the latent vectors.
             truncation: of the latent vectors, see `ops.latents.truncated`.
             label: class of all; None: the classes in turn.
+            network: see `VAE.generate`.
 
         Raises:
             UserError: if there is no such class.
         """
         labels = tf.range(count) % self.config.num_classes
         if label is not None:
-            require_class(label, self.config.num_classes)
-            labels = tf.fill((count,), label)
-        return self.decode(latent_vectors(count, self.config.latent_dim, seed, truncation), labels)
+            labels = tf.fill((count,), class_of(label, self.config.num_classes))
+        return (network or self.decode)(latent_vectors(count, self.config.latent_dim, seed, truncation), labels)
 
     def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, View]:
         """original | reconstruction, and a column for each class, in whose rows the latent vector is the same."""
@@ -126,36 +134,11 @@ class CVAE(vae.VAE):
         """As of the VAE, given the label."""
         return dataclasses.replace(super().latent_space(), conditional=True)
 
-    def served_source(self, batch: tuple[Any, Any]) -> tf.Tensor:
-        """Images and the maps of their classes."""
-        return self.conditioned(*batch)
-
-    def _codes(self, encode: keras.Model) -> keras.Model:
-        label = _Label(self.config.num_classes, name="label")(encode.input)
-        return keras.Model(encode.input, keras.layers.Concatenate()([encode.output, label]), name="codes")
-
     def serving(self) -> dict[str, Served]:
-        """As of the VAE; what the networks take ends with the label."""
+        """As of the VAE; the class is an input of its own."""
         count = self.config.num_classes
-        maps = f"the last {count} channels a map for each class, 1 for the image's own and -1 for others"
-        units = f"the last {count} numbers one for each class, 1 for the one to draw and 0 for others"
-        return {
-            name: dataclasses.replace(
-                served, about=f"{served.about}; {maps if served.source == 'images' else units}", labels=count
-            )
-            for name, served in super().serving().items()
-        }
-
-
-class _Label(keras.layers.Layer):
-    """The label of maps: (batch, S, S, channels + classes) -> (batch, classes), 1 for one class and 0 for others."""
-
-    def __init__(self, num_classes: int, **settings: Any) -> None:
-        super().__init__(**settings)
-        self.num_classes = num_classes
-
-    def call(self, images: tf.Tensor) -> tf.Tensor:
-        return 0.5 * ops.mean(images[..., -self.num_classes :], axis=(1, 2)) + 0.5
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"num_classes": self.num_classes}
+        encode, decode = self._to_serve()
+        encode, decode = with_label(encode, count, "images"), with_label(decode, count, "latents")
+        images, label = encode.inputs
+        whole = keras.Model([images, label], decode.call([encode.output, label]), name=self.family)
+        return self._served(encode, decode, whole, (class_label("label", label, count),))

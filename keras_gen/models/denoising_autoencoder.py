@@ -26,8 +26,9 @@ from keras import layers
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.feeding import Part
-from keras_gen.engine.model import GenerativeModel, Served, Step
+from keras_gen.engine.model import GenerativeModel, Step
 from keras_gen.engine.terms import DISTANCES
+from keras_gen.export.signature import Served, image
 from keras_gen.flags import BaseConfig, Hidden, NonNegative, Positive
 from keras_gen.layers.fast.convolutions import FastConv2D, FastConv2DTranspose
 from keras_gen.ops import reconstruction
@@ -145,7 +146,6 @@ class DenoisingAutoencoder(GenerativeModel):
 
     def serving(self) -> dict[str, Served]:
         """The network, clipped."""
-        size, channels = self.config.image_size, self.config.channels
         network = self.for_serving("denoiser", lambda: denoiser(self.config, "hard_tanh"))
-        about = f"noisy: (batch, {size}, {size}, {channels}) float32 in [-1, 1]; reconstruction: the same"
-        return {"denoiser": Served(network, "noisy", "reconstruction", about)}
+        ports = (image("noisy", network.input),), (image("reconstruction", network.output),)
+        return {"denoiser": Served(network, *ports, "a picture without its noise", "denoise")}

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Literal
 
 import keras
@@ -28,8 +29,9 @@ import tensorflow as tf
 from keras_gen.diagnostics.gan_health import Health
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.feeding import Part
-from keras_gen.engine.model import GenerativeModel, Served, Step, Values
+from keras_gen.engine.model import GenerativeModel, Step, Values
 from keras_gen.engine.schedules import scaled
+from keras_gen.export.signature import Port, Served, feature_map, image, vector
 from keras_gen.flags import NonNegative, Positive, Range, Rate, Share
 from keras_gen.networks import gan as networks
 from keras_gen.networks.normalisation import normalises_vectors_over_batch
@@ -366,16 +368,22 @@ class GAN(GenerativeModel):
         """The pictures of vectors, as the exports draw them: (batch, S, S, channels) in [-1, 1], float32."""
         return self.inference("generator")(vectors, training=False)
 
-    def generate(self, count: int, seed: int = 0, truncation: float = math.inf) -> tf.Tensor:
+    def generate(
+        self,
+        count: int,
+        seed: int = 0,
+        truncation: float = math.inf,
+        network: Callable[..., Any] | None = None,
+    ) -> tf.Tensor:
         """Pictures of noise from N(0, 1), the same for the same seed.
 
         Args:
             count: of pictures.
             seed: of the noise.
             truncation: of the noise, see `ops.latents.truncated`.
+            network: draws instead of the model's own generator; what `serving` calls "generator", or an export of it.
         """
-        noise = latent_vectors(count, self.config.latent_dim, seed, truncation)
-        return self.draw(self.generator_inputs(noise, self._labels(count)))
+        return (network or self.draw)(latent_vectors(count, self.config.latent_dim, seed, truncation))
 
     def fixed_latents(self, count: int = _SAMPLES) -> tf.Tensor:
         """What the generator takes for the seeds 0, 1, ... of `apps.generate`: (count, units)."""
@@ -428,16 +436,25 @@ class GAN(GenerativeModel):
             critic=self.adversarial_loss.decision_boundary is None,
         )
 
-    def served_source(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-        """Vectors to prove the exports on, as many as there are images."""
-        images, labels = batch
-        return self.generator_inputs(vectors_of(images, self.config.latent_dim), labels)
-
     def serving(self) -> dict[str, Served]:
         """The generator, of averaged weights if the run has them."""
         network = self.for_serving("generator", self.build_generator)
-        about = f"latents: (batch, {network.input_shape[-1]}) float32 from N(0, 1); images: {self.config.image_text}"
-        return {"generator": Served(network, "latents", "images", about)}
+        return {
+            "generator": Served(
+                network,
+                (vector("latents", network.input, "from N(0, 1)"),),
+                (self._port("images", network.output),),
+                "pictures of random numbers",
+                "generate",
+                examples=lambda batch: (vectors_of(batch[0], self.config.latent_dim),),
+            )
+        }
+
+    def _port(self, name: str, tensor: Any) -> Port:
+        """Of pictures, or of points of the plane."""
+        return (
+            feature_map(name, tensor, "points of the plane", range=(-1, 1)) if self.of_points else image(name, tensor)
+        )
 
 
 DIGITS_RUN = RunConfig(

@@ -31,7 +31,8 @@ from keras import layers
 from keras_gen.diagnostics.gan_health import Health
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.feeding import Part
-from keras_gen.engine.model import Served, Values
+from keras_gen.engine.model import Values
+from keras_gen.export.signature import Port, Served, indices, vector
 from keras_gen.flags import NonNegative, Positive, Range
 from keras_gen.models.cgan import Conditional
 from keras_gen.models.gan import GAN, Adversarial, DiscriminatorOutput
@@ -182,37 +183,32 @@ class InfoGAN(Conditional):
 
         return dataclasses.replace(labelled, draw=draw)
 
-    def served_source(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-        """As of the GAN, with a category that follows the pixels too, whatever the labels are."""
-        images, _ = batch
-        categories = tf.argmax(vectors_of(images, self.config.categories), axis=-1, output_type=tf.int32)
-        return super().served_source((images, categories))
+    def example_labels(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        """Categories that follow the pixels, whatever the labels are."""
+        return tf.argmax(vectors_of(images, self.config.categories), axis=-1, output_type=tf.int32)
+
+    def label_port(self, tensor: Any) -> Port:
+        """Of the category, which is no class of the data."""
+        return indices("label", tensor, self.config.categories, "the category")
 
     def serving(self) -> dict[str, Served]:
-        """The generator, and the recogniser: image -> the codes that it was drawn from, as the generator takes them."""
+        """The generator, and the recogniser: image -> the codes that it was drawn from."""
         served, config = super().serving(), self.config
+        generator = served["generator"]
         network = self.for_serving("discriminator", self.build_discriminator)
-        codes = _Codes(config.continuous, name="read")(network.output["codes"])
-        about = (
-            f"images: {config.image_text}; codes: (batch, {config.continuous + config.categories}) float32, the means "
-            f"of {config.continuous} continuous ones, then the probability of each of {config.categories} categories"
-        )
-        recogniser = keras.Model(network.input, codes, name="recogniser")
+        codes, count = network.output["codes"], config.continuous
+        probabilities = layers.Softmax(name="probabilities")(codes[:, count:])
+        outputs = {"probabilities": vector("probabilities", probabilities, "of the categories", range=(0, 1))}
+        tensors = [probabilities]
+        if count:
+            tensors.append(layers.Activation("linear", name="means")(codes[:, :count]))
+            outputs["means"] = vector("means", tensors[-1], "of the continuous codes")
         return served | {
-            "recogniser": Served(recogniser, "images", "codes", about, of_source=served["generator"].network)
+            "recogniser": Served(
+                keras.Model(network.input, tensors, name="recogniser"),
+                (self._port("images", network.input),),
+                tuple(outputs.values()),
+                "the codes that pictures were drawn from",
+                examples=lambda batch: (generator(*generator.examples(batch)),),
+            )
         }
-
-
-class _Codes(layers.Layer):
-    """Means and logits -> means and probabilities, (batch, continuous + categories)."""
-
-    def __init__(self, continuous: int, **settings: Any) -> None:
-        super().__init__(**settings)
-        self.continuous = continuous
-
-    def call(self, codes: tf.Tensor) -> tf.Tensor:
-        means, logits = codes[:, : self.continuous], codes[:, self.continuous :]
-        return keras.ops.concatenate([means, keras.ops.softmax(logits)], axis=-1)
-
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"continuous": self.continuous}

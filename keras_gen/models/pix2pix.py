@@ -23,7 +23,8 @@ import tensorflow as tf
 from keras_gen.diagnostics.gan_health import Health
 from keras_gen.engine.config import Preset, RunConfig
 from keras_gen.engine.feeding import Part
-from keras_gen.engine.model import GenerativeModel, Served, Step
+from keras_gen.engine.model import GenerativeModel, Step
+from keras_gen.export.signature import Served, image, label_map
 from keras_gen.flags import BaseConfig, Hidden, NonNegative, Positive, Rate
 from keras_gen.layers.spectral import SpectralNormalization, power_iteration
 from keras_gen.networks.normalisation import Norm, require_independent_examples
@@ -280,10 +281,7 @@ class Pix2Pix(GenerativeModel):
 
     def serving(self) -> dict[str, Served]:
         """The generator without noise, in float32 whatever the precision of training was."""
-        config = self.config
         network = self.for_serving("generator", self._unet)
-        about = (
-            f"source: (batch, {config.image_size}, {config.image_size}, {config.source_channels}) float32 in [-1, 1]; "
-            f"generated: {config.target_channels} channels of the same size and range"
-        )
-        return {"generator": Served(network, "source", "generated", about)}
+        source = (label_map if self.config.labels else image)("source", network.input)
+        generated = image("generated", network.output)
+        return {"generator": Served(network, (source,), (generated,), "a picture from another", "translate")}

@@ -32,7 +32,8 @@ from keras import layers
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.feeding import Part
-from keras_gen.engine.model import GenerativeModel, Served, Step, chained
+from keras_gen.engine.model import GenerativeModel, Step, chained
+from keras_gen.export.signature import Served, sequence, vector
 from keras_gen.flags import BaseConfig, Hidden, NonNegative, Positive
 from keras_gen.layers.standardisation import InverseStandardisation, Standardisation
 from keras_gen.ops.sequences import mean_over_steps, squared_errors
@@ -151,14 +152,19 @@ class RecurrentAutoencoder(GenerativeModel):
 
     def serving(self) -> dict[str, Served]:
         """The whole, the encoder and the decoder."""
-        config = self.config
         down, up = self.for_serving("encoder", self._encoder), self.for_serving("decoder", self._decoder)
         whole = chained(down, up, name="recurrent_autoencoder")
-        steps = f"(batch, {config.length}, {config.features}) float32 in the data's units"
-        taken = f"sequences: {steps}, NaN from the end of a shorter one on"
-        latent_dim = f"(batch, {config.latent_dim}) float32"
+        sequences = sequence("sequences", down.input, "in the data's units, NaN from the end of a shorter one on")
+        latents = vector("latents", down.output)
+        drawn = sequence("reconstruction", up.output, "in the data's units")
         return {
-            "recurrent_autoencoder": Served(whole, "sequences", "reconstruction", f"{taken}; reconstruction: {steps}"),
-            "encoder": Served(down, "sequences", "latents", f"{taken}; latents: {latent_dim}"),
-            "decoder": Served(up, "latents", "sequences", f"latents: {latent_dim}; sequences: {steps}", of_source=down),
+            "recurrent_autoencoder": Served(whole, (sequences,), (drawn,), "sequences through a vector", "reconstruct"),
+            "encoder": Served(down, (sequences,), (latents,), "the vectors of sequences"),
+            "decoder": Served(
+                up,
+                (latents,),
+                (drawn,),
+                "sequences of vectors",
+                examples=lambda batch: (down(batch[0], training=False),),
+            ),
         }

@@ -23,11 +23,13 @@ import tensorflow as tf
 
 from keras_gen.engine.config import Preset, RunConfig
 from keras_gen.engine.feeding import Part
-from keras_gen.engine.model import GenerativeModel, Served, Step, Values
+from keras_gen.engine.model import GenerativeModel, Step, Values
+from keras_gen.export.signature import Served, image, label_map
 from keras_gen.flags import BaseConfig, Hidden, NonNegative, Positive, Rate
 from keras_gen.networks.normalisation import Norm
 from keras_gen.networks.unet import levels_of, unet
 from keras_gen.ops import saliency
+from keras_gen.visual.sheets import ClassScores
 from keras_gen.visual.views import Sheet, View
 
 
@@ -49,6 +51,7 @@ class Config(BaseConfig):
     """Rate in the three innermost decoder blocks [0, 1)."""
     loss: Literal["bce", "kl"] = "bce"
     """Binary cross-entropy of each pixel, or KL divergence of the map as a density."""
+    labels: Hidden[NonNegative[int]] = 0
     source_channels: Hidden[Positive[int]] = 3
     target_channels: Hidden[Positive[int]] = 1
 
@@ -156,19 +159,17 @@ class Saliency(GenerativeModel):
     def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, View]:
         """source | saliency | target."""
         picture, target = batch
-        return {"samples": Sheet({"source": picture, "saliency": self.translate(picture), "target": target})}
+        seen = ClassScores(picture) if self.config.labels else picture
+        return {"samples": Sheet({"source": seen, "saliency": self.translate(picture), "target": target})}
 
     def serving(self) -> dict[str, Served]:
         """The network and the range of maps."""
-        config = self.config
         logits = self.for_serving("network", self._network)
         drawn = keras.layers.Activation("tanh", name="map")(keras.layers.Rescaling(0.5, name="half")(logits.output))
         network = keras.Model(logits.input, drawn, name="saliency")
-        about = (
-            f"source: (batch, {config.image_size}, {config.image_size}, {config.source_channels}) float32 in [-1, 1]; "
-            "saliency: one channel of the same size and range, -1 where nobody looks"
-        )
-        return {"saliency": Served(network, "source", "saliency", about)}
+        source = (label_map if self.config.labels else image)("source", network.input)
+        drawn = image("saliency", network.output, "-1 where nobody looks")
+        return {"saliency": Served(network, (source,), (drawn,), "where people look on a picture", "translate")}
 
 
 def _map(logits: tf.Tensor) -> tf.Tensor:

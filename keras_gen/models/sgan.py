@@ -36,7 +36,6 @@ noise of the layers, and its weight does not rise over the first passes.
 from __future__ import annotations
 
 import dataclasses
-from functools import partial
 from typing import ClassVar, Literal
 
 import keras
@@ -45,14 +44,14 @@ from keras import layers
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.feeding import Part
-from keras_gen.engine.model import Served, Values
+from keras_gen.engine.model import Values
+from keras_gen.export.signature import Served, vector
 from keras_gen.flags import Hidden, NonNegative, Positive
 from keras_gen.layers.weight import WeightNormalization
 from keras_gen.models.gan import GAN, Adversarial, DiscriminatorOutput
 from keras_gen.networks import gan as networks
 from keras_gen.ops.adversarial import AdversarialLoss, feature_matching
 from keras_gen.ops.information import imbalance, mean_entropy
-from keras_gen.ops.latents import vectors_of
 from keras_gen.ops.penalties import consistency_penalty
 from keras_gen.visual.views import View
 
@@ -278,25 +277,14 @@ class SGAN(GAN):
         """As of the GAN."""
         return super().preview(batch[:2])
 
-    def served_source(self, batch: tuple[tf.Tensor, ...]) -> tf.Tensor:
-        """The images."""
-        return batch[0]
-
     def serving(self) -> dict[str, Served]:
         """The classifier, and the generator, of averaged weights if the run has them."""
         discriminator = self.for_serving("discriminator", self.build_discriminator)
         probabilities = layers.Softmax(dtype="float32", name="probabilities")(discriminator.output["classes"])
         network = keras.Model(discriminator.input, probabilities, name="classifier")
-        about = (
-            f"images: {self.config.image_text}; probabilities: (batch, {self.config.num_classes}) float32, those of "
-            "the classes of an image that is real"
-        )
-        generator = super().serving()["generator"]
-        vectors = partial(vectors_of, units=self.config.latent_dim)
-        return {
-            "classifier": Served(network, "images", "probabilities", about),
-            "generator": dataclasses.replace(generator, of_source=vectors),
-        }
+        of_classes = vector("probabilities", probabilities, range=(0, 1), num_classes=self.config.num_classes)
+        ports = (self._port("images", network.input),), (of_classes,)
+        return {"classifier": Served(network, *ports, "the classes of pictures that are real")} | super().serving()
 
 
 def _errors(classes: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:

@@ -25,8 +25,9 @@ from keras import layers
 
 from keras_gen.engine.config import Preset, RunConfig
 from keras_gen.engine.feeding import Part
-from keras_gen.engine.model import GenerativeModel, Served, Step, Values
+from keras_gen.engine.model import GenerativeModel, Step, Values
 from keras_gen.engine.terms import DISTANCES
+from keras_gen.export.signature import Served, image
 from keras_gen.flags import BaseConfig, Hidden, Positive
 from keras_gen.layers.fast.convolutions import FastConv2D, FastConv2DTranspose
 from keras_gen.ops import reconstruction
@@ -144,10 +145,7 @@ class SuperresAutoencoder(GenerativeModel):
 
     def serving(self) -> dict[str, Served]:
         """The network, clipped."""
-        size, channels = self.config.image_size, self.config.channels
         network = self.for_serving("red_net", lambda: red_net(self.config, "hard_tanh"))
-        about = (
-            f"enlarged: (batch, {size}, {size}, {channels}) float32 in [-1, 1], bicubic, {self.config.scale} times; "
-            "sharpened: the same"
-        )
-        return {"red_net": Served(network, "enlarged", "sharpened", about)}
+        enlarged = image("enlarged", network.input, f"bicubic, {self.config.scale} times")
+        ports = (enlarged,), (image("sharpened", network.output),)
+        return {"red_net": Served(network, *ports, "an enlarged picture, sharpened", "translate")}

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import keras
@@ -23,7 +24,8 @@ import tensorflow as tf
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.feeding import Part
-from keras_gen.engine.model import GenerativeModel, Served, Step, chained
+from keras_gen.engine.model import GenerativeModel, Step, chained
+from keras_gen.export.signature import Port, Served, image, vector
 from keras_gen.flags import NonNegative, Positive
 from keras_gen.networks.autoencoders import Layout, decoder, encoder
 from keras_gen.ops import reconstruction
@@ -241,9 +243,22 @@ class VAE(GenerativeModel):
             "psnr": reconstruction.psnr(self.decode(mean, labels), images),
         }
 
-    def generate(self, count: int, seed: int = 0, truncation: float = math.inf) -> tf.Tensor:
-        """Pictures of latent vectors from N(0, 1), the same for the same seed; see `ops.latents.truncated`."""
-        return self.decode(latent_vectors(count, self.config.latent_dim, seed, truncation))
+    def generate(
+        self,
+        count: int,
+        seed: int = 0,
+        truncation: float = math.inf,
+        network: Callable[..., Any] | None = None,
+    ) -> tf.Tensor:
+        """Pictures of latent vectors from N(0, 1), the same for the same seed.
+
+        Args:
+            count: of pictures.
+            seed: of the latent vectors.
+            truncation: of the latent vectors, see `ops.latents.truncated`.
+            network: draws instead of the model's own decoder; what `serving` calls "decoder", or an export of it.
+        """
+        return (network or self.decode)(latent_vectors(count, self.config.latent_dim, seed, truncation))
 
     def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, View]:
         """original | reconstruction, and samples from the prior."""
@@ -269,23 +284,37 @@ class VAE(GenerativeModel):
 
     def serving(self) -> dict[str, Served]:
         """The whole by the mean of the latent vector, the encoder to that mean, and the decoder to pictures."""
-        config = self.config
+        encode, decode = self._to_serve()
+        return self._served(encode, decode, chained(encode, decode, name=self.family))
+
+    def _to_serve(self) -> tuple[keras.Model, keras.Model]:
+        """The encoder to the mean, and the decoder to pictures, of what the trained ones take."""
         down = self.for_serving("encoder", self._encoder)
         raw = self.for_serving("decoder", self._decoder)
         encode = keras.Model(down.input, down.outputs[0], name="encoder")
-        decode = keras.Model(raw.input, _Picture(config.likelihood, name="picture")(raw.output), name="decoder")
-        codes = self._codes(encode)
-        whole = chained(codes, decode, name=self.family)
-        image, latent_dim = config.image_text, config.latent_text
-        return {
-            self.family: Served(whole, "images", "reconstruction", f"images: {image}; reconstruction: the same"),
-            "encoder": Served(encode, "images", "latents", f"images: {image}; latents: {latent_dim}, the mean"),
-            "decoder": Served(decode, "latents", "images", f"latents: {latent_dim}; images: {image}", of_source=codes),
-        }
+        drawn = _Picture(self.config.likelihood, name="picture")(raw.output)
+        return encode, keras.Model(raw.input, drawn, name="decoder")
 
-    def _codes(self, encode: keras.Model) -> keras.Model:
-        """Of what the served encoder takes, what the decoder takes."""
-        return encode
+    def _served(
+        self, encode: keras.Model, decode: keras.Model, whole: keras.Model, label: tuple[Port, ...] = ()
+    ) -> dict[str, Served]:
+        """Encoder, decoder and both; `label` is the port of the class that they take too, if they do."""
+        images, latents = image("images", encode.inputs[0]), vector("latents", encode.output, "the mean")
+        drawn_from = vector("latents", decode.inputs[0], "from N(0, 1)")
+        encoder = Served(encode, (images, *label), (latents,), "the vectors of pictures")
+
+        def means(batch: tuple[Any, ...]) -> tuple[Any, ...]:
+            taken = batch[: len(encoder.inputs)]
+            return encoder(*taken), *taken[1:]
+
+        reconstruction = (dataclasses.replace(images, name="reconstruction"),)
+        return {
+            self.family: Served(whole, encoder.inputs, reconstruction, "pictures through a vector", "reconstruct"),
+            "encoder": encoder,
+            "decoder": Served(
+                decode, (drawn_from, *label), (images,), "pictures of vectors", "generate", examples=means
+            ),
+        }
 
 
 class _Picture(keras.layers.Layer):

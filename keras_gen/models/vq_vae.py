@@ -18,6 +18,7 @@ The two terms are means over pixels and over units of z. 64 channels instead of 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import keras
@@ -26,7 +27,8 @@ from keras import layers
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.feeding import Part
-from keras_gen.engine.model import GenerativeModel, Served, Step, Values, chained
+from keras_gen.engine.model import GenerativeModel, Step, Values, chained
+from keras_gen.export.signature import Served, feature_map, image, indices
 from keras_gen.flags import BaseConfig, Hidden, NonNegative, Positive, Rate
 from keras_gen.layers.fast.convolutions import FastConv2D, FastConv2DTranspose
 from keras_gen.layers.quantisation import VectorQuantiser
@@ -192,14 +194,25 @@ class VQVAE(GenerativeModel):
         """Through the codes and back: (batch, S, S, channels) in [-1, 1], float32; labels are not used."""
         return self.decode(self.encode(images))
 
-    def generate(self, count: int, seed: int = 0) -> tf.Tensor:
-        """Pictures of code maps that the prior draws, the same for the same seed."""
-        return self._generate(count, tf.constant((seed, 0), tf.int64))
+    def generate(self, count: int, seed: int = 0, network: Callable[..., Any] | None = None) -> tf.Tensor:
+        """Pictures of code maps that the prior draws, the same for the same seed.
+
+        Args:
+            count: of pictures.
+            seed: of the codes.
+            network: draws the codes instead of the model's own prior; what `serving` calls "prior", or an export of it.
+        """
+        seed = tf.constant((seed, 0), tf.int64)
+        if network is None:
+            return self._generate(count, seed)
+        return self.decode(autoregressive.sample(network, self._map_shape(count), seed))
 
     @tf.function
     def _generate(self, count: int, seed: tf.Tensor) -> tf.Tensor:
-        side = self.config.sizes[-1]
-        return self.decode(autoregressive.sample(self.inference("prior"), (count, side, side), seed))
+        return self.decode(autoregressive.sample(self.inference("prior"), self._map_shape(count), seed))
+
+    def _map_shape(self, count: int) -> tuple[int, int, int]:
+        return count, self.config.sizes[-1], self.config.sizes[-1]
 
     def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, View]:
         """original | reconstruction, and samples from the prior."""
@@ -219,27 +232,26 @@ class VQVAE(GenerativeModel):
         quantise = _layer(self.for_serving("quantiser", lambda: quantiser(config)))
         up = self.for_serving("decoder", lambda: decoder(config))
         prior = self.for_serving("prior", self._prior)
-        by_place = layers.Reshape((side * side, config.num_codes), name="places")(prior.output)
-        indices, codes = quantise(down.output)
-        encode = keras.Model(down.input, indices, name="encoder")
+        chosen, codes = quantise(down.output)
+        encode = keras.Model(down.input, chosen, name="encoder")
         whole = chained(keras.Model(down.input, codes), up, name="vq_vae")
-        chosen = keras.Input((side, side), dtype="int32", name="indices")
+        taken = keras.Input((side, side), dtype="int32", name="indices")
         lookup = layers.Embedding(config.num_codes, config.code_dim, name="codebook")
-        decode = chained(keras.Model(chosen, lookup(chosen)), up, name="decoder")
-        step = keras.Model(prior.input, by_place, name="prior")
+        decode = chained(keras.Model(taken, lookup(taken)), up, name="decoder")
         lookup.set_weights([quantise.codebook.numpy()])
-        image = f"(batch, {config.image_size}, {config.image_size}, {config.channels}) float32 in [-1, 1]"
-        index = f"(batch, {side}, {side}) int32 from 0 to {config.num_codes - 1}"
-        logits = (
-            f"(batch, {side * side}, {config.num_codes}) float32 of each place row by row, given the indices before it"
-        )
+        images = image("images", down.input)
+        index = indices("indices", taken, config.num_codes, "a code for each place")
+        logits = feature_map("logits", prior.output, "of each code, given those before it row by row")
+
+        def coded(batch: tuple[Any, ...]) -> tuple[Any]:
+            return (encode(batch[0], training=False),)
+
+        reconstruction = (dataclasses.replace(images, name="reconstruction"),)
         return {
-            "vq_vae": Served(
-                whole, "images", "reconstruction", f"images: {image}; reconstruction: the same", chooses=True
-            ),
-            "encoder": Served(encode, "images", "indices", f"images: {image}; indices: {index}", chooses=True),
-            "decoder": Served(decode, "indices", "images", f"indices: {index}; images: {image}", of_source=encode),
-            "prior": Served(step, "indices", "logits", f"indices: {index}; logits: {logits}", of_source=encode),
+            "vq_vae": Served(whole, (images,), reconstruction, "pictures through codes", "reconstruct", chooses=True),
+            "encoder": Served(encode, (images,), (index,), "the codes of pictures", chooses=True),
+            "decoder": Served(decode, (index,), (images,), "pictures of codes", examples=coded),
+            "prior": Served(prior, (index,), (logits,), "how likely codes are", "generate", examples=coded),
         }
 
 

@@ -56,16 +56,6 @@ class Layout(BaseConfig):
                 "<architecture> dense."
             )
 
-    @property
-    def image_text(self) -> str:
-        """Shape and range of the images, for the documents of an export."""
-        return f"(batch, {self.image_size}, {self.image_size}, {self.channels}) float32 in [-1, 1]"
-
-    @property
-    def latent_text(self) -> str:
-        """Shape of the latent vectors, as `image_text`."""
-        return f"(batch, {self.latent_dim}) float32"
-
 
 def encoder(
     layout: Layout, heads: tuple[str, ...] = ("latent",), *, activation: str | None = None, name: str = "encoder"

@@ -65,11 +65,6 @@ class Layout(BaseConfig):
         """Of an image."""
         return self.image_size, self.image_size, self.channels
 
-    @property
-    def image_text(self) -> str:
-        """Shape and range of the images, for the documents of an export."""
-        return f"(batch, {self.image_size}, {self.image_size}, {self.channels}) float32 in [-1, 1]"
-
 
 def generator(layout: Layout, units: int | None = None, *, name: str = "generator") -> keras.Model:
     """A functional generator: (batch, units) -> (batch, S, S, channels) in [-1, 1].

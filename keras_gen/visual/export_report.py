@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.console import psnr_text, size_text
+from keras_gen.export.tflite import VARIANTS
 from keras_gen.files import write
 from keras_gen.visual.plots import curves
 from keras_gen.visual.sheets import ClassScores, png_bytes, sheet
@@ -33,19 +35,22 @@ def lines(export: Mapping[str, Any]) -> list[str]:
     return [line.rstrip() for line in table] + [f"  {sentence}" for sentence in _sentences(export)]
 
 
-def publish(
-    report: Mapping[str, Any], pictures: Mapping[str, Mapping[str, np.ndarray]], folder: Path, *, labels: int = 0
-) -> None:
+def publish(report: Mapping[str, Any], pictures: Mapping[str, Mapping[str, np.ndarray]], folder: Path) -> None:
     """Write report.html, and text and images for TensorBoard.
 
     Args:
         report: the content of report.json, with `export`.
         pictures: key -> title -> images or sequences; "network" is what the others should be.
         folder: where they go.
-        labels: label ids of which "source" has a map each; 0 for pictures.
     """
     export, checkpoint = report["export"], report.get("exported_checkpoint", {})
-    sheets = {key: (_shown(drawn, labels), _shown(_differences(drawn))) for key, drawn in pictures.items()}
+    maps = [
+        port["name"]
+        for served in export.values()
+        for port in (*served["inputs"], *served["outputs"])
+        if port["kind"] == "map"
+    ]
+    sheets = {key: (_shown(drawn, maps), _shown(_differences(drawn))) for key, drawn in pictures.items()}
     write(folder / PAGE_FILE, _page(folder.resolve().name, export, checkpoint, sheets))
     header, *rows = _rows(export)
     table = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
@@ -61,18 +66,16 @@ def publish(
                 tf.summary.image(f"exports/{key}, {title}", picture[None], step, description=about)
 
 
-def _shown(columns: Mapping[str, np.ndarray], labels: int = 0) -> np.ndarray:
+def _shown(columns: Mapping[str, np.ndarray], maps: Sequence[str] = ()) -> np.ndarray:
     if next(iter(columns.values())).ndim == 3:
         return curves(columns)
-    return sheet({title: ClassScores(x) if labels and title == "source" else x for title, x in columns.items()})
+    return sheet({title: ClassScores(x) if title in maps else x for title, x in columns.items()})
 
 
 def _differences(drawn: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """For each variant, its distance from the network enlarged: black is none, in units of a sheet's images."""
     network = drawn["network"]
-    distances = {
-        title: _GAIN * np.abs(values - network) for title, values in drawn.items() if title not in ("source", "network")
-    }
+    distances = {title: _GAIN * np.abs(values - network) for title, values in drawn.items() if title in VARIANTS}
     if network.ndim == 3:  # sequences: curves have no limits
         return distances
     return {title: np.clip(images[..., :3] - 1, -1, 1) for title, images in distances.items()}  # alpha is no colour
@@ -89,7 +92,7 @@ def _rows(export: Mapping[str, Any]) -> list[list[str]]:
     rows = [
         [
             "file",
-            "MB",
+            "size",
             *(f"ms, {number} thread{'s' * (number != '1')} (p95)" for number in threads),
             "peak MB" if threads else "ms an example",
             "max diff",
@@ -106,9 +109,12 @@ def _rows(export: Mapping[str, Any]) -> list[list[str]]:
             _text(figures, "peak_megabytes", ".0f") if threads else _text(figures, "seconds_per_example", ".1f", 1e3)
         )
         cells += [_text(figures, f"{kind}_abs_difference", ".1e") for kind in ("max", "mean")]
-        cells += [_text(figures, "psnr", ".1f"), _text(figures, "delegated_to_xnnpack", ".0%")]
+        cells += [
+            psnr_text(figures["psnr"]) if "psnr" in figures else "",
+            _text(figures, "delegated_to_xnnpack", ".0%"),
+        ]
         built_in = ("no, Flex" if figures["flex"] else "yes") if "flex" in figures else ""
-        row = [name, f"{figures['megabytes']:.1f}", *cells, built_in]
+        row = [name, size_text(figures["bytes"]), *cells, built_in]
         rows.append(row)
     return rows
 
@@ -138,20 +144,21 @@ def _page(
         parts.append(f"<p>The {checkpoint['which']} checkpoint, step {checkpoint['step']:,}.</p>")
     for name, served in export.items():
         files = served["files"]
-        parts.append(f"<h2>{html.escape(name)}</h2><p>{html.escape(served['about'])}.</p>")
+        parts.append(f"<h2>{html.escape(name)}</h2><p>{html.escape(served['about'])}</p>")
+        parts.append("".join(f"<p><code>{html.escape(port)}</code></p>" for port in served["description"].split("; ")))
         parts.append(_table({name: served}))
         parts.append(
             f"<p class=note>Compared with the Keras network on {served['validation_examples']} real validation "
-            "examples; differences in units of [-1, 1], where a level of 8 bits is 7.8e-3, of vectors and sequences in "
-            "units of half their range. Latencies and memory in a process of its own on "
+            "examples; differences in units of half the range, where a level of 8 bits is 7.8e-3; above 100 dB two "
+            "are called equal. Latencies and memory in a process of its own on "
             f"{html.escape(served['machine'])}; XNNPACK is the share of operators that it runs.</p>"
         )
         parts += [f"<p class=bad>{html.escape(sentence)}</p>" for sentence in _sentences({name: served})]
-        parts.append(_bars("Size", "MB", {file: f["megabytes"] for file, f in files.items()}))
+        parts.append(_bars("Size", {file: f["bytes"] for file, f in files.items()}, size_text))
         timed = {file: f["latency"] for file, f in files.items() if "latency" in f}
         for number in sorted({number for latency in timed.values() for number in latency}, key=int):
             medians = {file: latency[number]["median_ms"] for file, latency in timed.items()}
-            parts.append(_bars(f"Latency, {number} thread{'s' * (number != '1')}", "ms", medians))
+            parts.append(_bars(f"Latency, {number} thread{'s' * (number != '1')}", medians, "{:.1f} ms".format))
     for key, (drawn, differences) in sheets.items():
         parts.append(f"<h2>{html.escape(key)}</h2>{_image(drawn)}")
         parts.append(f"<h3>Distance from the network, enlarged {_GAIN} times</h3>{_image(differences)}")
@@ -175,12 +182,12 @@ def _table(export: Mapping[str, Any]) -> str:
     return f"<div class=wide><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
 
 
-def _bars(title: str, unit: str, values: Mapping[str, float]) -> str:
+def _bars(title: str, values: Mapping[str, float], text: Callable[[float], str]) -> str:
     longest = max(values.values())
     rows = "".join(
         f"<div>{html.escape(name)}</div>"
         f"<div class=track><div class=bar style='width:{100 * value / (longest or 1):.1f}%'></div></div>"
-        f"<div class=value>{value:.1f} {unit}</div>"
+        f"<div class=value>{text(value)}</div>"
         for name, value in values.items()
     )
     return f"<h3>{title}</h3><div class=bars>{rows}</div>"

@@ -13,7 +13,6 @@ from keras_gen.data.pairs import PairsConfig
 from keras_gen.engine.checkpoints import Checkpoints, Progress
 from keras_gen.engine.config import CONFIG_FILE, RunConfig, Setup
 from keras_gen.export.exporter import export
-from keras_gen.export.metadata import Provenance
 from keras_gen.models.pix2pix import Config, Pix2Pix
 
 
@@ -43,7 +42,14 @@ def label_run(tmp_path_factory) -> Path:
     """A run folder of an untrained pix2pix from 5 label ids to grey, with its exports."""
     keras.utils.set_random_seed(0)
     config = Config(
-        image_size=32, filters=4, discriminator_filters=4, levels=3, patch=16, source_channels=5, target_channels=1
+        image_size=32,
+        filters=4,
+        discriminator_filters=4,
+        levels=3,
+        patch=16,
+        source_channels=5,
+        target_channels=1,
+        labels=5,
     )
     model = Pix2Pix(config)
     folder = tmp_path_factory.mktemp("labels") / "run"
@@ -51,5 +57,5 @@ def label_run(tmp_path_factory) -> Path:
     setup = Setup("pix2pix", "tiny", config, PairsConfig(labels=5), RunConfig(out=folder))
     (folder / CONFIG_FILE).write_text(setup.to_json())
     Checkpoints(folder / "checkpoints", model.state(), keep=1).save(Progress(1))
-    export(model.serving(), folder, np.full((1, 32, 32, 5), -1, np.float32), origin=Provenance(labels=5))
+    export(model.serving(), folder, [(np.full((1, 32, 32, 5), -1, np.float32),)])
     return folder

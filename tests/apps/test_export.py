@@ -12,7 +12,7 @@ from apps import train_pix2pix, translate
 from apps.export import main
 from keras_gen import models
 from keras_gen.export.metadata import Provenance, read_metadata
-from keras_gen.export.saved_model import load_saved_model
+from keras_gen.export.saved_model import SavedModel
 from keras_gen.export.tflite import TFLiteModel
 
 
@@ -35,7 +35,7 @@ def test_exports_are_written_again_and_reported(copy, capsys):
     model, step = models.load(copy)
     images = np.random.default_rng(0).uniform(-1, 1, (2, 32, 32, 3)).astype(np.float32)
     expected = model.translate(images).numpy()
-    for exported in (load_saved_model(copy / "saved_model"), TFLiteModel(copy / "model.tflite")):
+    for exported in (SavedModel(copy / "saved_model"), TFLiteModel(copy / "model.tflite")):
         np.testing.assert_allclose(exported(images), expected, atol=1e-4)
     report = json.loads((copy / "report.json").read_text())
     assert report["training"] == before["training"]
@@ -91,7 +91,8 @@ def test_variants_are_written_proved_and_shown_and_any_of_them_translates(copy, 
             assert set(figures["latency"]) == {"1", "2"}
             assert figures["operators"]["CONV_2D"] >= 3  # and more where transposed ones are rewritten
             assert read_metadata(copy / name).variant == figures["metadata"]["variant"]
-    assert read_metadata(copy / "model.tflite").origin == Provenance("A. Author", "CC0-1.0", ("wall", "window"))
+    metadata = read_metadata(copy / "model.tflite")
+    assert (metadata.origin, metadata.inputs[0].labels) == (Provenance("A. Author", "CC0-1.0"), ("wall", "window"))
     told = [event.summary.value for path in copy.glob("events.out.tfevents.*") for event in summary_iterator(str(path))]
     tags = {value.tag for values in told for value in values}
     assert {"exports", "exports/generator 32x32, drawn", "exports/generator 64x64, drawn"} <= tags

@@ -8,6 +8,10 @@ import pytest
 from PIL import Image
 
 from apps import generate, train_beta_tcvae, train_cvae, train_factor_vae
+from keras_gen import models
+from keras_gen.export.exporter import export
+from keras_gen.export.metadata import read_metadata
+from keras_gen.export.signature import with_labels
 
 DIGITS = ["--preset", "tiny", "--epochs", "1"]
 SHAPES = [*DIGITS, "--image-size", "16"]
@@ -31,8 +35,8 @@ def test_run_and_exports_draw_the_same_pictures_of_a_class(cvae, tmp_path):
     assert set(expected) == {f"class-7-seed-{seed}.png" for seed in (3, 5, 6)}
     assert expected["class-7-seed-3.png"].shape == (8, 8)
     assert not np.array_equal(expected["class-7-seed-3.png"], expected["class-7-seed-5.png"])
-    for export in ("saved_model_decoder", "decoder.tflite"):
-        found = drawn(cvae / export, tmp_path / export, *flags)
+    for name in ("saved_model_decoder", "decoder.tflite"):
+        found = drawn(cvae / name, tmp_path / name, *flags)
         assert all(np.abs(found[name] - expected[name]).max() <= 1 for name in expected)
 
 
@@ -42,12 +46,31 @@ def test_without_a_label_every_class_of_each_seed_is_drawn(cvae, tmp_path):
     assert pictures["sheet.png"].shape[1] > pictures["sheet.png"].shape[0]  # ten columns of two rows
 
 
-def test_the_exports_say_that_the_label_is_part_of_the_vector(cvae):
+def test_the_exports_take_the_class_as_an_input_of_its_own(cvae):
     report = json.loads((cvae / "report.json").read_text())["export"]
     assert list(report) == ["cvae", "encoder", "decoder"]
-    figures = report["decoder"]["files"]["decoder.tflite"]["metadata"]
-    assert (figures["source_channels"], figures["origin"]["labels"]) == (12, 10)
-    assert "the last 10 numbers one for each class" in report["decoder"]["about"]
+    latents, label = read_metadata(cvae / "decoder.tflite").inputs
+    assert (latents.shape, label.shape, label.num_classes) == ((2,), (), 10)
+    assert label.labels == tuple(map(str, range(10)))
+    assert "label: (batch,) int32 from 0 to 9, the class" in report["decoder"]["description"]
+
+
+def test_a_class_can_be_asked_for_by_its_name(cvae, tmp_path, capsys):
+    """From config.json of a run and from the metadata of an export; a name counts before a number."""
+    names = ["ten", *map(str, range(8)), "boot"]
+    run = shutil.copytree(cvae, tmp_path / "run")
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps(config | {"data_identity": {"classes": names}}))
+    model, _ = models.load(run)
+    export(with_labels(model.serving(), names), run, [(np.zeros((1, 8, 8, 1)), np.zeros(1))])
+    for kind in ("", "decoder.tflite", "saved_model_decoder"):
+        by_name = drawn(run / kind, tmp_path / f"boot{kind}", "--seeds", "1", "--label", "boot")
+        by_number = drawn(run / kind, tmp_path / f"nine{kind}", "--seeds", "1", "--label", "9")
+        np.testing.assert_array_equal(by_name["class-9-seed-1.png"], by_number["class-9-seed-1.png"])
+        assert set(drawn(run / kind, tmp_path / f"0{kind}", "--seeds", "1", "--label", "0")) == {"class-1-seed-1.png"}
+        assert generate.main([str(run / kind), "--out", str(tmp_path / "none"), "--label", "shoe"]) == 2
+        said = "accepted are the classes 0 to 9 or their names, ten, 0, 1, 2, 3, 4, 5, 6, 7, boot."
+        assert capsys.readouterr().err == f"error: --label got shoe; {said}\n"
 
 
 @pytest.mark.parametrize(("app", "family"), [(train_beta_tcvae, "beta_tcvae"), (train_factor_vae, "factor_vae")])
@@ -65,7 +88,7 @@ def test_families_of_factors_train_on_shapes_and_draw(app, family, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--label", "10"], "--label got 10; accepted are the classes 0 to 9."),
+        (["--label", "10"], "--label got 10; accepted are the classes 0 to 9"),
         (["--seeds", "3-1"], "--seeds got 3-1; accepted are numbers and ranges"),
         (["--seeds", "x"], "--seeds got x; accepted are numbers and ranges"),
     ],
@@ -88,7 +111,7 @@ def test_what_is_there_stays_unless_it_may_be_replaced(cvae, tmp_path, capsys):
 
 def test_models_that_draw_nothing_new_are_refused(cvae, tmp_path, capsys):
     assert generate.main([str(cvae / "encoder.tflite"), "--out", str(tmp_path / "drawn")]) == 2
-    assert "accepted are (any number, numbers)" in capsys.readouterr().err
+    assert "accepted are models that draw pictures of random numbers" in capsys.readouterr().err
     shutil.copytree(cvae, tmp_path / "run")
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     (tmp_path / "run" / "config.json").write_text(json.dumps(config | {"family": "autoencoder"}))

@@ -34,7 +34,8 @@ def test_encoder_and_decoder_are_exported_and_are_the_whole(run):
     np.testing.assert_allclose(whole(digits), up(down(digits)), atol=1e-5)
     report = json.loads((out / "report.json").read_text())["export"]
     assert list(report) == [run[0], "encoder", "decoder"]
-    assert report["encoder"]["files"]["encoder.tflite"]["metadata"]["arrays"] == {"latents": [latent_dim]}
+    (images,), (latents,) = report["encoder"]["inputs"], report["encoder"]["outputs"]
+    assert (images["kind"], latents["kind"], latents["shape"]) == ("image", "vector", [latent_dim])
 
 
 def test_tensorboard_shows_the_latent_space(run):

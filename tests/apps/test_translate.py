@@ -6,9 +6,9 @@ import pytest
 from PIL import Image
 
 from apps.translate import main
-from keras_gen.engine.model import Served
 from keras_gen.export.exporter import export
-from keras_gen.export.metadata import Provenance
+from keras_gen.export.signature import Served, label_map, vector
+from keras_gen.export.signature import image as image_port
 
 SIZES = [(32, 32), (20, 47), (70, 33), (1, 1), (64, 64)]  # (width, height): equal, smaller, larger, odd
 
@@ -90,8 +90,8 @@ def test_label_ids_are_drawn_as_one_hot(label_run, tmp_path, kind):
 def test_a_moved_export_of_three_labels_takes_ids_and_no_picture(tmp_path, kind, capsys):
     image = keras.Input((16, 16, 3))
     network = keras.Model(image, image[..., :1])  # white where the id is 0
-    served = {"generator": Served(network, "source", "generated", "about")}
-    export(served, tmp_path, np.full((1, 16, 16, 3), -1, np.float32), origin=Provenance(labels=3))
+    ports = (label_map("source", network.input),), (image_port("generated", network.output),)
+    export({"generator": Served(network, *ports, "about")}, tmp_path, [(np.full((1, 16, 16, 3), -1, np.float32),)])
     (tmp_path / "elsewhere").mkdir()
     model = (tmp_path / kind).rename(tmp_path / "elsewhere" / kind)
     ids = np.random.default_rng(0).integers(0, 3, (20, 30), np.uint8)
@@ -101,6 +101,30 @@ def test_a_moved_export_of_three_labels_takes_ids_and_no_picture(tmp_path, kind,
     save(tmp_path / "picture.png", 20, 30)
     assert run(model, tmp_path / "picture.png", "--out", tmp_path / "out") == 2
     assert "label ids" in capsys.readouterr().err
+
+
+def test_an_export_that_enlarges_draws_larger_pictures(tmp_path):
+    """Three times, by tiles of 8x8: each pixel as a block, whatever the size."""
+    source = keras.Input((8, 8, 3))
+    network = keras.Model(source, keras.layers.UpSampling2D(3)(source))
+    ports = (image_port("small", source),), (image_port("large", network.output),)
+    export({"enlarger": Served(network, *ports, "about", "translate")}, tmp_path, [(np.zeros((1, 8, 8, 3)),)])
+    small = pixels(save(tmp_path / "in" / "x.png", 21, 13))
+    for name, flags in (("model.tflite", []), ("saved_model", ["--sheet"])):
+        assert run(tmp_path / name, tmp_path / "in", "--out", tmp_path / "out" / name, *flags) == 0
+        np.testing.assert_array_equal(pixels(tmp_path / "out" / name / "x.png"), small.repeat(3, 0).repeat(3, 1))
+    assert run(tmp_path / "model.tflite", tmp_path / "in", "--resize", "--out", tmp_path / "whole") == 0
+    assert pixels(tmp_path / "whole" / "x.png").shape == (39, 63, 3)
+
+
+def test_exports_that_make_no_picture_of_a_picture_are_refused(tmp_path, capsys):
+    source = keras.Input((8, 8, 3))
+    network = keras.Model(source, keras.layers.Flatten()(source))
+    ports = (image_port("pictures", source),), (vector("numbers", network.output),)
+    export({"encoder": Served(network, *ports, "about")}, tmp_path, [(np.zeros((1, 8, 8, 3)),)])
+    picture = save(tmp_path / "x.png", 8, 8)
+    error = refused(capsys, tmp_path, tmp_path / "model.tflite", picture, "--out", tmp_path / "out")
+    assert "has pictures: (1, 8, 8, 3) float32 in [-1, 1]; numbers: (1, 192) float32; accepted are models" in error
 
 
 def test_any_kind_of_picture_is_converted_to_what_the_model_takes(tiny_run, tmp_path):

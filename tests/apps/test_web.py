@@ -10,6 +10,7 @@ import threading
 import urllib.error
 import urllib.request
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -23,8 +24,9 @@ from apps.web import vendor as vendoring
 from apps.web.__main__ import contents, exported, main
 from keras_gen.data.builtin.facades import CLASSES, PALETTE
 from keras_gen.errors import UserError
-from keras_gen.export.metadata import Metadata, Provenance, read_metadata
+from keras_gen.export.metadata import Metadata, read_metadata
 from keras_gen.export.saved_model import from_levels, to_levels
+from keras_gen.export.signature import Served, image, label_map
 from keras_gen.export.tflite import TFLiteModel, write_tflite
 from keras_gen.inference.local_server import LocalServer
 
@@ -73,19 +75,21 @@ def fetch(url, **headers):
         return response.read(), response.headers
 
 
-def network(channels=3):
+def network(channels=3, size=SIZE):
     """An untrained network that draws far from a constant."""
     keras.utils.set_random_seed(0)
-    source = keras.Input((SIZE, SIZE, channels))
+    source = keras.Input((size, size, channels))
     hidden_units = keras.layers.Conv2D(8, 3, padding="same", activation="relu", kernel_initializer="orthogonal")(source)
     return keras.Model(source, keras.layers.Conv2D(3, 3, padding="same", activation="tanh")(hidden_units))
 
 
-def written(path, channels=3, labels=0, classes=CLASSES, size=(SIZE, SIZE), batch=1, io="float"):
-    """A .tflite with metadata of its own."""
-    about = Metadata("net", "source", "generated", size, channels, 3, Provenance(classes=classes, labels=labels), io=io)
-    about = Metadata(**vars(about) | {"batch": batch})
-    write_tflite(network(channels), "source", "generated", path, io=io, batch=batch, metadata=about)
+def written(path, channels=3, classes=CLASSES, size=SIZE, batch=1, io="float"):
+    """A .tflite of a picture or of a map of classes."""
+    net = network(channels, size)
+    source = replace((label_map if channels > 4 else image)("source", net.input), labels=tuple(classes))
+    item = Served(net, (source,), (image("generated", net.output),), "about", "translate")
+    about = Metadata("net", item.inputs, item.outputs, item.task, io=io, batch=batch)
+    write_tflite(item, path, io=io, batch=batch, metadata=about)
     return path
 
 
@@ -166,7 +170,7 @@ def test_runs_of_other_images_are_refused(tiny_run, facades_run, tmp_path):
     with pytest.raises(UserError, match="reverse is not known to translate label maps of facades"):
         exported(reverse, "newest", tmp_path)
     assert export.main([str(reverse), "--out", str(tmp_path / "exports"), "--runs", "1"]) == 0
-    assert read_metadata(tmp_path / "exports" / "model.tflite").origin.classes == ()  # its sources are photographs
+    assert read_metadata(tmp_path / "exports" / "model.tflite").inputs[0].labels == ()  # its sources are photographs
 
 
 def test_files_of_other_images_are_refused(tiny_run, tmp_path):
@@ -229,7 +233,7 @@ def pixels(browser, canvas):
 def drawn_by_python(file, labels):
     """What the interpreter for Python draws from a label map in the colours of PALETTE, uint8."""
     metadata = read_metadata(file)
-    if metadata.origin.labels:
+    if metadata.inputs[0].is_label_map:
         ids = (labels[..., np.newaxis, :] == PALETTE).all(-1)
         return to_levels(TFLiteModel(file)(np.where(ids, np.float32(1), np.float32(-1))[np.newaxis]))[0]
     return to_levels(TFLiteModel(file)(from_levels(labels)[np.newaxis]))[0]
@@ -307,7 +311,7 @@ def test_keys_draw(browser, model, packages):
 @pytest.mark.browser
 @pytest.mark.parametrize(("channels", "io"), [(3, "float"), (len(CLASSES), "uint8"), (len(CLASSES), "float")])
 def test_files_of_colours_and_of_ids_in_floats_and_levels(browser, packages, tmp_path, channels, io):
-    file = written(tmp_path / "model.tflite", channels, labels=channels if channels != 3 else 0, io=io)
+    file = written(tmp_path / "model.tflite", channels, io=io)
     with served(contents(file, packages)) as url:
         browser.open(url)
         browser.wait_until("document.querySelector('#time').textContent")

@@ -25,7 +25,7 @@ from keras_gen import models
 from keras_gen.engine import callbacks
 from keras_gen.engine.checkpoints import Checkpoints, Progress
 from keras_gen.engine.run_lock import LOCK_FILE
-from keras_gen.export.saved_model import load_saved_model
+from keras_gen.export.saved_model import SavedModel
 from keras_gen.export.tflite import TFLiteModel
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,7 +97,7 @@ def test_report_json_has_the_parity_of_both_exports(run):
 
 def test_both_exports_draw_the_same(run):
     images = np.random.default_rng(1).uniform(-1, 1, (2, 16, 16, 3)).astype(np.float32)
-    saved, lite = load_saved_model(run / "saved_model"), TFLiteModel(run / "model.tflite")
+    saved, lite = SavedModel(run / "saved_model"), TFLiteModel(run / "model.tflite")
     assert saved.input_shape == (None, 16, 16, 3)
     assert lite.input_shape == (1, 16, 16, 3)
     np.testing.assert_allclose(saved(images), lite(images), atol=1e-5)

@@ -9,10 +9,16 @@ from flatbuffers.table import Table
 from keras_gen.errors import UserError
 from keras_gen.export.metadata import Metadata, Provenance, read_metadata, with_metadata
 from keras_gen.export.saved_model import write_saved_model
+from keras_gen.export.signature import Port
 from keras_gen.export.tflite import TFLiteModel, write_tflite
 
-ORIGIN = Provenance("A. Author", "CC0-1.0", ("wall", "window", "Tür"), labels=3)
-METADATA = Metadata("pix2pix generator", "source", "drawn", (32, 48), 3, 1, ORIGIN, "int8", "uint8", 2)
+ORIGIN = Provenance("A. Author", "CC0-1.0")
+PORTS = (
+    Port("source", "image", (32, 48, 3), range=(-1.0, 1.0), labels=("wall", "window", "Tür")),
+    Port("label", "indices", (), "int32", (0, 2), num_classes=3, labels=("a", "b", "c"), about="the class"),
+)
+DRAWN = Port("drawn", "image", (32, 48, 1), range=(-1.0, 1.0))
+METADATA = Metadata("pix2pix generator", PORTS, (DRAWN,), "translate", ORIGIN, "int8", "uint8", 2)
 
 
 def test_it_comes_back_from_json():
@@ -22,24 +28,25 @@ def test_it_comes_back_from_json():
     assert Metadata.from_json(later.encode()) == METADATA
 
 
-def test_a_tflite_carries_it_and_draws_as_before(network, images, tmp_path):
+def test_a_tflite_carries_it_and_draws_as_before(served, images, tmp_path):
     bare, described = tmp_path / "bare.tflite", tmp_path / "described.tflite"
-    write_tflite(network, "source", "drawn", bare)
-    write_tflite(network, "source", "drawn", described, metadata=METADATA)
+    write_tflite(served, bare)
+    about = Metadata("net", served.inputs, served.outputs, origin=ORIGIN, batch=1)
+    write_tflite(served, described, metadata=about)
     assert read_metadata(bare) is None
-    assert read_metadata(described) == METADATA
+    assert read_metadata(described) == about
     np.testing.assert_array_equal(TFLiteModel(described)(images), TFLiteModel(bare)(images))
 
 
-def test_a_saved_model_carries_it_wherever_it_goes(network, tmp_path):
-    write_saved_model(network, "source", "drawn", tmp_path / "saved", metadata=METADATA)
+def test_a_saved_model_carries_it_wherever_it_goes(served, tmp_path):
+    write_saved_model(served, tmp_path / "saved", metadata=METADATA)
     (tmp_path / "elsewhere").mkdir()
     moved = (tmp_path / "saved").rename(tmp_path / "elsewhere" / "moved")
     assert read_metadata(moved) == METADATA
     next(moved.rglob("keras_gen.json")).write_text("[]")
     with pytest.raises(UserError, match="damaged metadata"):
         read_metadata(moved)
-    write_saved_model(network, "source", "drawn", tmp_path / "bare")
+    write_saved_model(served, tmp_path / "bare")
     assert read_metadata(tmp_path / "bare") is None
 
 
@@ -69,11 +76,11 @@ def at(table, slot, kind):
         ("uint8", "int8", 127.5, (0, 255)),  # whose tensors have a scale of their own, applied after it
     ],
 )
-def test_the_table_of_other_tools_says_the_same(network, tmp_path, io, variant, normalisation, limits):
+def test_the_table_of_other_tools_says_the_same(served, tmp_path, io, variant, normalisation, limits):
     """Fields by their numbers in metadata_schema.fbs of tensorflow/tflite-support."""
     byte, word = flatbuffers.number_types.Uint8Flags, flatbuffers.number_types.Uint32Flags
-    write_tflite(network, "source", "drawn", tmp_path / "m.tflite")
-    described = Metadata("a name", "source", "drawn", (32, 48), 3, 1, ORIGIN, variant, io)
+    write_tflite(served, tmp_path / "m.tflite")
+    described = Metadata("a name", PORTS[:1], (DRAWN,), "translate", ORIGIN, variant, io)
     model = schema.Model.GetRootAs(with_metadata((tmp_path / "m.tflite").read_bytes(), described), 0)
     (entry,) = (e for e in map(model.Metadata, range(model.MetadataLength())) if e.Name() == b"TFLITE_METADATA")
     content = bytearray(model.Buffers(entry.Buffer()).DataAsNumpy().tobytes())

@@ -52,28 +52,28 @@ def test_each_step_alone(step):
     assert kinds(check(network, [step])) != kinds(network) == kinds(check(network, []))
 
 
-def test_integers_are_left_to_slow_kernels_only_where_there_is_one_for_each_channel(tmp_path):
+def test_integers_are_left_to_slow_kernels_only_where_there_is_one_for_each_channel(serve, tmp_path):
     file = tmp_path / "int8.tflite"
     network = random_weights(unet(32, 3, 2, levels=3, filters=4, norm="instance"))
     images = np.random.default_rng(1).uniform(-1, 1, (4, *network.input_shape[1:])).astype(np.float32)
-    write_tflite(network, "source", "generated", file, variant="int8", calibration=images)
+    write_tflite(serve(network), file, variant="int8", calibration=[images])
     assert set(operators_of(file).left) <= {"ADD", "RSQRT"}  # of the variances
 
 
 @pytest.mark.parametrize("norm", ["instance", "batch"])
-def test_equal_channels_for_integers(norm, tmp_path):
+def test_equal_channels_for_integers(serve, norm, tmp_path):
     """The same function, and the int8 file of a network whose channels differ in size is closer to it."""
     network = random_weights(unet(16, 3, 2, levels=3, filters=8, norm=norm))
     for layer in network.layers:
         if isinstance(layer, layers.Conv2D) and not layer.use_bias:
             layer.set_weights([layer.get_weights()[0] * np.geomspace(0.01, 1, layer.filters)])
     examples = np.random.default_rng(2).uniform(-1, 1, (8, 16, 16, 3)).astype(np.float32)
-    check(network, examples=examples)
+    check(network, examples=[examples])
     errors = []
-    for seen in (None, examples) if norm == "instance" else ():
+    for seen in (None, [examples]) if norm == "instance" else ():
         file = tmp_path / "int8.tflite"
-        plain = {"variant": "int8", "calibration": examples, "rewrite": False}
-        write_tflite(rewritten(network, examples=seen), "source", "generated", file, **plain)
+        plain = {"variant": "int8", "calibration": [examples], "rewrite": False}
+        write_tflite(serve(rewritten(network, examples=seen)), file, **plain)
         errors.append(np.abs(TFLiteModel(file, 1)(examples) - network(examples)).mean())
     assert errors == [] or errors[1] < 0.7 * errors[0], errors
 

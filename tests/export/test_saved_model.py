@@ -5,25 +5,25 @@ import pytest
 import tensorflow as tf
 
 from keras_gen.errors import UserError
-from keras_gen.export.saved_model import from_levels, load_saved_model, to_levels, write_saved_model
+from keras_gen.export.saved_model import SavedModel, from_levels, to_levels, write_saved_model
 
 
 @pytest.fixture(scope="module")
-def saved(network, tmp_path_factory):
+def saved(served, tmp_path_factory):
     path = tmp_path_factory.mktemp("saved") / "model"
-    write_saved_model(network, "source", "drawn", path)
+    write_saved_model(served, path)
     return path
 
 
 def test_both_signatures_draw_what_the_network_draws(network, images, saved):
     assert set(tf.saved_model.load(str(saved)).signatures) == {"serving_default", "serving_uint8"}
     expected = network.predict(images, verbose=0)
-    np.testing.assert_allclose(load_saved_model(saved)(images), expected, atol=1e-6)
+    np.testing.assert_allclose(SavedModel(saved)(images), expected, atol=1e-6)
     levels = tf.saved_model.load(str(saved)).signatures["serving_uint8"](source=tf.constant(to_levels(images)))["drawn"]
     assert levels.dtype == tf.uint8
     rounded = network.predict(from_levels(to_levels(images)), verbose=0)
     assert np.abs(levels.numpy() - (rounded + 1) * 127.5).max() <= 0.501
-    np.testing.assert_array_equal(load_saved_model(saved, "uint8")(images), from_levels(levels.numpy()))
+    np.testing.assert_array_equal(SavedModel(saved, "uint8")(images), from_levels(levels.numpy()))
 
 
 def test_weights_are_stored_once(network, saved):
@@ -36,7 +36,7 @@ def test_levels_and_floats_are_inverse_and_clipped():
     np.testing.assert_array_equal(to_levels(np.array([-9.0, -1.0, 1.0, 9.0])), [0, 0, 255, 255])
 
 
-def test_a_signature_that_is_not_there_is_named(tmp_path, network):
-    write_saved_model(network, "source", "drawn", tmp_path / "one", ios=["float"])
+def test_a_signature_that_is_not_there_is_named(tmp_path, served):
+    write_saved_model(served, tmp_path / "one", ios=["float"])
     with pytest.raises(UserError, match="serving_uint8"):
-        load_saved_model(tmp_path / "one", "uint8")
+        SavedModel(tmp_path / "one", "uint8")

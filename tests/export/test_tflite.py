@@ -39,12 +39,12 @@ def psnr(drawn, expected):
     ("variant", "least", "share"), [("float32", 58, 1), ("float16", 58, 0.6), ("dynamic8", 40, 0.4), ("int8", 30, 0.45)]
 )
 def test_a_variant_draws_what_the_network_draws_in_its_types_and_size(
-    network, images, tmp_path, variant, least, share, io
+    network, served, images, tmp_path, variant, least, share, io
 ):
     file = tmp_path / "model.tflite"
-    assert write_tflite(network, "source", "drawn", file, variant=variant, io=io, calibration=images) == {}
+    assert write_tflite(served, file, variant=variant, io=io, calibration=[images]) == {}
     plain = tmp_path / "float32.tflite"
-    write_tflite(network, "source", "drawn", plain)
+    write_tflite(served, plain)
     model = TFLiteModel(file)
     assert model.input_shape == (1, 32, 32, 3)
     drawn = model(images)
@@ -58,10 +58,10 @@ def test_a_variant_draws_what_the_network_draws_in_its_types_and_size(
 
 
 @pytest.mark.parametrize("variant", ["float32", "int8"])
-def test_levels_of_a_uint8_file_are_plain_pixels(network, images, tmp_path, variant):
+def test_levels_of_a_uint8_file_are_plain_pixels(network, served, images, tmp_path, variant):
     """What an app gets that puts in 0 to 255 and shows what comes out, without asking for any scale."""
     dull = 0.9 * images  # calibration that never reaches the ends of the range must not move the levels
-    write_tflite(network, "source", "drawn", tmp_path / "m.tflite", variant=variant, io="uint8", calibration=dull)
+    write_tflite(served, tmp_path / "m.tflite", variant=variant, io="uint8", calibration=[dull])
     runner = Interpreter(str(tmp_path / "m.tflite")).get_signature_runner()
     drawn = np.concatenate([runner(source=to_levels(image[None]))["drawn"] for image in images]).astype(float)
     expected = (network.predict(images, verbose=0) + 1) * 127.5
@@ -70,47 +70,47 @@ def test_levels_of_a_uint8_file_are_plain_pixels(network, images, tmp_path, vari
     assert abs((drawn - expected).mean()) < 1  # no shift
 
 
-def test_a_batch_is_static_and_a_smaller_one_is_filled_up(network, images, tmp_path):
-    write_tflite(network, "source", "drawn", tmp_path / "m.tflite", batch=3)
+def test_a_batch_is_static_and_a_smaller_one_is_filled_up(network, served, images, tmp_path):
+    write_tflite(served, tmp_path / "m.tflite", batch=3)
     model = TFLiteModel(tmp_path / "m.tflite")
     assert model.input_shape == (3, 32, 32, 3)
     np.testing.assert_allclose(model(images), network.predict(images, verbose=0), atol=1e-5)
     np.testing.assert_allclose(model(images[:1]), network.predict(images[:1], verbose=0), atol=1e-5)
 
 
-def test_calibration_with_fewer_examples_than_a_batch_is_enough(network, images, tmp_path):
-    write_tflite(network, "s", "d", tmp_path / "m.tflite", variant="int8", batch=3, calibration=images[:2])
+def test_calibration_with_fewer_examples_than_a_batch_is_enough(network, served, images, tmp_path):
+    write_tflite(served, tmp_path / "m.tflite", variant="int8", batch=3, calibration=[images[:2]])
     assert psnr(TFLiteModel(tmp_path / "m.tflite")(images), network.predict(images, verbose=0)) > 25
 
 
-def test_int8_levels_are_refused_where_the_drawings_leave_the_range(images, tmp_path):
+def test_int8_levels_are_refused_where_the_drawings_leave_the_range(serve, images, tmp_path):
     source = keras.Input((32, 32, 3))
     wide = keras.Model(source, keras.layers.Conv2D(1, 1, kernel_initializer="ones", use_bias=False)(source))
     with pytest.raises(UserError, match="--io uint8"):
-        write_tflite(wide, "s", "d", tmp_path / "m.tflite", variant="int8", io="uint8", calibration=images)
+        write_tflite(serve(wide), tmp_path / "m.tflite", variant="int8", io="uint8", calibration=[images])
     assert not list(tmp_path.iterdir())
 
 
-def test_flex_is_used_only_where_it_must_be_and_says_for_what(tmp_path):
+def test_flex_is_used_only_where_it_must_be_and_says_for_what(serve, tmp_path):
     source = keras.Input((8, 8, 3))
     network = keras.Model(source, Tangent()(keras.layers.Conv2D(2, 1)(source)))
-    missing = write_tflite(network, "source", "drawn", tmp_path / "m.tflite")
+    missing = write_tflite(serve(network), tmp_path / "m.tflite")
     assert list(missing) == ["FlexTan"]
     assert "no built-in form of tf.Tan for tensor<1x8x8x2xf32>" in missing["FlexTan"]
     found = operators_of(tmp_path / "m.tflite")
     assert (found.flex, found.delegated) == (("FlexTan",), None)
 
 
-def test_an_operator_that_nobody_has_is_an_error_and_leaves_no_file(tmp_path):
+def test_an_operator_that_nobody_has_is_an_error_and_leaves_no_file(serve, tmp_path):
     source = keras.Input((8, 8, 3))
     with pytest.raises(RuntimeError, match=r"tf\.Igamma"):
-        write_tflite(keras.Model(source, Incomplete()(source)), "source", "drawn", tmp_path / "m.tflite")
+        write_tflite(serve(keras.Model(source, Incomplete()(source))), tmp_path / "m.tflite")
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.skipif(not MAPS.exists(), reason="only Linux lists what is mapped")
-def test_a_file_is_mapped_into_memory(network, tmp_path):
-    write_tflite(network, "source", "drawn", tmp_path / "mapped.tflite")
+def test_a_file_is_mapped_into_memory(served, tmp_path):
+    write_tflite(served, tmp_path / "mapped.tflite")
     model = TFLiteModel(tmp_path / "mapped.tflite")
     assert str(tmp_path / "mapped.tflite") in MAPS.read_text()
     assert model.input_shape == (1, 32, 32, 3)  # and it is still there

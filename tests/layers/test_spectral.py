@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gen.engine.model import GenerativeModel, Served, Step
+from keras_gen.engine.model import GenerativeModel, Step
 from keras_gen.engine.strategy import mirrored
 from keras_gen.export.exporter import export
+from keras_gen.export.signature import Served, feature_map, vector
 from keras_gen.layers.spectral import SpectralNormalization, power_iteration
 from keras_gen.ops.penalties import gradient_penalty
 
@@ -164,9 +165,10 @@ def test_in_low_precision_the_norm_is_of_the_float32_kernel(precision):
 
 
 def test_it_is_exported(tmp_path):
-    served = Served(critic(), "image", "logit", "")
+    network = critic()
+    served = Served(network, (feature_map("image", network.inputs[0]),), (vector("logit", network.outputs[0]),), "")
     images = np.random.default_rng(7).uniform(-1, 1, (4, 8, 8, 2)).astype(np.float32)
-    (report,) = export({"critic": served}, tmp_path, images).values()
+    (report,) = export({"critic": served}, tmp_path, [(images,)]).values()
     assert len(report["files"]) == 2
     for figures in report["files"].values():
         assert figures["max_abs_difference"] < 1e-5

@@ -32,7 +32,6 @@ class TestACGAN(Conformance):
         TINY,
         dataclasses.replace(TINY, generator_norm="none"),
         batch,
-        lambda b: ACGAN(TINY).fixed_latents(len(b[0])),
         PLAYERS,
         calm_family=Calm,
         reached=("discriminator",),

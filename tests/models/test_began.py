@@ -38,7 +38,6 @@ class TestBEGAN(Conformance):
         TINY,
         TINY,
         batch,
-        lambda b: BEGAN(TINY).fixed_latents(len(b[0])),
         PLAYERS,
         calm_family=Calm,
         reached=("discriminator",),

@@ -39,7 +39,6 @@ class TestBetaTCVAE(Conformance):
         TINY,
         dataclasses.replace(TINY, alpha=1.0, beta=1.0, gamma=1.0),
         batch,
-        lambda b: b[0],
         {"vae": ("encoder", "decoder")},
         calm_family=Calm,
         coupled=PARTS,

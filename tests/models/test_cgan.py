@@ -31,7 +31,6 @@ class TestCGAN(Conformance):
         TINY,
         dataclasses.replace(TINY, generator_norm="none"),
         batch,
-        lambda b: CGAN(TINY).fixed_latents(len(b[0])),
         PLAYERS,
         calm_family=Calm,
         reached=("discriminator",),

@@ -43,19 +43,24 @@ class TestCVAE(Conformance):
         TINY,
         TINY,
         batch,
-        lambda b: CVAE(TINY).served_source(b),
         {"vae": ("encoder", "decoder")},
         calm_family=Calm,
     )
 
 
-def test_the_served_codes_have_the_label_of_the_maps(model):
+def test_the_served_networks_take_the_label_as_an_input_of_its_own(model):
     images, labels = batch(0, 3)
     served = model.serving()
-    codes = served["decoder"].of_source(model.served_source((images, labels)))
+    assert [[port.name for port in served[name].inputs] for name in ("cvae", "decoder")] == [
+        ["images", "label"],
+        ["latents", "label"],
+    ]
+    assert served["decoder"].inputs[1].num_classes == 4
     mean, _ = model.encode(images, labels)
-    np.testing.assert_allclose(codes, model.conditioned(mean, labels), atol=1e-6)
-    np.testing.assert_allclose(served["decoder"].network(codes), model.decode(mean, labels), atol=1e-6)
+    np.testing.assert_allclose(served["encoder"](images, labels), mean, atol=1e-6)
+    for found, expected in zip(served["decoder"].examples_of([(images, labels)]), (mean, labels), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_allclose(served["decoder"](mean, labels), model.decode(mean, labels), atol=1e-6)
 
 
 def test_each_class_has_pictures_of_its_own_from_the_same_latent_vector(model):

@@ -29,7 +29,6 @@ class TestDCGAN(Conformance):
         # Batch normalisation sees half a batch on each of two replicas: another function, so not compared.
         dataclasses.replace(TINY, generator_norm="layer", discriminator_norm="layer"),
         batch,
-        lambda b: DCGAN(TINY).fixed_latents(len(b[0])),
         {"generator": ("generator",), "discriminator": ("discriminator",)},
         calm_family=Calm,
         reached=("discriminator",),

@@ -38,7 +38,6 @@ class TestEBGAN(Conformance):
         TINY,
         dataclasses.replace(TINY, pulling_away=0.0),
         batch,
-        lambda b: EBGAN(TINY).fixed_latents(len(b[0])),
         PLAYERS,
         calm_family=Calm,
         reached=("discriminator",),

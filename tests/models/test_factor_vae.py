@@ -46,7 +46,6 @@ class TestFactorVAE(Conformance):
         TINY,
         dataclasses.replace(TINY, gamma=0.0),
         batch,
-        lambda b: b[0],
         {"vae": ("encoder", "decoder"), "discriminator": ("discriminator",)},
         calm_family=Calm,
         coupled=("discriminator", "discriminator_loss", "total_correlation"),

@@ -39,7 +39,6 @@ class TestLSGAN(Conformance):
         TINY,
         TINY,
         batch,
-        lambda b: LSGAN(TINY).fixed_latents(len(b[0])),
         PLAYERS,
         still=(),
         calm_family=Calm,

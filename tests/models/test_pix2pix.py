@@ -27,14 +27,14 @@ def batch(seed, count, channels=3, side=16):
 
 class TestPix2Pix(Conformance):
     represents = "players who share a forward pass"
-    case = Case(Pix2Pix, TINY, dataclasses.replace(TINY, dropout=0.0), batch, lambda b: b[0], PLAYERS)
+    case = Case(Pix2Pix, TINY, dataclasses.replace(TINY, dropout=0.0), batch, PLAYERS)
 
 
 class TestPix2PixWGANGP(Conformance):
     """The objective that draws random numbers in the step, a batch-normalised generator and label channels."""
 
     config = dataclasses.replace(
-        TINY, gan_loss="wgangp", norm="batch", discriminator_norm="instance", source_channels=5
+        TINY, gan_loss="wgangp", norm="batch", discriminator_norm="instance", source_channels=5, labels=5
     )
     # Batch normalisation sees half a batch on each of two replicas: another function, so not compared.
     calm = dataclasses.replace(config, gan_loss="lsgan", norm="instance", dropout=0.0, conditional=False)
@@ -43,7 +43,6 @@ class TestPix2PixWGANGP(Conformance):
         config,
         calm,
         lambda seed, count: batch(seed, count, 5),
-        lambda b: b[0],
         PLAYERS,
         still=("logits_conv/bias",),
     )

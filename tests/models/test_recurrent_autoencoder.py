@@ -30,7 +30,6 @@ class TestRecurrentAutoencoder(Conformance):
         TINY,
         TINY,
         batch,
-        lambda b: b[0],
         {"autoencoder": ("encoder", "decoder")},
         spoil=1e38,  # NaN would be the end of the sequence
     )

@@ -22,12 +22,12 @@ def batch(seed, count):
 
 
 class TestCrossEntropy(Conformance):
-    case = Case(Saliency, TINY, dataclasses.replace(TINY, dropout=0.0), batch, lambda b: b[0], PLAYERS)
+    case = Case(Saliency, TINY, dataclasses.replace(TINY, dropout=0.0), batch, PLAYERS)
 
 
 class TestDivergence(Conformance):
     config = dataclasses.replace(TINY, network="encoder-decoder", loss="kl", dropout=0.0)
-    case = Case(Saliency, config, config, batch, lambda b: b[0], PLAYERS)
+    case = Case(Saliency, config, config, batch, PLAYERS)
 
 
 def test_losses_are_those_of_the_papers():

@@ -9,7 +9,6 @@ import tensorflow as tf
 from conformance import Case, Conformance, without_noise
 
 from keras_gen.errors import UserError
-from keras_gen.export.exporter import export
 from keras_gen.models.sgan import SGAN, Config
 
 TINY = Config(
@@ -42,24 +41,16 @@ class TestSGAN(Conformance):
         dataclasses.replace(TINY, consistency_weight=0.5, entropy_weight=0.1, balance_weight=0.1),
         dataclasses.replace(STILL, objective="nonsaturating"),
         batch,
-        lambda b: b[0],
         PLAYERS,
         calm_family=Calm,
         reached=("discriminator",),
     )
 
-    def test_exports_draw_what_the_preview_draws(self, trained, tmp_path):
-        """The classifier says what the model says by its averaged weights, the generator draws the samples."""
-        model, _ = trained
-        images, *_ = examples = batch(5, 3)
-        classifier, generator = model.serving().values()
-        probabilities = tf.nn.softmax(model.classify(images))
-        np.testing.assert_allclose(classifier.network(images, training=False), probabilities, atol=1e-6)
-        drawn = model.preview(examples)["samples"].columns["images"]
-        np.testing.assert_allclose(generator.network(model.fixed_latents(), training=False), drawn, atol=1e-5)
-        for item in export(model.serving(), tmp_path, np.asarray(images)).values():
-            for figures in item["files"].values():
-                assert figures["max_abs_difference"] < 1e-4
+
+def test_the_served_classifier_says_what_the_model_says(model):
+    images, *_ = batch(5, 3)
+    probabilities = model.serving()["classifier"](images)
+    np.testing.assert_allclose(probabilities, tf.nn.softmax(model.classify(images)), atol=1e-6)
 
 
 @pytest.fixture

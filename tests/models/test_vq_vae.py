@@ -36,7 +36,7 @@ class TestVQVAE(Conformance):
     """Restarts are on: replicas and parts have to agree on the vectors where codes are put."""
 
     represents = "running state"
-    case = Case(VQVAE, TINY, TINY, batch, lambda b: b[0], PLAYERS)
+    case = Case(VQVAE, TINY, TINY, batch, PLAYERS)
 
 
 @pytest.fixture

@@ -40,7 +40,6 @@ class TestWGAN(Conformance):
         TINY,
         TINY,
         batch,
-        lambda b: WGAN(TINY).fixed_latents(len(b[0])),
         PLAYERS,
         still=("logit_units/bias",),
         calm_family=Calm,

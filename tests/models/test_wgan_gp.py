@@ -39,7 +39,6 @@ class TestWGANGP(Conformance):
         TINY,
         TINY,
         batch,
-        lambda b: WGANGP(TINY).fixed_latents(len(b[0])),
         PLAYERS,
         still=("logit_units/bias",),
         calm_family=Calm,

@@ -10,7 +10,7 @@ from PIL import Image
 from keras_gen.visual.export_report import lines, publish
 
 FIGURES = {
-    "megabytes": 1.25,
+    "bytes": 1250,
     "max_abs_difference": 0.5,
     "mean_abs_difference": 0.125,
     "psnr": 21.5,
@@ -24,6 +24,9 @@ def report(**files):
     files = {f"{name}.tflite": figures for name, figures in files.items()}
     served = {
         "about": "a < b",
+        "description": "source: a; drawn: b",
+        "inputs": [{"name": "source", "kind": "image"}],
+        "outputs": [{"name": "drawn", "kind": "image"}],
         "machine": "an abacus",
         "validation_examples": 3,
         "files": {"saved_model": FIGURES, **files},
@@ -36,7 +39,7 @@ def test_the_table_has_a_column_for_what_was_measured():
     assert plain[0].split() == [
         *(
             "file",
-            "MB",
+            "size",
             "ms",
             "an",
             "example",
@@ -51,8 +54,8 @@ def test_the_table_has_a_column_for_what_was_measured():
             "ops",
         )
     ]
-    assert plain[1].split() == ["saved_model", "1.2", "4.0", "5.0e-01", "1.2e-01", "21.5"]
-    assert plain[2].split() == ["model.tflite", "1.2", "4.0", "5.0e-01", "1.2e-01", "21.5", "50%", "yes"]
+    assert plain[1].split() == ["saved_model", "1.2", "KB", "4.0", "5.0e-01", "1.2e-01", "21.5"]
+    assert plain[2].split() == ["model.tflite", "1.2", "KB", "4.0", "5.0e-01", "1.2e-01", "21.5", "50%", "yes"]
     timed = lines(report(model={**FIGURES, **LITE, **TIMED})["export"])
     assert "ms, 1 thread (p95)" in timed[0]
     assert "4.0 (5.0)" in timed[2]
