@@ -28,23 +28,23 @@ class Pictures:
     model: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
     """A run folder, a saved_model folder or a .tflite file."""
     inputs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="INPUT...")]
-    """Image files, and folders of which every image is taken."""
+    """Image files, and folders, of which every image is taken."""
     out: Path
-    """Folder for the drawings, PNG."""
+    """Folder for the results, PNG."""
     overwrite: bool = False
-    """Replace files of the same names; nothing else in --out is touched."""
+    """Replace files of the same names; leave everything else in --out alone."""
     overlap: float = 0.25
-    """Smallest overlap of neighbouring tiles, as a share of a tile [0 to 0.9]."""
+    """Minimum overlap of neighbouring tiles, as a fraction of a tile [0 to 0.9]."""
     sheet: bool = False
-    """Write sheets of what went in and what came out side by side too, to sheets/ in --out."""
+    """Also write sheets with input and output side by side, to sheets/ in --out."""
     checkpoint: Literal["newest", "best"] = "newest"
-    """Of a run folder: which of its checkpoints draws."""
+    """For a run folder: which checkpoint to use, the newest or the best by validation."""
     batch_size: int = 1
-    """Tiles drawn at a time [tiles]; a .tflite has a number of its own."""
+    """Tiles per batch [tiles]; a .tflite has a fixed number."""
     threads: int = 0
-    """Of a .tflite: CPU threads; 0: all cores."""
+    """For a .tflite: CPU threads; 0: all cores."""
     skip_bad: bool = False
-    """Leave out files that cannot be decoded, and say which, instead of refusing all."""
+    """Skip files that cannot be decoded, and list them, instead of refusing to start."""
 
     def __post_init__(self) -> None:
         positive(self, "batch_size")

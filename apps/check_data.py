@@ -1,4 +1,4 @@
-"""Check data before training: every file is read, and what is wrong with the set is told in a table and a sheet.
+"""Check data before training: read every file, and report what is wrong with the set in a table and on a page.
 
 Exit code 0 if it is clean, 1 with warnings, 2 with errors.
 """
@@ -26,23 +26,23 @@ EXAMPLE = "check_data my_pairs --labels 12 --direction BtoA"
 @dataclass(frozen=True)
 class Flags:
     spec: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SPEC")]
-    """What to check: pairs as --data of the training apps names them, or a folder of images."""
+    """What to check: pairs, as in --data of the training commands, or a folder of images."""
     kind: Literal["pairs", "images", "labelled"] = "pairs"
     """Aligned pairs, images of a folder and the folders in it, or images in one folder per class."""
     quick: bool = False
-    """Look at 200 examples, evenly spaced, a quarter of them held out, of at most 32 million pixels together."""
+    """Check only 200 examples, evenly spaced, a quarter of them from validation, of at most 32 million pixels."""
     out: Path = Path("data_check")
-    """Folder to write check.json and index.html to; those of an earlier check are replaced."""
+    """Folder for check.json and index.html; those of an earlier check are replaced."""
     direction: Literal["AtoB", "BtoA"] = "AtoB"
     """For pairs: which side is the source."""
     labels: int = 0
-    """For pairs: number of label ids in the source [count]; 0: it is a picture."""
+    """For pairs: number of label ids in the source [count]; 0: the source is a picture."""
     val_every: int = 10
-    """Without a validation part: of every so many examples the last is held back [examples]."""
+    """Without a validation split, hold out every N-th example [examples]."""
     image_size: int = 256
     """Side at which the built-in facades are drawn [pixels]."""
     max_pixels: int = MAX_PIXELS
-    """Refuse images that say they have more, a guard against decompression bombs [pixels]."""
+    """Refuse images whose headers claim more, as a guard against decompression bombs [pixels]."""
     feature_a: str = ""
     """For tfds: name of the image feature that is side A."""
     feature_b: str = ""

@@ -1,4 +1,4 @@
-"""Compress pictures by a trained autoencoder, VAE or VQ-VAE: each becomes a .kgz file that apps.decompress draws again.
+"""Compress pictures with a trained autoencoder, VAE or VQ-VAE into .kgz files, which `decompress` turns back to PNG.
 
 The latent vector of a picture is rounded, and the numbers, or the map of codes of a VQ-VAE, are entropy-coded;
 docs/compression.md has the format. The first time the statistics of the run's training images are written to
@@ -37,7 +37,7 @@ class Flags:
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """Folder of the run, of an autoencoder, a VAE or a VQ-VAE."""
     inputs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="INPUT...")]
-    """Image files, and folders of which every image is taken."""
+    """Image files, and folders, of which every image is taken."""
     out: Path
     """Folder for the files, NAME.kgz for NAME.png."""
     step: float = 0.0
@@ -45,17 +45,17 @@ class Flags:
     step, root mean square; multiples of 0.25]; 0: rounding adds at most a tenth to the run's own
     squared error. Codes of a VQ-VAE are not rounded."""
     resize: bool = False
-    """Take pictures of other sizes than the run's, resized; they are drawn at their own size again."""
+    """Resize pictures of other sizes than the run's; they are restored to their own size."""
     curve: bool = False
-    """Also write the rate-distortion curves of the run, JPEG and WebP on these pictures."""
+    """Also write rate-distortion curves of the run, JPEG and WebP on these pictures."""
     checkpoint: Literal["newest", "best"] = "newest"
-    """Which of the run's checkpoints: the newest, or the best by validation; decompress by the same."""
+    """Which checkpoint of the run to use: the newest, or the best by validation; decompress with the same one."""
     data: str = ""
-    """Where the training images of the run are now, if not where config.json says; needed the first time."""
+    """Where the run's training images are now, if they have moved; needed the first time."""
     overwrite: bool = False
-    """Replace files of the same names; nothing else in --out is touched."""
+    """Replace files of the same names; leave everything else in --out alone."""
     skip_bad: bool = False
-    """Leave out files that cannot be decoded, and say which, instead of refusing all."""
+    """Skip files that cannot be decoded, and list them, instead of refusing to start."""
 
     def __post_init__(self) -> None:
         cells = self.step * CELLS_PER_LEVEL

@@ -1,4 +1,4 @@
-"""Draw the pictures of .kgz files again: DIR/NAME.png for NAME.kgz, of the size that was compressed.
+"""Decompress .kgz files to pictures: DIR/NAME.png for NAME.kgz, at the size that was compressed.
 
 It takes the run folder that compressed them, with its codec-....npz.
 """
@@ -28,13 +28,13 @@ class Flags:
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """Folder of the run that compressed the files."""
     inputs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="INPUT...")]
-    """Files of apps.compress, and folders of which every .kgz is taken."""
+    """Files made by `compress`, and folders, of which every .kgz is taken."""
     out: Path
     """Folder for the pictures, PNG."""
     checkpoint: Literal["newest", "best"] = "newest"
-    """Which of the run's checkpoints compressed them."""
+    """The checkpoint of the run that compressed them."""
     overwrite: bool = False
-    """Replace files of the same names; nothing else in --out is touched."""
+    """Replace files of the same names; leave everything else in --out alone."""
 
 
 @app

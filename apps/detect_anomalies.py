@@ -40,23 +40,23 @@ class Flags:
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """Folder of the run."""
     data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
-    """Sequences to look at: a .csv file, a folder of them, a .npy or .npz file, or waves with anomalies."""
+    """Sequences to check: a .csv file, a folder of them, a .npy or .npz file, or the built-in waves with anomalies."""
     out: Path = Path("anomalies.csv")
-    """File for a line per sequence, .csv or .json; a plot of the worst is written beside it as .png."""
+    """File for one line per sequence, .csv or .json; a plot of the highest scores is written beside it as .png."""
     quantile: float = 0.99
-    """Share of the normal validation sequences that are to score below the threshold (0, 1)."""
+    """The threshold is this quantile of the scores of the run's validation sequences, which are normal (0, 1)."""
     threshold: float | None = None
     """Score above which a sequence is an anomaly, instead of the quantile; the run's own data are not needed then."""
     checkpoint: Literal["newest", "best"] = "newest"
-    """Which of the run's checkpoints: the newest, or the best by validation."""
+    """Which checkpoint of the run to use: the newest, or the best by validation."""
     worst: int = 8
-    """Sequences on the plot, those of the highest scores [sequences]."""
+    """How many of the highest-scoring sequences to plot [sequences]."""
     missing: Literal["as-trained", "refuse", "interpolate"] = "as-trained"
-    """Where a value is missing: what the run did with its own data, refuse, or draw a line between its neighbours."""
+    """Missing values: as-trained treats them as the run did, refuse stops, interpolate fills them linearly."""
     window: int | None = None
-    """Cut sequences into pieces of so many steps [steps]; 0: leave them whole; default: as the run did."""
+    """Cut sequences into windows of this length [steps]; 0: leave them whole; default: as the run did."""
     cache_gib: float | None = None
-    """Refuse files and arrays that take more memory [GiB]; default: as the run did."""
+    """Refuse files and arrays that need more memory [GiB]; default: as the run did."""
 
     def __post_init__(self) -> None:
         positive(self, "worst")

@@ -42,29 +42,29 @@ class Flags:
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """Folder of the run."""
     pictures: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PICTURE...")] = ("0", "1")
-    """Image files, or numbers of validation images; a file whose name is a number is ./7."""
+    """Image files, or numbers of validation images; write ./7 for a file whose name is a number."""
     out: Path | None = None
-    """Folder for what is drawn, where files of the same names are replaced; default: latents/ in RUN."""
+    """Folder for the results; files of the same names are replaced; default: latents/ in RUN."""
     way: exploration.Way = "auto"
     """Path between pictures; auto: spherical for vectors that training makes normal, as a VAE's, else straight."""
     steps: int = 9
-    """Pictures of a path, both ends' reconstructions among them [pictures]."""
+    """Pictures along a path, including the reconstructions at both ends [pictures]."""
     add: str = ""
     """Label whose mean vector is added to each picture; empty: no arithmetic."""
     subtract: str = ""
-    """Label whose mean vector is taken off then; empty: all others."""
+    """Label whose mean vector is subtracted then; empty: all others."""
     strengths: tuple[float, ...] = (-1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
-    """How much of the difference is added, a picture for each [1]."""
+    """How much of the difference to add, one picture for each [1]."""
     neighbours: int = 9
-    """Nearest validation images of each picture [images]; 0: none."""
+    """Nearest validation images to show for each picture [images]; 0: none."""
     examples: int = 5000
-    """Validation images that the means are of and neighbours are searched among [images]."""
+    """Validation images to compute means from and to search for neighbours [images]."""
     data: str = ""
-    """Where the run's images are now, or others; any SPEC of the training app."""
+    """Where the run's images are now, if they have moved, or other data; any SPEC of the training command."""
     checkpoint: Literal["newest", "best"] = "newest"
-    """Which of the run's checkpoints: the newest, or the best by validation."""
+    """Which checkpoint of the run to use: the newest, or the best by validation."""
     resize: bool = False
-    """Accept image files of another size than the run's, and resize them."""
+    """Resize image files of another size than the run's."""
 
     def __post_init__(self) -> None:
         positive(self, "examples")

@@ -1,7 +1,7 @@
-"""Start a training command as several worker processes of this machine, for --distribute multiworker.
+"""Start a training command as several worker processes on this machine, for --distribute multiworker.
 
-What the workers say is prefixed by their number, signals are forwarded, and all are ended if one fails. On several
-machines the command is started on each, with TF_CONFIG set by you or your queue: docs/scaling.md.
+The output of each worker is prefixed with its number, signals are forwarded, and all workers are stopped if one fails.
+On several machines, start the command on each, with TF_CONFIG set by you or your queue: docs/scaling.md.
 """
 
 import sys
@@ -20,7 +20,7 @@ EXAMPLE = f"launch -- {command('train_pix2pix')} --distribute multiworker --batc
 @dataclass(frozen=True)
 class Flags:
     workers: int = 2
-    """Processes to start [processes]."""
+    """Worker processes to start [processes]."""
 
     def __post_init__(self) -> None:
         positive(self, "workers")

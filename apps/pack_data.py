@@ -23,13 +23,13 @@ EXAMPLE = "pack_data photos_and_maps --out packed --shards 8"
 @dataclass(frozen=True)
 class Flags:
     spec: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SPEC")]
-    """What to pack, any SPEC that --data of the training apps accepts."""
+    """What to pack: any SPEC that --data of the training commands accepts."""
     out: Path
     """Folder to write, new or empty."""
     shards: int = 1
     """Number of training shards [files]; validation has at most as many."""
     val_every: int = 10
-    """Where the data has no validation part: of every so many pairs the last is held back [pairs]."""
+    """Without a validation split, hold out every N-th pair [pairs]."""
     image_size: int = 256
     """Side at which the built-in facades are drawn [pixels]."""
     feature_a: str = ""

@@ -22,7 +22,7 @@ class DataConfig(BaseConfig):
     data: str
     """SPEC of the examples."""
     val_every: Annotated[int, Range(2)] = 10
-    """Where the data has no validation part: of every so many examples the last is held back [examples]."""
+    """Without a validation split, hold out every N-th example [examples]."""
 
     def check_together(self) -> None:
         """There are data."""
@@ -57,4 +57,4 @@ class FilesConfig(CachedConfig):
     max_pixels: Positive[int] = MAX_PIXELS
     """Refuse images that say they have more, a guard against decompression bombs [pixels]."""
     check: bool = True
-    """Look at a sample of the files first, as apps.check_data --quick does; --no-check: no."""
+    """Check a sample of the files first, as check_data --quick does."""

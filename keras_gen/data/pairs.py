@@ -53,9 +53,9 @@ class PairsConfig(FilesConfig):
     feature_b: str = ""
     """For tfds: name of the image feature that is side B, image for example."""
     jitter: bool = True
-    """Resize training pairs to 286/256 of the size and crop at random (paper, section 6.2); --no-jitter: no."""
+    """Resize training pairs to 286/256 of the size and crop at random (paper, section 6.2)."""
     mirror: bool = True
-    """Mirror training pairs left to right at random (paper, section 6.2); --no-mirror: no."""
+    """Mirror training pairs left to right at random (paper, section 6.2)."""
 
     def check_together(self) -> None:
         """Labels decide the source's channels."""

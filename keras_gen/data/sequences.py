@@ -42,7 +42,7 @@ class SequencesConfig(CachedConfig):
     window: NonNegative[int] = 0
     """Cut sequences into pieces of so many steps [steps]; 0: leave them whole."""
     val_every: Annotated[int, Range(2)] = 10
-    """Of every so many normal sequences the last is held back for validation [sequences]; waves have a part for it."""
+    """Hold out every N-th normal sequence for validation [sequences]; waves have a validation split."""
     cache_gib: Annotated[float, Range(0, infinite=True)] = 1.0
     """Refuse files and arrays that take more memory [GiB]."""
 

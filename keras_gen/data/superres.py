@@ -45,7 +45,7 @@ class SuperresConfig(DataConfig):
     skip_bad: bool = False
     """Leave out files that cannot be decoded or are smaller than a patch, and say how many, instead of refusing."""
     mirror: bool = True
-    """Mirror training patches left to right and upside down at random; --no-mirror: no."""
+    """Mirror training patches left to right and upside down at random."""
     memory_gib: Positive[float] = 2.0
     """What the pictures may take in memory, twice their pixels [GiB]."""
     max_pixels: Positive[int] = images.MAX_PIXELS

@@ -33,55 +33,54 @@ class RunConfig(BaseConfig):
     out: Path | None = None
     """Folder of the run; default: savedmodels/FAMILY/DATE-TIME."""
     epochs: Positive[int] = 200
-    """Passes over the training pairs [epochs]; 200 in the pix2pix paper."""
+    """Passes over the training data [epochs]."""
     steps_per_epoch: NonNegative[int] = 0
-    """Steps that count as one epoch [steps]; 0: as many as the data hold full batches for."""
+    """Steps per epoch [steps]; 0: as many as there are full batches in the training data."""
     batch_size: Positive[int] = 1
-    """Examples per step over all replicas [examples]; 1 in the pix2pix paper."""
+    """Global batch size, over all replicas [examples]."""
     learning_rate: Positive[float] = 2e-4
-    """Step size of Adam [1/step], constant for the first half and then linearly to 0; 2e-4 in the pix2pix paper."""
+    """Step size of Adam [1/step], constant for the first half and then linearly to 0."""
     seed: Annotated[int, Range(0, 2**32 - 1)] = 0
-    """Seed of weights, dropout, order and augmentation, what NumPy's generators take [integer]."""
+    """Seed of weights, dropout, shuffling and augmentation [integer]."""
     steps_per_execution: Positive[int] = 1
-    """Steps that are one call into TensorFlow: a small model's step is shorter than what Python does around it. Logs
-    stay those of each step; sheets, checkpoints and a stop come after the call that they fall into [steps]."""
+    """Steps run by one call into TensorFlow [steps]; more is faster for small models. Every step is still logged, but
+    sheets, checkpoints and Ctrl-C wait for the end of the call."""
     accumulate: Positive[int] = 1
-    """Parts that a batch is worked off in, one after the other, for less memory and the same step [parts]."""
+    """Gradient accumulation: micro-batches per step; less memory, same update [micro-batches]."""
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
-    """Arithmetic of the layers; weights stay float32. Mixed is for GPUs with tensor cores; mixed_bfloat16 also for CPUs
-    that compute in it (docs/performance.md)."""
+    """Precision of the layers' arithmetic; weights stay float32. The mixed ones are for GPUs with tensor cores,
+    mixed_bfloat16 also for CPUs with bfloat16 instructions (docs/performance.md)."""
     ema: Rate = 0.0
-    """Decay per step of the averaged copy of the weights that previews and exports then use [0, 1); 0: no copy. At
-    first the copy is younger: step t decays by at most (1 + t) / (10 + t)."""
+    """Decay of an exponential moving average of the weights, which previews and exports then use [0, 1); 0: no average.
+    At step t it is at most (1 + t) / (10 + t), so that early averages follow quickly."""
     preview_every: Positive[int] = 500
-    """Steps between two sample sheets [steps]."""
+    """Steps between sample sheets [steps]."""
     previews: Positive[int] = 8
-    """Validation examples on a sheet, always the same ones [examples]."""
+    """Validation examples on each sheet, always the same ones [examples]."""
     checkpoint_every: Positive[int] = 1000
-    """Steps between two checkpoints [steps]; one more is written at every end."""
+    """Steps between checkpoints [steps]; one more is written when the run ends or stops."""
     keep_checkpoints: Positive[int] = 2
-    """Newest checkpoints that are kept [files]; the best by validation is kept beside them."""
+    """How many of the newest checkpoints to keep [files]; the best by validation is always kept."""
     max_hours: NonNegative[float] = 0.0
-    """Stop after this time as Ctrl-C does, for queues with a limit; exit code 143 [hours]; 0: no limit."""
+    """Stop after this time as Ctrl-C would, with exit code 143, for queues with a time limit [hours]; 0: no limit."""
     resume: Path | None = None
-    """Run folder to go on with; needs no other flag, and one that is given must agree with its config.json. With --out
-    of the same folder, a run that is not there yet is begun: one command for every time."""
+    """Run folder to resume. Other flags are optional and must match its config.json. With --out naming the same folder,
+    a run that does not exist yet is started: the same command works every time."""
     start_from: Path | None = None
-    """Run folder of the same family and networks whose weights to begin with instead of random ones; optimizers, steps
-    and averages begin anew."""
+    """Run folder to take initial weights from, of the same family and networks; optimizers, steps and averages start
+    afresh."""
     overwrite: bool = False
-    """Delete the run that --out already holds."""
+    """Delete a run that already exists in --out."""
     distribute: Literal["none", "mirrored", "multiworker"] = "none"
-    """Replicas: every visible GPU (mirrored), or the processes of TF_CONFIG (multiworker)."""
+    """Train on every visible GPU (mirrored), or on the worker processes listed in TF_CONFIG (multiworker)."""
     cpu_replicas: NonNegative[int] = 0
-    """Of mirrored: so many logical CPUs instead of GPUs, to try things out [replicas]; 0: GPUs."""
+    """For --distribute mirrored: this many logical CPUs instead of GPUs, to try it [replicas]; 0: GPUs."""
     deterministic: bool = False
-    """Bit-identical from run to run on GPUs too, slower (tf.config.experimental.enable_op_determinism)."""
+    """Make runs bit-identical on GPUs too, slower (tf.config.experimental.enable_op_determinism)."""
     jit: bool = False
-    """Compile the step by XLA."""
+    """Compile the training step with XLA."""
     profile: NonNegative[int] = 0
-    """Steps of which a trace is written for TensorBoard's profile page, after the first two of the process,
-    which compile [steps]; 0: none."""
+    """Steps to trace for TensorBoard's profile page, after the first two, which compile [steps]; 0: none."""
 
     def check_together(self) -> None:
         """Flags that exclude each other are not given together."""

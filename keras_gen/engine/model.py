@@ -451,7 +451,7 @@ class GenerativeModel(keras.Model):
         terms = self._meters["test"]
         if tf.distribute.get_strategy().num_replicas_in_sync == 1:
             return self._log("test", self.validate(batch))
-        # Where the last batch does not go round, a replica gets no example, which not every operation bears.
+        # If the last batch is smaller than the number of replicas, some get no example, and some ops fail on that.
         some = tf.shape(tf.nest.flatten(batch)[0])[0] > 0
         return self._log(
             "test", tf.cond(some, lambda: self.validate(batch), lambda: {name: tf.zeros((0,)) for name in terms})

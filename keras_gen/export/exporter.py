@@ -347,7 +347,7 @@ def _at_size(served: Served, size: int) -> Served:
 
 
 def _unit(values: np.ndarray) -> float:
-    """What of values of any range counts as 1: half of the range, of which images have [-1, 1].
+    """Scale of differences: half the value range, which is 1 for images in [-1, 1].
 
     At least a hundredth of the largest value: rounding of float32 is to be told from a network that is wrong.
     """

@@ -390,7 +390,7 @@ class GAN(GenerativeModel):
         return self.generator_inputs(seeded_vectors(tf.range(count), self.config.latent_dim), self._labels(count))
 
     def _labels(self, count: int) -> tf.Tensor:
-        """Of so many pictures to draw where nobody asked for a class: none."""
+        """Placeholder labels (-1) for unconditional sampling."""
         return tf.fill((count,), -1)
 
     def validate(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Values:
