@@ -12,12 +12,12 @@ from keras_gen import models
 from keras_gen.data.builtin.facades import CLASSES
 from keras_gen.data.checks.rules import quick_check, quick_check_images
 from keras_gen.data.files.sequence_files import Sequences
-from keras_gen.data.images import ImagesConfig, open_images
-from keras_gen.data.noisy import NoisyConfig, open_noisy
-from keras_gen.data.pairs import PairsConfig, PairsData, open_pairs
-from keras_gen.data.semi_supervised import SemiSupervisedConfig, open_semi_supervised
-from keras_gen.data.sequences import SequencesConfig, open_sequences, read_sequences
-from keras_gen.data.superres import SuperresConfig, open_superres
+from keras_gen.data.kinds.images import ImagesConfig, open_images
+from keras_gen.data.kinds.noisy import NoisyConfig, open_noisy
+from keras_gen.data.kinds.pairs import PairsConfig, PairsData, open_pairs
+from keras_gen.data.kinds.semi_supervised import SemiSupervisedConfig, open_semi_supervised
+from keras_gen.data.kinds.sequences import SequencesConfig, open_sequences, read_sequences
+from keras_gen.data.kinds.superres import SuperresConfig, open_superres
 from keras_gen.engine.config import CONFIG_FILE, from_plain, read_config
 from keras_gen.engine.data import Data
 from keras_gen.errors import UserError
@@ -126,7 +126,7 @@ def read_as(run: Path, spec: str, **changes: Any) -> Sequences:
 
     Args:
         run: the run folder.
-        spec: see `data.sequences.read_sequences`.
+        spec: see `data.kinds.sequences.read_sequences`.
         changes: fields of `SequencesConfig` to set otherwise than the run did.
 
     Raises:

@@ -17,7 +17,7 @@ from keras_gen.data.checks.inspection import Images, Pairs
 from keras_gen.data.checks.report import table, verdict, write_report
 from keras_gen.data.checks.rules import check
 from keras_gen.data.files.codecs import MAX_PIXELS
-from keras_gen.data.pairs import PairsConfig
+from keras_gen.data.kinds.pairs import PairsConfig
 from keras_gen.errors import Stopped, UserError
 
 EXAMPLE = "check_data my_pairs --labels 12 --direction BtoA"

@@ -33,10 +33,10 @@ from keras_gen.data.builtin.facades import CLASSES, PALETTE
 from keras_gen.data.builtin.shapes import LEVELS
 from keras_gen.data.files.folder_pairs import batches, find_compared
 from keras_gen.data.files.folders import listed, shown
-from keras_gen.data.images import ImagesConfig, ImagesData
-from keras_gen.data.noisy import NoisyConfig, NoisyData
-from keras_gen.data.pairs import PairsConfig, PairsData
-from keras_gen.data.semi_supervised import SemiSupervisedData
+from keras_gen.data.kinds.images import ImagesConfig, ImagesData
+from keras_gen.data.kinds.noisy import NoisyConfig, NoisyData
+from keras_gen.data.kinds.pairs import PairsConfig, PairsData
+from keras_gen.data.kinds.semi_supervised import SemiSupervisedData
 from keras_gen.engine.config import read_config
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.errors import UserError

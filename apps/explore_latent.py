@@ -19,7 +19,7 @@ from keras_gen import models
 from keras_gen.cli.parsing import app, parse
 from keras_gen.data.files.codecs import to_float
 from keras_gen.data.files.inputs import OfModel
-from keras_gen.data.images import ImagesData
+from keras_gen.data.kinds.images import ImagesData
 from keras_gen.engine.config import read_config
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.engine.run_report import refresh_run_page

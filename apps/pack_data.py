@@ -15,7 +15,7 @@ import tyro
 from keras_gen.cli.parsing import app, parse
 from keras_gen.console import command
 from keras_gen.data.files.packing import pack_pairs
-from keras_gen.data.pairs import PairsConfig, open_pairs, split_of
+from keras_gen.data.kinds.pairs import PairsConfig, open_pairs, split_of
 
 EXAMPLE = "pack_data photos_and_maps --out packed --shards 8"
 

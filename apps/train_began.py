@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from keras_gen.cli.parsing import app
-from keras_gen.data.images import ImagesConfig
+from keras_gen.data.kinds.images import ImagesConfig
 from keras_gen.models.began import BEGAN
 
 from ._train import train

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from keras_gen.cli.parsing import app
-from keras_gen.data.noisy import NoisyConfig
+from keras_gen.data.kinds.noisy import NoisyConfig
 from keras_gen.models.denoising_autoencoder import DenoisingAutoencoder
 
 from ._train import train

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from keras_gen.cli.parsing import app
-from keras_gen.data.pairs import PairsConfig
+from keras_gen.data.kinds.pairs import PairsConfig
 from keras_gen.models.pix2pix import Pix2Pix
 
 from ._train import train

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from keras_gen.cli.parsing import app
-from keras_gen.data.sequences import SequencesConfig
+from keras_gen.data.kinds.sequences import SequencesConfig
 from keras_gen.models.recurrent_autoencoder import RecurrentAutoencoder
 
 from ._train import train

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from keras_gen.cli.parsing import app
-from keras_gen.data.semi_supervised import SemiSupervisedConfig
+from keras_gen.data.kinds.semi_supervised import SemiSupervisedConfig
 from keras_gen.models.sgan import SGAN
 
 from ._train import train

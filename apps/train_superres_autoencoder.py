@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from keras_gen.cli.parsing import app
-from keras_gen.data.superres import SuperresConfig
+from keras_gen.data.kinds.superres import SuperresConfig
 from keras_gen.models.superres_autoencoder import SuperresAutoencoder
 
 from ._train import train

@@ -24,7 +24,7 @@ from keras_gen.data.builtin.facades import PALETTE, draw_pair
 from keras_gen.data.checks.inspection import Images, Pairs, headers
 from keras_gen.data.checks.rules import check, quick_check
 from keras_gen.data.files.codecs import MAX_PIXELS
-from keras_gen.data.pairs import PairsConfig
+from keras_gen.data.kinds.pairs import PairsConfig
 
 SIZE = 256
 

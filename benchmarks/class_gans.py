@@ -20,7 +20,7 @@ from keras import layers
 from scipy.optimize import linear_sum_assignment
 
 from keras_gen import models
-from keras_gen.data.images import ImagesConfig, ImagesData, open_images
+from keras_gen.data.kinds.images import ImagesConfig, ImagesData, open_images
 from keras_gen.engine.model import GenerativeModel
 
 _BATCH, _OF_EACH_CLASS = 500, 1000

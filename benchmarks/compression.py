@@ -25,7 +25,7 @@ from sklearn.decomposition import PCA
 from apps import train_autoencoder
 from keras_gen import models
 from keras_gen.cli.parsing import app, parse
-from keras_gen.data.images import ImagesConfig, ImagesData, open_images
+from keras_gen.data.kinds.images import ImagesConfig, ImagesData, open_images
 from keras_gen.engine.config import CONFIG_FILE
 from keras_gen.errors import UserError
 from keras_gen.files import write_json

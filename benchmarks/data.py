@@ -24,8 +24,8 @@ from PIL import Image
 import apps.pack_data
 from keras_gen.cli.parsing import app, parse
 from keras_gen.data.builtin.facades import PALETTE, draw_pair
-from keras_gen.data.images import ImagesConfig, open_images
-from keras_gen.data.pairs import PairsConfig, PairsData, open_pairs
+from keras_gen.data.kinds.images import ImagesConfig, open_images
+from keras_gen.data.kinds.pairs import PairsConfig, PairsData, open_pairs
 from keras_gen.models.pix2pix import Pix2Pix
 
 SIZE = 256

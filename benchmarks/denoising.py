@@ -26,7 +26,7 @@ import tyro
 from skimage.restoration import denoise_nl_means
 
 from keras_gen.cli.parsing import app, parse
-from keras_gen.data.noisy import Noise, NoisyConfig, noisy, open_noisy
+from keras_gen.data.kinds.noisy import Noise, NoisyConfig, noisy, open_noisy
 from keras_gen.engine.schedules import ConstantThenLinear
 from keras_gen.files import write_json
 from keras_gen.flags import positive

@@ -15,7 +15,7 @@ import numpy as np
 
 from keras_gen.cli.parsing import app, parse
 from keras_gen.data.builtin.shapes import LEVELS
-from keras_gen.data.images import ImagesConfig, ImagesData, open_images
+from keras_gen.data.kinds.images import ImagesConfig, ImagesData, open_images
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.engine.schedules import ConstantThenLinear
 from keras_gen.flags import positive

@@ -21,8 +21,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen.cli.parsing import app, parse
-from keras_gen.data.images import ImagesConfig, open_images
-from keras_gen.data.pairs import PairsConfig, open_pairs
+from keras_gen.data.kinds.images import ImagesConfig, open_images
+from keras_gen.data.kinds.pairs import PairsConfig, open_pairs
 from keras_gen.engine.callbacks import Counter, TensorBoardLog
 from keras_gen.engine.checkpoints import Progress
 from keras_gen.engine.config import Preset, Setup

@@ -22,7 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from keras_gen.cli.parsing import app, parse
-from keras_gen.data.images import ImagesConfig, ImagesData, open_images
+from keras_gen.data.kinds.images import ImagesConfig, ImagesData, open_images
 from keras_gen.flags import positive
 from keras_gen.models.autoencoder import Autoencoder
 from keras_gen.models.sparse_autoencoder import Config, SparseAutoencoder

@@ -22,7 +22,7 @@ import tensorflow as tf
 from keras_gen.cli.parsing import app, parse
 from keras_gen.data.files import codecs as images
 from keras_gen.data.files.folders import list_images
-from keras_gen.data.superres import SuperresConfig, degraded, open_superres
+from keras_gen.data.kinds.superres import SuperresConfig, degraded, open_superres
 from keras_gen.engine.schedules import ConstantThenLinear
 from keras_gen.errors import UserError
 from keras_gen.flags import positive

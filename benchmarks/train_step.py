@@ -35,7 +35,7 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.peers import pytorch_step, tutorial_step
-from keras_gen.data.pairs import PairsConfig
+from keras_gen.data.kinds.pairs import PairsConfig
 from keras_gen.engine.callbacks import StepCallback
 from keras_gen.engine.checkpoints import Progress
 from keras_gen.engine.config import RunConfig, Setup

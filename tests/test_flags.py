@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from keras_gen import models
-from keras_gen.data.images import ImagesConfig
-from keras_gen.data.noisy import NoisyConfig
-from keras_gen.data.pairs import PairsConfig
-from keras_gen.data.semi_supervised import SemiSupervisedConfig
-from keras_gen.data.sequences import SequencesConfig
-from keras_gen.data.superres import SuperresConfig
+from keras_gen.data.kinds.images import ImagesConfig
+from keras_gen.data.kinds.noisy import NoisyConfig
+from keras_gen.data.kinds.pairs import PairsConfig
+from keras_gen.data.kinds.semi_supervised import SemiSupervisedConfig
+from keras_gen.data.kinds.sequences import SequencesConfig
+from keras_gen.data.kinds.superres import SuperresConfig
 from keras_gen.engine.config import RunConfig
 from keras_gen.errors import UserError
 from keras_gen.flags import BaseConfig, NonNegative, Positive, Range, Rate, Share

@@ -124,7 +124,7 @@ class Setup:
         family: stem of the family's module, such as "pix2pix".
         preset: name of the preset whose values the flags changed.
         model: the family's `Config`.
-        data: the data layer's configuration, such as `data.pairs.PairsConfig`.
+        data: the data layer's configuration, such as `data.kinds.pairs.PairsConfig`.
         run: the `RunConfig`.
     """
 

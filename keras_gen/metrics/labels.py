@@ -16,7 +16,7 @@ _MOST_AMBIGUOUS = 0.5  # share of pixels without a class from which a picture is
 
 
 class Pairs(Protocol):
-    """What the scores of label maps ask of the data: pairs of source and target, as `data.pairs.PairsData` has them."""
+    """What the scores of label maps ask of the data: those of `data.kinds.pairs.PairsData`."""
 
     labels: int
     source_channels: int

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from apps import train_pix2pix
-from keras_gen.data.pairs import PairsConfig
+from keras_gen.data.kinds.pairs import PairsConfig
 from keras_gen.engine.checkpoints import Checkpoints, Progress
 from keras_gen.engine.config import CONFIG_FILE, RunConfig, Setup
 from keras_gen.export.exporter import export

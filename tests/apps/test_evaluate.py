@@ -18,10 +18,10 @@ from apps._data import reopen
 from keras_gen import models
 from keras_gen.data.builtin.facades import CLASSES, PALETTE, draw_pair
 from keras_gen.data.builtin.points import RING
-from keras_gen.data.images import ImagesConfig, open_images
-from keras_gen.data.noisy import NoisyConfig, open_noisy
-from keras_gen.data.pairs import PairsConfig
-from keras_gen.data.sequences import SequencesConfig
+from keras_gen.data.kinds.images import ImagesConfig, open_images
+from keras_gen.data.kinds.noisy import NoisyConfig, open_noisy
+from keras_gen.data.kinds.pairs import PairsConfig
+from keras_gen.data.kinds.sequences import SequencesConfig
 from keras_gen.engine.checkpoints import Checkpoints, Progress
 from keras_gen.engine.config import Setup
 from keras_gen.metrics.modes import Modes

@@ -3,8 +3,8 @@
 import pytest
 
 from keras_gen.cli.parsing import parse_setup
-from keras_gen.data.images import ImagesConfig
-from keras_gen.data.pairs import PairsConfig
+from keras_gen.data.kinds.images import ImagesConfig
+from keras_gen.data.kinds.pairs import PairsConfig
 from keras_gen.engine.config import Preset
 from keras_gen.errors import UserError
 from keras_gen.models import gan

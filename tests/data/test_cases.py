@@ -6,9 +6,9 @@ import pytest
 from PIL import Image
 
 from keras_gen.data.checks.rules import quick_check
-from keras_gen.data.images import ImagesConfig, open_images
-from keras_gen.data.pairs import PairsConfig, open_pairs
-from keras_gen.data.sequences import SequencesConfig, read_sequences
+from keras_gen.data.kinds.images import ImagesConfig, open_images
+from keras_gen.data.kinds.pairs import PairsConfig, open_pairs
+from keras_gen.data.kinds.sequences import SequencesConfig, read_sequences
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from PIL import Image
 
 from apps.pack_data import main
 from keras_gen.data.files.records import write_shard
-from keras_gen.data.pairs import PairsConfig, open_pairs
+from keras_gen.data.kinds.pairs import PairsConfig, open_pairs
 
 
 @pytest.fixture

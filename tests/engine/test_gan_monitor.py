@@ -13,8 +13,8 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from benchmarks.kill_resume import differences
-from keras_gen.data.images import ImagesConfig, open_images
-from keras_gen.data.pairs import PairsConfig, open_pairs
+from keras_gen.data.kinds.images import ImagesConfig, open_images
+from keras_gen.data.kinds.pairs import PairsConfig, open_pairs
 from keras_gen.engine import callbacks
 from keras_gen.engine.config import RunConfig, Setup
 from keras_gen.engine.gan_monitor import how_many

@@ -23,7 +23,7 @@ from keras_gen.data.files.decoding import Side
 from keras_gen.data.files.folders import SOUGHT, every_last, shown, walk
 from keras_gen.data.files.image_sources import read_folder
 from keras_gen.data.files.parts import not_used, part_of, sort_parts
-from keras_gen.data.pairs import PairReader, PairsConfig, split_of
+from keras_gen.data.kinds.pairs import PairReader, PairsConfig, split_of
 from keras_gen.errors import UserError
 
 HASH_SIDE = 16  # of the grid of differences: 256 bits

@@ -21,8 +21,8 @@ from keras_gen.data.files.decoding import LEAST_PEAK
 from keras_gen.data.files.folders import SUFFIXES, listed, shown
 from keras_gen.data.files.image_sources import is_image_folder
 from keras_gen.data.files.pair_sources import BUILT_IN
-from keras_gen.data.images import ImagesConfig
-from keras_gen.data.pairs import PairsConfig
+from keras_gen.data.kinds.images import ImagesConfig
+from keras_gen.data.kinds.pairs import PairsConfig
 from keras_gen.errors import UserError
 
 Level = Literal["error", "warning", "note"]

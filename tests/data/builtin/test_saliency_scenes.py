@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from keras_gen.data.builtin.saliency_scenes import draw_scene, scenes_folder
-from keras_gen.data.pairs import PairsConfig, open_pairs
+from keras_gen.data.kinds.pairs import PairsConfig, open_pairs
 from keras_gen.errors import UserError
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_gen.data.builtin.waves import KINDS, LONGEST, NOISE, SHORTEST, anomalous_waves, normal_waves
-from keras_gen.data.sequences import waves_to_test
+from keras_gen.data.kinds.sequences import waves_to_test
 
 COUNT = 500
 

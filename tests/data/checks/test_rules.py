@@ -20,8 +20,8 @@ from keras_gen.data.checks.rules import check, quick_check
 from keras_gen.data.files.codecs import MAX_PIXELS
 from keras_gen.data.files.packing import pack_pairs
 from keras_gen.data.files.pair_sources import find_pairs
-from keras_gen.data.images import ImagesConfig, open_images
-from keras_gen.data.pairs import PairsConfig, open_pairs
+from keras_gen.data.kinds.images import ImagesConfig, open_images
+from keras_gen.data.kinds.pairs import PairsConfig, open_pairs
 from keras_gen.errors import UserError
 
 COUNT = 40

@@ -10,7 +10,7 @@ from PIL import Image
 from tensorflow_datasets.core.download import resource
 
 from keras_gen.data.checks.rules import quick_check_images
-from keras_gen.data.images import ImagesConfig, open_images
+from keras_gen.data.kinds.images import ImagesConfig, open_images
 from keras_gen.errors import UserError
 
 

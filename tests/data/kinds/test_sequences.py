@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from keras_gen.data.builtin.waves import KINDS, normal_waves
-from keras_gen.data.sequences import SequencesConfig, open_sequences, read_sequences
+from keras_gen.data.kinds.sequences import SequencesConfig, open_sequences, read_sequences
 from keras_gen.errors import UserError
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gen.data.images import ImagesConfig, open_images
-from keras_gen.data.noisy import NoisyConfig, noisy, open_noisy
+from keras_gen.data.kinds.images import ImagesConfig, open_images
+from keras_gen.data.kinds.noisy import NoisyConfig, noisy, open_noisy
 from keras_gen.errors import UserError
 from keras_gen.ops.noise import NOISES
 

@@ -16,7 +16,7 @@ from keras_gen.data.builtin.points import POINT_SETS
 from keras_gen.data.dataset import training_stream
 from keras_gen.data.files.folders import shown
 from keras_gen.data.files.image_sources import Split
-from keras_gen.data.images import ImagesConfig, ImagesData, split_of
+from keras_gen.data.kinds.images import ImagesConfig, ImagesData, split_of
 from keras_gen.errors import UserError
 from keras_gen.flags import Positive
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_gen.data.superres import SuperresConfig, degraded, open_superres
+from keras_gen.data.kinds.superres import SuperresConfig, degraded, open_superres
 from keras_gen.errors import UserError
 
 SIZES = ((20, 31), (17, 17), (40, 24))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_gen.data.images import ImagesConfig, open_images
-from keras_gen.data.semi_supervised import SemiSupervisedConfig, open_semi_supervised
+from keras_gen.data.kinds.images import ImagesConfig, open_images
+from keras_gen.data.kinds.semi_supervised import SemiSupervisedConfig, open_semi_supervised
 from keras_gen.errors import UserError
 
 

@@ -13,7 +13,7 @@ from typing import Literal
 
 import tensorflow as tf
 
-from keras_gen.data.images import ImagesConfig, ImagesData, split_of
+from keras_gen.data.kinds.images import ImagesConfig, ImagesData, split_of
 from keras_gen.flags import Share
 from keras_gen.ops.noise import NOISES
 

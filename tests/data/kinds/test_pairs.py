@@ -13,10 +13,10 @@ from keras_gen.data.builtin.facades import facades_folder
 from keras_gen.data.files import codecs as images
 from keras_gen.data.files import folders
 from keras_gen.data.files.pair_sources import BUILT_IN
-from keras_gen.data.pairs import PairsConfig, open_pairs
+from keras_gen.data.kinds.pairs import PairsConfig, open_pairs
 from keras_gen.errors import UserError
 
-SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 
 
 def noise(seed, shape=(32, 32, 3), dtype=np.uint8):
