@@ -63,7 +63,10 @@ def stand_ins() -> Iterator[None]:
         sys.meta_path.remove(finder)
         for name in set(sys.modules) - before:
             if name.partition(".")[0] in (*LARGE, *_OURS):
-                del sys.modules[name]
+                module, (parent, _, child) = sys.modules.pop(name), name.rpartition(".")
+                # `from keras_gen import models` would find it there still, where the package was imported before.
+                if parent in before and vars(sys.modules[parent]).get(child) is module:
+                    delattr(sys.modules[parent], child)
 
 
 class _StandIn(abc.ABCMeta):

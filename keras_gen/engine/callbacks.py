@@ -173,7 +173,7 @@ class TensorBoardLog(StepCallback):
             held_back = name.startswith("val_")
             term = name.removeprefix("val_")
             with (self._writers.validation if held_back else self._writers.train).as_default():
-                about = f"{self._described(term)} Means over the epoch and over the validation data."
+                about = f"{self._described(term)} Training: mean over the epoch; validation: mean over its data."
                 tf.summary.scalar(f"epoch/{term}", value, step, description=about)
         if monitored in (logs or {}):
             best = min(value for value in (float(logs[monitored]), self.progress.best) if value is not None)

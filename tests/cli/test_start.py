@@ -80,7 +80,9 @@ with stand_ins():
     class Third(Other): pass
     kind = tuple[tf.Tensor, keras.Model]
     limit = api.hparams(tf.constant(3))
+    from keras_gen import models
 assert not {"keras", "tensorflow", "tensorboard"} & set(sys.modules)
+assert "models" not in vars(sys.modules["keras_gen"])  # of which `from keras_gen import models` would take it
 """
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
