@@ -38,6 +38,11 @@ import tyro
 from keras_gen.errors import UserError
 
 T = TypeVar("T")
+
+_RUN_FOLDER = "a run that is copied into the run's folder"
+
+RunFolder = Annotated[Path | None, _RUN_FOLDER]
+"""A field of a family's `Config` that names another run, which this one is made of; its run folder gets a copy."""
 C = TypeVar("C", bound="BaseConfig")
 
 Hidden = tyro.conf.Suppress
@@ -266,6 +271,13 @@ def hidden_fields(config: type, *, of_training: bool = True) -> tuple[str, ...]:
     hints = typing.get_type_hints(config, include_extras=True)
     marks = {name: getattr(hint, "__metadata__", ()) for name, hint in hints.items()}
     return tuple(name for name, own in marks.items() if mark in own and (of_training or OF_TRAINING not in own))
+
+
+def input_runs(config: Any) -> dict[str, Path]:
+    """Name -> folder, of the fields of a configuration that are a `RunFolder` and not None."""
+    hints = typing.get_type_hints(type(config), include_extras=True)
+    names = [name for name, hint in hints.items() if _RUN_FOLDER in getattr(hint, "__metadata__", ())]
+    return {name: getattr(config, name) for name in names if getattr(config, name) is not None}
 
 
 def positive(config: Any, *fields: str) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -189,13 +190,48 @@ def restore_networks(run: Path, state: Mapping[str, tf.Variable], which: str = "
     Raises:
         UserError: if there is none, or it is damaged, or does not hold them.
     """
+    path = newest(run, which)
+    try:
+        return read(path, tf.train.Checkpoint(variables=dict(state))).step
+    except Damaged as error:
+        raise UserError(f"the {which} checkpoint {path} cannot be read: {error}.") from None
+
+
+def newest(run: Path, which: str = "newest") -> Path:
+    """The folder of a run's newest or best checkpoint.
+
+    Raises:
+        UserError: if there is none.
+    """
     found = _found(Path(run) / "checkpoints", _BEST if which == "best" else _NEWEST)
     if not found:
         raise UserError(f"{run} holds no {which} checkpoint: it was stopped before the first was written.")
+    return found[-1]
+
+
+def has_checkpoint(run: Path) -> bool:
+    """Whether a run folder holds a checkpoint to go on from."""
+    return bool(_found(Path(run) / "checkpoints", _NEWEST))
+
+
+def saved_shapes(run: Path) -> dict[str, tuple[int, ...]]:
+    """Name -> shape, of all variables in a run's newest checkpoint.
+
+    Raises:
+        UserError: if there is none, or its index cannot be read.
+    """
+    path = newest(run)
     try:
-        return read(found[-1], tf.train.Checkpoint(variables=dict(state))).step
-    except Damaged as error:
-        raise UserError(f"the {which} checkpoint {found[-1]} cannot be read: {error}.") from None
+        shapes = tf.train.load_checkpoint(str(path / _STATE)).get_variable_to_shape_map()
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        raise UserError(f"the newest checkpoint {path} cannot be read: {_first_line(error)}.") from None
+    # TensorFlow writes "." as ".." and "/" as ".S" in what a dictionary has as keys.
+    keys = (
+        (key.removeprefix("variables/").removesuffix("/.ATTRIBUTES/VARIABLE_VALUE"), shape)
+        for key, shape in shapes.items()
+        if key.startswith("variables/")
+    )
+    return {re.sub(r"\.[.S]", lambda m: "." if m[0] == ".." else "/", key): tuple(shape) for key, shape in keys}
 
 
 def read(path: Path, checkpoint: tf.train.Checkpoint) -> Progress:

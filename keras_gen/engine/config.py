@@ -19,10 +19,11 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import keras_gen
 from keras_gen.errors import UserError
-from keras_gen.flags import BaseConfig, NonNegative, Positive, Range, Rate
+from keras_gen.flags import BaseConfig, NonNegative, Positive, Range, Rate, input_runs
 
 T = TypeVar("T")
 CONFIG_FILE = "config.json"
+INPUTS = "inputs"  # of a run folder: copies of the runs that it is made of
 _PACKAGES = ("tensorflow", "keras", "numpy", "ai-edge-litert", "tensorflow-datasets", "tensorboard")
 
 
@@ -67,8 +68,14 @@ class RunConfig(BaseConfig):
     """Run folder to resume. Other flags are optional and must match its config.json. With --out naming the same folder,
     a run that does not exist yet is started: the same command works every time."""
     start_from: Path | None = None
-    """Run folder to take initial weights from, of the same family and networks; optimizers, steps and averages start
-    afresh."""
+    """Run folder to take initial weights from, of the same family or of one whose networks this family takes;
+    optimizers, steps and averages start afresh."""
+    take: tuple[str, ...] = ()
+    """For --start-from: the networks, or parts of them, to take, such as generator or "generator/down*"; none: all."""
+    take_fitting: bool = False
+    """For --start-from: take the variables that fit, to grow a network; the others start afresh."""
+    freeze: tuple[str, ...] = ()
+    """Networks and layers that are not trained, such as encoder or "generator/down*"."""
     overwrite: bool = False
     """Delete a run that already exists in --out."""
     distribute: Literal["none", "mirrored", "multiworker"] = "none"
@@ -94,6 +101,8 @@ class RunConfig(BaseConfig):
             )
         if self.jit and self.deterministic:
             raise self.fault("<jit> and <deterministic> exclude each other: TensorFlow switches XLA off then.")
+        if (self.take or self.take_fitting) and self.start_from is None:
+            raise self.fault(f"<{'take' if self.take else 'take_fitting'}=> needs <start_from>.")
         if self.resume and self.overwrite:
             raise self.fault("<resume> and <overwrite> exclude each other: one goes on with a run, one deletes it.")
 
@@ -138,14 +147,19 @@ class Setup:
         """The three configurations as JSON-ready dictionaries."""
         return {name: _plain(getattr(self, name)) for name in ("model", "data", "run")}
 
-    def to_json(self) -> str:
-        """The text of config.json: flags, package versions, machine and git commit."""
+    def to_json(self, frozen: Mapping[str, Mapping[str, str]] = MappingProxyType({})) -> str:
+        """The text of config.json: flags, package versions, machine and git commit.
+
+        Args:
+            frozen: name of a frozen network -> its file and SHA-256.
+        """
         return json.dumps(
             {
                 "family": self.family,
                 "preset": self.preset,
                 "data_kind": type(self.data).__name__,
                 **self.sections(),
+                "frozen": {name: dict(of) for name, of in frozen.items()},
                 "versions": versions(),
                 "git": _git_commit(),
             },
@@ -192,7 +206,9 @@ def from_plain(kind: type[T], values: dict[str, Any], path: Path) -> T:
     if unknown:
         raise UserError(f"{path} has fields that this version does not know: {', '.join(unknown)}.")
     try:
-        return kind(**values)
+        config = kind(**values)
+        # Copies of other runs lie in this one's folder, wherever that is now.
+        return dataclasses.replace(config, **{name: path.parent / INPUTS / name for name in input_runs(config)})
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
 

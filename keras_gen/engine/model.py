@@ -69,6 +69,7 @@ class GenerativeModel(keras.Model):
         presets: name -> `Preset`; the first is the default of its app.
         monitor: the validation term by which the best checkpoint is chosen (smaller is better).
         descriptions: term -> a sentence for TensorBoard, of those that `engine.terms` does not know.
+        starts_from: other family -> names of its networks that this one can begin with, which have the same names here.
         next_commands: what a user does next with a run, beside exporting it: apps and their arguments, with RUN for the
             folder.
         fewest: examples that a loss needs which couples those of a batch (a contrast, a density over the batch). Such
@@ -110,6 +111,7 @@ class GenerativeModel(keras.Model):
     monitor: ClassVar[str]
     descriptions: ClassVar[dict[str, str]] = {}
     next_commands: ClassVar[tuple[str, ...]] = ()
+    starts_from: ClassVar[dict[str, tuple[str, ...]]] = {}
     min_examples_per_part: ClassVar[int] = 1
     preview_examples: int = 1
     batches_per_step: int = 1

@@ -25,26 +25,28 @@ import tensorflow as tf
 
 from keras_gen.console import command, end_status, note, say
 from keras_gen.engine import callbacks as on
-from keras_gen.engine.checkpoints import Checkpoints, Progress, nearest_existing, restore_networks
-from keras_gen.engine.config import CONFIG_FILE, Setup, read_config
+from keras_gen.engine.checkpoints import Checkpoints, Progress, has_checkpoint, nearest_existing
+from keras_gen.engine.config import CONFIG_FILE, INPUTS, Setup, read_config
 from keras_gen.engine.data import Data
 from keras_gen.engine.event_files import EVENTS, VALIDATION, EventWriters, cut
 from keras_gen.engine.gan_monitor import HealthMonitor
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.engine.progress_line import ProgressLine
 from keras_gen.engine.run_exports import write_exports
+from keras_gen.engine.run_inputs import copy_inputs, fingerprints, require_same_files
 from keras_gen.engine.run_lock import RunLock
 from keras_gen.engine.run_report import PAGE_FILE, refresh_run_page
 from keras_gen.engine.schedules import ConstantThenLinear
+from keras_gen.engine.start import freeze, start_from
 from keras_gen.engine.strategy import LOST, devices, is_chief, prepare, several_workers
 from keras_gen.errors import Stopped, UserError, from_system
 from keras_gen.files import remove, write
-from keras_gen.flags import hidden_fields
+from keras_gen.flags import hidden_fields, input_runs
 from keras_gen.visual.embedding import maps, write_projector
 from keras_gen.visual.latent_views import encode_dataset, how_many, views
 
 # Patterns of what a run writes, and of what the apps for finished runs write into it; networks have files of their own.
-_OWN = (CONFIG_FILE, PAGE_FILE, "checkpoints", "samples", "saved_model*", "*.tflite", "report.json")
+_OWN = (CONFIG_FILE, PAGE_FILE, INPUTS, "checkpoints", "samples", "saved_model*", "*.tflite", "report.json")
 _OF_TENSORBOARD = (EVENTS, f"{VALIDATION}/{EVENTS}", "plugins/profile", "projector", "projector_config.pbtxt")
 _OF_LATER = ("report.html", "evaluation.json", "codec-*.npz", "latents")
 _EXPORT = "export RUN --variants float32,dynamic8"
@@ -92,6 +94,9 @@ class Run:
             raise UserError(f"--out got {folder}, but {there} is a file; accepted is a folder to write to.")
         if not os.access(there, os.W_OK | os.X_OK):
             raise UserError(f"--out got {folder}, but there is no permission to write in {there}.")
+        inputs = input_runs(self.setup.model).values()
+        if run.overwrite and any(source.resolve() == folder.resolve() for source in inputs):
+            raise UserError(f"--overwrite would delete {folder}, which the new run is made of: choose another --out.")
         if (folder / CONFIG_FILE).exists() and not (run.resume or run.overwrite):
             raise UserError(
                 f"--out got {folder}, which already holds a run; add --overwrite to delete it, or go on with it by "
@@ -143,6 +148,7 @@ class Run:
                 f"--batch-size got {run.batch_size}; accepted are {model.min_examples_per_part * parts} and more, as "
                 f"{model.family} compares the examples of a batch (of each of {parts} parts) with each other."
             )
+        freeze(model, run.freeze)
         total = run.epochs * self.steps_per_epoch(model, data)
         rate = ConstantThenLinear(run.learning_rate, turn=total // 2, total=total)
         model.compile(
@@ -152,6 +158,8 @@ class Run:
             jit_compile=run.jit,
             steps_per_execution=run.steps_per_execution,
         )
+        if run.start_from is not None and not (run.resume and has_checkpoint(self.folder)):
+            self.note(start_from(model, run.start_from, run.take, run.take_fitting))
 
     def fit(self, model: GenerativeModel, data: Data) -> None:
         """Train to the last epoch, from the newest checkpoint on if the run is resumed.
@@ -344,6 +352,9 @@ class Run:
         run, folder = self.setup.run, self._write_to
         checkpoints = Checkpoints(folder / "checkpoints", model.state(), run.keep_checkpoints)
         checkpoints.require_space(self.folder)
+        files = model.frozen_files()
+        if run.resume:
+            require_same_files(read_config(self.folder).get("frozen", {}), files, self.folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if self.chief:
@@ -351,8 +362,12 @@ class Run:
             if run.overwrite:
                 remove_run(folder)
             # A resumed run keeps its own file; only the number of epochs may have grown.
-            kept = dataclasses.replace(self.setup, run=dataclasses.replace(run, resume=None, overwrite=False))
-            write(folder / CONFIG_FILE, kept.to_json() + "\n")
+            kept = dataclasses.replace(
+                self.setup,
+                model=copy_inputs(self.setup.model, folder),
+                run=dataclasses.replace(run, resume=None, overwrite=False),
+            )
+            write(folder / CONFIG_FILE, kept.to_json(fingerprints(files)) + "\n")
         except OSError as error:
             raise UserError(f"--out {self.folder} cannot be written: {error.strerror or error}.") from None
         return checkpoints
@@ -360,8 +375,6 @@ class Run:
     def _restore(self, checkpoints: Checkpoints, model: GenerativeModel) -> Progress:
         run = self.setup.run
         if not run.resume:
-            if run.start_from is not None:
-                self._start_from(run.start_from, model)
             return Progress()
         progress, damaged = checkpoints.restore(self.folder / "checkpoints")
         self.say(*damaged, f"Resuming {self.folder} after step {progress.step}.")
@@ -369,24 +382,6 @@ class Run:
             checkpoints.forget_what_follows(progress.step)
             cut(self.folder, progress.logs)
         return progress
-
-    def _start_from(self, folder: Path, model: GenerativeModel) -> None:
-        """Give the model, and its averaged copies, the weights of another run's newest checkpoint.
-
-        Raises:
-            UserError: if there is none, or it is of another family or of other networks.
-        """
-        family = read_config(folder)["family"]
-        if family != model.family:
-            raise UserError(f"--start-from got {folder}, a run of {family}; accepted is a run of {model.family}.")
-        weights = {name: variable for name, variable in model.state().items() if name.startswith("network/")}
-        try:
-            steps = restore_networks(folder, weights)
-        except UserError as error:
-            raise UserError(f"--start-from got {folder}: {error}") from None
-        for name, average in model.averages.items():
-            average.set_weights(model.networks[name].get_weights())
-        self.say(f"Beginning with the weights of {folder} after its step {steps}.")
 
     def _spread(self, batches: Callable[[int, tuple[int, int]], tf.data.Dataset]) -> Any:
         """Share what `batches(size over all workers, (worker, workers))` gives among the replicas."""

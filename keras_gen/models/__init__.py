@@ -10,6 +10,7 @@ from typing import Any
 from keras_gen.engine.checkpoints import restore_networks
 from keras_gen.engine.config import CONFIG_FILE, from_plain, read_config
 from keras_gen.engine.model import GenerativeModel
+from keras_gen.engine.run_inputs import require_same_files
 from keras_gen.errors import UserError
 
 
@@ -53,6 +54,7 @@ def load(folder: Path, checkpoint: str = "newest", **changes: Any) -> tuple[Gene
     kind = family(content["family"])
     config = from_plain(kind.Config, {**content["model"], **changes}, Path(folder) / CONFIG_FILE)
     model = kind(config)
+    require_same_files(content.get("frozen", {}), model.frozen_files(), Path(folder))
     if content["run"]["ema"]:
         model.track_averages(content["run"]["ema"])
     weights = {name: v for name, v in model.state().items() if name.startswith(("network/", "average/"))}

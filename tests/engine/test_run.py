@@ -572,7 +572,7 @@ def test_a_run_starts_from_the_weights_of_another(run, pairs, tmp_path, capsys):
     """A step of rate 1e-12 leaves them as they are; the averaged copies begin as the weights do."""
     flags = ("--epochs", "1", "--steps-per-epoch", "1", "--learning-rate", "1e-12", "--ema", "0.5")
     assert train(pairs, tmp_path / "next", *flags, "--start-from", str(run)) == 0
-    assert f"Beginning with the weights of {run} after its step 6." in capsys.readouterr().out
+    assert f"Took generator, discriminator from {run} (pix2pix, after step 6)." in capsys.readouterr().out
     before, after = weights(run), weights(tmp_path / "next")
     for name, value in after.items():
         source = name.replace("average/", "network/")
@@ -582,6 +582,7 @@ def test_a_run_starts_from_the_weights_of_another(run, pairs, tmp_path, capsys):
 
 def test_other_networks_cannot_be_started_from(run, pairs, tmp_path, capsys):
     assert train(pairs, tmp_path / "next", "--filters", "6", "--start-from", str(run)) == 2
-    assert f"--start-from got {run}: the checkpoint" in capsys.readouterr().err
+    assert "where generator/down0_conv/kernel is 4x4x3x4 and not 4x4x3x6" in capsys.readouterr().err
+    assert not (tmp_path / "next").exists()
     assert train(pairs, tmp_path / "last", "--start-from", str(tmp_path)) == 2
     assert "is not a run folder" in capsys.readouterr().err
