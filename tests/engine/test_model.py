@@ -63,7 +63,7 @@ def fit(way, batches, optimizer=None, ema_decay=0.0, steps_per_execution=1, **se
         )
     x, y = (np.concatenate(part) for part in zip(*batches, strict=True))
     dataset = tf.data.Dataset.from_tensor_slices((x, y)).batch(len(batches[0][0]))
-    model.fit(dataset, epochs=1, steps_per_epoch=len(batches), shuffle=False, verbose=0)
+    model.fit(dataset, epochs=1, steps_per_epoch=len(batches), shuffle=False, verbose=0, checked=False)
     return model
 
 
