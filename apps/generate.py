@@ -4,7 +4,6 @@ Each seed has a picture of its own, the same from the run and from its exports. 
 which one is drawn; without it each seed is drawn as every class.
 """
 
-import inspect
 import math
 import sys
 from collections.abc import Callable, Sequence
@@ -100,22 +99,13 @@ def _open(flags: Flags) -> tuple[Draw, int, tuple[str, ...]]:
     """What draws, how many classes it knows, 0 for none, and their names, where they are known."""
     path = flags.model
     if (path / CONFIG_FILE).is_file():
-        content = read_config(path)
-        if not hasattr(models.family(content["family"]), "generate"):
-            raise UserError(
-                f"{path} is a run of {content['family']}, which draws nothing new; accepted are families that sample."
-            )
+        content, tasks = read_config(path), models.require_task(path, "generate").tasks
         model, _ = models.load(path, flags.checkpoint)
-        taken, settings = inspect.signature(model.generate).parameters, {}
-        count = model.config.num_classes if "label" in taken else 0
-        if math.isfinite(flags.truncation):
-            if "truncation" not in taken:
-                raise UserError(f"--truncation got {flags.truncation}, and {path} draws from no normal numbers.")
-            settings["truncation"] = flags.truncation
+        count = model.config.num_classes if "generate_class" in tasks else 0
 
         def draw_by_run(seed: int, label: int | None) -> np.ndarray:
             chosen = {"label": label} if label is not None else {}
-            return np.asarray(model.generate(1, seed=seed, **chosen, **settings)[0])
+            return np.asarray(model.generate(1, seed=seed, truncation=flags.truncation, **chosen)[0])
 
         of_data = "num_classes" in content["model"]  # other families find classes of their own, which have no names
         names = content.get("data_identity", {}).get("classes", ()) if of_data else ()

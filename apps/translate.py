@@ -8,7 +8,7 @@ an earlier input took the name it is NAME-2.png. A model of label ids takes imag
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -58,13 +58,8 @@ def _open(flags: Flags) -> tuple[Network, int]:
     pictures, path = flags.pictures, flags.pictures.model
 
     def open_run(path: Path) -> Network:
-        family = models.family(read_config(path)["family"])
-        if not hasattr(family, "translate"):
-            raise UserError(
-                f"{path} is a run of {family.family}, which translates no pictures; accepted are runs of pix2pix, "
-                "saliency and superres_autoencoder."
-            )
-        if flags.noise_at_test and not hasattr(family.Config, "noise_at_test"):
+        family = models.require_task(path, "translate")
+        if flags.noise_at_test and "noise_at_test" not in {field.name for field in fields(family.Config)}:
             raise UserError(f"--noise-at-test is for runs of pix2pix, and {path} is one of {family.family}.")
         noise = {"noise_at_test": True} if flags.noise_at_test else {}
         model, _ = models.load(path, pictures.checkpoint, **noise)

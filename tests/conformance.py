@@ -19,6 +19,7 @@ from keras_gen.diagnostics.gan_health import TERMS
 from keras_gen.engine.checkpoints import Checkpoints, Progress
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.engine.strategy import mirrored
+from keras_gen.engine.tasks import TASKS
 from keras_gen.engine.terms import described
 from keras_gen.export.exporter import export
 from keras_gen.models.gan import GAN
@@ -200,6 +201,12 @@ class Conformance:
             expected = [decay * e + (1 - decay) * n for e, n in zip(expected, new, strict=True)]
         for e, average in zip(expected, model.averages[name].trainable_variables, strict=True):
             np.testing.assert_allclose(average.numpy(), e, rtol=1e-5, atol=1e-7)
+
+    def test_it_offers_what_its_tasks_need(self, spare):
+        assert spare.model.tasks
+        for task in spare.model.tasks:
+            needed = {name for name in vars(TASKS[task]) if not name.startswith("_")}
+            assert needed <= set(dir(spare.model)), task
 
     def test_players_are_those_of_the_paper(self, spare):
         assert spare.model.players == self.case.players

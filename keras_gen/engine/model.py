@@ -23,6 +23,7 @@ from keras_gen.engine.config import Preset
 from keras_gen.engine.feeding import Part, check_shapes, dataset_of
 from keras_gen.engine.state import slot_paths, variable_paths
 from keras_gen.engine.strategy import several_workers
+from keras_gen.engine.tasks import Task
 from keras_gen.errors import UserError, from_system
 from keras_gen.export.rewrite import in_keras_layers
 from keras_gen.export.signature import Served
@@ -70,6 +71,7 @@ class GenerativeModel(keras.Model):
         monitor: the validation term by which the best checkpoint is chosen (smaller is better).
         descriptions: term -> a sentence for TensorBoard, of those that `engine.terms` does not know.
         starts_from: other family -> names of its networks that this one can begin with, which have the same names here.
+        tasks: what it can do, see `engine.tasks`; what it is evaluated by comes first.
         next_commands: what a user does next with a run, beside exporting it: apps and their arguments, with RUN for the
             folder.
         fewest: examples that a loss needs which couples those of a batch (a contrast, a density over the batch). Such
@@ -109,6 +111,7 @@ class GenerativeModel(keras.Model):
     Config: ClassVar[type[BaseConfig]] = BaseConfig
     presets: ClassVar[dict[str, Preset]]
     monitor: ClassVar[str]
+    tasks: ClassVar[tuple[Task, ...]]
     descriptions: ClassVar[dict[str, str]] = {}
     next_commands: ClassVar[tuple[str, ...]] = ()
     starts_from: ClassVar[dict[str, tuple[str, ...]]] = {}

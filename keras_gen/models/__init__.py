@@ -11,6 +11,7 @@ from keras_gen.engine.checkpoints import restore_networks
 from keras_gen.engine.config import CONFIG_FILE, from_plain, read_config
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.engine.run_inputs import require_same_files
+from keras_gen.engine.tasks import Task
 from keras_gen.errors import UserError
 
 
@@ -33,6 +34,26 @@ def family(name: str) -> type[GenerativeModel]:
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, GenerativeModel) and value.__dict__.get("family") == name
     )
+    return found
+
+
+def listed(*tasks: Task) -> str:
+    """The families that have one of these tasks, for a sentence."""
+    return ", ".join(name for name in families() if set(tasks) & set(family(name).tasks))
+
+
+def require_task(folder: Path, task: Task) -> type[GenerativeModel]:
+    """The class of a run's family, which has this task.
+
+    Raises:
+        UserError: if the folder holds no run, or one of a family that has not.
+    """
+    found = family(read_config(folder)["family"])
+    if task not in found.tasks:
+        raise UserError(
+            f"{folder} is a run of {found.family}, which does not {task.replace('_', ' ')}; accepted are runs of "
+            f"{listed(task)}."
+        )
     return found
 
 

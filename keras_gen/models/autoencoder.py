@@ -51,6 +51,7 @@ class Autoencoder(GenerativeModel):
     family = "autoencoder"
     Config: ClassVar[type] = Config
     monitor = "mse"
+    tasks = ("reconstruct",)
     next_commands = ("explore_latent RUN",)
     presets: ClassVar[dict[str, Preset]] = {
         "demo": Preset(

@@ -65,6 +65,8 @@ class Config(Labelled):
 class Conditional(GAN):
     """A GAN whose generator is told which of `config.class_count` classes to draw."""
 
+    tasks = (*GAN.tasks, "generate_class")
+
     next_commands = ("generate RUN --seeds 0-15 --label 0 --sheet --out drawn",)
 
     def batch_parts(self, training: bool = True) -> tuple[Part, ...]:

@@ -95,6 +95,7 @@ class DenoisingAutoencoder(GenerativeModel):
         "psnr_of_input": "PSNR of the noisy images, which the network has to beat [dB].",
     }
     monitor = "mse"
+    tasks = ("denoise",)
     next_commands = ("denoise RUN FOLDER --out cleaned", "evaluate RUN")
     presets: ClassVar[dict[str, Preset]] = {
         "demo": Preset(

@@ -162,6 +162,7 @@ class GAN(GenerativeModel):
     family = "gan"
     Config: ClassVar[type] = Config
     monitor = "energy_score"
+    tasks = ("generate",)
     next_commands = ("generate RUN --seeds 0-63 --sheet --out drawn",)
     presets: ClassVar[dict[str, Preset]] = {
         "demo": Preset(

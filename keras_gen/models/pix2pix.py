@@ -125,6 +125,7 @@ class Pix2Pix(GenerativeModel):
         "discriminator_penalty": "Mean squared distance of the critic's gradient norm from 1.",
     }
     monitor = "l1"
+    tasks = ("translate",)
     next_commands = ("translate RUN PICTURE_OR_FOLDER... --out translated", "evaluate RUN")
     presets: ClassVar[dict[str, Preset]] = {
         # Ten minutes on two cores: small patches and a larger step sharpen soonest (docs/results.md).

@@ -77,6 +77,7 @@ class RecurrentAutoencoder(GenerativeModel):
         "mse": "Mean squared error over a sequence's own steps, in units of the features' variances.",
     }
     monitor = "mse"
+    tasks = ("detect_anomalies",)
     next_commands = ("detect_anomalies RUN DATA --out anomalies.csv",)
     presets: ClassVar[dict[str, Preset]] = {
         "demo": Preset(

@@ -89,6 +89,7 @@ class Saliency(GenerativeModel):
         "nss": "Normalised scanpath saliency: the map where people look, in standard deviations; higher is better.",
     }
     monitor = "kl"
+    tasks = ("translate",)
     next_commands = ("translate RUN PICTURE_OR_FOLDER... --out maps --sheet", "evaluate RUN --metrics cc,nss,kl,sim")
     presets: ClassVar[dict[str, Preset]] = {
         "demo": Preset(

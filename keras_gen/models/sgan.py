@@ -138,6 +138,7 @@ class SGAN(GAN):
         "imbalance": "How far the predicted classes are from being equally frequent [nats].",
     }
     monitor = "error"
+    tasks = ("classify", "generate")
     min_examples_per_part = 2  # the mean features of one image are its own, and to match them is to copy it
     next_commands = ("evaluate RUN", *GAN.next_commands)
     presets: ClassVar[dict[str, Preset]] = {

@@ -89,6 +89,7 @@ class SuperresAutoencoder(GenerativeModel):
         "psnr_of_bicubic": "PSNR of bicubic enlargement, which the network has to beat [dB].",
     }
     monitor = "mse"
+    tasks = ("upscale", "translate")
     next_commands = ("translate RUN PICTURE_OR_FOLDER... --out enlarged",)
     presets: ClassVar[dict[str, Preset]] = {
         "demo": Preset(

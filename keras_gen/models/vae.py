@@ -83,6 +83,7 @@ class VAE(GenerativeModel):
     family = "vae"
     Config: ClassVar[type] = Config
     monitor = "negative_elbo"
+    tasks = ("reconstruct", "estimate_likelihood", "generate")
     next_commands = ("generate RUN --seeds 0-15 --out drawn", "explore_latent RUN")
     presets: ClassVar[dict[str, Preset]] = {
         "demo": Preset(

@@ -18,6 +18,7 @@ The two terms are means over pixels and over units of z. 64 channels instead of 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -28,6 +29,7 @@ from keras import layers
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.feeding import Part
 from keras_gen.engine.model import GenerativeModel, Step, Values, chained
+from keras_gen.errors import UserError
 from keras_gen.export.signature import Served, feature_map, image, indices
 from keras_gen.flags import BaseConfig, Hidden, NonNegative, Positive, Rate
 from keras_gen.layers.fast.convolutions import FastConv2D, FastConv2DTranspose
@@ -93,6 +95,7 @@ class VQVAE(GenerativeModel):
         "used_codes": "Codes of the codebook that are in use.",
     }
     monitor = "mse"
+    tasks = ("reconstruct", "generate")
     next_commands = (
         "generate RUN --out drawn",
         "compress RUN FOLDER --out small",
@@ -194,14 +197,22 @@ class VQVAE(GenerativeModel):
         """Through the codes and back: (batch, S, S, channels) in [-1, 1], float32; labels are not used."""
         return self.decode(self.encode(images))
 
-    def generate(self, count: int, seed: int = 0, network: Callable[..., Any] | None = None) -> tf.Tensor:
+    def generate(
+        self, count: int, seed: int = 0, truncation: float = math.inf, network: Callable[..., Any] | None = None
+    ) -> tf.Tensor:
         """Pictures of code maps that the prior draws, the same for the same seed.
 
         Args:
             count: of pictures.
             seed: of the codes.
+            truncation: infinite: the prior draws no normal numbers.
             network: draws the codes instead of the model's own prior; what `serving` calls "prior", or an export of it.
+
+        Raises:
+            UserError: for a finite truncation.
         """
+        if math.isfinite(truncation):
+            raise UserError(f"--truncation got {truncation}, and vq_vae draws from no normal numbers: leave it out.")
         seed = tf.constant((seed, 0), tf.int64)
         if network is None:
             return self._generate(count, seed)

@@ -1,0 +1,47 @@
+"""Scores of latent units: how well they stand for the known factors of images."""
+
+from __future__ import annotations
+
+import textwrap
+
+from keras_gen.data.builtin.shapes import LEVELS
+from keras_gen.errors import UserError
+from keras_gen.evaluation.subject import Result, Subject
+from keras_gen.metrics.disentanglement import SCORES, factor_vae_score, mutual_information_gap, of_factors
+
+
+def measure(subject: Subject) -> Result:
+    """The scores that `--metrics` asks for.
+
+    Raises:
+        UserError: if the images have no known factors, or the model no latent vectors, or for the mutual information
+            gap no posteriors of them.
+    """
+    scores, seed = subject.options.scores, subject.options.seed
+    if not scores:
+        return Result()
+    asked, model, data = f"--metrics {scores[0]}", subject.model, subject.data
+    space = model.latent_space()
+    if space is None or getattr(data, "shapes", None) is None:
+        raise UserError(
+            f"{asked} needs latent vectors of images whose factors are known; accepted are runs of autoencoder, vae "
+            "and their kin on --data shapes."
+        )
+    if "mig" in scores and "estimate_likelihood" not in model.tasks:
+        raise UserError(
+            f"--metrics mig needs posteriors of latent vectors, and {subject.run} is a run of {model.family}; accepted "
+            "are those of vae and its kin."
+        )
+    levels, found = tuple(LEVELS.values()), {}
+    for name in scores:
+        if name == "mig":
+            value, protocol = mutual_information_gap(of_factors(model.encode, data.draw), levels, seed=seed)
+        else:
+            value, protocol = factor_vae_score(of_factors(space.encode, data.draw), levels, seed=seed)
+        found[name] = {"score": value, "protocol": protocol}
+    lines = [
+        line
+        for name, score in found.items()
+        for line in ("", f"{SCORES[name]:<24}{score['score']:12.4f}", *textwrap.wrap(score["protocol"], 100))
+    ]
+    return Result({"disentanglement": found}, lines)

@@ -1,0 +1,55 @@
+"""Two folders of images, compared file by file: no run is needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from keras_gen.data.files.folder_pairs import batches, find_compared
+from keras_gen.data.files.folders import listed, shown
+from keras_gen.evaluation.subject import Result
+from keras_gen.metrics.reconstruction import Reconstruction
+
+FLAGS = frozenset({"images", "reference", "skip_bad", "metrics", "weights", "json"})
+"""Names of the flags that go with it."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Flags of this comparison alone."""
+
+    images: Path | None = None
+    """Instead of RUN: folder of images to compare with those of the same name, endings aside, in --reference."""
+    reference: Path | None = None
+    """Folder of the images that those of --images should be."""
+    skip_bad: bool = False
+    """Leave out files without partner, of another size or damaged, and say which, instead of refusing."""
+
+
+def measure(options: Options, reconstruction: Reconstruction) -> Result:
+    """Compare the files of both folders.
+
+    Raises:
+        UserError: if files cannot be compared, unless they are left out.
+    """
+    images, reference = options.images, options.reference
+    pairs, left_out = find_compared(images, reference, skip_bad=options.skip_bad)
+    for pair in pairs:
+        reconstruction.expect(*pair.shape, shown(pair.image))
+    for batch in batches(pairs):
+        reconstruction.update(*batch)
+
+    names = [shown(pair.name) for pair in pairs]
+    figures, values = reconstruction.result(names), reconstruction.values()
+    rows = zip(names, *values.values(), strict=True)
+    result = {
+        "images": str(images),
+        "reference": str(reference),
+        "compared": len(pairs),
+        "left_out": left_out,
+        "reconstruction": figures,
+        "files": {name: dict(zip(values, row, strict=True)) for name, *row in rows},
+    }
+    title = f"{len(pairs)} images of {shown(images)} compared with those of {shown(reference)}"
+    said = [f"{len(left_out)} files left out ({listed(left_out)})."] if left_out else []
+    return Result(result, [title, *said, "", *reconstruction.lines(figures)])

@@ -1,0 +1,73 @@
+"""Reconstruction of images: distances, active latent units, and the likelihood where a family has one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from keras_gen.engine.config import read_config
+from keras_gen.evaluation.subject import Evaluation, Result, Subject
+from keras_gen.flags import non_negative
+from keras_gen.metrics.log_likelihood import LogLikelihood
+from keras_gen.ops.divergences import active_units
+
+_BATCH = 50  # images at a time
+_BINARISED = {
+    "none": "the images are not binarised",
+    "threshold": "the images are binarised by a threshold",
+    "sample": "the images are binarised by chance, alike at every evaluation",
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """Flags of this task alone."""
+
+    importance_samples: int = 0
+    """Of a RUN with a likelihood: latent samples by which to estimate it for each image; 0: not [samples]; 5000 in
+    Burda et al. 2016."""
+
+    def __post_init__(self) -> None:
+        non_negative(self, "importance_samples")
+
+
+def measure(subject: Subject) -> Result:
+    """Compare reconstructions with the images."""
+    reconstruction, model = subject.reconstruction(), subject.model
+    of_likelihood = "estimate_likelihood" in model.tasks
+    likelihood = _likelihood(subject) if of_likelihood else None
+    means = []
+    for images, labels in subject.batches(_BATCH):
+        reconstruction.update(model.reconstruct(images, labels), images)
+        if of_likelihood:
+            means.append(model.encode(images, labels)[0])
+        if likelihood:
+            likelihood.update(images, labels)
+    distances = reconstruction.result()
+    result = Result({"reconstruction": distances}, reconstruction.lines(distances))
+    if means:
+        active, of = int(tf.math.count_nonzero(active_units(tf.concat(means, axis=0)))), model.config.latent_dim
+        line = f"active units: {active} of {of} (variance of the posterior's mean above 0.01)"
+        result += Result({"active_units": {"active": active, "of": of}}, ["", line])
+    if likelihood:
+        figures = likelihood.result()
+        result += Result({"log_likelihood": figures}, ["", *likelihood.lines(figures)])
+    return result
+
+
+def _likelihood(subject: Subject) -> LogLikelihood | None:
+    """The estimate by as many samples as were asked for, None if by none."""
+    samples, model = subject.own.get("reconstruction", Options()).importance_samples, subject.model
+    if not samples:
+        return None
+    binarised = _BINARISED[read_config(subject.run)["data"]["binarise"]]
+    about = f"{model.config.likelihood} likelihood, {binarised}"
+    return LogLikelihood(
+        model.log_weights, model.config.latent_dim, samples=samples, images=about, seed=subject.options.seed
+    )
+
+
+EVALUATION = Evaluation(
+    measure, {"reconstruct": ("seed", "metrics", "weights"), "estimate_likelihood": ("importance_samples",)}
+)

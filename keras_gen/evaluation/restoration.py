@@ -1,0 +1,50 @@
+"""Restoration of images: distances of what a run makes of noisy or of small images, beside those of its inputs."""
+
+from __future__ import annotations
+
+from keras_gen.evaluation.subject import Evaluation, Result, Subject
+from keras_gen.metrics.denoising import Denoising
+from keras_gen.metrics.reconstruction import title
+from keras_gen.ops.noise import NOISES
+
+_BATCH = 50  # images at a time
+
+
+def denoising(subject: Subject) -> Result:
+    """Compare what is made of the noise that a run was trained on, and of every other kind of noise."""
+    reconstruction, data = subject.reconstruction(), subject.data
+    low, high = data.strength
+    about = (
+        f"on each image of a strength of its own between {low:g} and {high:g}, alike at every evaluation, cut off at "
+        f"black and white; the run was trained on {data.noise}"
+    )
+    by_noise = Denoising(reconstruction, about)
+    for noise in dict.fromkeys((data.noise, *(noise for noise in NOISES if noise != "mixed"))):
+        for noisy, clean in data.with_noise(noise).validation(_BATCH, limit=subject.options.limit or None):
+            cleaned = subject.model.denoise(noisy)
+            by_noise.update(noise, noisy, cleaned, clean)
+            if noise == data.noise:
+                reconstruction.update(cleaned, clean)
+    distances, figures = reconstruction.result(), by_noise.result()
+    lines = [*reconstruction.lines(distances), "", *by_noise.lines(figures)]
+    return Result({"reconstruction": distances, "denoising": figures}, lines)
+
+
+def upscaling(subject: Subject) -> Result:
+    """Compare sharpened images with the originals, and beside them the enlarged ones that they were made of."""
+    sharpened = subject.reconstruction()
+    enlarged = sharpened.another()
+    for source, target in subject.batches(_BATCH):
+        sharpened.update(subject.model.translate(source), target)
+        enlarged.update(source, target)
+    distances, before = sharpened.result(), enlarged.means()
+    lines = [f"{title(name):<24}{mean:12.4f}" for name, mean in before.items()]
+    return Result(
+        {"reconstruction": distances, "enlarged": before},
+        [*sharpened.lines(distances), "", f"{'enlarged, before it':<24}{'mean':>12}", *lines],
+    )
+
+
+_FLAGS = ("seed", "metrics", "weights")
+DENOISING = Evaluation(denoising, {"denoise": _FLAGS})
+UPSCALING = Evaluation(upscaling, {"upscale": _FLAGS})

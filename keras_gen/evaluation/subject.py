@@ -1,0 +1,154 @@
+"""What an evaluation gets, what it gives, and which flags it takes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from keras_gen.engine.data import Data
+from keras_gen.engine.model import GenerativeModel
+from keras_gen.engine.tasks import Task
+from keras_gen.errors import UserError
+from keras_gen.flags import non_negative
+from keras_gen.metrics.disentanglement import SCORES
+from keras_gen.metrics.reconstruction import NAMES, Reconstruction, measures
+
+RUN = frozenset({"run", "data", "checkpoint", "limit", "json"})
+"""Flags that every evaluation of a run takes."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Flags of several tasks."""
+
+    limit: int = 0
+    """Validation examples of RUN to evaluate on, the first so many; 0: all [examples]."""
+    seed: int = 0
+    """Seed of the segmenter (weights, order and augmentation), of the importance samples and of the factors for mig
+    and factor_vae_score [integer]."""
+    metrics: str = "l1,psnr,ssim"
+    """Distances: l1, psnr, ssim, ms_ssim and lpips; of maps of saliency kl, cc, sim and nss; of latent units of a RUN
+    on shapes mig and factor_vae_score; comma-separated. ssim takes sides from 11 pixels on, without this flag it is
+    left out below; ms_ssim takes them from 161 on."""
+    weights: Path | None = None
+    """For lpips: .npz file of its weights, of AlexNet or SqueezeNet."""
+
+    def __post_init__(self) -> None:
+        non_negative(self, "limit", "seed")
+        for name in self.names or ("nothing",):
+            if name not in (*NAMES, *SCORES):
+                raise UserError(f"--metrics got {name}; accepted are {', '.join((*NAMES, *SCORES))}, comma-separated.")
+
+    @property
+    def names(self) -> list[str]:
+        """The words of `metrics`."""
+        return [name.strip() for name in self.metrics.split(",") if name.strip()]
+
+    @property
+    def scores(self) -> list[str]:
+        """Those of them that are scores of latent units and no distances."""
+        return [name for name in self.names if name in SCORES]
+
+    def comparison(self) -> Reconstruction:
+        """An empty comparison by the distances that were asked for.
+
+        Raises:
+            UserError: for lpips without weights or weights without lpips, or weights that are none.
+        """
+        distances = measures([name for name in self.names if name in NAMES], self.weights)
+        return Reconstruction(distances, as_fits=self.metrics == Options.metrics)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The run that is evaluated.
+
+    Attributes:
+        run: its folder.
+        model: with the weights of a checkpoint.
+        data: opened.
+        options: flags of several tasks.
+        comparison: by the distances that were asked for, empty.
+        own: flags of single tasks, an instance of each task's `Options` by the task's module name.
+    """
+
+    run: Path
+    model: GenerativeModel
+    data: Data
+    options: Options
+    comparison: Reconstruction
+    own: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """Validation examples that it is evaluated on."""
+        return min(self.options.limit or self.data.val_size, self.data.val_size)
+
+    def batches(self, size: int) -> Iterator[Any]:
+        """The validation examples once, in order."""
+        return iter(self.data.validation(size, limit=self.options.limit or None))
+
+    def reconstruction(self) -> Reconstruction:
+        """A comparison of what the run draws with the last image of each example.
+
+        Raises:
+            UserError: if a measure that was asked for does not take images of this shape.
+        """
+        comparison = self.comparison.another()
+        (example,) = self.data.validation(1, limit=1)
+        shape = next(array.shape for array in reversed(example) if len(array.shape) == 4)
+        comparison.expect(*shape[1:], f"what {self.run} draws")
+        return comparison
+
+
+@dataclass(frozen=True)
+class Result:
+    """Figures of an evaluation as plain values, for the file, and lines for the screen."""
+
+    figures: dict[str, Any] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+
+    def __add__(self, other: Result) -> Result:
+        return Result({**self.figures, **other.figures}, [*self.lines, *other.lines])
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How a task is evaluated.
+
+    Attributes:
+        measure: the subject -> its figures.
+        flags: task -> the flags that an evaluation takes of a family that has the task, beside `RUN`.
+        examples: what the validation data hold: "images" or "pairs".
+    """
+
+    measure: Callable[[Subject], Result]
+    flags: Mapping[Task, Collection[str]]
+    examples: str = "images"
+
+    def accepted(self, tasks: Collection[Task]) -> frozenset[str]:
+        """Names of the flags that go with a family that has these tasks."""
+        return RUN.union(*(names for task, names in self.flags.items() if task in tasks))
+
+
+def refuse_others(flags: Any, accepted: Collection[str], beside: str) -> None:
+    """Refuse a flag that was given and would not be used.
+
+    Args:
+        flags: a dataclass of flags; fields may be dataclasses.
+        accepted: names of the fields that are used.
+        beside: what the others do not go with, such as "a run of vae".
+
+    Raises:
+        UserError: naming the first flag that is not at its default.
+    """
+    for one in dataclasses.fields(flags):
+        value = getattr(flags, one.name)
+        if dataclasses.is_dataclass(value):
+            refuse_others(value, accepted, beside)
+        elif one.name not in accepted and value != one.default:
+            flag = f"--{'no-' if one.default is True else ''}{one.name.replace('_', '-')}"
+            raise UserError(f"{flag} does not go with {beside}: leave one of them out.")

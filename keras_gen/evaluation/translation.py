@@ -1,0 +1,64 @@
+"""Translation of images: distances of what a run draws from the targets, and the FCN score of label maps.
+
+The FCN score needs a segmenter trained on the real pairs. It is trained at the first evaluation and kept beside the
+run's folder, so that runs on the same data are judged by the same one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from keras_gen.data.builtin.facades import CLASSES, PALETTE
+from keras_gen.evaluation.subject import Evaluation, Result, Subject
+from keras_gen.flags import positive
+from keras_gen.metrics.fcn_score import FCNScore
+from keras_gen.metrics.labels import LabelMaps, label_maps
+from keras_gen.metrics.segmenter import open_segmenter
+
+_BATCH = 8  # pairs drawn at a time
+
+
+@dataclass(frozen=True)
+class Options:
+    """Flags of this task alone."""
+
+    fcn_score: bool = True
+    """The FCN score, where the sources are label maps; --no-fcn-score: the distances alone."""
+    segmenter: Path | None = None
+    """File of the segmenter, trained and written where absent; default: one beside RUN, named by its data."""
+    segmenter_epochs: int = 12
+    """Passes over the real training pairs that train the segmenter [epochs]."""
+
+    def __post_init__(self) -> None:
+        positive(self, "segmenter_epochs")
+
+
+def measure(subject: Subject) -> Result:
+    """Compare what a run draws with the targets."""
+    own: Options = subject.own.get("translation", Options())
+    reconstruction = subject.reconstruction()
+    labels = label_maps(subject.data, PALETTE, CLASSES) if own.fcn_score else "--no-fcn-score was given"
+    score = None
+    if isinstance(labels, LabelMaps):
+        place, epochs = own.segmenter or subject.run.resolve().parent, own.segmenter_epochs
+        size, seed = subject.model.config.image_size, subject.options.seed
+        score = FCNScore(labels, open_segmenter(subject.data, labels, size, place, epochs=epochs, seed=seed))
+    for source, target in subject.batches(_BATCH):
+        drawn = subject.model.translate(source)
+        reconstruction.update(drawn, target)
+        if score:
+            score.update(source, drawn, target)
+    distances = reconstruction.result()
+    result = Result({"reconstruction": distances}, reconstruction.lines(distances))
+    if score is None:
+        return result + Result({"fcn_score": {"left_out": labels}}, ["", f"FCN score left out: {labels}."])
+    figures = score.result()
+    return result + Result({"fcn_score": figures}, ["", *score.lines(figures)])
+
+
+EVALUATION = Evaluation(
+    measure,
+    {"translate": ("seed", "metrics", "weights", "fcn_score", "segmenter", "segmenter_epochs")},
+    examples="pairs",
+)
