@@ -103,6 +103,6 @@ def size_text(count: float) -> str:
     return f"{count / 1e3:.1f} KB" if count < 1e6 else f"{count / 1e6:.1f} MB"
 
 
-def psnr_text(decibels: float) -> str:
+def psnr_text(decibels: float, digits: int = 1) -> str:
     """A PSNR [dB] for people: "31.4", or "equal" above 100 dB, and where it is infinite."""
-    return "equal" if decibels > EQUAL else f"{decibels:.1f}"
+    return "equal" if decibels > EQUAL else f"{decibels:.{digits}f}"

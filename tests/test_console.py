@@ -52,3 +52,18 @@ def test_a_command_follows_how_the_process_was_started(monkeypatch):
     monkeypatch.setattr(console, "_program", "")
     console.started_as_installed()
     assert console.command("export RUN") == "keras-gen export RUN"
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(12, "12 bytes"), (999, "999 bytes"), (4240, "4.2 KB"), (999_000, "999.0 KB"), (45.12e6, "45.1 MB")],
+)
+def test_sizes_below_a_megabyte_are_in_kilobytes(count, text):
+    assert console.size_text(count) == text
+
+
+@pytest.mark.parametrize(
+    ("decibels", "text"), [(31.44, "31.4"), (100, "100.0"), (100.1, "equal"), (120, "equal"), (float("inf"), "equal")]
+)
+def test_a_psnr_above_100_db_is_called_equal(decibels, text):
+    assert console.psnr_text(decibels) == text

@@ -23,6 +23,7 @@ from PIL import Image
 
 from keras_gen.compression.codec import Codec
 from keras_gen.compression.container import read_header
+from keras_gen.console import psnr_text
 from keras_gen.data.files.codecs import decode_image, to_float, to_uint8
 from keras_gen.files import write, write_json
 from keras_gen.inference.tiling import resized
@@ -203,8 +204,8 @@ def table(points: Iterable[Point]) -> list[str]:
 
 
 def _cells(point: Point) -> list[str]:
-    numbers = [f"{point.setting:g}", f"{point.bits_per_pixel:.3f}", f"{point.without_headers:.3f}", f"{point.psnr:.2f}"]
-    return [*numbers, "" if point.ssim is None else f"{point.ssim:.4f}"]
+    numbers = [f"{point.setting:g}", f"{point.bits_per_pixel:.3f}", f"{point.without_headers:.3f}"]
+    return [*numbers, psnr_text(point.psnr, 2), "" if point.ssim is None else f"{point.ssim:.4f}"]
 
 
 def _figures(name: str, setting: str, points: Iterable[Point]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from keras_gen.console import size_text
 from keras_gen.diagnostics.gan_health import Record
 from keras_gen.errors import UserError, complaint
 from keras_gen.files import remove, replacing, write_json
@@ -82,8 +83,8 @@ class Checkpoints:
         free = shutil.disk_usage(nearest_existing(folder)).free
         if free < self.bytes_needed():
             raise UserError(
-                f"--out {folder} lies on a disk with {free / 1e6:.0f} MB free, and one checkpoint takes "
-                f"{self.bytes_needed() / 1e6:.0f} MB: free some space or choose another folder."
+                f"--out {folder} lies on a disk with {size_text(free)} free, and one checkpoint takes "
+                f"{size_text(self.bytes_needed())}: free some space or choose another folder."
             )
 
     def not_finite(self) -> str | None:

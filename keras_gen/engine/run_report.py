@@ -16,6 +16,7 @@ from typing import Any
 
 from PIL import Image
 
+from keras_gen.console import psnr_text, size_text
 from keras_gen.engine.config import CONFIG_FILE, read_config
 from keras_gen.engine.event_files import VALIDATION, Logged, last_text, scalars
 from keras_gen.engine.run_exports import read_report
@@ -309,7 +310,7 @@ def _export_rows(runs: Sequence[RunRecord]) -> list[list[str]]:
                 seconds = figures.get("seconds_per_example")
                 time = "" if seconds is None else f"{1e3 * seconds:.1f} ms"
             psnr = figures.get("psnr")
-            rows.append([run.name, name, _size_text(size), time, "" if psnr is None else f"{psnr:.1f}"])
+            rows.append([run.name, name, size_text(size), time, "" if psnr is None else psnr_text(psnr)])
     return rows
 
 
@@ -340,10 +341,6 @@ def _shown(value: Any) -> str:
 
 def _size(path: Path) -> int:
     return sum(file.stat().st_size for file in path.rglob("*")) if path.is_dir() else path.stat().st_size
-
-
-def _size_text(size: int) -> str:
-    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} KB"
 
 
 def _written(path: Path, content: str) -> Path:

@@ -10,7 +10,7 @@ import textwrap
 
 import tensorflow as tf
 
-from keras_gen.metrics.reconstruction import Reconstruction, title
+from keras_gen.metrics.reconstruction import Reconstruction, figure_text, title
 
 ByNoise = dict[str, dict[str, dict[str, float]]]
 """noise -> "noisy" or "cleaned" -> measure -> mean over images."""
@@ -48,7 +48,11 @@ class Denoising:
             f"{'':<16}" + "".join(f"{title(name):>22}" for name in names),
             f"{'noise':<16}" + f"{'noisy':>12}{'cleaned':>10}" * len(names),
             *(
-                f"{noise:<16}" + "".join(f"{row['noisy'][name]:12.4f}{row['cleaned'][name]:10.4f}" for name in names)
+                f"{noise:<16}"
+                + "".join(
+                    f"{figure_text(name, row['noisy'][name]):>12}{figure_text(name, row['cleaned'][name]):>10}"
+                    for name in names
+                )
                 for noise, row in means.items()
             ),
             "",

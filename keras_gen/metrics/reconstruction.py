@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.console import psnr_text
 from keras_gen.errors import UserError
 from keras_gen.networks import lpips
 from keras_gen.ops import reconstruction, saliency
@@ -127,6 +128,11 @@ def title(name: str) -> str:
     return _MEASURES[name].title if name in _MEASURES else "LPIPS"
 
 
+def figure_text(name: str, value: float) -> str:
+    """A value of one of `NAMES` on the screen."""
+    return psnr_text(value, 4) if name == "psnr" else f"{value:.4f}"
+
+
 class Reconstruction:
     """The distances of images from their references."""
 
@@ -196,7 +202,7 @@ class Reconstruction:
         return [
             f"{'reconstruction':<24}{'mean':>12}{'sd':>12}{'   worst' * worst}",
             *(
-                f"{title(name):<24}{figures['mean']:12.4f}{figures['sd']:12.4f}"
+                f"{title(name):<24}{figure_text(name, figures['mean']):>12}{figures['sd']:12.4f}"
                 + "   " * worst
                 + ", ".join(f"{image} ({value:.4g})" for image, value in figures.get("worst", {}).items())
                 for name, figures in result.items()
