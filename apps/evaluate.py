@@ -89,8 +89,8 @@ def _run(flags: Flags, file: Path) -> evaluation.Result:
     how = evaluation.evaluation_of(family.tasks, flags, f"a run of {family.family}")
     if how is None:
         raise UserError(
-            f"{flags.run} is a run of {family.family}, which has no evaluation; accepted are runs of "
-            f"{models.listed(*evaluation.EVALUATIONS)}."
+            f"{flags.run} is a run of {family.family}, which has no evaluation; accepted are runs of families that "
+            f"{', '.join(evaluation.EVALUATIONS)}."
         )
     comparison = flags.options.comparison()
     seed = flags.options.seed if "seed" in how.accepted(family.tasks) else content["run"]["seed"]

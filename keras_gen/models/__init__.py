@@ -37,11 +37,6 @@ def family(name: str) -> type[GenerativeModel]:
     return found
 
 
-def listed(*tasks: Task) -> str:
-    """The families that have one of these tasks, for a sentence."""
-    return ", ".join(name for name in families() if set(tasks) & set(family(name).tasks))
-
-
 def require_task(folder: Path, task: Task) -> type[GenerativeModel]:
     """The class of a run's family, which has this task.
 
@@ -50,10 +45,8 @@ def require_task(folder: Path, task: Task) -> type[GenerativeModel]:
     """
     found = family(read_config(folder)["family"])
     if task not in found.tasks:
-        raise UserError(
-            f"{folder} is a run of {found.family}, which does not {task.replace('_', ' ')}; accepted are runs of "
-            f"{listed(task)}."
-        )
+        others, does = ", ".join(name for name in families() if task in family(name).tasks), task.replace("_", " ")
+        raise UserError(f"{folder} is a run of {found.family}, which does not {does}; accepted are runs of {others}.")
     return found
 
 

@@ -445,7 +445,10 @@ def test_a_run_on_sequences_is_refused(tmp_path, capsys):
     setup = Setup("recurrent_autoencoder", "tiny", config, SequencesConfig(), dataclasses.replace(RUN, out=tmp_path))
     (tmp_path / "config.json").write_text(setup.to_json())
     assert evaluate.main([str(tmp_path)]) == 2
-    assert "is a run of recurrent_autoencoder; accepted are those that draw from" in capsys.readouterr().err
+    assert (
+        "is a run of recurrent_autoencoder, which has no evaluation; accepted are runs of families that translate,"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_gan_on_points_is_judged_by_its_modes(tmp_path, capsys):
@@ -483,6 +486,8 @@ def test_a_classifier_is_judged_by_what_it_takes_for_what(tmp_path, capsys):
     assert result["validation_images"] == len(labels) == 179
     assert result["errors"] == np.sum(said != labels) > 90  # one step teaches little
     assert f"errors: {result['errors']} of 179 validation images" in printed
+    assert evaluate.main([str(run), "--seed", "1"]) == 2
+    assert "--seed does not go with a run of sgan" in capsys.readouterr().err
     counts = np.array(result["confusion"]["counts"])
     assert all(counts[a, b] == np.sum((labels == a) & (said == b)) for a in range(10) for b in range(10))
     told = [tuple(map(int, found)) for found in re.findall(r"(\d) taken for (\d) +(\d+) of (\d+)", printed)]

@@ -116,7 +116,7 @@ def test_models_that_draw_nothing_new_are_refused(cvae, tmp_path, capsys):
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     (tmp_path / "run" / "config.json").write_text(json.dumps(config | {"family": "autoencoder"}))
     assert generate.main([str(tmp_path / "run"), "--out", str(tmp_path / "drawn")]) == 2
-    assert "is a run of autoencoder, which draws nothing new" in capsys.readouterr().err
+    assert "is a run of autoencoder, which does not generate; accepted are runs of acgan, " in capsys.readouterr().err
 
 
 def test_images_without_labels_cannot_be_conditioned_on(tmp_path, capsys):

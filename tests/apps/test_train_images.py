@@ -96,7 +96,7 @@ def test_translate_says_that_there_is_nothing_to_translate(run, tmp_path, capsys
     family, out = run
     (tmp_path / "a.png").write_bytes(b"")
     assert translate.main([str(out), str(tmp_path / "a.png"), "--out", str(tmp_path / "drawn")]) == 2
-    assert f"is a run of {family}, which translates no pictures" in capsys.readouterr().err
+    assert f"is a run of {family}, which does not translate; accepted are runs of pix2pix, " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("app", APPS.values())

@@ -1,10 +1,14 @@
 """Super-resolution from the command line: a run on a folder of pictures, and pictures of any size enlarged by it."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from apps import train_superres_autoencoder, translate
+from apps import evaluate, train_superres_autoencoder, translate
+from apps._data import reopen
+from keras_gen import models
 from keras_gen.data.builtin.facades import draw_pair
 
 
@@ -28,6 +32,17 @@ def test_pictures_of_any_size_are_enlarged(run, tmp_path):
         assert (flat.size, large.size) == ((75, 21), (90, 90))
         bicubic = np.asarray(photo.resize((90, 90), Image.Resampling.BICUBIC), float)
         assert np.abs(np.asarray(large, float) - bicubic).mean() < 10  # after eight steps
+
+
+def test_sharpened_patches_are_compared_beside_enlarged_ones(run, capsys):
+    """Both by the distance from the originals, which here is taken again."""
+    assert evaluate.main([str(run), "--metrics", "l1", "--limit", "5"]) == 0
+    figures = json.loads((run / "evaluation.json").read_text())
+    assert f"{figures['enlarged']['l1']:.4f}" in capsys.readouterr().out.split("enlarged, before it")[1]
+    enlarged, sharp = next(iter(reopen(run).validation(5)))
+    sharpened = models.load(run)[0].translate(enlarged)
+    assert figures["reconstruction"]["l1"]["mean"] == pytest.approx(np.abs(sharpened - sharp).mean(), rel=1e-4)
+    assert figures["enlarged"]["l1"] == pytest.approx(np.abs(enlarged - sharp).mean(), rel=1e-4)
 
 
 def test_bad_input(run, tmp_path, capsys):
