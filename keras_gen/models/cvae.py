@@ -55,6 +55,7 @@ class CVAE(vae.VAE):
 
     family = "cvae"
     Config = Config
+    tasks = (*vae.VAE.tasks, "generate_class")
     next_commands = (
         "generate RUN --seeds 0-15 --label 0 --out drawn",
         "explore_latent RUN",
