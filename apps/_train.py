@@ -10,7 +10,7 @@ from keras_gen.cli.parsing import parse_setup
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.engine.run import Run
 
-from ._data import classes_of, kind_of
+from ._data import classes_of
 
 
 def train(family: type[GenerativeModel], data: Any, argv: Sequence[str] | None, *, example: str) -> None:
@@ -18,16 +18,16 @@ def train(family: type[GenerativeModel], data: Any, argv: Sequence[str] | None, 
 
     Args:
         family: the class.
-        data: the data layer's configuration with its defaults, of one of the kinds in `apps._data`.
+        data: the data layer's configuration with its defaults, a `keras_gen.data.config.DataConfig`.
         argv: the words after the program's name; None for those of the process.
         example: a command to begin the help with.
     """
     setup = parse_setup(family.family, family.presets, data, argv, example=example)
-    kind = kind_of(setup.data)
+    setup = setup.following(setup.data.attributes(), partly=True)  # a size that does not suit is refused at once
     with Run(setup) as run:
-        for warning in kind.check(setup.data, setup.model):
+        for warning in setup.data.inspect():
             run.say(f"warning: {warning}")
-        data = kind.open(setup.data, setup.model, setup.run.seed)
+        data = setup.data.open(setup.run.seed, setup.model)
         run.say(data.describe())
         config = run.complete_model(data)
         with run.scope():

@@ -20,7 +20,7 @@ from keras_gen.data.files.codecs import MAX_PIXELS
 from keras_gen.data.kinds.pairs import PairsConfig
 from keras_gen.errors import Stopped, UserError
 
-EXAMPLE = "check_data my_pairs --labels 12 --direction BtoA"
+EXAMPLE = "check_data my_pairs --num-classes 12 --direction BtoA"
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Flags:
     """Folder for check.json and index.html; those of an earlier check are replaced."""
     direction: Literal["AtoB", "BtoA"] = "AtoB"
     """For pairs: which side is the source."""
-    labels: int = 0
-    """For pairs: number of label ids in the source [count]; 0: the source is a picture."""
+    num_classes: int = 0
+    """For pairs: number of label ids in the source [count]; 0: it is a picture."""
     val_every: int = 10
     """Without a validation split, hold out every N-th example [examples]."""
     image_size: int = 256
@@ -55,10 +55,10 @@ class Flags:
 def main(argv: Sequence[str] | None = None) -> None:
     """Check one data set."""
     flags = parse(Flags, argv, example=EXAMPLE)
-    shared = ("direction", "labels", "val_every", "max_pixels", "feature_a", "feature_b", "tfds_dir")
+    shared = ("direction", "num_classes", "val_every", "image_size", "max_pixels", "feature_a", "feature_b", "tfds_dir")
     config = PairsConfig(data=flags.spec, **{name: getattr(flags, name) for name in shared})
     if flags.kind == "pairs":
-        examples = Pairs(config, flags.image_size)
+        examples = Pairs(config)
     else:
         anywhere = flags.kind == "images"
         examples = Images(Path(flags.spec), config.max_pixels, val_every=flags.val_every, anywhere=anywhere)

@@ -15,7 +15,7 @@ import tyro
 from keras_gen.cli.parsing import app, parse
 from keras_gen.console import command
 from keras_gen.data.files.packing import pack_pairs
-from keras_gen.data.kinds.pairs import PairsConfig, open_pairs, split_of
+from keras_gen.data.kinds.pairs import PairsConfig, split_of
 
 EXAMPLE = "pack_data photos_and_maps --out packed --shards 8"
 
@@ -44,11 +44,11 @@ class Flags:
 def main(argv: Sequence[str] | None = None) -> None:
     """Pack the pairs of one SPEC."""
     flags = parse(Flags, argv, example=EXAMPLE)
-    source = {name: getattr(flags, name) for name in ("val_every", "feature_a", "feature_b", "tfds_dir")}
+    source = {name: getattr(flags, name) for name in ("val_every", "image_size", "feature_a", "feature_b", "tfds_dir")}
     config = PairsConfig(data=flags.spec, cache_gib=0.0, **source)
     # Opening reads and decodes every pair: what cannot be trained on is refused here, not on the other side.
-    open_pairs(config, flags.image_size, seed=0)
-    manifest = pack_pairs(split_of(config, flags.image_size), flags.out, flags.shards)
+    config.open()
+    manifest = pack_pairs(split_of(config), flags.out, flags.shards)
     print(f"{manifest['train']} training and {manifest['val']} validation pairs written to {flags.out}")
     print(f"next: {command(f'train_pix2pix --data {flags.out}')}")
 

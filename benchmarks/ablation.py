@@ -174,7 +174,7 @@ def _sheet(flags: Flags, folder: Path) -> np.ndarray:
     data = reopen_pairs(runs["L1"])
     source, target = next(iter(data.validation(flags.examples, limit=flags.examples)))
     drawn = {name: np.asarray(models.load(run)[0].translate(source)) for name, run in runs.items()}
-    seen = ClassScores(source) if data.labels else np.asarray(source)
+    seen = ClassScores(source) if data.num_classes else np.asarray(source)
     return sheet({"source": seen, **drawn, "target": np.asarray(target)})
 
 

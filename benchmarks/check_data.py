@@ -57,15 +57,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     flags = parse(Flags, argv, example="python -m benchmarks.check_data --images 4000")
     with tempfile.TemporaryDirectory() as scratch:
         draw(Path(scratch), flags.images)
-        images = Images(Path(scratch, "images"), MAX_PIXELS, labelled=False)
+        images = Images(Path(scratch, "images"), MAX_PIXELS, val_every=10, anywhere=True)
         config = PairsConfig(data=str(Path(scratch, "pairs")))
-        pairs = Pairs(config, SIZE)
+        pairs = Pairs(config)
         jobs: dict[str, tuple[Callable[[], object], int]] = {
             "headers of images": (lambda: headers(images, range(len(images))), len(images)),
             "all of images": (lambda: check(images), len(images)),
             "headers of pairs": (lambda: headers(pairs, range(len(pairs))), len(pairs)),
             "all of pairs": (lambda: check(pairs), len(pairs)),
-            "quick check of pairs": (lambda: quick_check(config, SIZE), len(pairs)),
+            "quick check of pairs": (lambda: quick_check(config), len(pairs)),
         }
         print(f"{os.cpu_count()} cores, {SIZE}x{SIZE} JPEG, median of {flags.rounds} rounds")
         for name, (job, count) in jobs.items():

@@ -20,7 +20,7 @@ from keras import layers
 from scipy.optimize import linear_sum_assignment
 
 from keras_gen import models
-from keras_gen.data.kinds.images import ImagesConfig, ImagesData, open_images
+from keras_gen.data.kinds.images import ImagesConfig, ImagesData
 from keras_gen.engine.model import GenerativeModel
 
 _BATCH, _OF_EACH_CLASS = 500, 1000
@@ -82,7 +82,7 @@ def main() -> None:
         parser.add_argument(f"--{family}", type=Path, nargs="*", default=[], help=f"runs of train_{family}")
     flags = parser.parse_args()
 
-    data = open_images(ImagesConfig(data=flags.data), flags.seed)
+    data = ImagesConfig(data=flags.data).open(flags.seed)
     if flags.cgan or flags.acgan:
         kept = flags.classifier
         network = keras.models.load_model(kept) if kept and kept.exists() else classifier(data, flags.steps, flags.seed)

@@ -25,7 +25,7 @@ from sklearn.decomposition import PCA
 from apps import train_autoencoder
 from keras_gen import models
 from keras_gen.cli.parsing import app, parse
-from keras_gen.data.kinds.images import ImagesConfig, ImagesData, open_images
+from keras_gen.data.kinds.images import ImagesConfig, ImagesData
 from keras_gen.engine.config import CONFIG_FILE
 from keras_gen.errors import UserError
 from keras_gen.files import write_json
@@ -125,7 +125,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     flags.out.mkdir(parents=True, exist_ok=True)
     results: dict[str, dict[str, list[dict[str, float]]]] = {}
     for folder in flags.data:
-        data = open_images(ImagesConfig(data=str(folder)), seed=0)
+        data = ImagesConfig(data=str(folder)).open(seed=0)
         images, labels = arrays(data, "train")
         test, test_labels = arrays(data, "validation")
         judged: dict[str, list[dict[str, float]]] = {}

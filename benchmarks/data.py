@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +24,8 @@ from PIL import Image
 import apps.pack_data
 from keras_gen.cli.parsing import app, parse
 from keras_gen.data.builtin.facades import PALETTE, draw_pair
-from keras_gen.data.kinds.images import ImagesConfig, open_images
-from keras_gen.data.kinds.pairs import PairsConfig, PairsData, open_pairs
+from keras_gen.data.kinds.images import ImagesConfig
+from keras_gen.data.kinds.pairs import PairsConfig, PairsData
 from keras_gen.models.pix2pix import Pix2Pix
 
 SIZE = 256
@@ -93,7 +93,7 @@ def measure_images(count: int = 60_000, batch_size: int = 128) -> None:
         }
         print(f"{count} images at batch {batch_size}\n{'':28}{'seconds':>10}{'CPU s':>10}{'images/s':>12}")
         for name, config in ways.items():
-            data = open_images(config, seed=0)
+            data = config.open(seed=0)
             steps = count // batch_size
             batches = iter(data.train(batch_size))
             for _ in range(steps // 10):
@@ -120,7 +120,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             "JPEG files": PairsConfig(data=str(folder), cache_gib=0, verify=False),
             "TFRecord": PairsConfig(data=str(packed), cache_gib=0, verify=False),
         }
-        opened = {name: open_pairs(config, SIZE, seed=0) for name, config in ways.items()}
+        opened = {name: replace(config, image_size=SIZE).open() for name, config in ways.items()}
         rates = {name: measure(data, flags.batch_size, flags.seconds) for name, data in opened.items()}
         model = flags.model_images_per_second or measure_model(opened["in memory"], flags.batch_size)
     print(f"{SIZE}x{SIZE}, batch {flags.batch_size}; pix2pix (paper) takes {model:.2f} images/s")

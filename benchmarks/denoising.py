@@ -26,7 +26,7 @@ import tyro
 from skimage.restoration import denoise_nl_means
 
 from keras_gen.cli.parsing import app, parse
-from keras_gen.data.kinds.noisy import Noise, NoisyConfig, noisy, open_noisy
+from keras_gen.data.kinds.noisy import Noise, NoisyConfig, noisy
 from keras_gen.engine.schedules import ConstantThenLinear
 from keras_gen.files import write_json
 from keras_gen.flags import positive
@@ -66,7 +66,7 @@ class Flags:
 
 def clean_images(folder: Path, part: str, count: int) -> tf.Tensor:
     """The first test images of a folder, or the first of its training in the order of seed 0."""
-    data = open_noisy(NoisyConfig(data=str(folder)), 0)
+    data = NoisyConfig(data=str(folder)).open(0)
     stream = data.train(count) if part == "train" else data.validation(count, limit=count)
     return next(iter(stream))[1]
 
@@ -117,7 +117,7 @@ def rows_of_non_local_means(flags: Flags, tests: dict[str, tf.Tensor]) -> dict[s
 def trained(flags: Flags, noise: Noise, seed: int, channels: int, size: int) -> DenoisingAutoencoder:
     """A model after `steps` steps on one kind of noise."""
     keras.utils.set_random_seed(seed)
-    data = open_noisy(NoisyConfig(data=str(flags.train), noise=noise, strength=flags.strength), seed)
+    data = NoisyConfig(data=str(flags.train), noise=noise, strength=flags.strength).open(seed)
     model = DenoisingAutoencoder(Config(filters=flags.filters, image_size=size, channels=channels))
     rate = ConstantThenLinear(2e-3, turn=flags.steps // 2, total=flags.steps)
     model.compile(model.make_optimizers(rate))

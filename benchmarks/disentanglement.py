@@ -15,7 +15,7 @@ import numpy as np
 
 from keras_gen.cli.parsing import app, parse
 from keras_gen.data.builtin.shapes import LEVELS
-from keras_gen.data.kinds.images import ImagesConfig, ImagesData, open_images
+from keras_gen.data.kinds.images import ImagesConfig, ImagesData
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.engine.schedules import ConstantThenLinear
 from keras_gen.flags import positive
@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     flags = parse(Flags, argv, example=EXAMPLE)
     results: dict[str, list[dict[str, float]]] = {}
     for seed in flags.seeds:  # by seed, so that a whole table stands early
-        data = open_images(ImagesConfig(data="shapes", image_size=flags.image_size), seed)
+        data = ImagesConfig(data="shapes", image_size=flags.image_size).open(seed)
         for name, model in _models(flags, data).items():
             start = time.perf_counter()
             keras.utils.set_random_seed(seed)

@@ -21,8 +21,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen.cli.parsing import app, parse
-from keras_gen.data.kinds.images import ImagesConfig, open_images
-from keras_gen.data.kinds.pairs import PairsConfig, open_pairs
+from keras_gen.data.kinds.images import ImagesConfig
+from keras_gen.data.kinds.pairs import PairsConfig
 from keras_gen.engine.callbacks import Counter, TensorBoardLog
 from keras_gen.engine.checkpoints import Progress
 from keras_gen.engine.config import Preset, Setup
@@ -83,11 +83,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _cost(family: type[GenerativeModel], preset: Preset, kind: Any, blocks: int) -> list[str]:
     config, run, changes = preset
     kind = dataclasses.replace(kind, **changes)
-    if isinstance(kind, PairsConfig):
-        data = open_pairs(kind, config.image_size, run.seed)
-    else:
-        data = open_images(kind, run.seed)
-    config = dataclasses.replace(config, **{name: getattr(data, name) for name in hidden_fields(type(config))})
+    data = kind.open(run.seed)
+    given = data.attributes()
+    config = dataclasses.replace(config, **{name: given[name] for name in hidden_fields(type(config))})
     keras.utils.set_random_seed(run.seed)
     model = family(config)
     model.compile(

@@ -22,7 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from keras_gen.cli.parsing import app, parse
-from keras_gen.data.kinds.images import ImagesConfig, ImagesData, open_images
+from keras_gen.data.kinds.images import ImagesConfig, ImagesData
 from keras_gen.flags import positive
 from keras_gen.models.autoencoder import Autoencoder
 from keras_gen.models.sparse_autoencoder import Config, SparseAutoencoder
@@ -66,7 +66,7 @@ class Row:
 def main(argv: Sequence[str] | None = None) -> None:
     """Train one model after the other and print the table."""
     flags = parse(Flags, argv, example="python -m benchmarks.sparse --data mnist")
-    data = open_images(ImagesConfig(data=flags.data), flags.seed)
+    data = ImagesConfig(data=flags.data).open(flags.seed)
     print(data.describe(), flush=True)
     keras.utils.set_random_seed(flags.seed)
     base = Config(image_size=data.image_size, channels=data.channels)

@@ -22,7 +22,7 @@ import tensorflow as tf
 from keras_gen.cli.parsing import app, parse
 from keras_gen.data.files import codecs as images
 from keras_gen.data.files.folders import list_images
-from keras_gen.data.kinds.superres import SuperresConfig, degraded, open_superres
+from keras_gen.data.kinds.superres import SuperresConfig, degraded
 from keras_gen.engine.schedules import ConstantThenLinear
 from keras_gen.errors import UserError
 from keras_gen.flags import positive
@@ -62,7 +62,7 @@ class Flags:
 def main(argv: Sequence[str] | None = None) -> None:
     """Train, draw and print the table."""
     flags = parse(Flags, argv, example="python -m benchmarks.superres --data t91 --test set5/HR")
-    data = open_superres(SuperresConfig(data=flags.data, scale=flags.scale), flags.seed)
+    data = SuperresConfig(data=flags.data, scale=flags.scale).open(flags.seed)
     print(data.describe(), flush=True)
     keras.utils.set_random_seed(flags.seed)
     model = SuperresAutoencoder(Config(filters=flags.filters, depth=flags.depth, scale=flags.scale))

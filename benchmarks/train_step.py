@@ -207,7 +207,7 @@ def measure_curve(config: Config, steps: int) -> None:
 class FixedData:
     """The same batch for ever: no input pipeline in the measurement."""
 
-    train_size, val_size, centres = 10**6, 1, None
+    train_size, val_size, classes, mode_centres = 10**6, 1, (), None
 
     def __init__(self, size: int) -> None:
         self._size = size

@@ -23,7 +23,7 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.interleaved import medians
-from keras_gen.data.kinds.images import ImagesConfig, ImagesData, open_images
+from keras_gen.data.kinds.images import ImagesConfig, ImagesData
 from keras_gen.engine import callbacks as on
 from keras_gen.engine.checkpoints import Progress
 from keras_gen.engine.config import RunConfig, Setup
@@ -152,7 +152,7 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, default=64, help="--steps-per-execution of keras_gen")
     flags = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    data = open_images(ImagesConfig(data=flags.data), 0)
+    data = ImagesConfig(data=flags.data).open(0)
     steps = min(flags.images, data.train_size) // BATCH
     (batch,) = data.train(steps * BATCH, stop=steps * BATCH).take(1)
     images = np.round((batch[0].numpy() + 1) * 127.5).astype(np.uint8)

@@ -250,6 +250,9 @@ def _program(example: str) -> str:
     return command(example.split()[0])
 
 
+_MAY_DIFFER = ("resume", "overwrite", "max_hours", "profile", "check", "allow_changed_data")
+
+
 def parse_setup(
     family: str,
     presets: Mapping[str, Preset],
@@ -340,7 +343,7 @@ def _agreed(saved: Setup, given: Setup, folder: Path) -> Setup:
     for section, before in saved.sections().items():
         for field, value in given.sections()[section].items():
             flag = f"--{field.replace('_', '-')}"
-            if field in ("resume", "overwrite", "max_hours", "profile", "check") or value == before[field]:
+            if field in _MAY_DIFFER or value == before[field]:
                 continue
             if field == "epochs":
                 if value < before[field]:
@@ -349,7 +352,7 @@ def _agreed(saved: Setup, given: Setup, folder: Path) -> Setup:
             if field == "out" and Path(value).resolve() == folder.resolve():
                 continue
             raise UserError(f"{flag} got {value}, but {folder} was started with {before[field]}: leave the flag out.")
-    free = {field: getattr(given.run, field) for field in ("epochs", "max_hours", "profile")}
+    free = {field: getattr(given.run, field) for field in ("epochs", "max_hours", "profile", "allow_changed_data")}
     run = dataclasses.replace(saved.run, out=folder, resume=folder, **free)
     return dataclasses.replace(saved, run=run)
 

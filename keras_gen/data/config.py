@@ -2,22 +2,61 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
 
+from keras_gen.data.dataset import Dataset
 from keras_gen.data.files.codecs import MAX_PIXELS
+from keras_gen.errors import UserError
 from keras_gen.flags import BaseConfig, Positive, Range
 
 
 @dataclass(frozen=True)
 class DataConfig(BaseConfig):
-    """Where examples are, and which are held back.
+    """Where examples are, and which are held back: a kind of data.
+
+    A kind is a module of keras_gen.data.kinds with a subclass of this, which opens it; the module's name is the kind's,
+    by which `kind_named` finds it.
 
     Attributes:
       accepted: the forms of a SPEC, for messages.
     """
 
     accepted: ClassVar[str]
+
+    @classmethod
+    def kind(cls) -> str:
+        """The name of the kind in config.json: "pairs"."""
+        return cls.__module__.rpartition(".")[2]
+
+    def open(self, seed: int = 0, model: Any = None) -> Dataset:
+        """Finds and checks the examples.
+
+        Args:
+          seed: of the order and of what chance there is in an example.
+          model: the configuration of a model that is there already, which the data have to fit; None follows the data.
+
+        Raises:
+          UserError: the data cannot be used.
+
+        It makes tensors, so a MultiWorkerMirroredStrategy has to be made before.
+        """
+        raise NotImplementedError
+
+    def inspect(self) -> list[str]:
+        """A glance at the examples before they are opened; returns warnings, a sentence each.
+
+        Raises:
+          UserError: they cannot be trained on.
+        """
+        return []
+
+    def attributes(self) -> dict[str, Any]:
+        """Those of `Dataset.attributes` that are known before the data are opened."""
+        return {}
 
     data: str
     """SPEC of the examples."""
@@ -58,3 +97,18 @@ class FilesConfig(CachedConfig):
     """Refuse images that say they have more, a guard against decompression bombs [pixels]."""
     check: bool = True
     """Check a sample of the files first, as check_data --quick does."""
+
+
+def kind_named(name: str) -> type[DataConfig]:
+    """The configuration of a kind of data, by the name of its module: "pairs" is `data.kinds.pairs.PairsConfig`.
+
+    Raises:
+      UserError: there is no such kind.
+    """
+    if name in [module.name for module in pkgutil.iter_modules([str(Path(__file__).parent / "kinds")])]:
+        module = importlib.import_module(f"keras_gen.data.kinds.{name}")
+        for found in vars(module).values():
+            own = isinstance(found, type) and found.__module__ == module.__name__
+            if own and issubclass(found, DataConfig):
+                return found
+    raise UserError(f"there is no kind of data called {name!r}; accepted are names of modules of keras_gen.data.kinds.")

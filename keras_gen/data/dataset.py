@@ -1,4 +1,4 @@
-"""A training stream that is a pure function of (seed, position), for every family.
+"""Streams of examples that are a pure function of (seed, position), for every family.
 
 A data set is a number of examples and a `load` function that reaches any of them. Example number i of the
 stream belongs to epoch e = i // size and is the example at place i % size of the permutation of (seed,
@@ -14,7 +14,9 @@ Indices and keys are computed for a batch at a time. `load` is called for each e
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,7 +30,7 @@ If it is vectorised: (indices: (n,), keys: (n, 2)) -> a batch of n."""
 Finish = Callable[..., Any]
 """A graph function that turns a batch of what is loaded, its parts as arguments, into what the model takes."""
 
-_ORDER, _DRAW = 0, 1  # what a key is for: the order of an epoch, or the chance within an example
+_ORDER, _DRAW, _PURPOSES = 0, 1, 2  # what a key is for: the order of an epoch, or the chance within an example
 _ROUNDS = 16  # of the cipher that permutes
 _GOLDEN = 0x9E3779B97F4A7C15  # step of SplitMix64's counter
 
@@ -44,6 +46,7 @@ def training_stream(
     stop: int | None = None,
     shard: tuple[int, int] = (0, 1),
     vectorised: bool = False,
+    number: int = 0,
 ) -> tf.data.Dataset:
     """Shuffled batches for ever, or up to `stop`.
 
@@ -59,6 +62,7 @@ def training_stream(
         batches together are the batch that one worker would load. `workers` divides `batch_size`. The result
         is one worker's share, for `strategy.distribute_datasets_from_function`, with automatic sharding off.
       vectorised: `load` takes and gives batches.
+      number: of a stream among several of one seed, each with an order of its own.
 
     Returns:
       Batches of `batch_size / workers` examples.
@@ -68,7 +72,7 @@ def training_stream(
         raise ValueError(f"{workers} workers cannot share a batch of {batch_size} evenly.")
     if start % batch_size:
         raise ValueError(f"start={start} is not a multiple of the batch size {batch_size}.")
-    order_seed, draw_seed = _fold(seed, _ORDER), _fold(seed, _DRAW)
+    order_seed, draw_seed = (_fold(seed, _PURPOSES * number + purpose) for purpose in (_ORDER, _DRAW))
 
     def of_epoch(epoch: tf.Tensor) -> tf.Tensor:
         return tf.stack([_key(order_seed, epoch), _key(_key(draw_seed, epoch), epoch)])
@@ -94,68 +98,133 @@ def ordered_batches(
     limit: int | None = None,
     shard: tuple[int, int] = (0, 1),
     vectorised: bool = False,
+    count: int | None = None,
 ) -> tf.data.Dataset:
     """Every example once, or the first `limit`, in order; the last batch may be smaller.
 
-    Worker w of `shard` = (w, workers) gets examples w, w + workers, ... in batches of `batch_size / workers`.
+    With `count` so many examples, the first ones again after the last. Worker w of `shard` = (w, workers) gets examples
+    w, w + workers, ... in batches of `batch_size / workers`.
     The key of an example is always the same one.
     """
     worker, workers = shard
-    size = size if limit is None else min(size, limit)
+    count = size if count is None else count
     share = -(-batch_size // workers)
 
     def keys_of(positions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return positions, tf.stack([tf.zeros_like(positions), positions], axis=1)
+        indices = positions % size
+        return indices, tf.stack([tf.zeros_like(indices), indices], axis=1)
 
-    positions = tf.data.Dataset.range(worker, size, workers)
+    positions = tf.data.Dataset.range(worker, count if limit is None else min(count, limit), workers)
     return _batches(positions.batch(share), keys_of, load, finish, share, vectorised)
 
 
-class Dataset(abc.ABC):
-    """Training and validation examples of a set, as streams of batches; sets say how an example is loaded.
+@dataclass(frozen=True)
+class Stream:
+    """Where one side of a batch comes from.
 
     Attributes:
-      train_size, val_size: number of examples.
+      load, finish: see `training_stream`; `finish` gives the parts of a batch, of any shapes.
+      size: number of examples.
+      vectorised: `load` takes and gives batches.
+      number: of its order: sides of one number and size go in step, those of others do not.
+    """
+
+    load: Load
+    finish: Finish
+    size: int
+    vectorised: bool = True
+    number: int = 0
+
+
+class Dataset(abc.ABC):
+    """Training and validation examples of a set, as streams of batches; kinds say how an example is loaded.
+
+    A batch is the parts of one stream, or of several behind each other: sides of any shapes, of which there may be
+    unequally many, each drawn without replacement in an order of its own. An epoch is `train_size` examples, during
+    which a shorter side begins again, in another order.
+
+    Attributes:
+      train_size, val_size: number of examples that are an epoch, and that are validated.
+      classes: names of the classes by their number; empty where there are none.
       mode_centres: of the modes that they are drawn from, (modes, values of an example); None where unknown.
     """
 
     train_size: int
     val_size: int
+    classes: tuple[str, ...] = ()
     mode_centres: np.ndarray | None = None
     _seed: int
-    _vectorised: bool = True
+    _digest: str = ""
 
     @abc.abstractmethod
-    def _part(self, training: bool) -> tuple[Load, Finish]:
-        """`load` and `finish` of `training_stream`, of the training or of the validation examples."""
+    def _streams(self, training: bool) -> tuple[Stream, ...]:
+        """The streams whose parts make up a batch, of the training or of the validation examples."""
+
+    @abc.abstractmethod
+    def describe(self) -> str:
+        """Lines for a person: how many examples, from where, split how, and what was left out."""
+
+    def attributes(self) -> dict[str, Any]:
+        """What a model may follow, by the names of its hidden fields: `image_size`, `channels`, ..."""
+        return {"train_size": self.train_size}
+
+    def identity(self) -> dict[str, Any]:
+        """What tells these data from others, for config.json: the classes by name, counts, and a digest.
+
+        The digest is one of the names and sizes of files, or of the contents of arrays, wherever they lie.
+        """
+        counts = {"train_size": self.train_size, "val_size": self.val_size}
+        return {"classes": list(self.classes), **counts, "digest": self._digest}
+
+    @property
+    def spec(self) -> tuple[tf.TensorSpec, ...]:
+        """Shape and type of each part of a validation batch, whose first axis is None."""
+        return self.validation(1).element_spec
 
     def train(
         self, batch_size: int, *, start: int = 0, stop: int | None = None, shard: tuple[int, int] = (0, 1)
     ) -> tf.data.Dataset:
         """Training examples in random order, for ever or up to position `stop`: see `training_stream`."""
-        return training_stream(
-            *self._part(training=True),
-            self.train_size,
-            batch_size,
-            seed=self._seed,
-            start=start,
-            stop=stop,
-            shard=shard,
-            vectorised=self._vectorised,
+        place = {"start": start, "stop": stop, "shard": shard}
+        return _side_by_side(
+            training_stream(
+                one.load,
+                one.finish,
+                one.size,
+                batch_size,
+                seed=self._seed,
+                vectorised=one.vectorised,
+                number=one.number,
+                **place,
+            )
+            for one in self._streams(training=True)
         )
 
     def validation(
         self, batch_size: int, *, limit: int | None = None, shard: tuple[int, int] = (0, 1)
     ) -> tf.data.Dataset:
         """Validation examples once, or the first `limit`, always the same in the same order: see `ordered_batches`."""
-        return ordered_batches(
-            *self._part(training=False),
-            self.val_size,
-            batch_size,
-            limit=limit,
-            shard=shard,
-            vectorised=self._vectorised,
+        return _side_by_side(
+            ordered_batches(
+                one.load,
+                one.finish,
+                one.size,
+                batch_size,
+                limit=limit,
+                shard=shard,
+                vectorised=one.vectorised,
+                count=self.val_size,
+            )
+            for one in self._streams(training=False)
         )
+
+
+def _side_by_side(streams: Iterable[tf.data.Dataset]) -> tf.data.Dataset:
+    """One batch of all parts from a batch of each stream."""
+    first, *others = streams
+    if not others:
+        return first
+    return tf.data.Dataset.zip(first, *others).map(lambda *sides: tuple(itertools.chain(*sides)))
 
 
 def random_bool(key: tf.Tensor) -> tf.Tensor:

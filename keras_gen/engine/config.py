@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import keras_gen
 from keras_gen.errors import UserError
-from keras_gen.flags import BaseConfig, NonNegative, Positive, Range, Rate, input_runs
+from keras_gen.flags import BaseConfig, NonNegative, Positive, Range, Rate, hidden_fields, input_runs
 
 T = TypeVar("T")
 CONFIG_FILE = "config.json"
@@ -76,6 +76,8 @@ class RunConfig(BaseConfig):
     """For --start-from: take the variables that fit, to grow a network; the others start afresh."""
     freeze: tuple[str, ...] = ()
     """Networks and layers that are not trained, such as encoder or "generator/down*"."""
+    allow_changed_data: bool = False
+    """Go on with a run whose data have changed: other files, counts or classes than those that config.json names."""
     overwrite: bool = False
     """Delete a run that already exists in --out."""
     distribute: Literal["none", "mirrored", "multiworker"] = "none"
@@ -135,6 +137,7 @@ class Setup:
         model: the family's `Config`.
         data: the data layer's configuration, such as `data.kinds.pairs.PairsConfig`.
         run: the `RunConfig`.
+        data_identity: what tells the data from others, once they are open: see `engine.data.Data.identity`.
     """
 
     family: str
@@ -142,6 +145,26 @@ class Setup:
     model: Any
     data: Any
     run: RunConfig
+    data_identity: Mapping[str, Any] | None = None
+
+    def following(self, attributes: Mapping[str, Any], *, partly: bool) -> Setup:
+        """The same with the model's hidden fields as the data have them.
+
+        Args:
+            attributes: of the data, by name; see `engine.data.Data.attributes`.
+            partly: whether fields may be left as they are, because the data are not open yet.
+
+        Raises:
+            UserError: if the data lack one, or the model cannot be of that size.
+        """
+        names = hidden_fields(type(self.model))
+        if missing := [name for name in names if name not in attributes and not partly]:
+            raise UserError(
+                f"{self.family} follows {', '.join(missing)} of its data, which data of the kind "
+                f"{self.data.kind()} do not have."
+            )
+        fields = {name: attributes[name] for name in names if name in attributes}
+        return dataclasses.replace(self, model=dataclasses.replace(self.model, **fields))
 
     def sections(self) -> dict[str, dict[str, Any]]:
         """The three configurations as JSON-ready dictionaries."""
@@ -157,8 +180,9 @@ class Setup:
             {
                 "family": self.family,
                 "preset": self.preset,
-                "data_kind": type(self.data).__name__,
+                "data_kind": self.data.kind(),
                 **self.sections(),
+                "data_identity": self.data_identity,
                 "frozen": {name: dict(of) for name, of in frozen.items()},
                 "versions": versions(),
                 "git": _git_commit(),

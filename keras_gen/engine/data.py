@@ -1,19 +1,36 @@
-"""What a run asks of a data set."""
+"""What a run asks of a data set and of its configuration."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
 
 
 class Data(Protocol):
-    """What a run asks of a data set: a stream that is a pure function of the seed and the position, and a fixed one."""
+    """What a run asks of a data set: a stream that is a pure function of the seed and the position, and a fixed one.
+
+    Attributes:
+        train_size, val_size: number of examples that are an epoch, and that are validated.
+        classes: names of the classes by their number; empty where there are none.
+        mode_centres: of the modes that examples are drawn from; None where unknown.
+    """
 
     train_size: int
     val_size: int
+    classes: tuple[str, ...]
     mode_centres: np.ndarray | None
+
+    def describe(self) -> str:
+        """Lines for a person."""
+
+    def attributes(self) -> Mapping[str, Any]:
+        """What the hidden fields of a model's configuration are filled from, by their names."""
+
+    def identity(self) -> Mapping[str, Any]:
+        """What tells these data from others: `classes`, `train_size`, `val_size` and `digest`; see `what_changed`."""
 
     def train(self, batch_size: int, *, start: int = 0, shard: tuple[int, int] = (0, 1)) -> tf.data.Dataset:
         """Batches for ever from example `start` on; `shard` is (worker, workers)."""
@@ -22,3 +39,35 @@ class Data(Protocol):
         self, batch_size: int, *, limit: int | None = None, shard: tuple[int, int] = (0, 1)
     ) -> tf.data.Dataset:
         """The validation examples once, in order, the last batch partial."""
+
+
+def what_changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """In what data differ from those of before, by their identities; "" if they do not.
+
+    Examples:
+        >>> before = {"classes": ["boot", "shoe"], "train_size": 90, "val_size": 10, "digest": "a"}
+        >>> what_changed(before, {**before, "classes": ["shoe", "sock"], "digest": "b"})
+        "no class 'boot', a new class 'sock'"
+        >>> what_changed(before, {**before, "train_size": 45, "digest": "c"})
+        '45 training examples instead of 90'
+        >>> what_changed(before, {**before, "digest": "d"})
+        'as many examples, but of other files or contents'
+    """
+    old, new = (list(one["classes"]) for one in (before, now))
+    found = []
+    if gone := [name for name in old if name not in new]:
+        found.append(f"no class {_named(gone)}")
+    if more := [name for name in new if name not in old]:
+        found.append(f"a new class {_named(more)}")
+    if old != new and not found:
+        found.append(f"the classes in another order ({_named(new)})")
+    for field, what in (("train_size", "training"), ("val_size", "validation")):
+        if before[field] != now[field]:
+            found.append(f"{now[field]} {what} examples instead of {before[field]}")
+    if before["digest"] != now["digest"] and not found:
+        found.append("as many examples, but of other files or contents")
+    return ", ".join(found)
+
+
+def _named(names: list[str]) -> str:
+    return ", ".join(map(repr, names[:5])) + f" and {len(names) - 5} more" * (len(names) > 5)

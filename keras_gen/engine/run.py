@@ -27,7 +27,7 @@ from keras_gen.console import command, end_status, note, say
 from keras_gen.engine import callbacks as on
 from keras_gen.engine.checkpoints import Checkpoints, Progress, has_checkpoint, nearest_existing
 from keras_gen.engine.config import CONFIG_FILE, INPUTS, Setup, read_config
-from keras_gen.engine.data import Data
+from keras_gen.engine.data import Data, what_changed
 from keras_gen.engine.event_files import EVENTS, VALIDATION, EventWriters, cut
 from keras_gen.engine.gan_monitor import HealthMonitor
 from keras_gen.engine.model import GenerativeModel
@@ -104,9 +104,26 @@ class Run:
             )
 
     def complete_model(self, data: Data) -> Any:
-        """Fill in the hidden fields of the family's `Config`, which are attributes of the data; returns the new one."""
-        fields = {name: getattr(data, name) for name in hidden_fields(type(self.setup.model))}
-        self.setup = dataclasses.replace(self.setup, model=dataclasses.replace(self.setup.model, **fields))
+        """Fill in the hidden fields of the family's `Config` from the attributes of the data; returns the new one.
+
+        Raises:
+            UserError: if the data are no longer those of the run that is to be resumed, or do not fit its networks.
+        """
+        before, folder = self.setup, self.setup.run.resume
+        self.setup = self.setup.following(data.attributes(), partly=False)
+        self.setup = dataclasses.replace(self.setup, data_identity=data.identity())
+        if folder is None:
+            return self.setup.model
+        changed = what_changed(read_config(folder).get("data_identity") or data.identity(), data.identity())
+        if changed and not before.run.allow_changed_data:
+            raise UserError(
+                f"--resume got {folder}, whose data have changed: {changed}; --allow-changed-data goes on with them."
+            )
+        for field in hidden_fields(type(self.setup.model), of_training=False):
+            given, taken = getattr(self.setup.model, field), getattr(before.model, field)
+            if given != taken:
+                what = field.replace("_", " ")
+                raise UserError(f"--resume got {folder}, which takes {what} {taken}, and the data have {what} {given}.")
         return self.setup.model
 
     def scope(self) -> contextlib.AbstractContextManager[Any]:
@@ -365,7 +382,7 @@ class Run:
             kept = dataclasses.replace(
                 self.setup,
                 model=copy_inputs(self.setup.model, folder),
-                run=dataclasses.replace(run, resume=None, overwrite=False),
+                run=dataclasses.replace(run, resume=None, overwrite=False, allow_changed_data=False),
             )
             write(folder / CONFIG_FILE, kept.to_json(fingerprints(files)) + "\n")
         except OSError as error:

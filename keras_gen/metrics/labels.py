@@ -18,7 +18,7 @@ _MOST_AMBIGUOUS = 0.5  # share of pixels without a class from which a picture is
 class Pairs(Protocol):
     """What the scores of label maps ask of the data: those of `data.kinds.pairs.PairsData`."""
 
-    labels: int
+    num_classes: int
     source_channels: int
     target_channels: int
     train_size: int
@@ -53,11 +53,11 @@ def label_maps(data: Pairs, palette: np.ndarray, classes: Sequence[str]) -> Labe
         palette: RGB in [0, 255], shape (classes, 3).
         classes: the names of its colours.
     """
-    if data.labels:
-        return LabelMaps(labels_of_scores, tuple(map(str, range(data.labels))), "ids of the label maps")
+    if data.num_classes:
+        return LabelMaps(labels_of_scores, tuple(map(str, range(data.num_classes))), "ids of the label maps")
     if data.source_channels != 3:
         return (
-            f"sources of {data.source_channels} channels are no label maps (--labels N of the training app reads ids)"
+            f"sources of {data.source_channels} channels are no label maps (--num-classes of a training app reads ids)"
         )
     read = partial(labels_of_colours, palette=palette)
     ambiguous = np.mean([np.mean(read(source) == IGNORED) for source, _ in data.validation(1)])

@@ -43,8 +43,7 @@ DiscriminatorNorm = Literal["same", "instance", "batch", "none", "spectral"]
 class Config(BaseConfig):
     """What the model is. Sources name the paper, whatever the preset's default is."""
 
-    image_size: Positive[int] = 256
-    """Side of the square images [pixels], a multiple of 2^levels; 256 in the paper."""
+    image_size: Hidden[Positive[int]] = 256
     levels: NonNegative[int] = 0
     """Halvings of the generator [count]; 0: as many as the size allows, at most 8 (8 at 256 in the paper)."""
     generator: Literal["unet", "encoder-decoder"] = "unet"
@@ -74,7 +73,7 @@ class Config(BaseConfig):
     """Weight of the gradient penalty of wgangp [1]; 10 in Gulrajani et al. 2017."""
     beta_1: Rate = 0.5
     """Decay of Adam's first moment [0, 1); 0.5 in the paper."""
-    labels: Hidden[NonNegative[int]] = 0
+    num_classes: Hidden[NonNegative[int]] = 0
     source_channels: Hidden[Positive[int]] = 3
     target_channels: Hidden[Positive[int]] = 3
 
@@ -132,11 +131,13 @@ class Pix2Pix(GenerativeModel):
         "demo": Preset(
             Config(image_size=128, filters=32, discriminator_filters=32, patch=16, dropout=0.0),
             RunConfig(epochs=11, learning_rate=1e-3, preview_every=400, checkpoint_every=1000),
+            {"image_size": 128},
         ),
         "paper": Preset(Config(), RunConfig(epochs=200, preview_every=1000, checkpoint_every=2000)),
         "tiny": Preset(
             Config(image_size=32, filters=8, discriminator_filters=8, patch=16),
             RunConfig(epochs=2, steps_per_epoch=10, preview_every=5, previews=4, checkpoint_every=5),
+            {"image_size": 32},
         ),
     }
 
@@ -258,7 +259,7 @@ class Pix2Pix(GenerativeModel):
         """source | generated | target, and what the discriminator says of each patch of generated and target."""
         source, target = batch
         fake = self.translate(source)
-        seen = ClassScores(source) if self.config.labels else source
+        seen = ClassScores(source) if self.config.num_classes else source
         shown: dict[str, View] = {"samples": Sheet({"source": seen, "generated": fake, "target": target})}
         if self.adversarial_loss and self.adversarial_loss.decision_boundary is not None:
             maps = {
@@ -283,6 +284,6 @@ class Pix2Pix(GenerativeModel):
     def serving(self) -> dict[str, Served]:
         """The generator without noise, in float32 whatever the precision of training was."""
         network = self.for_serving("generator", self._unet)
-        source = (label_map if self.config.labels else image)("source", network.input)
+        source = (label_map if self.config.num_classes else image)("source", network.input)
         generated = image("generated", network.output)
         return {"generator": Served(network, (source,), (generated,), "a picture from another", "translate")}

@@ -37,8 +37,7 @@ from keras_gen.visual.views import Sheet, View
 class Config(BaseConfig):
     """What the model is."""
 
-    image_size: Positive[int] = 128
-    """Side of the square images [pixels], a multiple of 2^levels."""
+    image_size: Hidden[Positive[int]] = 128
     levels: NonNegative[int] = 0
     """Halvings [count]; 0: as many as the size allows, at most 8."""
     network: Literal["unet", "encoder-decoder"] = "unet"
@@ -51,7 +50,7 @@ class Config(BaseConfig):
     """Rate in the three innermost decoder blocks [0, 1)."""
     loss: Literal["bce", "kl"] = "bce"
     """Binary cross-entropy of each pixel, or KL divergence of the map as a density."""
-    labels: Hidden[NonNegative[int]] = 0
+    num_classes: Hidden[NonNegative[int]] = 0
     source_channels: Hidden[Positive[int]] = 3
     target_channels: Hidden[Positive[int]] = 1
 
@@ -95,10 +94,12 @@ class Saliency(GenerativeModel):
         "demo": Preset(
             Config(filters=16),
             RunConfig(epochs=10, batch_size=4, learning_rate=1e-3, preview_every=200, checkpoint_every=1000),
+            {"image_size": 128},
         ),
         "tiny": Preset(
             Config(image_size=32, filters=4, levels=3),
             RunConfig(epochs=2, steps_per_epoch=4, batch_size=4, preview_every=4, previews=4, checkpoint_every=4),
+            {"image_size": 32},
         ),
     }
 
@@ -160,7 +161,7 @@ class Saliency(GenerativeModel):
     def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, View]:
         """source | saliency | target."""
         picture, target = batch
-        seen = ClassScores(picture) if self.config.labels else picture
+        seen = ClassScores(picture) if self.config.num_classes else picture
         return {"samples": Sheet({"source": seen, "saliency": self.translate(picture), "target": target})}
 
     def serving(self) -> dict[str, Served]:
@@ -168,7 +169,7 @@ class Saliency(GenerativeModel):
         logits = self.for_serving("network", self._network)
         drawn = keras.layers.Activation("tanh", name="map")(keras.layers.Rescaling(0.5, name="half")(logits.output))
         network = keras.Model(logits.input, drawn, name="saliency")
-        source = (label_map if self.config.labels else image)("source", network.input)
+        source = (label_map if self.config.num_classes else image)("source", network.input)
         drawn = image("saliency", network.output, "-1 where nobody looks")
         return {"saliency": Served(network, (source,), (drawn,), "where people look on a picture", "translate")}
 

@@ -49,12 +49,12 @@ def label_run(tmp_path_factory) -> Path:
         patch=16,
         source_channels=5,
         target_channels=1,
-        labels=5,
+        num_classes=5,
     )
     model = Pix2Pix(config)
     folder = tmp_path_factory.mktemp("labels") / "run"
     folder.mkdir()
-    setup = Setup("pix2pix", "tiny", config, PairsConfig(labels=5), RunConfig(out=folder))
+    setup = Setup("pix2pix", "tiny", config, PairsConfig(num_classes=5, image_size=32), RunConfig(out=folder))
     (folder / CONFIG_FILE).write_text(setup.to_json())
     Checkpoints(folder / "checkpoints", model.state(), keep=1).save(Progress(1))
     export(model.serving(), folder, [(np.full((1, 32, 32, 5), -1, np.float32),)])

@@ -61,7 +61,7 @@ def test_usage_errors_are_one_sentence(pairs, tmp_path, capsys):
     for argv, message in (
         ([tmp_path / "nowhere"], "nowhere, which is no folder"),
         ([tmp_path / "nowhere", "--kind", "images"], "nowhere, which is no folder"),
-        ([pairs, "--labels", "1"], "--labels got 1"),
+        ([pairs, "--num-classes", "1"], "--num-classes got 1"),
         ([pairs, "--max-pixels", "0"], "--max-pixels got 0"),
         ([pairs, "--kind", "videos"], "videos"),
         ([pairs, "--out", pairs / "train" / "00.png"], "--out got"),

@@ -18,8 +18,8 @@ from apps._data import reopen
 from keras_gen import models
 from keras_gen.data.builtin.facades import CLASSES, PALETTE, draw_pair
 from keras_gen.data.builtin.points import RING
-from keras_gen.data.kinds.images import ImagesConfig, open_images
-from keras_gen.data.kinds.noisy import NoisyConfig, open_noisy
+from keras_gen.data.kinds.images import ImagesConfig
+from keras_gen.data.kinds.noisy import NoisyConfig
 from keras_gen.data.kinds.pairs import PairsConfig
 from keras_gen.data.kinds.sequences import SequencesConfig
 from keras_gen.engine.checkpoints import Checkpoints, Progress
@@ -47,7 +47,13 @@ def make_run(folder, source_channels=3, **data):
     config = dataclasses.replace(MODEL, source_channels=source_channels, labels=data.get("labels", 0))
     checkpoints = Checkpoints(folder / "checkpoints", Pix2Pix(config).state(), keep=1)
     assert checkpoints.save(Progress(7))
-    setup = Setup("pix2pix", "tiny", config, PairsConfig(**data), dataclasses.replace(RUN, out=folder))
+    setup = Setup(
+        "pix2pix",
+        "tiny",
+        config,
+        PairsConfig(image_size=MODEL.image_size, **data),
+        dataclasses.replace(RUN, out=folder),
+    )
     (folder / "config.json").write_text(setup.to_json())
     return folder
 
@@ -121,7 +127,7 @@ def test_a_run_beside_it_is_judged_by_the_same_segmenter(run, capsys):
 
 
 def test_ids_as_sources_give_the_same_classes_as_colours(pairs, run, tmp_path):
-    ids = make_run(tmp_path / "ids", source_channels=12, data=str(pairs / "ids"), labels=12, val_every=5)
+    ids = make_run(tmp_path / "ids", source_channels=12, data=str(pairs / "ids"), num_classes=12, val_every=5)
     file = tmp_path / "figures.json"
     assert evaluate.main([str(ids), "--segmenter-epochs", "1", "--json", str(file)]) == 0
     by_ids, by_colours = json.loads(file.read_text())["fcn_score"], figures(run)["fcn_score"]
@@ -341,7 +347,7 @@ def test_units_that_tell_images_apart_are_active_and_a_limit_holds(tmp_path):
     folder = make_image_run(tmp_path / "run", VAE, VAE_TINY, zero=False)
     assert evaluate.main([str(folder), "--limit", "60"]) == 0
     found = figures(folder)
-    data = open_images(ImagesConfig(), 0)
+    data = ImagesConfig().open(0)
     images = np.concatenate([images for images, _ in data.validation(60, limit=60)])
     mean, _ = models.load(folder)[0].encode(images)
     assert found["active_units"]["active"] == (np.var(mean, axis=0) > 0.01).sum() > 0
@@ -370,7 +376,7 @@ def test_a_denoiser_is_judged_beside_its_noisy_input_for_every_noise(noise, tmp_
     assert list(means) == list(dict.fromkeys([noise, "gaussian", "dropout", "salt-and-pepper", "poisson"]))
     for kind, row in means.items():
         assert row["cleaned"] == pytest.approx(row["noisy"], rel=1e-5)
-        noisy, clean = next(iter(open_noisy(dataclasses.replace(data, noise=kind), 5).validation(60)))
+        noisy, clean = next(iter(dataclasses.replace(data, noise=kind).open(5).validation(60)))
         assert row["noisy"]["psnr"] == pytest.approx(np.mean(reconstruction.psnr(noisy, clean)), rel=1e-4)
         assert row["noisy"]["ssim"] == pytest.approx(np.mean(reconstruction.ssim(noisy, clean)), rel=1e-4)
     assert found["reconstruction"]["psnr"]["mean"] == pytest.approx(means[noise]["cleaned"]["psnr"])

@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from keras_gen.data.checks.rules import quick_check
-from keras_gen.data.kinds.images import ImagesConfig, open_images
-from keras_gen.data.kinds.pairs import PairsConfig, open_pairs
+from keras_gen.data.kinds.images import ImagesConfig
+from keras_gen.data.kinds.pairs import PairsConfig
 from keras_gen.data.kinds.sequences import SequencesConfig, read_sequences
 
 
@@ -20,7 +20,7 @@ def cases(shared):
 
 def test_cases_are_read_right(cases):
     def images(name, **options):
-        return open_images(ImagesConfig(data=str(cases / name), **options), 0)
+        return ImagesConfig(data=str(cases / name), **options).open(0)
 
     for name in ("01-exif-ascii", "01-exif-junk"):
         assert images(name).train_size + images(name).val_size == 12
@@ -32,8 +32,8 @@ def test_cases_are_read_right(cases):
         data = images(name, image_size=8)
         assert (data.train_size, data.val_size, data.num_classes) == (count, 12, 2)
     assert images("35-jfif", image_size=8).train_size == 18
-    assert "do not look like pairs" in quick_check(PairsConfig(data=str(cases / "40-squares-as-pairs")), 32)[0]
-    assert open_pairs(PairsConfig(data=str(cases / "41b-pairs-lower")), 32, 0).train_size == 11
+    assert "do not look like pairs" in quick_check(PairsConfig(data=str(cases / "40-squares-as-pairs")))[0]
+    assert PairsConfig(data=str(cases / "41b-pairs-lower"), image_size=32).open(0).train_size == 11
 
     def sequences(name):
         return read_sequences(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gen.data.dataset import ordered_batches, random_bool, training_stream, uniforms
+from keras_gen.data.dataset import Dataset, Stream, ordered_batches, random_bool, training_stream, uniforms
 
 
 def load(index, key):
@@ -187,3 +187,70 @@ def test_uniforms_are_uniform_and_independent_of_their_neighbours():
     assert ((counts - 1e4) ** 2 / 1e4).sum() < 99 + 4 * np.sqrt(2 * 99)
     for one, other in ((draws[1:], draws[:-1]), (draws[:, 1:], draws[:, :-1])):
         assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 0.004
+
+
+# -- data sets ---------------------------------------------------------------------------------------------------------
+
+
+class Unpaired(Dataset):
+    """Seven pictures and five sounds of one to four values with their lengths; nothing belongs together."""
+
+    train_size, val_size = 7, 7
+
+    def __init__(self, seed=0):
+        self._seed = seed
+
+    def _streams(self, training):
+        def picture(numbers, keys):
+            return (tf.cast(numbers, tf.float32)[:, None, None, None] * tf.ones((2, 3, 1)),)
+
+        def sound(number, key):
+            length = 1 + number % 4
+            return tf.where(tf.range(4, dtype=tf.int64) < length, number, -1), length
+
+        return (
+            Stream(picture, lambda images: (images,), 7),
+            Stream(sound, lambda sounds, lengths: (sounds, lengths), 5, vectorised=False, number=1),
+        )
+
+    def describe(self):
+        return "7 pictures and 5 sounds"
+
+
+def sides(stream):
+    """The numbers of pictures and sounds, in order."""
+    batches = list(stream.as_numpy_iterator())
+    return [np.concatenate([batch[0][:, 0, 0, 0] for batch in batches]), np.concatenate([b[1][:, 0] for b in batches])]
+
+
+def test_sides_of_other_shapes_and_numbers_make_up_one_batch():
+    image, sound, length = Unpaired().train(2).element_spec
+    assert (image.shape, sound.shape, length.shape) == ((2, 2, 3, 1), (2, 4), (2,))
+    assert [part.shape.as_list() for part in Unpaired().spec] == [[None, 2, 3, 1], [None, 4], [None]]
+
+
+def test_each_side_is_drawn_without_replacement_in_its_own_order():
+    pictures, sounds = sides(Unpaired().train(5, stop=35))
+    for epoch in range(5):
+        assert sorted(pictures[7 * epoch : 7 * epoch + 7]) == list(range(7))
+    for epoch in range(7):
+        assert sorted(sounds[5 * epoch : 5 * epoch + 5]) == list(range(5))
+    assert len({tuple(sounds[5 * epoch : 5 * epoch + 5]) for epoch in range(7)}) > 4
+    same = [training_stream(load, finish, 50, 50, seed=0, stop=50, number=number) for number in (0, 1)]
+    assert not np.array_equal(*(rows(one) for one in same))  # also where there are equally many
+
+
+@pytest.mark.parametrize("start", [2, 8, 12])
+def test_sides_go_on_where_they_stopped_and_are_shared_among_workers(start):
+    whole = sides(Unpaired(3).train(2, stop=24))
+    rest = sides(Unpaired(3).train(2, start=start, stop=24))
+    shares = [sides(Unpaired(3).train(2, stop=24, shard=(worker, 2))) for worker in (0, 1)]
+    for side in (0, 1):
+        np.testing.assert_array_equal(rest[side], whole[side][start:])
+        np.testing.assert_array_equal(np.stack([share[side] for share in shares], axis=1).ravel(), whole[side])
+
+
+def test_the_shorter_side_is_validated_again_from_its_beginning():
+    pictures, sounds = sides(Unpaired().validation(4))
+    assert (pictures.tolist(), sounds.tolist()) == ([0, 1, 2, 3, 4, 5, 6], [0, 1, 2, 3, 4, 0, 1])
+    assert [len(side) for side in sides(Unpaired().validation(4, limit=3))] == [3, 3]

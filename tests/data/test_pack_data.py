@@ -8,7 +8,7 @@ from PIL import Image
 
 from apps.pack_data import main
 from keras_gen.data.files.records import write_shard
-from keras_gen.data.kinds.pairs import PairsConfig, open_pairs
+from keras_gen.data.kinds.pairs import PairsConfig
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def pairs(tmp_path):
 
 
 def content(spec, **options):
-    data = open_pairs(PairsConfig(data=str(spec), **options), 16, seed=0)
+    data = PairsConfig(data=str(spec), **options, image_size=16).open(seed=0)
     batches = [*data.train(2, stop=20).as_numpy_iterator(), *data.validation(2).as_numpy_iterator()]
     return [np.concatenate(side) for side in zip(*batches, strict=True)]
 

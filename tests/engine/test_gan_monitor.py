@@ -13,8 +13,8 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from benchmarks.kill_resume import differences
-from keras_gen.data.kinds.images import ImagesConfig, open_images
-from keras_gen.data.kinds.pairs import PairsConfig, open_pairs
+from keras_gen.data.kinds.images import ImagesConfig
+from keras_gen.data.kinds.pairs import PairsConfig
 from keras_gen.engine import callbacks
 from keras_gen.engine.config import RunConfig, Setup
 from keras_gen.engine.gan_monitor import how_many
@@ -32,7 +32,7 @@ def train(family, config, folder, data="digits", **settings):
     chosen = {"epochs": 1, "steps_per_epoch": steps, "batch_size": 64, "preview_every": 250, "checkpoint_every": steps}
     chosen |= {"learning_rate": 1e-3, "steps_per_execution": 50, "out": folder} | settings
     with Run(Setup("gan", "test", config, ImagesConfig(), RunConfig(**chosen))) as run:
-        opened = open_images(ImagesConfig(data=data), run.setup.run.seed) if isinstance(data, str) else data
+        opened = ImagesConfig(data=data).open(run.setup.run.seed) if isinstance(data, str) else data
         config = run.complete_model(opened)
         with run.scope():
             model = family(config)
@@ -188,7 +188,7 @@ def test_a_translator_that_draws_one_picture_whatever_the_source(tmp_path):
     """Without the condition and the distance nothing ties the output to the source (pix2pix paper, section 4.1)."""
     free = {"conditional": False, "l1_weight": 0.0}
     config = pix2pix.Config(image_size=16, levels=2, filters=8, discriminator_filters=8, patch=1, **free)
-    data = open_pairs(PairsConfig(), config.image_size, seed=0)
+    data = PairsConfig(image_size=config.image_size).open(seed=0)
     # At 1e-3 it is a matter of rounding whether the last look still finds it collapsed.
     health = train(QuietTranslator, config, tmp_path / "run", data=data, batch_size=1, learning_rate=3e-4)
     assert re.match(r"mode collapse since step 1\d{3}, samples are .*: try a discriminator that", health["verdict"])

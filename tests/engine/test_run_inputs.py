@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from keras_gen import models
-from keras_gen.data.kinds.images import ImagesConfig, open_images
+from keras_gen.data.kinds.images import ImagesConfig
 from keras_gen.engine.checkpoints import Checkpoints, Progress
 from keras_gen.engine.config import CONFIG_FILE, RunConfig, Setup, from_plain, read_config
 from keras_gen.engine.run import Run
@@ -66,7 +66,7 @@ def test_a_run_has_copies_of_what_it_is_made_of(vae, tmp_path):
 
     def train(setup):
         with Run(setup) as running:
-            data = open_images(setup.data, 0)
+            data = setup.data.open(0)
             with running.scope():
                 made = OfLatents(running.complete_model(data))
                 running.compile(made, data)

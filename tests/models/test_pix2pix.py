@@ -34,7 +34,7 @@ class TestPix2PixWGANGP(Conformance):
     """The objective that draws random numbers in the step, a batch-normalised generator and label channels."""
 
     config = dataclasses.replace(
-        TINY, gan_loss="wgangp", norm="batch", discriminator_norm="instance", source_channels=5, labels=5
+        TINY, gan_loss="wgangp", norm="batch", discriminator_norm="instance", source_channels=5, num_classes=5
     )
     # Batch normalisation sees half a batch on each of two replicas: another function, so not compared.
     calm = dataclasses.replace(config, gan_loss="lsgan", norm="instance", dropout=0.0, conditional=False)

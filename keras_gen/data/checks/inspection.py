@@ -58,14 +58,14 @@ class Facts(NamedTuple):
 
 
 class Pairs:
-    """The pairs of a SPEC as `open_pairs` finds them, training before validation."""
+    """The pairs of a SPEC as training finds them, training before validation."""
 
     sides: tuple[str, ...] = ("source", "target")
     labelled = False
 
-    def __init__(self, config: PairsConfig, image_size: int) -> None:
-        split = split_of(config, image_size)
-        self.labels, self.rule = config.labels, split.rule
+    def __init__(self, config: PairsConfig) -> None:
+        split = split_of(config)
+        self.labels, self.rule = config.num_classes, split.rule
         self.channels = (config.source_channels, config.target_channels)
         self.parts = ["train"] * len(split.train_indices) + ["val"] * len(split.validation_indices)
         self.classes = [""] * len(self.parts)

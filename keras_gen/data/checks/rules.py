@@ -145,14 +145,10 @@ def sample(examples: Examples) -> list[int]:
     return numbers
 
 
-def quick_check(config: PairsConfig, image_size: int) -> list[str]:
+def quick_check(config: PairsConfig) -> list[str]:
     """What a training app asks first: is a sample of its pairs fit to train on?
 
     Costs about a second for 500 pairs, and nothing for the built-in facades or with `--no-check`.
-
-    Args:
-      config: the pairs.
-      image_size: as for `open_pairs`.
 
     Returns:
       Warnings to print, a sentence each.
@@ -162,7 +158,7 @@ def quick_check(config: PairsConfig, image_size: int) -> list[str]:
     """
     if not config.check or config.data in BUILT_IN:
         return []
-    return _warnings(Pairs(config, image_size), config, "pairs")
+    return _warnings(Pairs(config), config, "pairs")
 
 
 def quick_check_images(config: ImagesConfig) -> list[str]:
@@ -322,7 +318,7 @@ def _labels(examples: Examples, good: dict[int, Facts]) -> Iterator[Finding]:
             advice = "; as label ids they would have to be 0 and 1" if title == "source" else ""
             yield Finding("masks", "note", f"every {title} is a mask of 0 and 255{advice}.", len(counted))
         elif len(present) > 1 and present[-1] < FEW_IDS:
-            flag = f", which --labels {present[-1] + 1} would make channels" if title == "source" else ""
+            flag = f", which --num-classes {present[-1] + 1} would make channels" if title == "source" else ""
             yield Finding("label ids", "note", f"every {title} looks like a label map of ids 0 to {present[-1]}{flag}.")
 
 
@@ -334,7 +330,7 @@ def _ids(labels: int, counted: dict[int, np.ndarray], present: np.ndarray, total
         yield Finding("masks", "error", sentence, len(cases), cases[:MOST_CASES])
     else:
         out = present[present >= labels]
-        what = f"label maps: ids out of range ({_ranges(out)}), and --labels {labels} accepts 0 to {labels - 1}"
+        what = f"label maps: ids out of range ({_ranges(out)}), and --num-classes {labels} accepts 0 to {labels - 1}"
         yield from _finding("label ids", "error", what, cases, len(counted))
     if absent := sorted(set(range(labels)) - set(present)):
         yield Finding("label ids", "note", f"{len(absent)} of {labels} label ids never occur: {_ranges(absent)}.")

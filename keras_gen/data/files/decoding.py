@@ -49,7 +49,7 @@ class Side:
     def check_ids(self, ids: np.ndarray, name: str) -> None:
         if self.labels and ids.max() >= self.labels:
             raise UserError(
-                f"{name} holds the label id {ids.max()}, and --labels {self.labels} accepts ids from 0 to "
+                f"{name} holds the label id {ids.max()}, and --num-classes {self.labels} accepts ids from 0 to "
                 f"{self.labels - 1}."
             )
 

@@ -15,6 +15,7 @@ from keras_gen.data.builtin.points import POINT_SETS, TRAIN, VALIDATION, Mixture
 from keras_gen.data.builtin.shapes import CLASSES, COUNT, Shapes
 from keras_gen.data.files.arrays import ArrayParts, Arrays, holds_idx, read_idx, read_numpy
 from keras_gen.data.files.codecs import read_image
+from keras_gen.data.files.digests import digest, of_files
 from keras_gen.data.files.folders import SOUGHT, every_last, list_images, listing, shown, walk
 from keras_gen.data.files.parts import in_order, not_used, part_of, sort_parts
 from keras_gen.data.files.records import Records
@@ -40,6 +41,7 @@ class Encoded:
       broken: links named like images that lead nowhere or in a circle, for messages.
       others: files of another kind, for messages.
       files: of the images, where each has one.
+      records: that hold the images, where these have no files of their own.
       form: (height, width, channels, bits) of all images, where it is known without looking.
     """
 
@@ -49,6 +51,7 @@ class Encoded:
     broken: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
+    records: Records | None = None
     form: tuple[int, int, int, int] | None = None
 
 
@@ -81,6 +84,24 @@ class Split:
     validation_indices: np.ndarray
     classes: tuple[str, ...]
     rule: str
+
+    def digest(self) -> str:
+        """Of the images and labels of both parts: see `digests`."""
+        return digest(
+            *(
+                part
+                for source, indices in ((self.train, self.train_indices), (self.validation, self.validation_indices))
+                for part in (_digest(source), source.labels.astype(np.int64), indices.astype(np.int64))
+            )
+        )
+
+
+def _digest(source: Source) -> str:
+    if isinstance(source, Arrays):
+        return digest(source.images)
+    if isinstance(source, Encoded):
+        return source.records.digest() if source.records else of_files(source.files)
+    return type(source).__name__  # what is drawn is a function of its labels and numbers
 
 
 def find_set(
@@ -314,6 +335,7 @@ def _tfds(spec: str, image_feature: str, label_feature: str, tfds_dir: str, val_
             lambda index: f"{image!r} of {records.name(index)}",
             lambda index: tf.io.parse_single_example(records.read(index), parsing)[image],
             read_labels(info, records, label) if label else np.full(len(records), -1, np.int32),
+            records=records,
             form=form,
         )
 

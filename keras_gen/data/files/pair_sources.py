@@ -13,6 +13,7 @@ from google.protobuf.message import DecodeError
 from keras_gen.data.builtin.facades import facades_folder
 from keras_gen.data.builtin.saliency_scenes import scenes_folder
 from keras_gen.data.files.codecs import UnreadableImage, read_contents
+from keras_gen.data.files.digests import digest, of_files
 from keras_gen.data.files.folders import SOUGHT, Listing, every_last, listing, shown
 from keras_gen.data.files.parts import not_used, part_of, sort_parts
 from keras_gen.data.files.records import Records, find_shards, read_index
@@ -41,6 +42,7 @@ class Source:
       broken: links named like images that lead nowhere or in a circle, for messages.
       others: files of another kind, for messages.
       files: index -> the one or two files, where there are any.
+      records: that hold the pairs, where these have no files.
     """
 
     size: int
@@ -51,6 +53,13 @@ class Source:
     broken: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
     files: Callable[[int], tuple[Path, ...]] | None = None
+    records: Records | None = None
+
+    def digest(self) -> str:
+        """Of all pairs: see `digests`."""
+        if self.records:
+            return self.records.digest()
+        return of_files(file for index in range(self.size) for file in self.files(index))
 
     @property
     def apart(self) -> bool:
@@ -81,6 +90,11 @@ class Split:
     validation: Source
     validation_indices: np.ndarray
     rule: str
+
+    def digest(self) -> str:
+        """Of the pairs of both parts."""
+        sides = ((self.train, self.train_indices), (self.validation, self.validation_indices))
+        return digest(*(part for source, numbers in sides for part in (source.digest(), numbers.astype(np.int64))))
 
 
 def find_pairs(
@@ -218,7 +232,7 @@ def packed(records: Records, features: tuple[str, str] = PACKED_FEATURES) -> Sou
     def names(index: int) -> tuple[str, str]:
         return tuple(f"{feature!r} of {records.name(index)}" for feature in features)
 
-    return Source(len(records), names, lambda index: f"{index:08d}", encoded)
+    return Source(len(records), names, lambda index: f"{index:08d}", encoded, records=records)
 
 
 def _given(train: Source, validation: Source, rule: str) -> Split:

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.data.files.digests import digest
 from keras_gen.data.files.folders import shown
 from keras_gen.errors import UserError
 
@@ -47,6 +48,11 @@ class Records:
 
     def __len__(self) -> int:
         return len(self._offsets)
+
+    def digest(self) -> str:
+        """Of the names of the files and the places of the records in them."""
+        names = (Path(path).name for path in self._paths)
+        return digest(*names, self._files.astype(np.int64), self._offsets.astype(np.int64))
 
     def name(self, index: int) -> str:
         """Where a record is, for messages."""

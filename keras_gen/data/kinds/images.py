@@ -1,13 +1,15 @@
 """Single images, with labels where there are any: what autoencoders and GANs train on.
 
-`open_images` resolves a SPEC, looks at every image once, and gives streams of (image, label) batches. Images that fit
-into memory are held there as one array, and a batch is one gather from it.
+`ImagesConfig.open` resolves a SPEC, looks at every image once, and gives streams of (image, label) batches. Images that
+fit into memory are held there as one array, and a batch is one gather from it.
 """
+
+from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import tensorflow as tf
@@ -15,7 +17,7 @@ import tensorflow as tf
 from keras_gen.data.builtin.points import POINT_SETS, Mixture
 from keras_gen.data.builtin.shapes import SIZE, Shapes
 from keras_gen.data.config import FilesConfig
-from keras_gen.data.dataset import Dataset, Finish, Load, random_bool, uniforms
+from keras_gen.data.dataset import Dataset, Load, Stream, random_bool, uniforms
 from keras_gen.data.files import codecs as images
 from keras_gen.data.files.arrays import Arrays
 from keras_gen.data.files.decoding import Decoder, Side, probed, require_range
@@ -51,6 +53,16 @@ class ImagesConfig(FilesConfig):
     """Make pixels black or white: by a threshold in the middle, or white with the probability of their grey, drawn anew
     at each access in training and once and for all in validation (Burda et al. 2016)."""
 
+    def open(self, seed: int = 0, model: Any = None) -> ImagesData:
+        """Finds the images, checks every one, and decodes them if they fit into the cache; see `DataConfig.open`."""
+        return ImagesData(self, seed, split_of(self))
+
+    def inspect(self) -> list[str]:
+        """Looks at a sample of a folder; all else is checked as a whole when it is opened."""
+        from keras_gen.data.checks.rules import quick_check_images  # which opens images itself
+
+        return quick_check_images(self)
+
     def check_together(self) -> None:
         """Points are no pictures."""
         super().check_together()
@@ -63,7 +75,7 @@ class ImagesConfig(FilesConfig):
 
 
 class ImagesData(Dataset):
-    """Training and validation images, opened by `open_images`.
+    """Training and validation images, opened by `ImagesConfig.open`.
 
     Batches are (image, label): float32 in [-1, 1], (batch, size, size, channels), and int32 (batch,), -1 where there is
     no label.
@@ -81,7 +93,7 @@ class ImagesData(Dataset):
     """
 
     def __init__(self, config: ImagesConfig, seed: int, split: Split) -> None:
-        self._config, self._seed, self._rule = config, seed, split.rule
+        self._config, self._seed, self._rule, self._digest = config, seed, split.rule, split.digest()
         sources: dict[Source, None] = dict.fromkeys((split.train, split.validation))
         self._broken, self._others = (
             [name for source in sources for name in getattr(source, left_out, ())] for left_out in ("broken", "others")
@@ -143,9 +155,15 @@ class ImagesData(Dataset):
                 lines.append(f"left out {why}: {len(left_out)} ({listed(left_out)})")
         return "\n".join(lines)
 
-    def _part(self, training: bool) -> tuple[Load, Finish]:
-        mirror = training and self._config.mirror
-        return self._train if training else self._validation, partial(self._finish, mirror=mirror)
+    def attributes(self) -> dict[str, Any]:
+        """As of every data set; `image_size`, `channels` and `num_classes`."""
+        own = {"image_size": self.image_size, "channels": self.channels, "num_classes": self.num_classes}
+        return {**super().attributes(), **own}
+
+    def _streams(self, training: bool) -> tuple[Stream, ...]:
+        finish = partial(self._finish, mirror=training and self._config.mirror)
+        load, size = (self._train, self.train_size) if training else (self._validation, self.val_size)
+        return (Stream(load, finish, size, self._vectorised),)
 
     def _probe(self, source: Source, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The indices whose headers can be read, and (n, 4) of height, width, channels and bits for them."""
@@ -271,21 +289,6 @@ class ImagesData(Dataset):
                 black = tf.reshape(uniforms(keys, math.prod(image.shape[1:])), tf.shape(image))
             image = tf.where((image + 1.0) / 2.0 > black, 1.0, -1.0)
         return image, label
-
-
-def open_images(config: ImagesConfig, seed: int) -> ImagesData:
-    """Finds the images, checks every one, and decodes them if they fit into the cache.
-
-    Args:
-      config: what to read.
-      seed: of the order and the mirroring.
-
-    Raises:
-      UserError: the data cannot be used.
-
-    It makes tensors, so a MultiWorkerMirroredStrategy has to be made before.
-    """
-    return ImagesData(config, seed, split_of(config))
 
 
 def split_of(config: ImagesConfig) -> Split:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import tensorflow as tf
 
@@ -30,6 +30,10 @@ class NoisyConfig(ImagesConfig):
     strength: tuple[Share, Share] = (0.05, 0.3)
     """Lowest and highest strength, one for each image drawn from between [share, 0 to 1]: the standard deviation of
     gaussian, and of poisson at white, where black to white is 1; the lost pixels of dropout and salt-and-pepper."""
+
+    def open(self, seed: int = 0, model: Any = None) -> NoisyData:
+        """As `ImagesConfig.open`; the noise is of `seed` too."""
+        return NoisyData(self, seed, split_of(self))
 
     def check_together(self) -> None:
         """The lowest strength is not above the highest."""
@@ -89,8 +93,3 @@ def noisy(images: tf.Tensor, keys: tf.Tensor, noise: Noise, strength: tuple[floa
         return NOISES[noise](image, tf.random.stateless_uniform((), amount, *strength), draw)
 
     return tf.map_fn(one, (images, keys), fn_output_signature=tf.TensorSpec(images.shape[1:], tf.float32))
-
-
-def open_noisy(config: NoisyConfig, seed: int) -> NoisyData:
-    """Finds, checks and decodes the images: see `image_sets.open_images`; the noise is of `seed` too."""
-    return NoisyData(config, seed, split_of(config))

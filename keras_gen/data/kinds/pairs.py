@@ -1,29 +1,31 @@
 """Aligned pairs of images: source and target of one scene, as pix2pix (arXiv 1611.07004) trains on.
 
-`open_pairs` resolves a SPEC, looks at every image once, and gives streams of (source, target) batches.
+`PairsConfig.open` resolves a SPEC, looks at every image once, and gives streams of (source, target) batches.
 Training pairs are augmented as in the paper, section 6.2: resized to 286/256 of the image size (bilinear,
 with antialias where they shrink, as the authors' Torch loader), cropped at random, mirrored at random, both
 sides alike. Validation pairs are resized to the image size. Images that are not square are made square by the
 same resize, as in theirs.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import tensorflow as tf
 
 from keras_gen.data.config import FilesConfig
-from keras_gen.data.dataset import Dataset, Finish, Load
+from keras_gen.data.dataset import Dataset, Stream
 from keras_gen.data.files import codecs as images
 from keras_gen.data.files.codecs import UnreadableImage
 from keras_gen.data.files.decoding import Decoder, Side, probed, require_range
 from keras_gen.data.files.folders import listed, require_usable, shown
-from keras_gen.data.files.pair_sources import ACCEPTED, Source, Split, find_pairs
+from keras_gen.data.files.pair_sources import ACCEPTED, BUILT_IN, Source, Split, find_pairs
 from keras_gen.errors import UserError
-from keras_gen.flags import Range
+from keras_gen.flags import Positive, Range
 
 JITTER = 286 / 256  # the paper's ratio of the size before the random crop to the size after it
 
@@ -40,9 +42,11 @@ class PairsConfig(FilesConfig):
     """SPEC of the pairs: facades or shapes-saliency (built in), a folder of side-by-side images, a folder with A/ and
     B/ or trainA/ and trainB/, two folders PATH_A,PATH_B, tfds:NAME[:SPLIT], tfrecord:GLOB[,GLOB], a packed
     folder."""
+    image_size: Positive[int] = 256
+    """Height and width that all pictures are resized to [pixels]; 256 in the pix2pix paper."""
     direction: Literal["AtoB", "BtoA"] = "AtoB"
     """Which side is the source; AtoB: left, or folder A, is translated into right, or folder B."""
-    labels: Annotated[int, Range(0, 65536)] = 0
+    num_classes: Annotated[int, Range(0, 65536)] = 0
     """Number of label ids in the source, made one-hot channels of -1 and 1 [count]; 0: it is a picture."""
     source_channels: Literal[0, 1, 3, 4] = 0
     """Channels of the source: 1 grey, 3 RGB, 4 RGBA; 0 follows the data, transparency on white."""
@@ -57,13 +61,27 @@ class PairsConfig(FilesConfig):
     mirror: bool = True
     """Mirror training pairs left to right at random (paper, section 6.2)."""
 
+    def open(self, seed: int = 0, model: Any = None) -> PairsData:
+        """Finds the pairs, checks every one, and decodes them if they fit into the cache; see `DataConfig.open`."""
+        return PairsData(self, seed, split_of(self))
+
+    def inspect(self) -> list[str]:
+        """Looks at a sample; see `data.checks`."""
+        from keras_gen.data.checks.rules import quick_check  # which opens pairs itself
+
+        return quick_check(self)
+
+    def attributes(self) -> dict[str, Any]:
+        """The size, which data of all kinds are brought to."""
+        return {"image_size": self.image_size}
+
     def check_together(self) -> None:
         """Labels decide the source's channels."""
         super().check_together()
-        if self.labels == 1:
-            raise self.fault("<labels got>; accepted are 0 (no labels) and 2 to 65536.")
-        if self.labels and self.source_channels:
-            raise self.fault("<source_channels got>, but <labels=> decides it: leave one of them out.")
+        if self.num_classes == 1:
+            raise self.fault("<num_classes got>; accepted are 0 (no labels) and 2 to 65536.")
+        if self.num_classes and self.source_channels:
+            raise self.fault("<source_channels got>, but <num_classes=> decides it: leave one of them out.")
 
 
 class PairReader:
@@ -72,7 +90,7 @@ class PairReader:
     def __init__(self, source: Source, config: PairsConfig) -> None:
         self._source = source
         self._swap = config.direction == "BtoA"
-        self._labels = config.labels
+        self._labels = config.num_classes
         self._max_pixels = config.max_pixels
 
     def probe(self, index: np.int64, a: bytes, b: bytes) -> np.ndarray:
@@ -108,7 +126,7 @@ class PairReader:
         source, target = (info_b, info_a) if self._swap else (info_a, info_b)
         if self._labels and not source.holds_ids:
             raise UserError(
-                f"{names[self._swap]} holds colours or is compressed with loss, and --labels {self._labels} "
+                f"{names[self._swap]} holds colours or is compressed with loss, and --num-classes {self._labels} "
                 "reads ids from grey or palette PNG, BMP or GIF."
             )
         return source, target
@@ -136,28 +154,29 @@ class PairReader:
 
 
 class PairsData(Dataset):
-    """Training and validation pairs, opened by `open_pairs`.
+    """Training and validation pairs, opened by `PairsConfig.open`.
 
     Batches are (source, target), float32 in [-1, 1], (batch, size, size, channels); those of training are augmented.
 
     Attributes:
       source_channels, target_channels: channels of the batches' images.
-      labels: number of label ids of the source, 0 for pictures.
+      num_classes: number of label ids of the source, 0 for pictures.
+      image_size: height and width of the batches' images, pixels.
       train_size, val_size: number of pairs.
       skipped: why pairs were left out under `skip_bad`, a sentence for each.
     """
 
-    _vectorised = False
-
-    def __init__(self, config: PairsConfig, image_size: int, seed: int, split: Split) -> None:
-        self._config, self._size, self._seed, self._rule = config, image_size, seed, split.rule
+    def __init__(self, config: PairsConfig, seed: int, split: Split) -> None:
+        self._config, self._seed, self._rule, image_size = config, seed, split.rule, config.image_size
+        self._digest = f"{config.data}, {image_size}" if config.data in BUILT_IN else split.digest()
+        self.image_size = image_size
         self._load_size = round(image_size * JITTER) if config.jitter else image_size
         sources = dict.fromkeys((split.train, split.validation))
         self._alone, self._broken, self._others = (
             [name for source in sources for name in getattr(source, left_out)]
             for left_out in ("alone", "broken", "others")
         )
-        self.labels = config.labels
+        self.num_classes = config.num_classes
         self.skipped: list[str] = []
 
         parts = ((split.train, split.train_indices), (split.validation, split.validation_indices))
@@ -165,7 +184,7 @@ class PairsData(Dataset):
             probed(PairReader(source, config).probe, source.encoded, indices, self.skipped) for source, indices in parts
         ]
         self._sides = self._follow(np.concatenate([headers for _, headers in found]))
-        self.source_channels = self.labels or self._sides[0].channels
+        self.source_channels = self.num_classes or self._sides[0].channels
         self.target_channels = self._sides[1].channels
 
         pixel = sum(side.channels * side.dtype.itemsize for side in self._sides)
@@ -187,12 +206,12 @@ class PairsData(Dataset):
 
     def describe(self) -> str:
         """Lines for a person: how many pairs, from where, split how, and what was left out."""
-        what = f"{self.labels} labels" if self.labels else f"{self.source_channels} channels"
+        what = f"{self.num_classes} label ids" if self.num_classes else f"{self.source_channels} channels"
         held = f"{self._bytes / 2**20:.0f} MiB in memory" if self._cached else "decoded at each access"
         sizes = f"{self.train_size} training and {self.val_size} validation pairs"
         lines = [
             f"{sizes} from {shown(self._config.data)} ({self._rule})",
-            f"{self._size}x{self._size}, {what} to {self.target_channels} channels, {held}",
+            f"{self.image_size}x{self.image_size}, {what} to {self.target_channels} channels, {held}",
         ]
         for left_out, why in (
             (self._alone, "for want of a partner of the same name"),
@@ -204,9 +223,14 @@ class PairsData(Dataset):
                 lines.append(f"left out {why}: {len(left_out)} ({listed(left_out)})")
         return "\n".join(lines)
 
-    def _part(self, training: bool) -> tuple[Load, Finish]:
-        load = self._augmented if training else self._as_stored
-        return load, self._to_float
+    def attributes(self) -> dict[str, Any]:
+        """As of every data set; `image_size`, `source_channels`, `target_channels` and `num_classes`."""
+        names = ("image_size", "source_channels", "target_channels", "num_classes")
+        return {**super().attributes(), **{name: getattr(self, name) for name in names}}
+
+    def _streams(self, training: bool) -> tuple[Stream, ...]:
+        load, size = (self._augmented, self.train_size) if training else (self._as_stored, self.val_size)
+        return (Stream(load, self._to_float, size, vectorised=False),)
 
     def _as_stored(self, index: tf.Tensor, key: tf.Tensor) -> tuple[tf.Tensor, ...]:
         return self._validation(index)
@@ -215,10 +239,10 @@ class PairsData(Dataset):
         """How to store source and target: by the flags, else by the richest image that the data holds."""
         channels, bits = headers.max(axis=0, initial=1).reshape(2, 2).T
         types = [np.dtype(np.uint16 if depth == 16 else np.uint8) for depth in bits]
-        source = 1 if self.labels else self._config.source_channels or int(channels[0])
+        source = 1 if self.num_classes else self._config.source_channels or int(channels[0])
         target = self._config.target_channels or int(channels[1])
         limit = self._config.max_pixels
-        return Side(source, types[0], self.labels, limit), Side(target, types[1], max_pixels=limit)
+        return Side(source, types[0], self.num_classes, limit), Side(target, types[1], max_pixels=limit)
 
     def _table(self, source: Source, indices: np.ndarray, size: int) -> tuple[_Table, int]:
         """A function from number to the stored pair of `size`, and how many there are; checks every pair."""
@@ -235,16 +259,16 @@ class PairsData(Dataset):
 
     def _augmented(self, index: tf.Tensor, key: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         draw = tf.random.stateless_uniform((3,), key)
-        margin = self._load_size - self._size
+        margin = self._load_size - self.image_size
         top, left = tf.unstack(tf.cast(draw[:2] * (margin + 1), tf.int32))
         mirrored = draw[2] < 0.5
 
         def view(image: tf.Tensor) -> tf.Tensor:
             if self._config.jitter:
-                image = image[top : top + self._size, left : left + self._size]
+                image = image[top : top + self.image_size, left : left + self.image_size]
             if self._config.mirror:  # tf.where with a scalar condition would take 20 times as long
                 image = tf.cond(mirrored, lambda: tf.reverse(image, [1]), lambda: image)
-            return tf.ensure_shape(image, (self._size, self._size, None))
+            return tf.ensure_shape(image, (self.image_size, self.image_size, None))
 
         return tuple(view(image) for image in self._train(index))
 
@@ -252,27 +276,11 @@ class PairsData(Dataset):
         return self._sides[0].to_float(source), self._sides[1].to_float(target)
 
 
-def open_pairs(config: PairsConfig, image_size: int, seed: int) -> PairsData:
-    """Finds the pairs, checks every one, and decodes them if they fit into the cache.
-
-    Args:
-      config: what to read.
-      image_size: height and width of the batches' images, pixels.
-      seed: of the order, the crops and the mirroring.
-
-    Raises:
-      UserError: the data cannot be used.
-
-    It makes tensors, so a MultiWorkerMirroredStrategy has to be made before.
-    """
-    return PairsData(config, image_size, seed, split_of(config, image_size))
-
-
-def split_of(config: PairsConfig, image_size: int) -> Split:
-    """Finds the training and validation pairs; errors and `image_size` as of `pair_sources.find_pairs`."""
+def split_of(config: PairsConfig) -> Split:
+    """Finds the training and validation pairs; errors as of `pair_sources.find_pairs`."""
     return find_pairs(
         config.data,
-        image_size=image_size,
+        image_size=config.image_size,
         val_every=config.val_every,
         feature_a=config.feature_a,
         feature_b=config.feature_b,

@@ -7,13 +7,14 @@ and each example of a batch is one of either: (seed, position) says which, as of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from keras_gen.data.builtin.points import POINT_SETS
-from keras_gen.data.dataset import training_stream
+from keras_gen.data.dataset import Stream
 from keras_gen.data.files.folders import shown
 from keras_gen.data.files.image_sources import Split
 from keras_gen.data.kinds.images import ImagesConfig, ImagesData, split_of
@@ -28,6 +29,10 @@ class SemiSupervisedConfig(ImagesConfig):
     labels_per_class: Positive[int] = 10
     """Training images of each class whose label is known, chosen by --seed [images]; 10 of MNIST's 6,000 in Salimans et
     al. 2016. Validation images all have theirs."""
+
+    def open(self, seed: int = 0, model: Any = None) -> SemiSupervisedData:
+        """As `ImagesConfig.open`; which labels are known is of `seed` too."""
+        return SemiSupervisedData(self, seed, split_of(self))
 
     def check_together(self) -> None:
         """Examples that come again can be labelled."""
@@ -56,7 +61,6 @@ class SemiSupervisedData(ImagesData):
                 f"--data {shown(config.data)} has images without labels, and a classifier needs classes; accepted are "
                 "digits, shapes, a folder of one subfolder per class, and arrays or tfds:NAME with labels."
             )
-        self.num_classes = self.num_classes
         self.labelled = self._choose(config.labels_per_class)
 
     def _choose(self, count: int) -> np.ndarray:
@@ -79,35 +83,22 @@ class SemiSupervisedData(ImagesData):
             f"{self._config.labels_per_class} of each class, chosen by the seed"
         )
 
-    def train(
-        self, batch_size: int, *, start: int = 0, stop: int | None = None, shard: tuple[int, int] = (0, 1)
-    ) -> tf.data.Dataset:
-        """Labelled and unlabelled images in random order, for ever or up to position `stop`.
+    def _streams(self, training: bool) -> tuple[Stream, ...]:
+        """Of training, the labelled images, as often as they go into an epoch, and all images without their labels.
 
-        Both streams are those of `pipeline.training_stream`: an epoch has every training image once among the
-        unlabelled ones (those whose label is known, too), and the labelled ones as often as they go into it.
-
-        Returns:
-          (image, label, unlabelled image) batches: float32 in [-1, 1], (batch, size, size, channels), int32 (batch,),
-          and float32 as the first.
+        A batch is (image, label, unlabelled image): float32 in [-1, 1], (batch, size, size, channels), int32 (batch,),
+        and float32 as the first; of validation (image, label).
         """
+        (images,) = super()._streams(training)
+        if not training:
+            return (images,)
         with tf.device("CPU:0"):
             numbers = tf.constant(self.labelled)
-        load, finish = self._part(training=True)
-        place = {"start": start, "stop": stop, "shard": shard}
-        labelled = training_stream(
-            lambda places, keys: load(tf.gather(numbers, places), keys),
-            finish,
+        known = Stream(
+            lambda places, keys: images.load(tf.gather(numbers, places), keys),
+            images.finish,
             len(self.labelled),
-            batch_size,
-            seed=self._seed,
-            vectorised=self._vectorised,
-            **place,
+            images.vectorised,
+            number=1,
         )
-        both = tf.data.Dataset.zip(labelled, super().train(batch_size, **place))
-        return both.map(lambda known, other: (*known, other[0]))
-
-
-def open_semi_supervised(config: SemiSupervisedConfig, seed: int) -> SemiSupervisedData:
-    """Finds, checks and decodes the images: see `image_sets.open_images`; the labels are chosen by `seed` too."""
-    return SemiSupervisedData(config, seed, split_of(config))
+        return known, replace(images, finish=lambda *loaded: images.finish(*loaded)[:1])

@@ -1,19 +1,23 @@
 """Sequences of different lengths: what recurrent autoencoders train on and look for anomalies in.
 
-`open_sequences` gives streams of normal sequences for training and validation, `read_sequences` all of a SPEC in order.
-A batch is one tensor in the data's own units whose missing end is NaN, so that a sequence and its length travel as one.
+`SequencesConfig.open` gives streams of normal sequences for training and validation, `read_sequences` all of a SPEC in
+order. A batch is one tensor in the data's own units whose missing end is NaN, so that a sequence and its length travel
+as one.
 """
+
+from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import tensorflow as tf
 
 from keras_gen.data.builtin.waves import KINDS, Waves, anomalous_waves, normal_waves
 from keras_gen.data.config import CachedConfig
-from keras_gen.data.dataset import Dataset, Finish, Load
+from keras_gen.data.dataset import Dataset, Stream
+from keras_gen.data.files.digests import digest
 from keras_gen.data.files.folders import every_last, shown
 from keras_gen.data.files.sequence_files import ACCEPTED, NORMAL, Layout, Sequences, read_files
 from keras_gen.errors import UserError
@@ -46,9 +50,17 @@ class SequencesConfig(CachedConfig):
     cache_gib: Annotated[float, Range(0, infinite=True)] = 1.0
     """Refuse files and arrays that take more memory [GiB]."""
 
+    def open(self, seed: int = 0, model: Any = None) -> SequencesData:
+        """Reads the sequences and sets those for validation apart; anomalies, where labels tell, are in neither part.
+
+        Of a model that is there already, its `length`, `columns`, `mean` and `deviation` are kept (0 and () follow the
+        data). See `DataConfig.open`.
+        """
+        return _opened(self, seed, model)
+
 
 class SequencesData(Dataset):
-    """Normal sequences for training and validation, opened by `open_sequences`.
+    """Normal sequences for training and validation, opened by `SequencesConfig.open`.
 
     Batches are (sequences,): float32 (batch, length, features) in the data's units, NaN from each one's end on.
 
@@ -76,6 +88,7 @@ class SequencesData(Dataset):
         steps = train.values[np.isfinite(train.values[..., 0])].astype(np.float64)
         self.mean = mean or tuple(map(float, steps.mean(axis=0)))
         self.deviation = deviation or tuple(float(value) or 1.0 for value in steps.std(axis=0))
+        self._digest = digest(*(part for one in (train, held) for part in (one.values, *one.names, *one.labels)))
         self._lengths = np.concatenate([train.lengths, held.lengths])
         with tf.device("CPU:0"):
             self._train, self._held = tf.constant(train.values), tf.constant(held.values)
@@ -92,8 +105,16 @@ class SequencesData(Dataset):
             f"{', ...' * (count > 8)}"
         )
 
-    def _part(self, training: bool) -> tuple[Load, Finish]:
-        return partial(_gathered, self._train if training else self._held), _alone
+    def attributes(self) -> dict[str, Any]:
+        """As of every data set; `length`, `columns`, `mean` and `deviation`."""
+        return {
+            **super().attributes(),
+            **{name: getattr(self, name) for name in ("length", "columns", "mean", "deviation")},
+        }
+
+    def _streams(self, training: bool) -> tuple[Stream, ...]:
+        table, size = (self._train, self.train_size) if training else (self._held, self.val_size)
+        return (Stream(partial(_gathered, table), _alone, size),)
 
 
 def _gathered(table: tf.Tensor, numbers: tf.Tensor, keys: tf.Tensor) -> tuple[tf.Tensor]:
@@ -104,27 +125,10 @@ def _alone(sequences: tf.Tensor) -> tuple[tf.Tensor]:
     return (sequences,)
 
 
-def open_sequences(
-    config: SequencesConfig,
-    seed: int,
-    *,
-    length: int = 0,
-    columns: tuple[str, ...] = (),
-    mean: tuple[float, ...] = (),
-    deviation: tuple[float, ...] = (),
-) -> SequencesData:
-    """Reads the sequences and sets those for validation apart; anomalies, where labels tell, are in neither part.
-
-    Args:
-      config: what to read.
-      seed: of the order of training.
-      length, columns, mean, deviation: of a model that is there already, see `SequencesData`; 0 and () follow the data.
-
-    Raises:
-      UserError: the data cannot be used.
-
-    It makes tensors, so a MultiWorkerMirroredStrategy has to be made before.
-    """
+def _opened(config: SequencesConfig, seed: int, model: Any) -> SequencesData:
+    length, columns, mean, deviation = (
+        (0, (), (), ()) if model is None else (model.length, model.columns, model.mean, model.deviation)
+    )
     waves_seed = _waves_seed(config.data)
     if waves_seed is not None:
         parts = ((WAVES_TRAIN, _TRAIN), (WAVES_HELD, _HELD))

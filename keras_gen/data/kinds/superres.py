@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import tensorflow as tf
 
 from keras_gen.data.config import DataConfig
-from keras_gen.data.dataset import Dataset, Finish, Load, uniforms
+from keras_gen.data.dataset import Dataset, Stream, uniforms
 from keras_gen.data.files import codecs as images
 from keras_gen.data.files.arrays import Arrays
 from keras_gen.data.files.decoding import require_range
@@ -50,6 +50,10 @@ class SuperresConfig(DataConfig):
     """What the pictures may take in memory, twice their pixels [GiB]."""
     max_pixels: Positive[int] = images.MAX_PIXELS
     """Refuse images that say they have more, a guard against decompression bombs [pixels]."""
+
+    def open(self, seed: int = 0, model: Any = None) -> SuperresData:
+        """Finds the pictures, decodes every one and makes its low resolution; see `DataConfig.open`."""
+        return SuperresData(self, seed)
 
     def check_together(self) -> None:
         """Patches are whole after shrinking, too."""
@@ -88,7 +92,7 @@ class _Pictures:
 
 
 class SuperresData(Dataset):
-    """Training and validation patches at random places, those of validation always the same; opened by `open_superres`.
+    """Training and validation patches at random places, those of validation always the same; see `SuperresConfig`.
 
     Batches are (enlarged, sharp), float32 in [-1, 1], (batch, patch, patch, channels).
 
@@ -105,7 +109,7 @@ class SuperresData(Dataset):
         self._peaks: set[int] = set()
         self._left = int(config.memory_gib * 2**30)
         split = find_set(config.data, image_size=0, val_every=config.val_every, max_bytes=self._left)
-        self._rule = split.rule
+        self._rule, self._digest = split.rule, split.digest()
         parts = ((split.train, split.train_indices), (split.validation, split.validation_indices))
         pairs = [list(self._pairs(source, indices)) for source, indices in parts]
         self._counts = tuple(map(len, pairs))
@@ -153,9 +157,16 @@ class SuperresData(Dataset):
             lines.append(f"left out: {len(self.skipped)} ({listed(self.skipped)})")
         return "\n".join(lines)
 
-    def _part(self, training: bool) -> tuple[Load, Finish]:
-        mirror = training and self._config.mirror
-        return (self._train if training else self._validation).patches, partial(self._finish, mirror=mirror)
+    def attributes(self) -> dict[str, Any]:
+        """As of every data set; `image_size`, `scale` and `channels`."""
+        own = {"image_size": self.image_size, "scale": self.scale, "channels": self.channels}
+        return {**super().attributes(), **own}
+
+    def _streams(self, training: bool) -> tuple[Stream, ...]:
+        pictures = self._train if training else self._validation
+        return (
+            Stream(pictures.patches, partial(self._finish, mirror=training and self._config.mirror), pictures.count),
+        )
 
     def _finish(self, patches: tf.Tensor, keys: tf.Tensor, mirror: bool) -> tuple[tf.Tensor, tf.Tensor]:
         if mirror:
@@ -203,18 +214,3 @@ def _decoded(
 
 def _eight_bits(picture: np.ndarray) -> np.ndarray:
     return picture if picture.dtype == np.uint8 else np.round(picture / 257).astype(np.uint8)
-
-
-def open_superres(config: SuperresConfig, seed: int) -> SuperresData:
-    """Finds the pictures, decodes every one and makes its low resolution.
-
-    Args:
-      config: what to read.
-      seed: of the order, the places and the mirroring.
-
-    Raises:
-      UserError: the data cannot be used.
-
-    It makes tensors, so a MultiWorkerMirroredStrategy has to be made before.
-    """
-    return SuperresData(config, seed)

@@ -7,14 +7,14 @@ import pytest
 import tensorflow as tf
 
 from keras_gen.data.builtin.points import GRID, POINT_SETS, RING, SWISS_ROLL
-from keras_gen.data.kinds.images import ImagesConfig, open_images
+from keras_gen.data.kinds.images import ImagesConfig
 from keras_gen.errors import UserError
 
 FARTHEST = math.sqrt(2 * math.log(2**24))  # of a normal number [deviations]
 
 
 def opened(name, seed=0, **options):
-    return open_images(ImagesConfig(data=name, **options), seed)
+    return ImagesConfig(data=name, **options).open(seed)
 
 
 def stack(stream):

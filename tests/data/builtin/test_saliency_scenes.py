@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from keras_gen.data.builtin.saliency_scenes import draw_scene, scenes_folder
-from keras_gen.data.kinds.pairs import PairsConfig, open_pairs
+from keras_gen.data.kinds.pairs import PairsConfig
 from keras_gen.errors import UserError
 
 
@@ -37,7 +37,7 @@ def test_the_folder_is_read_as_pairs(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     folder = scenes_folder(16, train=5, val=2)
     assert folder.parent == tmp_path / "keras_gen"
-    data = open_pairs(PairsConfig(data=str(folder), target_channels=1, jitter=False, mirror=False), 16, 0)
+    data = PairsConfig(data=str(folder), target_channels=1, jitter=False, mirror=False, image_size=16).open(0)
     assert (data.train_size, data.val_size, data.source_channels, data.target_channels) == (5, 2, 3, 1)
     ((source, target),) = data.validation(2)
     picture, saliency = draw_scene(16, 0, 1)

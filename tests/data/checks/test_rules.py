@@ -20,8 +20,8 @@ from keras_gen.data.checks.rules import check, quick_check
 from keras_gen.data.files.codecs import MAX_PIXELS
 from keras_gen.data.files.packing import pack_pairs
 from keras_gen.data.files.pair_sources import find_pairs
-from keras_gen.data.kinds.images import ImagesConfig, open_images
-from keras_gen.data.kinds.pairs import PairsConfig, open_pairs
+from keras_gen.data.kinds.images import ImagesConfig
+from keras_gen.data.kinds.pairs import PairsConfig
 from keras_gen.errors import UserError
 
 COUNT = 40
@@ -54,7 +54,7 @@ def mapped(tmp_path, drawn):
 
 
 def checked(spec, **options):
-    return check(Pairs(PairsConfig(data=str(spec), **options), 64))
+    return check(Pairs(PairsConfig(data=str(spec), image_size=64, **options)))
 
 
 def checked_images(folder, labelled=False):
@@ -90,7 +90,7 @@ def test_statistics_are_those_of_the_pixels(joined, drawn):
 
 
 def test_labels_are_counted(mapped, drawn):
-    result = checked(mapped, labels=len(PALETTE))
+    result = checked(mapped, num_classes=len(PALETTE))
     counts = np.bincount(np.array([labels for labels, _ in drawn]).ravel(), minlength=len(PALETTE))
     expected = {str(value): int(count) for value, count in enumerate(counts) if count}
     assert result.summary["sides"]["source"]["label_pixels"] == expected
@@ -140,7 +140,7 @@ def test_headers_are_checked(joined):
 def test_sixteen_bits_among_eight_are_a_warning(mapped):
     grey = np.asarray(Image.open(mapped / "B" / "07.png").convert("L"))
     Image.fromarray(grey * np.uint16(257)).save(mapped / "B" / "07.png")
-    result = checked(mapped, labels=len(PALETTE))
+    result = checked(mapped, num_classes=len(PALETTE))
     assert found(result, "16 bit") == ["07.png"]
     assert levels(result) == {"16 bit": "warning"}
 
@@ -148,21 +148,21 @@ def test_sixteen_bits_among_eight_are_a_warning(mapped):
 def test_partners_and_links_that_are_missing_are_warnings(mapped):
     (mapped / "A" / "99.png").symlink_to("99.png")
     shutil.copy(mapped / "A" / "00.png", mapped / "A" / "alone.png")
-    result = checked(mapped, labels=len(PALETTE))
+    result = checked(mapped, num_classes=len(PALETTE))
     assert levels(result) == {"no partner": "warning", "broken link": "warning"}
     assert "alone.png" in table(result)
 
 
 def test_label_ids_out_of_range_are_errors(mapped):
-    result = checked(mapped, labels=len(PALETTE) - 1)
+    result = checked(mapped, num_classes=len(PALETTE) - 1)
     (finding,) = result.of_level("error")
-    assert f"ids out of range ({len(PALETTE) - 1}), and --labels {len(PALETTE) - 1} accepts" in finding.sentence
+    assert f"ids out of range ({len(PALETTE) - 1}), and --num-classes {len(PALETTE) - 1} accepts" in finding.sentence
 
 
 def test_masks_of_0_and_255_are_named(mapped):
     for file in (mapped / "A").iterdir():
         Image.fromarray((np.asarray(Image.open(file)) > 1).astype(np.uint8) * 255).save(file)
-    (finding,) = checked(mapped, labels=2).of_level("error")
+    (finding,) = checked(mapped, num_classes=2).of_level("error")
     assert "stored as 0 and 255" in finding.sentence
     result = checked(mapped)
     assert "every source is a mask of 0 and 255" in table(result)
@@ -229,12 +229,12 @@ def test_the_check_counts_as_training_does(tmp_path, drawn, held):
         Image.fromarray(photo).save(folder / f"{number:02d}.jfif", "JPEG")
     (tmp_path / "test").mkdir() if held else None
     result = checked_images(tmp_path, labelled=True)
-    data = open_images(ImagesConfig(data=str(tmp_path)), 0)
+    data = ImagesConfig(data=str(tmp_path)).open(0)
     assert result.summary["parts"] == {"train": data.train_size, "val": data.val_size}
     assert result.summary["split"] in data.describe()
     assert ("not used: test" in data.describe()) == bool(held)
     (tmp_path / "Train" / "3").mkdir()  # an empty class
-    for read in (lambda: open_images(ImagesConfig(data=str(tmp_path)), 0), lambda: checked_images(tmp_path, True)):
+    for read in (lambda: ImagesConfig(data=str(tmp_path)).open(0), lambda: checked_images(tmp_path, True)):
         with pytest.raises(
             UserError, match=r"Train/3 holds no images .*; accepted is a folder of images for each class"
         ):
@@ -244,7 +244,7 @@ def test_the_check_counts_as_training_does(tmp_path, drawn, held):
 def test_single_pictures_are_not_taken_for_pairs(tmp_path, drawn):
     for number, (_, photo) in enumerate(drawn):
         Image.fromarray(photo).save(tmp_path / f"{number:02d}.png")
-    sentences = quick_check(PairsConfig(data=str(tmp_path)), 64)
+    sentences = quick_check(PairsConfig(data=str(tmp_path), image_size=64))
     assert any("the files do not look like pairs: each should hold two pictures" in one for one in sentences)
 
 
@@ -258,9 +258,9 @@ def test_few_bits_in_sixteen_are_found_over_the_whole_set(tmp_path, drawn, bits,
     if bits < 16:
         for gib in (1, 0):
             with pytest.raises(UserError, match=r"16-bit images with values of up to \d+, .* multiply the values by"):
-                open_images(ImagesConfig(data=str(tmp_path), cache_gib=gib), 0)
+                ImagesConfig(data=str(tmp_path), cache_gib=gib).open(0)
     else:
-        assert open_images(ImagesConfig(data=str(tmp_path)), 0).train_size == 36
+        assert ImagesConfig(data=str(tmp_path)).open(0).train_size == 36
 
 
 def test_a_folder_without_images_is_refused(tmp_path):
@@ -308,7 +308,7 @@ def test_the_report_holds_the_worst_with_thumbnails_and_names_that_cannot_do_har
 
 
 def test_the_quick_form_samples_evenly_and_within_its_pixels(joined, monkeypatch):
-    pairs = Pairs(PairsConfig(data=str(joined)), 64)
+    pairs = Pairs(PairsConfig(data=str(joined), image_size=64))
     assert checks.sample(pairs) == list(range(40))
     monkeypatch.setattr(checks, "QUICK_EXAMPLES", 8)
     assert checks.sample(pairs) == [0, 7, 14, 21, 28, 35, 36, 39]
@@ -319,17 +319,17 @@ def test_the_quick_form_samples_evenly_and_within_its_pixels(joined, monkeypatch
 
 def test_the_quick_form_warns_raises_and_can_be_left_out(joined):
     config = PairsConfig(data=str(joined))
-    assert quick_check(config, 64) == []
+    assert quick_check(config) == []
     shutil.copy(joined / "train" / "05.png", joined / "val" / "exact.png")
-    assert quick_check(config, 64) == ["1 of 5 held-out examples: also in training, byte for byte."]
+    assert quick_check(config) == ["1 of 5 held-out examples: also in training, byte for byte."]
     (joined / "train" / "00.png").write_bytes(b"")
     with pytest.raises(
         UserError, match=r"does not pass the check of 41 of its 41 pairs \(1 of 41 .*00.png is empty\);"
     ):
-        quick_check(config, 64)
-    assert len(quick_check(PairsConfig(data=str(joined), skip_bad=True), 64)) == 1
-    assert quick_check(PairsConfig(data=str(joined), check=False), 64) == []
-    assert quick_check(PairsConfig(), 64) == []  # the facades are not even drawn
+        quick_check(config)
+    assert len(quick_check(PairsConfig(data=str(joined), skip_bad=True, image_size=64))) == 1
+    assert quick_check(PairsConfig(data=str(joined), check=False, image_size=64)) == []
+    assert quick_check(PairsConfig()) == []  # the facades are not even drawn
 
 
 # -- hostile inputs, in the check and in the training data layer -------------------------------------------------------
@@ -386,9 +386,9 @@ def test_hostile_files_cost_a_sentence_each(hostile):
 
 def test_the_training_data_layer_takes_hostile_files_too(hostile):
     with pytest.raises(UserError, match=r"4 of 46 pairs cannot be read \(.*; and 1 more\), and --skip-bad") as error:
-        open_pairs(PairsConfig(data=str(hostile)), 32, seed=0)
+        PairsConfig(data=str(hostile), image_size=32).open(seed=0)
     assert str(error.value).isprintable()
-    data = open_pairs(PairsConfig(data=str(hostile), skip_bad=True), 32, seed=0)
+    data = PairsConfig(data=str(hostile), skip_bad=True, image_size=32).open(seed=0)
     assert (data.train_size, data.val_size) == (38, 4)
     assert {sentence.rsplit("/", 1)[-1].rstrip(".") for sentence in data.skipped} == set(SENTENCES)
     assert r"left out as links that lead nowhere: 1" in data.describe()
@@ -397,7 +397,7 @@ def test_the_training_data_layer_takes_hostile_files_too(hostile):
 
 def test_max_pixels_is_a_flag_of_both(joined):
     with pytest.raises(UserError, match="says it has 128x64 pixels, and --max-pixels accepts 8,191"):
-        open_pairs(PairsConfig(data=str(joined), max_pixels=8191), 32, seed=0)
+        PairsConfig(data=str(joined), max_pixels=8191, image_size=32).open(seed=0)
     assert checked(joined, max_pixels=8191).exit_code == 2
     assert checked(joined, max_pixels=8192).exit_code == 0
 
@@ -405,7 +405,7 @@ def test_max_pixels_is_a_flag_of_both(joined):
 def test_an_empty_partner_is_not_taken_for_a_pair_side_by_side(mapped):
     (mapped / "B" / "07.png").write_bytes(b"")
     with pytest.raises(UserError, match=r"1 of 40 pairs cannot be read \(.*B/07.png is empty\)"):
-        open_pairs(PairsConfig(data=str(mapped)), 32, seed=0)
+        PairsConfig(data=str(mapped), image_size=32).open(seed=0)
 
 
 def test_twenty_thousand_empty_files_end_soon(tmp_path):
@@ -413,15 +413,15 @@ def test_twenty_thousand_empty_files_end_soon(tmp_path):
         (tmp_path / f"{number}.png").touch()
     start = time.perf_counter()
     with pytest.raises(UserError, match=r"200 of 200 examples: .*0.png is empty; .* and 197 more"):
-        quick_check(PairsConfig(data=str(tmp_path)), 32)
+        quick_check(PairsConfig(data=str(tmp_path), image_size=32))
     assert checked_images(tmp_path).findings[0].count == 20_000
     assert time.perf_counter() - start < 40
 
 
 def test_false_alarms_on_real_pairs(shared: Path):
     """The figures of docs/data.md."""
-    facades = check(Pairs(PairsConfig(data=str(shared / "data" / "facades_cmp"), direction="BtoA"), 256))
+    facades = check(Pairs(PairsConfig(data=str(shared / "data" / "facades_cmp"), direction="BtoA", image_size=256)))
     assert {finding.check: finding.count for finding in facades.of_level("warning")} == {"alignment": 3}
     folders = ",".join(str(shared / "data" / "emoji_pairs" / style) for style in ("noto", "twemoji"))
-    emoji = check(Pairs(PairsConfig(data=folders), 256))
+    emoji = check(Pairs(PairsConfig(data=folders, image_size=256)))
     assert {finding.check: finding.count for finding in emoji.of_level("warning")} == {"near leak": 3}

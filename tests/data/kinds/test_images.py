@@ -10,7 +10,7 @@ from PIL import Image
 from tensorflow_datasets.core.download import resource
 
 from keras_gen.data.checks.rules import quick_check_images
-from keras_gen.data.kinds.images import ImagesConfig, open_images
+from keras_gen.data.kinds.images import ImagesConfig
 from keras_gen.errors import UserError
 
 
@@ -35,7 +35,7 @@ def write_classes(folder, counts, first=0):
 
 
 def opened(spec, seed=0, **options):
-    return open_images(ImagesConfig(data=str(spec), **options), seed)
+    return ImagesConfig(data=str(spec), **options).open(seed)
 
 
 def stack(stream):

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gen.data.kinds.images import ImagesConfig, open_images
-from keras_gen.data.kinds.noisy import NoisyConfig, noisy, open_noisy
+from keras_gen.data.kinds.images import ImagesConfig
+from keras_gen.data.kinds.noisy import NoisyConfig, noisy
 from keras_gen.errors import UserError
 from keras_gen.ops.noise import NOISES
 
 
 def opened(seed=0, **options):
-    return open_noisy(NoisyConfig(**options), seed)
+    return NoisyConfig(**options).open(seed)
 
 
 def stack(stream):
@@ -21,7 +21,7 @@ def stack(stream):
 
 def test_the_clean_images_are_those_without_noise():
     config = {"mirror": True}
-    clean, plain = opened(**config), open_images(ImagesConfig(**config), 0)
+    clean, plain = opened(**config), ImagesConfig(**config).open(0)
     for a, b in ((clean.train(16, stop=64), plain.train(16, stop=64)), (clean.validation(50), plain.validation(50))):
         np.testing.assert_array_equal(stack(a)[1], stack(b)[0])
 

@@ -13,7 +13,7 @@ from keras_gen.data.builtin.facades import facades_folder
 from keras_gen.data.files import codecs as images
 from keras_gen.data.files import folders
 from keras_gen.data.files.pair_sources import BUILT_IN
-from keras_gen.data.kinds.pairs import PairsConfig, open_pairs
+from keras_gen.data.kinds.pairs import PairsConfig
 from keras_gen.errors import UserError
 
 SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data"
@@ -73,7 +73,7 @@ def numbers(batches):
 
 
 def open_quietly(spec, size=32, seed=0, **options):
-    return open_pairs(PairsConfig(data=str(spec), **options), size, seed)
+    return PairsConfig(data=str(spec), **options, image_size=size).open(seed)
 
 
 def stack(stream, count):
@@ -178,8 +178,8 @@ def test_cached_and_streamed_give_the_same_pixels(tmp_path, labels):
         ids = np.random.default_rng(number).integers(0, 5, (40, 56), np.uint8)
         write(tmp_path / "A" / f"{number}.png", ids)
         write(tmp_path / "B" / f"{number}.png", noise(number, (40, 56, 3)))
-    cached = open_quietly(tmp_path, size=32, labels=labels)
-    streamed = open_quietly(tmp_path, size=32, labels=labels, cache_gib=0)
+    cached = open_quietly(tmp_path, size=32, num_classes=labels)
+    streamed = open_quietly(tmp_path, size=32, num_classes=labels, cache_gib=0)
     assert "in memory" in cached.describe()
     assert "decoded at each access" in streamed.describe()
     for one, other in ((cached.train(2), streamed.train(2)), (cached.validation(2), streamed.validation(2))):
@@ -266,8 +266,8 @@ def test_labels_become_one_hot_channels_on_the_source_side(tmp_path):
         write(tmp_path / "A" / f"{number}.png", noise(number))
         (tmp_path / "B").mkdir(exist_ok=True)
         palette.save(tmp_path / "B" / f"{number}.png")
-    data = open_quietly(tmp_path, labels=5, direction="BtoA")
-    assert (data.labels, data.source_channels, data.target_channels) == (5, 5, 3)
+    data = open_quietly(tmp_path, num_classes=5, direction="BtoA")
+    assert (data.num_classes, data.source_channels, data.target_channels) == (5, 5, 3)
     source, _ = stack(data.validation(1), 1)
     np.testing.assert_array_equal(source[0], np.where(ids[..., None] == np.arange(5), 1, -1))
     augmented, _ = stack(data.train(2), 4)
@@ -385,12 +385,12 @@ def test_label_ids_out_of_range_are_refused(tmp_path, cache_gib):
     for number in range(3):
         write(tmp_path / "A" / f"{number}.png", np.full((32, 32), 3 * number, np.uint8))
         write(tmp_path / "B" / f"{number}.png", noise(number))
-    refused(r"A/2.png holds the label id 6, and --labels 5 accepts ids from 0 to 4", tmp_path, labels=5)
+    refused(r"A/2.png holds the label id 6, and --num-classes 5 accepts ids from 0 to 4", tmp_path, num_classes=5)
 
 
 def test_labels_of_colours_are_refused(tmp_path):
     write_side_by_side(tmp_path, 3)
-    refused(r"000.png holds colours .* --labels 5 reads ids from grey or palette", tmp_path, labels=5)
+    refused(r"000.png holds colours .* --num-classes 5 reads ids from grey or palette", tmp_path, num_classes=5)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads every file")
@@ -405,11 +405,11 @@ def test_a_file_without_permission_is_refused(tmp_path):
     [
         ({"data": ""}, "data got ''"),
         ({"direction": "AB"}, "direction got 'AB'"),
-        ({"labels": 1}, "labels got 1"),
-        ({"labels": -1}, "labels got -1"),
+        ({"num_classes": 1}, "num_classes got 1"),
+        ({"num_classes": -1}, "num_classes got -1"),
         ({"source_channels": 2}, "source_channels got 2"),
         ({"target_channels": -3}, "target_channels got -3"),
-        ({"labels": 3, "source_channels": 3}, "source_channels got 3, but labels=3"),
+        ({"num_classes": 3, "source_channels": 3}, "source_channels got 3, but num_classes=3"),
         ({"val_every": 1}, "val_every got 1"),
         ({"cache_gib": -1}, "cache_gib got -1"),
         ({"cache_gib": float("nan")}, "cache_gib got nan"),

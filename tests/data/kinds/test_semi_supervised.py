@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_gen.data.kinds.images import ImagesConfig, open_images
-from keras_gen.data.kinds.semi_supervised import SemiSupervisedConfig, open_semi_supervised
+from keras_gen.data.kinds.images import ImagesConfig
+from keras_gen.data.kinds.semi_supervised import SemiSupervisedConfig
 from keras_gen.errors import UserError
 
 
 def opened(seed=0, **options):
-    return open_semi_supervised(SemiSupervisedConfig(**options), seed)
+    return SemiSupervisedConfig(**options).open(seed)
 
 
 def stack(stream):
@@ -23,7 +23,7 @@ def rows(images):
 
 @pytest.mark.parametrize("count", [1, 7])
 def test_as_many_images_of_each_class_keep_their_label(count):
-    data, plain = opened(labels_per_class=count), open_images(ImagesConfig(), 0)
+    data, plain = opened(labels_per_class=count), ImagesConfig().open(0)
     assert len(set(data.labelled)) == 10 * count
     np.testing.assert_array_equal(np.bincount(data.train_labels[data.labelled]), [count] * 10)
     images, labels, _ = stack(data.train(20, stop=20 * 10 * count))
@@ -42,7 +42,7 @@ def test_they_are_chosen_by_the_seed_and_more_labels_are_those_and_others():
 
 
 def test_the_unlabelled_images_are_all_training_images():
-    data, plain = opened(mirror=True), open_images(ImagesConfig(mirror=True), 0)
+    data, plain = opened(mirror=True), ImagesConfig(mirror=True).open(0)
     _, _, unlabelled = stack(data.train(2, stop=2 * 1618))
     np.testing.assert_array_equal(unlabelled, stack(plain.train(2, stop=2 * 1618))[0])
     for one, other in zip(stack(data.validation(50)), stack(plain.validation(50)), strict=True):

@@ -5,12 +5,13 @@ import pytest
 import tensorflow as tf
 
 from keras_gen.data.builtin.waves import KINDS, normal_waves
-from keras_gen.data.kinds.sequences import SequencesConfig, open_sequences, read_sequences
+from keras_gen.data.kinds.sequences import SequencesConfig, read_sequences
 from keras_gen.errors import UserError
+from keras_gen.models.recurrent_autoencoder import Config
 
 
 def opened(spec, seed=0, **options):
-    return open_sequences(SequencesConfig(data=str(spec), **options), seed)
+    return SequencesConfig(data=str(spec), **options).open(seed)
 
 
 def read(spec, length=0, columns=(), **options):
@@ -254,7 +255,7 @@ def test_a_feature_that_never_varies_is_only_centred(tmp_path):
 def test_a_model_that_is_there_decides_length_and_statistics(tmp_path):
     np.save(tmp_path / "a.npy", np.ones((4, 5, 1)))
     config = SequencesConfig(data=str(tmp_path / "a.npy"))
-    data = open_sequences(config, 0, length=8, columns=("v",), mean=(2.0,), deviation=(3.0,))
+    data = config.open(0, Config(length=8, columns=("v",), mean=(2.0,), deviation=(3.0,)))
     assert (data.length, data.columns, data.mean, data.deviation) == (8, ("v",), (2.0,), (3.0,))
     assert stack(data.validation(1)).shape == (1, 8, 1)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_gen.data.kinds.superres import SuperresConfig, degraded, open_superres
+from keras_gen.data.kinds.superres import SuperresConfig, degraded
 from keras_gen.errors import UserError
 
 SIZES = ((20, 31), (17, 17), (40, 24))
@@ -24,7 +24,7 @@ def folder(tmp_path_factory):
 
 
 def opened(folder, seed=0, **fields):
-    return open_superres(SuperresConfig(data=str(folder), patch_size=8, **fields), seed)
+    return SuperresConfig(data=str(folder), patch_size=8, **fields).open(seed)
 
 
 def test_patches_are_of_both_pictures_at_one_place(folder):
@@ -60,7 +60,7 @@ def test_the_stream_is_a_pure_function_of_seed_and_position(folder):
 
 @pytest.mark.parametrize(("scale", "patch"), [(3, 9), (4, 8)])
 def test_other_scales_and_grey(folder, scale, patch):
-    data = open_superres(SuperresConfig(data=str(folder), patch_size=patch, scale=scale, channels=1), 0)
+    data = SuperresConfig(data=str(folder), patch_size=patch, scale=scale, channels=1).open(0)
     enlarged, sharp = next(iter(data.train(2)))
     assert enlarged.shape == sharp.shape == (2, patch, patch, 1)
 
@@ -100,4 +100,4 @@ def test_pictures_that_cannot_be_used(folder, tmp_path):
     with pytest.raises(UserError, match="--memory-gib 1e-06"):
         opened(folder, memory_gib=1e-6)
     with pytest.raises(UserError, match="drawings of one size"):
-        open_superres(SuperresConfig(data="shapes"), 0)
+        SuperresConfig(data="shapes").open(0)
