@@ -51,10 +51,10 @@ def test_exit_codes_are_0_clean_1_warnings_2_errors(pairs, tmp_path, capsys):
 
 
 def test_folders_of_images_and_classes(pairs, tmp_path, capsys):
-    for kind in ("images", "labelled"):
-        code, screen = run(capsys, pairs, "--kind", kind, "--out", tmp_path / "out")
-        assert code == {"images": 0, "labelled": 2}[kind]  # no folder of a class
-        assert "24 (20 train, 4 val; train and val folders)" in screen.out
+    code, screen = run(capsys, pairs, "--kind", "images", "--out", tmp_path / "out")
+    assert (code, "24 (20 train, 4 val; train and val folders)" in screen.out) == (0, True)
+    code, screen = run(capsys, pairs, "--kind", "labelled", "--out", tmp_path / "out")
+    assert (code, "has no folders of classes, which --kind labelled is for" in screen.err) == (2, True)
 
 
 def test_usage_errors_are_one_sentence(pairs, tmp_path, capsys):

@@ -5,7 +5,6 @@ import pytest
 from keras_gen.cli.parsing import parse_setup
 from keras_gen.data.kinds.images import ImagesConfig
 from keras_gen.data.kinds.pairs import PairsConfig
-from keras_gen.engine.config import Preset
 from keras_gen.errors import UserError
 from keras_gen.models import gan
 from keras_gen.models.pix2pix import Pix2Pix
@@ -21,7 +20,8 @@ def test_without_a_word_it_is_the_demo():
     """The command that the README begins with."""
     found = setup()
     assert found.preset == "demo"
-    assert Preset(found.model, found.run) == Pix2Pix.presets["demo"]
+    preset = Pix2Pix.presets["demo"]
+    assert (found.model, found.run, found.data.image_size) == (*preset[:2], preset.data["image_size"])
     assert found.data == PairsConfig()
 
 
