@@ -22,7 +22,7 @@ def test_without_a_word_it_is_the_demo():
     assert found.preset == "demo"
     preset = Pix2Pix.presets["demo"]
     assert (found.model, found.run, found.data.image_size) == (*preset[:2], preset.data["image_size"])
-    assert found.data == PairsConfig()
+    assert found.data == PairsConfig(image_size=128)
 
 
 def test_a_flag_changes_the_preset_that_is_named():
