@@ -49,6 +49,8 @@ def reopen(run: Path, spec: str = "", *, seed: int = 0) -> Data:
 def _configured(run: Path) -> tuple[DataConfig, Any]:
     """A run's configurations of data and model."""
     content, path = read_config(run), run / CONFIG_FILE
+    if content["data"] is None:
+        raise UserError(f"{run} was saved from Python and names no data; accepted is the folder of a training run.")
     try:
         kind = kind_named(content["data_kind"])
     except UserError as error:
@@ -94,5 +96,5 @@ def classes_of(run: Path, spec: str = "") -> tuple[str, ...]:
 
     They are known for the built-in facades; () for all other data and for photographs. Arguments as of `reopen_pairs`.
     """
-    config = read_config(run)["data"]
+    config = read_config(run)["data"] or {"data": "", "direction": "AtoB"}
     return CLASSES if (spec or config["data"]) == "facades" and config["direction"] == "AtoB" else ()

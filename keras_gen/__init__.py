@@ -1,5 +1,17 @@
 """keras_gen: generative image models for TensorFlow and Keras 3.
 
+    import keras_gen
+
+    data = keras_gen.data.pairs("facades", image_size=128)
+    model = keras_gen.Pix2Pix(image_size=128)
+    model.compile(learning_rate=2e-4)
+    model.fit(data, epochs=10)
+    model.save("folder")
+    model = keras_gen.load("folder")
+
+`dir(keras_gen)` lists the families, one class each; `keras_gen.data` has the data sets, `keras_gen.callbacks` previews
+and the health of GANs for `fit`. Nothing imports TensorFlow before it is used.
+
 The package needs the TensorFlow backend of Keras, whatever `~/.keras/keras.json` says; a `KERAS_BACKEND` that asks
 for another one is refused here, before anything is built on it.
 
@@ -7,8 +19,18 @@ On CPUs TensorFlow computes by oneDNN, which of itself it does only on those wit
 TF_ENABLE_ONEDNN_OPTS=0 to leave it off (docs/performance.md).
 """
 
+from __future__ import annotations
+
+import importlib
+import logging
 import os
+import re
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from keras_gen.engine.model import GenerativeModel
 
 __version__ = "0.1.0"
 
@@ -23,3 +45,59 @@ if _backend != "tensorflow":
         f"keras_gen runs on the TensorFlow backend of Keras, and KERAS_BACKEND asks for {_backend!r}: "
         "set KERAS_BACKEND=tensorflow (or unset it) before Keras is imported."
     )
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())
+
+_MODULES = ("callbacks", "data", "models")
+
+
+def load(folder: str | Path, checkpoint: str = "newest", **fields: Any) -> GenerativeModel:
+    """A model that `save` or a training run wrote.
+
+    Args:
+        folder: which `model.save` was given, or of a run.
+        checkpoint: of a run, "newest" or "best" by validation.
+        fields: fields of the family's `Config` to set otherwise, such as `noise_at_test`.
+
+    Returns:
+        The model with its weights, and averaged copies if there are, not compiled; `model.step` is the number of steps
+        that it was trained.
+
+    Raises:
+        keras_gen.errors.UserError: if the folder holds no model, or one that cannot be read.
+
+    Examples:
+        >>> model = keras_gen.VAE(image_size=8, latent_dim=2, hidden_units=(8,), filters=2)
+        >>> model.save(folder / "vae")
+        >>> again = keras_gen.load(folder / "vae")
+        >>> images = np.zeros((3, 8, 8, 1), np.float32)
+        >>> np.array_equal(model(images), again(images))
+        True
+    """
+    from keras_gen import models
+
+    return models.load(Path(folder), checkpoint, **fields)[0]
+
+
+def _modules_of_families() -> dict[str, Path]:
+    """Name of a class in lower case -> its module: the two differ by underscores alone."""
+    files = (Path(__file__).parent / "models").glob("[!_]*.py")
+    return {file.stem.replace("_", ""): file for file in files}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    file = None if name.startswith("_") else _modules_of_families().get(name.lower())
+    found = getattr(importlib.import_module(f"{__name__}.models.{file.stem}"), name, None) if file else None
+    if found is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return found
+
+
+def __dir__() -> list[str]:
+    classes = (
+        re.search(rf"^class ({name})\b", file.read_text(encoding="utf-8"), re.IGNORECASE | re.MULTILINE)
+        for name, file in _modules_of_families().items()
+    )
+    return sorted({"__version__", "load", *_MODULES, *(found[1] for found in classes if found)})

@@ -1,0 +1,181 @@
+"""Data sets, each of which `fit` takes as it is: what `apps.train_...` reads by `--data`, from Python.
+
+A data set has training and validation examples, with the same augmentation, order and checks as in a run:
+
+    data = keras_gen.data.images("digits")
+    model.fit(data, batch_size=32, epochs=3)              # validates on the data's own validation part
+    for images, labels in data.validation(32): ...        # tf.data: the validation examples once, in order
+    data.train(32)                                        # tf.data: training batches for ever, in random order
+
+The first argument is a SPEC: the name of built-in data, or a path; docs/data.md lists the forms. Other arguments are
+the fields of the configuration in `keras_gen.data.kinds`, whose texts `apps.train_... -H` shows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from keras_gen.errors import UserError
+from keras_gen.flags import configured
+
+if TYPE_CHECKING:
+    from keras_gen.data.kinds.images import ImagesData
+    from keras_gen.data.kinds.noisy import NoisyData
+    from keras_gen.data.kinds.pairs import PairsData
+    from keras_gen.data.kinds.semi_supervised import SemiSupervisedData
+    from keras_gen.data.kinds.sequences import SequencesData
+    from keras_gen.data.kinds.superres import SuperresData
+
+__all__ = ["images", "noisy", "pairs", "semi_supervised", "sequences", "superres"]
+
+
+def images(data: str | Path = "digits", *, seed: int = 0, **fields: Any) -> ImagesData:
+    """Images with the labels that they have: batches of (image, label), float32 in [-1, 1] and int32.
+
+    Args:
+        data: digits, shapes, facades, points of the plane (ring, grid, swiss-roll), a folder of images or of one
+            subfolder per class, idx files, a .npz or .npy file, tfds:NAME[:SPLIT].
+        seed: of the order and of what is random in training examples.
+        fields: of `keras_gen.data.kinds.images.ImagesConfig`: `image_size`, `channels`, `mirror`, `binarise`,
+            `val_every`, `cache_gib` and others.
+
+    Raises:
+        UserError: if the data cannot be used.
+
+    Examples:
+        >>> data = keras_gen.data.images("digits")
+        >>> data.classes[:3], data.image_size, data.channels
+        (('0', '1', '2'), 8, 1)
+        >>> images, labels = next(iter(data.validation(4)))
+        >>> images.shape, labels.shape
+        (TensorShape([4, 8, 8, 1]), TensorShape([4]))
+    """
+    from keras_gen.data.kinds.images import ImagesConfig, open_images
+
+    with _in_words_of_python():
+        return open_images(configured(ImagesConfig, None, {"data": data, **fields}), seed)
+
+
+def noisy(data: str | Path = "shapes", *, seed: int = 0, **fields: Any) -> NoisyData:
+    """Images with noise put on them: batches of (noisy, clean), float32 in [-1, 1].
+
+    Args:
+        data: as of `images`.
+        seed: of the order, the noise and what else is random.
+        fields: of `keras_gen.data.kinds.noisy.NoisyConfig`: those of `images`, `noise` and `strength`.
+
+    Raises:
+        UserError: if the data cannot be used.
+
+    Examples:
+        >>> data = keras_gen.data.noisy("digits", noise="gaussian", strength=(0.1, 0.1))
+        >>> noisy, clean = next(iter(data.validation(4)))
+        >>> float(np.std(noisy - clean)) > 0.05
+        True
+    """
+    from keras_gen.data.kinds.noisy import NoisyConfig, open_noisy
+
+    with _in_words_of_python():
+        return open_noisy(configured(NoisyConfig, None, {"data": data, **fields}), seed)
+
+
+def pairs(data: str | Path = "facades", image_size: int = 256, *, seed: int = 0, **fields: Any) -> PairsData:
+    """Pairs of images, one to be translated into the other: batches of (source, target), float32 in [-1, 1].
+
+    Args:
+        data: facades or shapes-saliency (built in), a folder of side-by-side images, a folder with A/ and B/ or trainA/
+            and trainB/, two folders "PATH_A,PATH_B", tfds:NAME[:SPLIT], tfrecord:GLOB[,GLOB], a packed folder.
+        image_size: side of the square images that it gives [pixels].
+        seed: of the order, the crops and the mirroring.
+        fields: of `keras_gen.data.kinds.pairs.PairsConfig`: `direction`, `labels`, `jitter`, `mirror`, `val_every`,
+            `cache_gib` and others.
+
+    Raises:
+        UserError: if the data cannot be used.
+
+    Examples:
+        >>> data = keras_gen.data.pairs("shapes-saliency", image_size=16)
+        >>> source, target = next(iter(data.train(2)))
+        >>> source.shape, target.shape
+        (TensorShape([2, 16, 16, 3]), TensorShape([2, 16, 16, 1]))
+    """
+    from keras_gen.data.kinds.pairs import PairsConfig, open_pairs
+
+    with _in_words_of_python():
+        return open_pairs(configured(PairsConfig, None, {"data": data, **fields}), image_size, seed)
+
+
+def semi_supervised(data: str | Path = "digits", *, seed: int = 0, **fields: Any) -> SemiSupervisedData:
+    """Images of which few have labels: training batches of (image, label, unlabelled image).
+
+    Args:
+        data: as of `images`.
+        seed: of the order and of which labels are known.
+        fields: of `keras_gen.data.kinds.semi_supervised.SemiSupervisedConfig`: those of `images` and
+            `labels_per_class`.
+
+    Raises:
+        UserError: if the data cannot be used.
+
+    Examples:
+        >>> data = keras_gen.data.semi_supervised("digits", labels_per_class=5)
+        >>> len(data.labelled)
+        50
+    """
+    from keras_gen.data.kinds.semi_supervised import SemiSupervisedConfig, open_semi_supervised
+
+    with _in_words_of_python():
+        return open_semi_supervised(configured(SemiSupervisedConfig, None, {"data": data, **fields}), seed)
+
+
+def sequences(data: str | Path = "waves", *, seed: int = 0, **fields: Any) -> SequencesData:
+    """Sequences of numbers: batches of (sequence,), float32 in the data's units, NaN beyond the end of each.
+
+    Args:
+        data: waves or waves:SEED (built in), a .csv file, a folder of them, a .npy or .npz file.
+        seed: of the order.
+        fields: of `keras_gen.data.kinds.sequences.SequencesConfig`: `columns`, `missing`, `window` and others.
+
+    Raises:
+        UserError: if the data cannot be used.
+
+    Examples:
+        >>> data = keras_gen.data.sequences("waves")
+        >>> len(data.columns) == next(iter(data.validation(1)))[0].shape[2]
+        True
+    """
+    from keras_gen.data.kinds.sequences import SequencesConfig, open_sequences
+
+    with _in_words_of_python():
+        return open_sequences(configured(SequencesConfig, None, {"data": data, **fields}), seed)
+
+
+def superres(data: str | Path = "facades", *, seed: int = 0, **fields: Any) -> SuperresData:
+    """Patches of pictures, sharp and enlarged again after shrinking: batches of (enlarged, sharp), in [-1, 1].
+
+    Args:
+        data: facades (built in), a folder of images of any sizes, a .npz or .npy file.
+        seed: of the order and the places of the patches.
+        fields: of `keras_gen.data.kinds.superres.SuperresConfig`: `scale`, `patch_size`, `channels` and others.
+
+    Raises:
+        UserError: if the data cannot be used.
+    """
+    from keras_gen.data.kinds.superres import SuperresConfig, open_superres
+
+    with _in_words_of_python():
+        return open_superres(configured(SuperresConfig, None, {"data": data, **fields}), seed)
+
+
+@contextlib.contextmanager
+def _in_words_of_python() -> Iterator[None]:
+    """Flags that an error of reading data names become fields: `--skip-bad`, `skip_bad`."""
+    try:
+        yield
+    except UserError as error:
+        told = re.sub(r"--([a-z][a-z-]*)", lambda flag: flag[1].replace("-", "_"), str(error))
+        raise UserError(told, error.in_flags) from None

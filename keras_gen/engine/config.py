@@ -135,7 +135,8 @@ class Setup:
         family: stem of the family's module, such as "pix2pix".
         preset: name of the preset whose values the flags changed.
         model: the family's `Config`.
-        data: the data layer's configuration, such as `data.kinds.pairs.PairsConfig`.
+        data: the data layer's configuration, such as `data.kinds.pairs.PairsConfig`; None for a model that was saved
+            from Python.
         run: the `RunConfig`.
         data_identity: what tells the data from others, once they are open: see `engine.data.Data.identity`.
     """
@@ -168,7 +169,7 @@ class Setup:
 
     def sections(self) -> dict[str, dict[str, Any]]:
         """The three configurations as JSON-ready dictionaries."""
-        return {name: _plain(getattr(self, name)) for name in ("model", "data", "run")}
+        return {name: _plain(own) for name in ("model", "data", "run") if (own := getattr(self, name)) is not None}
 
     def to_json(self, frozen: Mapping[str, Mapping[str, str]] = MappingProxyType({})) -> str:
         """The text of config.json: flags, package versions, machine and git commit.
@@ -180,7 +181,8 @@ class Setup:
             {
                 "family": self.family,
                 "preset": self.preset,
-                "data_kind": self.data.kind(),
+                "data_kind": self.data and self.data.kind(),
+                "data": None,
                 **self.sections(),
                 "data_identity": self.data_identity,
                 "frozen": {name: dict(of) for name, of in frozen.items()},

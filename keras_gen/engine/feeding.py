@@ -77,6 +77,13 @@ class Part:
             )
 
 
+def given(x: Any, y: Any = None) -> Any:
+    """A `tf.data.Dataset` as it is, or the list of arrays, or of what else there is, that `fit` was given."""
+    if isinstance(x, tf.data.Dataset):
+        return x
+    return [part for part in (*(x if isinstance(x, tuple | list) else (x,)), y) if part is not None]
+
+
 def dataset_of(given: Any, parts: Sequence[Part], batch_size: int, *, shuffle: bool = False) -> Any:
     """What `fit` or `evaluate` were given, as batches that a model reads; other things than below are left as they are.
 

@@ -20,14 +20,16 @@ import tensorflow as tf
 
 from keras_gen.diagnostics.gan_health import Health
 from keras_gen.engine.config import Preset
-from keras_gen.engine.feeding import Part, check_shapes, dataset_of
+from keras_gen.engine.feeding import Part, check_shapes, dataset_of, given
+from keras_gen.engine.saving import save
 from keras_gen.engine.state import slot_paths, variable_paths
 from keras_gen.engine.strategy import several_workers
 from keras_gen.engine.tasks import Task
 from keras_gen.errors import UserError, from_system
+from keras_gen.export.exporter import ExportError, Plan, export
 from keras_gen.export.rewrite import in_keras_layers
 from keras_gen.export.signature import Served
-from keras_gen.flags import BaseConfig, configured
+from keras_gen.flags import BaseConfig, configured, hidden_fields
 from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.visual.latent_space import LatentSpace
 from keras_gen.visual.views import View
@@ -507,6 +509,7 @@ class GenerativeModel(keras.Model):
         Raises:
             UserError: if the first batch has another shape, or values that the model does not take.
         """
+        self._refuse_rates_of_one_optimizer(settings.get("callbacks"))
         if other := {"class_weight", "sample_weight", "validation_split"} & set(settings):
             raise UserError(
                 f"fit got {', '.join(sorted(other))}; the losses are those of the paper, and validation data are given "
@@ -519,7 +522,7 @@ class GenerativeModel(keras.Model):
             validation_data = x if validation_data is None else validation_data
             x = check_shapes(x.train(size), self.batch_parts())
         elif checked:
-            x = dataset_of(_given(x, y), self.batch_parts(), size, shuffle=shuffle)
+            x = dataset_of(given(x, y), self.batch_parts(), size, shuffle=shuffle)
             y = None
         if validation_data is not None and checked:
             validation_data = self._validation(validation_data, batch_size or 32)
@@ -539,10 +542,19 @@ class GenerativeModel(keras.Model):
                 **settings,
             )
 
-    def _validation(self, given: Any, batch_size: int) -> Any:
-        if _is_data(given):
-            return check_shapes(given.validation(batch_size), self.batch_parts(training=False))
-        return dataset_of(_given(given), self.batch_parts(training=False), batch_size)
+    def _refuse_rates_of_one_optimizer(self, callbacks: Any) -> None:
+        """Keras' own callbacks would fail on a model that has no `optimizer`, or one for each player."""
+        for callback in callbacks if isinstance(callbacks, list | tuple) else [callbacks]:
+            if isinstance(callback, keras.callbacks.LearningRateScheduler | keras.callbacks.ReduceLROnPlateau):
+                raise UserError(
+                    f"callbacks got {type(callback).__name__}, which sets the learning rate of one optimizer, and "
+                    f"{self.family} has one for each player; accepted is a schedule: compile(learning_rate=schedule)."
+                )
+
+    def _validation(self, data: Any, batch_size: int) -> Any:
+        if _is_data(data):
+            return check_shapes(data.validation(batch_size), self.batch_parts(training=False))
+        return dataset_of(given(data), self.batch_parts(training=False), batch_size)
 
     def make_train_function(self, force: bool = False) -> None:
         """What `fit` calls for each step, or for several.
@@ -643,10 +655,83 @@ class GenerativeModel(keras.Model):
         """A model of what `get_config` gave, with new weights."""
         return cls(**config)
 
+    def get_compile_config(self) -> dict[str, Any]:
+        """Nothing: a copy is compiled by its user."""
+        return {}
+
+    def compile_from_config(self, config: Mapping[str, Any]) -> None:
+        """Nothing, see `get_compile_config`."""
+
+    @classmethod
+    def for_data(cls, data: Any, config: BaseConfig | None = None, **fields: Any) -> Self:
+        """A model that fits a data set: fields that follow the data, such as the image's size, are taken from it.
+
+        Args:
+            data: a data set of `keras_gen.data`.
+            config: an instance of the family's `Config`; None: its defaults.
+            fields: fields of `Config` to set otherwise.
+
+        Raises:
+            UserError: if the data set is of another kind than the family takes.
+        """
+        names = hidden_fields(cls.Config)
+        if missing := [name for name in names if not hasattr(data, name)]:
+            raise UserError(f"{cls.family} cannot take data of {type(data).__name__}, which has no {missing[0]}.")
+        if hasattr(cls.Config, "image_size") and hasattr(data, "image_size"):
+            names = {*names, "image_size"}
+        return cls(configured(cls.Config, config, {name: getattr(data, name) for name in names} | fields))
+
     def summary(self, *arguments: Any, **settings: Any) -> None:
         """Print the summary of each network; arguments as of `keras.Model.summary`."""
         for network in self.networks.values():
             network.summary(*arguments, **settings)
+
+    def save(self, filepath: str | Path, overwrite: bool = True, **settings: Any) -> None:
+        """Write the model into a folder, which `keras_gen.load` and the apps for finished runs read.
+
+        It holds config.json and the weights of all networks and of their averaged copies, and no code: not the
+        optimizers, whose state runs keep in their checkpoints.
+
+        Args:
+            filepath: the folder.
+            overwrite: replace a model that was saved there before.
+            settings: none.
+
+        Raises:
+            UserError: if the folder holds a run, or cannot be written.
+        """
+        if settings:
+            raise UserError(f"save got {', '.join(settings)}; accepted are a folder and overwrite.")
+        save(self, Path(filepath), overwrite)
+
+    def export(
+        self, filepath: str | Path, *, examples: Any, variants: tuple[str, ...] = ("float32",), **settings: Any
+    ) -> dict[str, Any]:
+        """Export what the model serves as SavedModel and .tflite, and prove on examples that the files draw the same.
+
+        Args:
+            filepath: folder for saved_model/, model.tflite and those of other served networks.
+            examples: validation examples as of `evaluate`, of which the first 16 are taken.
+            variants: of the .tflite files: float32, float16, dynamic8; int8 is for `apps.export`, which calibrates it.
+            settings: none.
+
+        Returns:
+            For each network its files, sizes and differences from the network.
+
+        Raises:
+            UserError: for a variant that there is not, or an export that draws something else.
+        """
+        if settings:
+            raise UserError(f"export got {', '.join(settings)}; accepted are examples and variants.")
+        if wrong := set(variants) - {"float32", "float16", "dynamic8"}:
+            raise UserError(f"variants got {', '.join(sorted(wrong))}; accepted are float32, float16, dynamic8.")
+        batches = list(self._validation(examples, 1).take(16))
+        folder = Path(filepath)
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            return export(self.serving(), folder, batches, plan=Plan(tuple(variants)), family=self.family)
+        except ExportError as error:
+            raise UserError(error.args[0]) from None
 
     # -- what the run asks -----------------------------------------------------------------------------------------
 
@@ -751,13 +836,6 @@ class GenerativeModel(keras.Model):
 
 def _is_data(given: Any) -> bool:
     return hasattr(given, "train") and hasattr(given, "validation")
-
-
-def _given(x: Any, y: Any = None) -> Any:
-    """A data set as it is, or the arrays that there are."""
-    if isinstance(x, tf.data.Dataset):
-        return x
-    return [part for part in (*(x if isinstance(x, tuple | list) else (x,)), y) if part is not None]
 
 
 @contextlib.contextmanager

@@ -72,4 +72,6 @@ def load(folder: Path, checkpoint: str = "newest", **changes: Any) -> tuple[Gene
     if content["run"]["ema"]:
         model.track_averages(content["run"]["ema"])
     weights = {name: v for name, v in model.state().items() if name.startswith(("network/", "average/"))}
-    return model, restore_networks(folder, weights, checkpoint)
+    step = restore_networks(folder, weights, checkpoint)
+    model.step.assign(step)
+    return model, step

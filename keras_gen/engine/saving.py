@@ -1,0 +1,49 @@
+"""`model.save(folder)`: a folder of a configuration and weights, without code, which is read as that of a run is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from keras_gen.engine.checkpoints import Checkpoints, Progress
+from keras_gen.engine.config import CONFIG_FILE, RunConfig, Setup, read_config
+from keras_gen.errors import UserError
+from keras_gen.files import remove, write
+
+if TYPE_CHECKING:
+    from keras_gen.engine.model import GenerativeModel
+
+_FILES = (".keras", ".h5", ".hdf5", ".weights")
+
+
+def save(model: GenerativeModel, folder: Path, overwrite: bool) -> None:
+    """Write config.json and a checkpoint of the networks and their averaged copies.
+
+    Args:
+        model: to save.
+        folder: for the files; it may hold a model that was saved before.
+        overwrite: whether that is replaced.
+
+    Raises:
+        UserError: if the folder is a file's name, holds a run or, without `overwrite`, a model, or cannot be written.
+    """
+    if folder.suffix in _FILES:
+        raise UserError(
+            f"save got {str(folder)!r}; accepted is a folder, for a configuration and weights without code, which "
+            "keras_gen.load reads (ModelCheckpoint: save_weights_only=True, with a name that ends in .weights.h5)."
+        )
+    if (folder / CONFIG_FILE).exists():
+        if read_config(folder)["data"] is not None:
+            raise UserError(f"save got {str(folder)!r}, which holds a training run; accepted is another folder.")
+        if not overwrite:
+            raise UserError(f"save got {str(folder)!r}, which holds a model; overwrite=True replaces it.")
+    preset = next((name for name, preset in model.presets.items() if preset.model == model.config), "")
+    setup = Setup(model.family, preset, model.config, None, RunConfig(ema=model.ema_decay))
+    state = {name: v for name, v in model.state().items() if name.startswith(("network/", "average/", "model/"))}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        remove(folder / "checkpoints")
+        Checkpoints(folder / "checkpoints", state, keep=1).save(Progress(step=int(model.step)))
+        write(folder / CONFIG_FILE, setup.to_json() + "\n")
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written: {error.strerror or error}.") from None
