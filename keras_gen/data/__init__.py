@@ -98,10 +98,12 @@ def pairs(data: str | Path = "facades", image_size: int = 256, *, seed: int = 0,
         UserError: if the data cannot be used.
 
     Examples:
-        >>> data = keras_gen.data.pairs("shapes-saliency", image_size=16)
+        >>> for number in range(4):  # pictures side by side
+        ...     keras.utils.save_img(folder / f"{number}.png", np.full((16, 32, 3), number), scale=False)
+        >>> data = keras_gen.data.pairs(folder, image_size=16, val_every=4)
         >>> source, target = next(iter(data.train(2)))
-        >>> source.shape, target.shape
-        (TensorShape([2, 16, 16, 3]), TensorShape([2, 16, 16, 1]))
+        >>> data.train_size, source.shape, target.shape
+        (3, TensorShape([2, 16, 16, 3]), TensorShape([2, 16, 16, 3]))
     """
     from keras_gen.data.kinds.pairs import PairsConfig, open_pairs
 
@@ -164,6 +166,14 @@ def superres(data: str | Path = "facades", *, seed: int = 0, **fields: Any) -> S
 
     Raises:
         UserError: if the data cannot be used.
+
+    Examples:
+        >>> for number in range(4):
+        ...     keras.utils.save_img(folder / f"{number}.png", np.full((20, 30, 3), number), scale=False)
+        >>> data = keras_gen.data.superres(folder, scale=2, patch_size=16, val_every=4)
+        >>> enlarged, sharp = next(iter(data.train(2)))
+        >>> enlarged.shape == sharp.shape == (2, 16, 16, 3)
+        True
     """
     from keras_gen.data.kinds.superres import SuperresConfig, open_superres
 

@@ -42,7 +42,13 @@ class Config(Labelled):
 
 
 class ACGAN(Conditional):
-    """An auxiliary-classifier GAN: a GAN whose discriminator has a head for the class."""
+    """An auxiliary-classifier GAN: a GAN whose discriminator has a head for the class.
+
+    Examples:
+        >>> model = keras_gen.ACGAN(image_size=8, latent_dim=4, filters=2, num_classes=3)
+        >>> model((np.zeros((2, 4), np.float32), np.array([0, 2]))).shape
+        TensorShape([2, 8, 8, 1])
+    """
 
     family = "acgan"
     Config = Config

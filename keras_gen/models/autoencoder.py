@@ -46,6 +46,11 @@ class Autoencoder(GenerativeModel):
     One player of both networks. A batch is (image, label), float32 NHWC in [-1, 1]; labels are not used.
 
     A variant overrides `penalty`, what its paper adds to the distance, or `code_activation`.
+
+    Examples:
+        >>> model = keras_gen.Autoencoder(image_size=8, latent_dim=2, hidden_units=(8,), filters=2)
+        >>> model(np.zeros((3, 8, 8, 1), np.float32)).shape, model.encode(np.zeros((3, 8, 8, 1), np.float32)).shape
+        (TensorShape([3, 8, 8, 1]), TensorShape([3, 2]))
     """
 
     family = "autoencoder"

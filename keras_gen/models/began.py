@@ -51,7 +51,13 @@ class Config(Adversarial):
 
 
 class BEGAN(GAN):
-    """A boundary equilibrium GAN."""
+    """A boundary equilibrium GAN.
+
+    Examples:
+        >>> model = keras_gen.BEGAN(image_size=8, latent_dim=4, filters=2)
+        >>> model(np.zeros((2, 4), np.float32)).shape
+        TensorShape([2, 8, 8, 1])
+    """
 
     family = "began"
     Config = Config

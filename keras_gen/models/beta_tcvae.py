@@ -45,7 +45,13 @@ class Config(Variational):
 
 
 class BetaTCVAE(VAE):
-    """A beta-TCVAE: a VAE whose divergence is weighed part by part."""
+    """A beta-TCVAE: a VAE whose divergence is weighed part by part.
+
+    Examples:
+        >>> model = keras_gen.BetaTCVAE(image_size=8, latent_dim=2, hidden_units=(8,), filters=2, beta=4)
+        >>> model(np.zeros((3, 8, 8, 1), np.float32)).shape
+        TensorShape([3, 8, 8, 1])
+    """
 
     family = "beta_tcvae"
     Config = Config

@@ -156,7 +156,13 @@ class Conditional(GAN):
 
 
 class CGAN(Conditional):
-    """A conditional GAN: a GAN both of whose networks are told the class."""
+    """A conditional GAN: a GAN both of whose networks are told the class.
+
+    Examples:
+        >>> model = keras_gen.CGAN(image_size=8, latent_dim=4, filters=2, num_classes=3)
+        >>> model((np.zeros((2, 4), np.float32), np.array([0, 2]))).shape
+        TensorShape([2, 8, 8, 1])
+    """
 
     family = "cgan"
     Config = Config

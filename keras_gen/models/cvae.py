@@ -51,7 +51,15 @@ class Config(vae.Config):
 
 
 class CVAE(vae.VAE):
-    """A conditional VAE: a VAE whose networks take the label too. A batch is (image, label)."""
+    """A conditional VAE: a VAE whose networks take the label too. A batch is (image, label).
+
+    Examples:
+        >>> model = keras_gen.CVAE(image_size=8, latent_dim=2, hidden_units=(8,), filters=2, num_classes=4)
+        >>> model((np.zeros((3, 8, 8, 1), np.float32), np.array([0, 1, 2]))).shape
+        TensorShape([3, 8, 8, 1])
+        >>> model.generate(4, label=3).shape
+        TensorShape([4, 8, 8, 1])
+    """
 
     family = "cvae"
     Config = Config

@@ -25,7 +25,13 @@ class Config(gan.Adversarial):
 
 
 class DCGAN(gan.GAN):
-    """A deep convolutional GAN: `GAN` on the nonsaturating objective."""
+    """A deep convolutional GAN: `GAN` on the nonsaturating objective.
+
+    Examples:
+        >>> model = keras_gen.DCGAN(image_size=8, latent_dim=4, filters=2)
+        >>> model(np.zeros((2, 4), np.float32)).shape
+        TensorShape([2, 8, 8, 1])
+    """
 
     family = "dcgan"
     Config = Config

@@ -87,6 +87,11 @@ class DenoisingAutoencoder(GenerativeModel):
     """A denoising autoencoder as a `GenerativeModel`.
 
     One player of one network. A batch is (noisy, clean), float32 NHWC in [-1, 1].
+
+    Examples:
+        >>> model = keras_gen.DenoisingAutoencoder(image_size=16, filters=4)
+        >>> model(np.zeros((2, 16, 16, 3), np.float32)).shape
+        TensorShape([2, 16, 16, 3])
     """
 
     family = "denoising_autoencoder"

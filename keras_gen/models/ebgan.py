@@ -47,7 +47,13 @@ class Config(Adversarial):
 
 
 class EBGAN(GAN):
-    """An energy-based GAN, whose discriminator is an autoencoder."""
+    """An energy-based GAN, whose discriminator is an autoencoder.
+
+    Examples:
+        >>> model = keras_gen.EBGAN(image_size=8, latent_dim=4, filters=2)
+        >>> model(np.zeros((2, 4), np.float32)).shape
+        TensorShape([2, 8, 8, 1])
+    """
 
     family = "ebgan"
     Config = Config

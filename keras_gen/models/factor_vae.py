@@ -47,7 +47,13 @@ class Config(Variational):
 
 
 class FactorVAE(VAE):
-    """A FactorVAE: a VAE that pays for the total correlation, and the discriminator that estimates it."""
+    """A FactorVAE: a VAE that pays for the total correlation, and the discriminator that estimates it.
+
+    Examples:
+        >>> model = keras_gen.FactorVAE(image_size=8, latent_dim=2, hidden_units=(8,), filters=2, gamma=10)
+        >>> model(np.zeros((3, 8, 8, 1), np.float32)).shape
+        TensorShape([3, 8, 8, 1])
+    """
 
     family = "factor_vae"
     Config = Config

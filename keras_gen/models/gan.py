@@ -157,6 +157,14 @@ class GAN(GenerativeModel):
         asked, vectors, judge: where labels enter;
         draw_noise: the distribution of the noise;
         make_optimizers.
+
+    Examples:
+        >>> model = keras_gen.GAN(image_size=8, latent_dim=4, hidden_units=(8,))
+        >>> model.compile()
+        >>> images = np.random.default_rng(0).uniform(-1, 1, (8, 8, 8, 1))
+        >>> history = model.fit(images, batch_size=4, verbose=0)
+        >>> model(np.zeros((2, 4), np.float32)).shape, model.generate(3, seed=1).shape
+        (TensorShape([2, 8, 8, 1]), TensorShape([3, 8, 8, 1]))
     """
 
     family = "gan"

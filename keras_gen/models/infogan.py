@@ -78,7 +78,13 @@ class Config(Adversarial):
 
 
 class InfoGAN(Conditional):
-    """An InfoGAN: a GAN with codes, and a recogniser of them on the discriminator's features."""
+    """An InfoGAN: a GAN with codes, and a recogniser of them on the discriminator's features.
+
+    Examples:
+        >>> model = keras_gen.InfoGAN(image_size=8, latent_dim=4, filters=2, categories=3)
+        >>> model((np.zeros((2, 4), np.float32), np.array([0, 2]))).shape
+        TensorShape([2, 8, 8, 1])
+    """
 
     family = "infogan"
     Config = Config

@@ -50,7 +50,13 @@ class Config(Adversarial):
 
 
 class LSGAN(GAN):
-    """A GAN of least squares."""
+    """A GAN of least squares.
+
+    Examples:
+        >>> model = keras_gen.LSGAN(image_size=8, latent_dim=4, filters=2)
+        >>> model(np.zeros((2, 4), np.float32)).shape
+        TensorShape([2, 8, 8, 1])
+    """
 
     family = "lsgan"
     Config = Config

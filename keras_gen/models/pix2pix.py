@@ -115,6 +115,14 @@ class Pix2Pix(GenerativeModel):
 
     Players: "generator" and, unless `gan_loss` is "none", "discriminator". A batch is (source, target), float32 NHWC in
     [-1, 1].
+
+    Examples:
+        >>> model = keras_gen.Pix2Pix(image_size=32, filters=4, discriminator_filters=4, patch=16)
+        >>> model.compile(learning_rate=2e-4)
+        >>> source = target = np.random.default_rng(0).uniform(-1, 1, (4, 32, 32, 3))
+        >>> history = model.fit(source, target, batch_size=2, verbose=0)
+        >>> model(source).shape
+        TensorShape([4, 32, 32, 3])
     """
 
     family = "pix2pix"

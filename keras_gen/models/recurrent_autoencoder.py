@@ -69,6 +69,12 @@ class RecurrentAutoencoder(GenerativeModel):
 
     One player of both networks. A batch is (sequences,), float32 (batch, length, features) in the data's units, NaN
     from the end of each sequence on.
+
+    Examples:
+        >>> model = keras_gen.RecurrentAutoencoder.for_data(keras_gen.data.sequences("waves"), units=4, latent_dim=2)
+        >>> model(np.zeros((3, model.config.length, model.config.features), np.float32)).shape == (
+        ...     3, model.config.length, model.config.features)
+        True
     """
 
     family = "recurrent_autoencoder"

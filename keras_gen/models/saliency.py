@@ -76,6 +76,11 @@ class Saliency(GenerativeModel):
 
     One player of one network, which gives logits. A batch is (picture, map), float32 NHWC in [-1, 1]; a map has one
     channel, -1 where nobody looks.
+
+    Examples:
+        >>> model = keras_gen.Saliency(image_size=32, filters=4, levels=3)
+        >>> model(np.zeros((2, 32, 32, 3), np.float32)).shape
+        TensorShape([2, 32, 32, 1])
     """
 
     family = "saliency"

@@ -125,6 +125,11 @@ class SGAN(GAN):
 
     A training batch is (image, label, unlabelled image), float32 NHWC in [-1, 1] and int32;
     a validation batch is (image, label).
+
+    Examples:
+        >>> model = keras_gen.SGAN(image_size=8, latent_dim=4, hidden_units=(8,), discriminator_hidden_units=(8,))
+        >>> model.classify(np.zeros((2, 8, 8, 1), np.float32)).shape
+        TensorShape([2, 10])
     """
 
     family = "sgan"

@@ -46,7 +46,13 @@ class Config(Adversarial):
 
 
 class SNGAN(GAN):
-    """A GAN whose discriminator is spectrally normalised, with the hinge objective."""
+    """A GAN whose discriminator is spectrally normalised, with the hinge objective.
+
+    Examples:
+        >>> model = keras_gen.SNGAN(image_size=8, latent_dim=4, filters=2)
+        >>> model(np.zeros((2, 4), np.float32)).shape
+        TensorShape([2, 8, 8, 1])
+    """
 
     family = "sngan"
     Config = Config

@@ -64,7 +64,13 @@ class Config(autoencoder.Config):
 
 
 class SparseAutoencoder(autoencoder.Autoencoder):
-    """A sparse autoencoder: the networks, the player and the batch of `Autoencoder`."""
+    """A sparse autoencoder: the networks, the player and the batch of `Autoencoder`.
+
+    Examples:
+        >>> model = keras_gen.SparseAutoencoder(image_size=8, latent_dim=80, sparsity="l1")
+        >>> model.encode(np.zeros((3, 8, 8, 1), np.float32)).shape
+        TensorShape([3, 80])
+    """
 
     family = "sparse_autoencoder"
     descriptions: ClassVar[dict[str, str]] = {

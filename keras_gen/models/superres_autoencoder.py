@@ -81,6 +81,11 @@ class SuperresAutoencoder(GenerativeModel):
     """A super-resolution autoencoder as a `GenerativeModel`.
 
     One player of one network. A batch is (enlarged, sharp), float32 NHWC in [-1, 1], both of the size of the sharp one.
+
+    Examples:
+        >>> model = keras_gen.SuperresAutoencoder(image_size=16, filters=4)
+        >>> model(np.zeros((2, 16, 16, 3), np.float32)).shape
+        TensorShape([2, 16, 16, 3])
     """
 
     family = "superres_autoencoder"

@@ -78,6 +78,14 @@ class VAE(GenerativeModel):
 
     A variant overrides `divergence`, what its paper puts in place of the KL divergence, or `conditioned`, what its
     networks take beside images and latent vectors.
+
+    Examples:
+        >>> model = keras_gen.VAE(image_size=8, latent_dim=2, hidden_units=(8,), filters=2)
+        >>> model.compile(learning_rate=1e-3)
+        >>> images = np.random.default_rng(0).uniform(-1, 1, (8, 8, 8, 1))
+        >>> history = model.fit(images, batch_size=4, validation_data=images[:4], verbose=0)
+        >>> model(images).shape, model.generate(3, seed=1).shape
+        (TensorShape([8, 8, 8, 1]), TensorShape([3, 8, 8, 1]))
     """
 
     family = "vae"

@@ -84,6 +84,12 @@ class VQVAE(GenerativeModel):
 
     Two players: encoder and decoder, and the prior. A batch is (image, label), float32 NHWC in [-1, 1]; labels are not
     used.
+
+    Examples:
+        >>> model = keras_gen.VQVAE(image_size=8, num_codes=16, code_dim=4, filters=4, prior_filters=4)
+        >>> images = np.zeros((3, 8, 8, 1), np.float32)
+        >>> model(images).shape, model.encode(images).shape
+        (TensorShape([3, 8, 8, 1]), TensorShape([3, 4, 4]))
     """
 
     family = "vq_vae"

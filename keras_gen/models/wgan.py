@@ -62,7 +62,13 @@ class Clip(keras.constraints.Constraint):
 
 
 class WGAN(GAN):
-    """A Wasserstein GAN with clipped weights."""
+    """A Wasserstein GAN with clipped weights.
+
+    Examples:
+        >>> model = keras_gen.WGAN(image_size=8, latent_dim=4, filters=2, clip=0.02)
+        >>> model(np.zeros((2, 4), np.float32)).shape
+        TensorShape([2, 8, 8, 1])
+    """
 
     family = "wgan"
     Config = Config

@@ -69,7 +69,13 @@ class Config(Adversarial):
 
 
 class WGANGP(GAN):
-    """A GAN with a penalty on the critic's gradient: WGAN-GP, or one regularised by DRAGAN or R1."""
+    """A GAN with a penalty on the critic's gradient: WGAN-GP, or one regularised by DRAGAN or R1.
+
+    Examples:
+        >>> model = keras_gen.WGANGP(image_size=8, latent_dim=4, filters=2, n_critic=2)
+        >>> model(np.zeros((2, 4), np.float32)).shape
+        TensorShape([2, 8, 8, 1])
+    """
 
     family = "wgan_gp"
     Config = Config
