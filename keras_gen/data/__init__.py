@@ -54,10 +54,10 @@ def images(data: str | Path = "digits", *, seed: int = 0, **fields: Any) -> Imag
         >>> images.shape, labels.shape
         (TensorShape([4, 8, 8, 1]), TensorShape([4]))
     """
-    from keras_gen.data.kinds.images import ImagesConfig, open_images
+    from keras_gen.data.kinds.images import ImagesConfig
 
     with _in_words_of_python():
-        return open_images(configured(ImagesConfig, None, {"data": data, **fields}), seed)
+        return configured(ImagesConfig, None, {"data": data, **fields}).open(seed)
 
 
 def noisy(data: str | Path = "shapes", *, seed: int = 0, **fields: Any) -> NoisyData:
@@ -77,10 +77,10 @@ def noisy(data: str | Path = "shapes", *, seed: int = 0, **fields: Any) -> Noisy
         >>> float(np.std(noisy - clean)) > 0.05
         True
     """
-    from keras_gen.data.kinds.noisy import NoisyConfig, open_noisy
+    from keras_gen.data.kinds.noisy import NoisyConfig
 
     with _in_words_of_python():
-        return open_noisy(configured(NoisyConfig, None, {"data": data, **fields}), seed)
+        return configured(NoisyConfig, None, {"data": data, **fields}).open(seed)
 
 
 def pairs(data: str | Path = "facades", image_size: int = 256, *, seed: int = 0, **fields: Any) -> PairsData:
@@ -105,10 +105,10 @@ def pairs(data: str | Path = "facades", image_size: int = 256, *, seed: int = 0,
         >>> data.train_size, source.shape, target.shape
         (3, TensorShape([2, 16, 16, 3]), TensorShape([2, 16, 16, 3]))
     """
-    from keras_gen.data.kinds.pairs import PairsConfig, open_pairs
+    from keras_gen.data.kinds.pairs import PairsConfig
 
     with _in_words_of_python():
-        return open_pairs(configured(PairsConfig, None, {"data": data, **fields}), image_size, seed)
+        return configured(PairsConfig, None, {"data": data, "image_size": image_size, **fields}).open(seed)
 
 
 def semi_supervised(data: str | Path = "digits", *, seed: int = 0, **fields: Any) -> SemiSupervisedData:
@@ -128,10 +128,10 @@ def semi_supervised(data: str | Path = "digits", *, seed: int = 0, **fields: Any
         >>> len(data.labelled)
         50
     """
-    from keras_gen.data.kinds.semi_supervised import SemiSupervisedConfig, open_semi_supervised
+    from keras_gen.data.kinds.semi_supervised import SemiSupervisedConfig
 
     with _in_words_of_python():
-        return open_semi_supervised(configured(SemiSupervisedConfig, None, {"data": data, **fields}), seed)
+        return configured(SemiSupervisedConfig, None, {"data": data, **fields}).open(seed)
 
 
 def sequences(data: str | Path = "waves", *, seed: int = 0, **fields: Any) -> SequencesData:
@@ -150,10 +150,10 @@ def sequences(data: str | Path = "waves", *, seed: int = 0, **fields: Any) -> Se
         >>> len(data.columns) == next(iter(data.validation(1)))[0].shape[2]
         True
     """
-    from keras_gen.data.kinds.sequences import SequencesConfig, open_sequences
+    from keras_gen.data.kinds.sequences import SequencesConfig
 
     with _in_words_of_python():
-        return open_sequences(configured(SequencesConfig, None, {"data": data, **fields}), seed)
+        return configured(SequencesConfig, None, {"data": data, **fields}).open(seed)
 
 
 def superres(data: str | Path = "facades", *, seed: int = 0, **fields: Any) -> SuperresData:
@@ -175,10 +175,10 @@ def superres(data: str | Path = "facades", *, seed: int = 0, **fields: Any) -> S
         >>> enlarged.shape == sharp.shape == (2, 16, 16, 3)
         True
     """
-    from keras_gen.data.kinds.superres import SuperresConfig, open_superres
+    from keras_gen.data.kinds.superres import SuperresConfig
 
     with _in_words_of_python():
-        return open_superres(configured(SuperresConfig, None, {"data": data, **fields}), seed)
+        return configured(SuperresConfig, None, {"data": data, **fields}).open(seed)
 
 
 @contextlib.contextmanager

@@ -674,12 +674,12 @@ class GenerativeModel(keras.Model):
         Raises:
             UserError: if the data set is of another kind than the family takes.
         """
-        names = hidden_fields(cls.Config)
-        if missing := [name for name in names if not hasattr(data, name)]:
-            raise UserError(f"{cls.family} cannot take data of {type(data).__name__}, which has no {missing[0]}.")
-        if hasattr(cls.Config, "image_size") and hasattr(data, "image_size"):
-            names = {*names, "image_size"}
-        return cls(configured(cls.Config, config, {name: getattr(data, name) for name in names} | fields))
+        follow, attributes = hidden_fields(cls.Config), data.attributes()
+        if missing := [name for name in follow if name not in attributes]:
+            raise UserError(
+                f"{cls.family} follows {', '.join(missing)} of its data, which {type(data).__name__} has not."
+            )
+        return cls(configured(cls.Config, config, {name: attributes[name] for name in follow} | fields))
 
     def summary(self, *arguments: Any, **settings: Any) -> None:
         """Print the summary of each network; arguments as of `keras.Model.summary`."""
