@@ -27,11 +27,13 @@ from keras_gen.export.exporter import Plan
 from keras_gen.export.metadata import Metadata, read_metadata
 from keras_gen.inference.local_server import Content, LocalServer
 from keras_gen.inference.tiling import load_network
+from keras_gen.pages import page
 
 from .._data import classes_of, reopen_pairs
 from .vendor import HERE, vendor
 
 EXAMPLE = "web savedmodels/pix2pix/RUN"
+SUBTITLE = "Paint where walls, windows and doors are. The network draws the picture, in this browser."
 PAGE = ("page.css", "page.js", "drawing.js", "translator.js")
 
 
@@ -95,7 +97,7 @@ def contents(file: Path, packages: Path) -> dict[str, Content]:
     libraries = [*packages.glob("@litertjs/*/dist/index.js"), *packages.glob("@litertjs/core/wasm/*.*")]
     seed, number = int(np.random.default_rng().integers(2**31)), itertools.count()
     return {
-        "/": HERE / "index.html",
+        "/": page("index.html", templates=HERE, title="Draw a facade", subtitle=SUBTITLE).encode(),
         **{f"/{name}": HERE / name for name in PAGE},
         **{f"/vendor/{library.relative_to(packages).as_posix()}": library for library in libraries},
         "/model.tflite": file,
