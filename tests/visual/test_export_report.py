@@ -5,6 +5,7 @@ import io
 import re
 
 import numpy as np
+from html_pages import read_page
 from PIL import Image
 
 from keras_gen.visual.export_report import lines, publish
@@ -66,11 +67,12 @@ def test_the_page_says_what_is_bad_in_words_and_shows_the_pictures(tmp_path):
     images = np.zeros((2, 16, 16, 3), np.float32)
     publish(report(int8=bad), {"generator 16x16": {"source": images, "network": images, "int8": images + 1}}, tmp_path)
     page = (tmp_path / "report.html").read_text()
-    assert "<p class=bad>int8.tflite is unusable: for a reason.</p>" in page
-    assert "<tr class=bad><td>int8.tflite</td>" in page
+    parsed = read_page(tmp_path / "report.html")
+    assert '<p class="bad">int8.tflite is unusable: for a reason.</p>' in page
+    assert '<tr class="bad"><td>int8.tflite</td>' in page
     assert "a &lt; b" in page
     assert "an abacus" in page
-    assert "Not run by XNNPACK:</p><ul><li>CUMSUM <b>2</b></li></ul>" in page
+    assert parsed.texts[parsed.texts.index("Not run by XNNPACK:") :][1:3] == ["CUMSUM", "2"]
     assert "The best checkpoint, step 1,234." in page
     assert page.count("data:image/png;base64,") == 2
     assert list(tmp_path.glob("events.out.tfevents.*"))
@@ -80,7 +82,7 @@ def test_a_difference_is_shown_enlarged(tmp_path):
     images = np.zeros((1, 128, 128, 3), np.float32)
     drawn = {"source": images, "network": images, "int8": images + 1 / 8, "float32": images}
     publish(report(), {"generator": drawn}, tmp_path)
-    _, shown = re.findall(r"base64,([^']+)'", (tmp_path / "report.html").read_text())
+    _, shown = re.findall(r'base64,([^"]+)"', (tmp_path / "report.html").read_text())
     difference = Image.open(io.BytesIO(base64.b64decode(shown)))
     assert difference.getpixel((60, 60)) == (128, 128, 128)  # 1/8 of half the range, eight times
     assert difference.getpixel((190, 60)) == (0, 0, 0)

@@ -111,7 +111,7 @@ def sheet(result: Result, spec: str) -> str:
         level=_VERDICTS[result.exit_code],
         verdict=verdict(result),
         figures=_facts(result),
-        sizes=dict(list(sizes.items())[:_BARS]),
+        sizes=[(size, count, f"{count:,}") for size, count in list(sizes.items())[:_BARS]],
         more_sizes=max(0, len(sizes) - _BARS),
         findings=[_section(result, finding) for finding in result.findings],
     )
