@@ -27,7 +27,7 @@ from skimage.restoration import denoise_nl_means
 
 from keras_gen.cli.parsing import app, parse
 from keras_gen.data.kinds.noisy import Noise, NoisyConfig, noisy
-from keras_gen.engine.schedules import ConstantThenLinear
+from keras_gen.engine.schedules import Schedule
 from keras_gen.files import write_json
 from keras_gen.flags import positive
 from keras_gen.models.denoising_autoencoder import Config, DenoisingAutoencoder
@@ -119,7 +119,7 @@ def trained(flags: Flags, noise: Noise, seed: int, channels: int, size: int) -> 
     keras.utils.set_random_seed(seed)
     data = NoisyConfig(data=str(flags.train), noise=noise, strength=flags.strength).open(seed)
     model = DenoisingAutoencoder(Config(filters=flags.filters, image_size=size, channels=channels))
-    rate = ConstantThenLinear(2e-3, turn=flags.steps // 2, total=flags.steps)
+    rate = Schedule(2e-3, flags.steps)
     model.compile(model.make_optimizers(rate))
     model.fit(data.train(flags.batch_size), steps_per_epoch=flags.steps, shuffle=False, verbose=0)
     return model

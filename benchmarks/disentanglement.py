@@ -17,7 +17,7 @@ from keras_gen.cli.parsing import app, parse
 from keras_gen.data.builtin.shapes import LEVELS
 from keras_gen.data.kinds.images import ImagesConfig, ImagesData
 from keras_gen.engine.model import GenerativeModel
-from keras_gen.engine.schedules import ConstantThenLinear
+from keras_gen.engine.schedules import Schedule
 from keras_gen.flags import positive
 from keras_gen.metrics.disentanglement import factor_vae_score, mutual_information_gap, of_factors
 from keras_gen.models import beta_tcvae, factor_vae, vae
@@ -96,7 +96,7 @@ def _models(flags: Flags, data: ImagesData) -> dict[str, Callable[[], Generative
 
 def _train(model: GenerativeModel, data: ImagesData, flags: Flags) -> tuple[dict[str, float], list[str]]:
     """The scores of a model, and what its code costs and keeps, after training; and the scores' protocols."""
-    rate = ConstantThenLinear(flags.learning_rate, turn=flags.steps // 2, total=flags.steps)
+    rate = Schedule(flags.learning_rate, flags.steps)
     model.compile(model.make_optimizers(rate), steps_per_execution=20)
     model.fit(data.train(flags.batch_size), steps_per_epoch=flags.steps, epochs=1, verbose=0)
     held = model.evaluate(data.validation(_ENCODED), return_dict=True, verbose=0)

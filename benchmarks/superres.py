@@ -23,7 +23,7 @@ from keras_gen.cli.parsing import app, parse
 from keras_gen.data.files import codecs as images
 from keras_gen.data.files.folders import list_images
 from keras_gen.data.kinds.superres import SuperresConfig, degraded
-from keras_gen.engine.schedules import ConstantThenLinear
+from keras_gen.engine.schedules import Schedule
 from keras_gen.errors import UserError
 from keras_gen.flags import positive
 from keras_gen.inference.tiling import compiled, draw
@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(data.describe(), flush=True)
     keras.utils.set_random_seed(flags.seed)
     model = SuperresAutoencoder(Config(filters=flags.filters, depth=flags.depth, scale=flags.scale))
-    rate = ConstantThenLinear(flags.learning_rate, turn=flags.steps // 2, total=flags.steps)
+    rate = Schedule(flags.learning_rate, flags.steps)
     model.compile(model.make_optimizers(rate))
     step, begun = tf.function(model.train_step), time.perf_counter()
     for number, batch in enumerate(data.train(flags.batch_size, stop=flags.steps * flags.batch_size), 1):

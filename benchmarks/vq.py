@@ -26,7 +26,7 @@ from keras_gen import models
 from keras_gen.cli.parsing import app, parse
 from keras_gen.engine.config import CONFIG_FILE
 from keras_gen.engine.data import Data
-from keras_gen.engine.schedules import ConstantThenLinear
+from keras_gen.engine.schedules import Schedule
 from keras_gen.flags import positive
 from keras_gen.models.vq_vae import VQVAE
 from keras_gen.ops.autoregressive import negative_log_likelihood
@@ -113,7 +113,7 @@ def _afterwards(trained: VQVAE, data: Data, steps: int, flags: Flags, seed: int)
     model = VQVAE(trained.config)
     for name in ("encoder", "quantiser", "decoder"):
         model.networks[name].set_weights(trained.networks[name].get_weights())
-    model.compile(model.make_optimizers(ConstantThenLinear(1e-3, turn=steps // 2, total=steps)))
+    model.compile(model.make_optimizers(Schedule(1e-3, steps)))
 
     def alone(batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
         indices = model.encode(batch[0])

@@ -250,7 +250,7 @@ def _program(example: str) -> str:
     return command(example.split()[0])
 
 
-_MAY_DIFFER = ("resume", "overwrite", "max_hours", "profile", "check", "allow_changed_data")
+_MAY_DIFFER = ("resume", "overwrite", "max_hours", "profile", "check", "allow_changed_data", "export")
 
 
 def parse_setup(
@@ -352,7 +352,8 @@ def _agreed(saved: Setup, given: Setup, folder: Path) -> Setup:
             if field == "out" and Path(value).resolve() == folder.resolve():
                 continue
             raise UserError(f"{flag} got {value}, but {folder} was started with {before[field]}: leave the flag out.")
-    free = {field: getattr(given.run, field) for field in ("epochs", "max_hours", "profile", "allow_changed_data")}
+    own = ("epochs", "max_hours", "profile", "allow_changed_data", "export")
+    free = {field: getattr(given.run, field) for field in own}
     run = dataclasses.replace(saved.run, out=folder, resume=folder, **free)
     return dataclasses.replace(saved, run=run)
 

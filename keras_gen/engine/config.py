@@ -15,7 +15,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 import keras_gen
 from keras_gen.errors import UserError
@@ -23,6 +23,8 @@ from keras_gen.flags import BaseConfig, NonNegative, Positive, Range, Rate, hidd
 
 T = TypeVar("T")
 CONFIG_FILE = "config.json"
+Decay: TypeAlias = Literal["constant-then-linear", "constant", "linear", "step", "cosine"]
+"""How a learning rate falls over a run: `engine.schedules`."""
 INPUTS = "inputs"  # of a run folder: copies of the runs that it is made of
 _PACKAGES = ("tensorflow", "keras", "numpy", "ai-edge-litert", "tensorflow-datasets", "tensorboard")
 
@@ -40,14 +42,24 @@ class RunConfig(BaseConfig):
     batch_size: Positive[int] = 1
     """Global batch size, over all replicas [examples]."""
     learning_rate: Positive[float] = 2e-4
-    """Step size of Adam [1/step], constant for the first half and then linearly to 0."""
+    """Step size of Adam [1/step], the largest of the run."""
+    schedule: Decay = "constant-then-linear"
+    """The learning rate over the run: constant for the first half, then linear to 0; constant; linear to 0 from the
+    start; multiplied by --step-factor at each of --step-at; or half a cosine to 0."""
+    step_at: tuple[Positive[int], ...] = ()
+    """For --schedule step: the steps at which the learning rate is multiplied by --step-factor [steps]."""
+    step_factor: Positive[float] = 0.1
+    """For --schedule step: see --step-at [1]."""
+    warm_up_steps: NonNegative[int] = 0
+    """Steps over which the learning rate rises linearly at the start [steps]; 0: none."""
     seed: Annotated[int, Range(0, 2**32 - 1)] = 0
     """Seed of weights, dropout, shuffling and augmentation [integer]."""
     steps_per_execution: Positive[int] = 1
     """Steps run by one call into TensorFlow [steps]; more is faster for small models. Every step is still logged, but
     sheets, checkpoints and Ctrl-C wait for the end of the call."""
     accumulate: Positive[int] = 1
-    """Gradient accumulation: micro-batches per step; less memory, same update [micro-batches]."""
+    """Gradient accumulation: micro-batches per step; less memory, same update [micro-batches]. Not with batch
+    normalisation, which would see each micro-batch on its own."""
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     """Precision of the layers' arithmetic; weights stay float32. The mixed ones are for GPUs with tensor cores,
     mixed_bfloat16 also for CPUs with bfloat16 instructions (docs/performance.md)."""
@@ -88,6 +100,8 @@ class RunConfig(BaseConfig):
     """Make runs bit-identical on GPUs too, slower (tf.config.experimental.enable_op_determinism)."""
     jit: bool = False
     """Compile the training step with XLA."""
+    export: bool = True
+    """Export the trained networks at the end of the run; apps.export does so later too."""
     profile: NonNegative[int] = 0
     """Steps to trace for TensorBoard's profile page, after the first two, which compile [steps]; 0: none."""
 
@@ -103,6 +117,12 @@ class RunConfig(BaseConfig):
             )
         if self.jit and self.deterministic:
             raise self.fault("<jit> and <deterministic> exclude each other: TensorFlow switches XLA off then.")
+        if self.schedule == "step" and not self.step_at:
+            raise self.fault("<schedule=> needs <step_at>.")
+        if self.schedule != "step" and self.step_at:
+            raise self.fault("<step_at=> is for <schedule> step.")
+        if list(self.step_at) != sorted(set(self.step_at)):
+            raise self.fault("<step_at got>; accepted are steps in rising order.")
         if (self.take or self.take_fitting) and self.start_from is None:
             raise self.fault(f"<{'take' if self.take else 'take_fitting'}=> needs <start_from>.")
         if self.resume and self.overwrite:

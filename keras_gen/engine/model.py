@@ -212,7 +212,8 @@ class GenerativeModel(keras.Model):
                 of, "paper" if it is of none.
             ema_decay: decay per step of the averaged copy of every network, min(ema_decay, (1 + t) / (10 + t)) after
                 t steps of its player; 0 keeps none.
-            accumulate: equal parts in which a batch is worked off, for less memory and the same step.
+            accumulate: equal parts in which a batch is worked off, for less memory and the same step; refused with
+                batch normalisation, whose step would be another.
             jit_compile: compile the step by XLA.
             run_eagerly: no graph, for debugging.
             steps_per_execution: most steps per call into the graph. Small models need it: the step of a dense one is
@@ -244,6 +245,12 @@ class GenerativeModel(keras.Model):
             jit_compile=jit_compile,
             run_eagerly=run_eagerly,
         )
+        if accumulate > 1 and (names := self._normalised_over_batch()):
+            told = (
+                f"accumulate got {accumulate}, but batch normalisation ({', '.join(names)}) would take its statistics "
+                "from each micro-batch; accepted is 1, or another normalisation."
+            )
+            raise UserError(told, f"--{told}")
         self.accumulate = accumulate
         self.steps_per_call = steps_per_execution
         for player, optimizer in optimizers.items():
@@ -253,6 +260,17 @@ class GenerativeModel(keras.Model):
             self.optimizers[player] = optimizer
         if ema_decay:
             self.track_averages(ema_decay)
+
+    def _normalised_over_batch(self) -> list[str]:
+        """Names of the networks whose training normalises over the batch."""
+        return [
+            name
+            for name, network in self.networks.items()
+            if any(
+                isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
+                for layer in network._flatten_layers()
+            )
+        ]
 
     def _paper_rate(self) -> float:
         """The learning rate of the preset that the configuration is of, of "paper" or else of the first preset."""

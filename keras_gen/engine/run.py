@@ -26,21 +26,21 @@ import tensorflow as tf
 from keras_gen.console import command, end_status, note, say
 from keras_gen.engine import callbacks as on
 from keras_gen.engine.checkpoints import Checkpoints, Progress, has_checkpoint, nearest_existing
-from keras_gen.engine.config import CONFIG_FILE, INPUTS, Setup, read_config
+from keras_gen.engine.config import CONFIG_FILE, INPUTS, Setup, read_config, versions
 from keras_gen.engine.data import Data, what_changed
 from keras_gen.engine.event_files import EVENTS, VALIDATION, EventWriters, cut
 from keras_gen.engine.gan_monitor import HealthMonitor
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.engine.progress_line import ProgressLine
-from keras_gen.engine.run_exports import write_exports
+from keras_gen.engine.run_exports import REPORT_FILE, write_exports
 from keras_gen.engine.run_inputs import copy_inputs, fingerprints, require_same_files
 from keras_gen.engine.run_lock import RunLock
 from keras_gen.engine.run_report import PAGE_FILE, refresh_run_page
-from keras_gen.engine.schedules import ConstantThenLinear
+from keras_gen.engine.schedules import Schedule
 from keras_gen.engine.start import freeze, start_from
 from keras_gen.engine.strategy import LOST, devices, is_chief, prepare, several_workers
 from keras_gen.errors import Stopped, UserError, from_system
-from keras_gen.files import remove, write
+from keras_gen.files import remove, write, write_json
 from keras_gen.flags import hidden_fields, input_runs
 from keras_gen.visual.embedding import maps, write_projector
 from keras_gen.visual.latent_views import encode_dataset, how_many, views
@@ -153,7 +153,7 @@ class Run:
         return run.steps_per_epoch or max(1, data.train_size // (run.batch_size * model.batches_per_step))
 
     def compile(self, model: GenerativeModel, data: Data) -> None:
-        """Give the model its optimizers; the learning rate is constant at first and linear to 0 in the second half.
+        """Give the model its optimizers, with the schedule of the run, and the weights of `--start-from`.
 
         Raises:
             UserError: if a part of a batch has fewer examples than the family's loss needs.
@@ -167,7 +167,14 @@ class Run:
             )
         freeze(model, run.freeze)
         total = run.epochs * self.steps_per_epoch(model, data)
-        rate = ConstantThenLinear(run.learning_rate, turn=total // 2, total=total)
+        rate = Schedule(
+            run.learning_rate,
+            total,
+            run.schedule,
+            warm_up=run.warm_up_steps,
+            step_at=run.step_at,
+            step_factor=run.step_factor,
+        )
         model.compile(
             model.make_optimizers(rate),
             ema_decay=run.ema,
@@ -423,6 +430,8 @@ class Run:
     def export(self, model: GenerativeModel, data: Data, next_commands: Sequence[str] = ()) -> None:
         """Export what the model serves, prove that it draws the same pictures, and say what to do with it.
 
+        With `--no-export` only the last.
+
         Args:
             model: trained.
             data: that it was trained on.
@@ -433,7 +442,11 @@ class Run:
         """
         if not self.chief:
             return
-        exported = write_exports(model, data, self.folder, self.report)
+        if self.setup.run.export:
+            exported = write_exports(model, data, self.folder, self.report)
+        else:
+            exported = ["  no exports (--no-export)"]
+            write_json(self.folder / REPORT_FILE, {**self.report, "versions": versions()})
         refresh_run_page(self.folder)
         more = f"{self._command('--resume')} --epochs {2 * self.setup.run.epochs}"
         self.say(*_summary(self.folder, exported, (*model.next_commands, *next_commands)), f"  {more}")

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_gen.engine.model import GenerativeModel, Step
 from keras_gen.engine.strategy import mirrored
+from keras_gen.errors import UserError
 
 WAYS = {"one device": (False, 1), "parts": (False, 2), "replicas": (True, 1), "both": (True, 2)}
 
@@ -125,6 +126,19 @@ def test_a_rule_of_the_batch_is_decided_by_all_of_it(way):
 
     assert moved([0, 0, 0, 0, 0, 0, 0, 7]) == 1
     assert moved([0, 0, 0, 0, 0, 0, 0, 9]) == 0
+
+
+def test_parts_of_a_batch_are_refused_with_batch_normalisation():
+    """Each would have its own statistics; a frozen layer has none to take."""
+    x = keras.Input((1,))
+    model = Line()
+    model.networks["line"] = keras.Model(x, keras.layers.BatchNormalization()(keras.layers.Dense(1)(x)))
+    with pytest.raises(UserError, match=r"^accumulate got 2, but batch normalisation \(line\) would take") as error:
+        model.compile({"line": keras.optimizers.SGD()}, accumulate=2)
+    assert error.value.in_flags.startswith("--accumulate got 2")
+    model.compile({"line": keras.optimizers.SGD()}, accumulate=1)
+    model.networks["line"].layers[-1].trainable = False
+    model.compile({"line": keras.optimizers.SGD()}, accumulate=2)
 
 
 @pytest.mark.parametrize("way", WAYS)

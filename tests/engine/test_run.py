@@ -12,6 +12,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tiny_run import train, weights
 
+from apps import export
 from keras_gen import models
 from keras_gen.engine.run_lock import LOCK_FILE
 from keras_gen.export.saved_model import SavedModel
@@ -133,3 +134,18 @@ def test_a_run_starts_from_the_weights_of_another(run, pairs, tmp_path, capsys):
         source = name.replace("average/", "network/")
         if "seed_generator" not in name and value.dtype == np.float32:
             np.testing.assert_allclose(value, before[source], atol=1e-6, err_msg=name)
+
+
+def test_a_run_without_exports(pairs, tmp_path, capsys):
+    """It says so, and leaves everything else; apps.export writes them later."""
+    out = tmp_path / "run"
+    schedule = ("--schedule", "cosine", "--warm-up-steps", "20", "--steps-per-epoch", "15")
+    assert train(pairs, out, "--epochs", "1", "--no-export", *schedule) == 0
+    assert "no exports (--no-export)" in capsys.readouterr().out
+    assert not (out / "saved_model").exists()
+    assert not list(out.glob("*.tflite"))
+    assert json.loads((out / "report.json").read_text())["training"]["steps"] == 15
+    rate = EventAccumulator(str(out), size_guidance={"tensors": 0}).Reload().Tensors("learning_rate/generator")[0]
+    assert float(tf.make_ndarray(rate.tensor_proto)) == pytest.approx(2e-4 * 0.25 * 11 / 20)  # of step 10, the next
+    assert export.main([str(out), "--variants", "float32", "--runs", "1"]) == 0
+    assert (out / "model.tflite").exists()

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from conformance import Case, Conformance, sgd, step, without_noise
 
-from keras_gen.engine.schedules import ConstantThenLinear
+from keras_gen.engine.schedules import Schedule
 from keras_gen.engine.strategy import mirrored
 from keras_gen.errors import UserError
 from keras_gen.models import began, cgan, ebgan, lsgan, sngan, wgan, wgan_gp
@@ -265,7 +265,7 @@ def test_what_cannot_be_is_said(changes, sentence):
 def test_both_learning_rates_end_with_the_run():
     """Three of four steps on a constant rate of which the last half falls: half of it, however many the others took."""
     model = GAN(dataclasses.replace(TINY, n_critic=3, discriminator_rate=2.0))
-    model.compile(model.make_optimizers(ConstantThenLinear(1e-3, turn=2, total=4)))
+    model.compile(model.make_optimizers(Schedule(1e-3, 4)))
     step = tf.function(model.train_step, autograph=False)
     for seed in range(3):
         step(batch(seed, 6))

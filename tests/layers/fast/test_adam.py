@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gen.engine.schedules import ConstantThenLinear
+from keras_gen.engine.schedules import Schedule
 from keras_gen.engine.strategy import mirrored
 from keras_gen.layers.fast.adam import FusedAdam
 
@@ -43,7 +43,7 @@ def test_it_equals_keras_adam(settings):
 
 
 def test_either_goes_on_with_the_slots_of_the_other_under_a_schedule():
-    rate = ConstantThenLinear(1e-2, turn=5, total=20)
+    rate = Schedule(1e-2, 20)
     whole = trained(keras.optimizers.Adam(rate), 12)
     first = FusedAdam(rate)
     variables = trained(first, 6)
