@@ -24,6 +24,7 @@ from keras_gen.engine.config import read_config
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.engine.run_report import refresh_run_page
 from keras_gen.errors import UserError
+from keras_gen.files import require_folder
 from keras_gen.flags import non_negative, positive
 from keras_gen.inference.tiling import resized
 from keras_gen.visual import exploration
@@ -82,6 +83,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Load the run, encode its validation images and the pictures, draw what is asked for."""
     flags = parse(Flags, argv, example=EXAMPLE)
     _require_latents(flags.run)
+    out = flags.out or flags.run / "latents"
+    require_folder(out, "--out")
     data = reopen(flags.run, flags.data)
     model, step = models.load(flags.run, flags.checkpoint)
     space = model.latent_space()
@@ -99,7 +102,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         images = exploration.pick(data.validation(_BATCH, limit=count), {int(number) for row in near for number in row})
         found = [[images[number][0] for number in row] for row in near]
         figures.append(exploration.neighbours(pictures, found, count))
-    out = flags.out or flags.run / "latents"
     subtitle = f"{flags.run}, {flags.checkpoint} checkpoint (step {step:,})"
     exploration.write_page(out, f"Latent space of {flags.run.resolve().name}", subtitle, figures)
     refresh_run_page(flags.run)

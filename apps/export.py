@@ -22,6 +22,7 @@ from keras_gen.export.exporter import Plan
 from keras_gen.export.metadata import Provenance
 from keras_gen.export.signature import Io
 from keras_gen.export.tflite import VARIANTS
+from keras_gen.files import require_utf8
 from keras_gen.flags import positive
 
 from ._data import classes_of, reopen
@@ -79,6 +80,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Load the run, open its data, export, compare and time."""
     flags = parse(Flags, argv, example=EXAMPLE)
     folder = flags.out or flags.run
+    require_utf8(folder)
     if folder.exists() and not folder.is_dir():
         raise UserError(f"--out got {folder}, which is a file; accepted is a folder.")
     if (folder / CONFIG_FILE).exists() and folder.resolve() != flags.run.resolve():
@@ -97,7 +99,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         lines = write_exports(model, data, folder, report, plan=plan, origin=origin, classes=classes, **counts)
         refresh_run_page(folder)
     except OSError as error:
-        raise UserError(f"--out {folder} cannot be written: {error.strerror or error}.") from None
+        reason = error.strerror or error
+        raise UserError(f"{folder} cannot be written ({reason}); --out DIR exports to another folder.") from None
     print(f"Step {step}, the {flags.checkpoint} checkpoint, written to {folder}:", *lines, sep="\n")
 
 

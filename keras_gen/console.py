@@ -37,6 +37,23 @@ def started_as_installed() -> None:
     _program = _INSTALLED
 
 
+def shown(name: Path | str) -> str:
+    """A name as messages print it: what is no printable character is escaped, `\\n`, `\\xff`, `\\u202e`.
+
+    Bytes of a file name that are not UTF-8 (lone surrogates in Python) appear as `\\x..`: a name cannot break a line,
+    send codes to a terminal or fail to be encoded.
+    """
+    return "".join(_printable(character) for character in str(name))
+
+
+def _printable(character: str) -> str:
+    if character.isprintable():
+        return character
+    if "\udc80" <= character <= "\udcff":
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode()
+
+
 def say(*lines: str) -> None:
     """Print lines, below a line that shows a status."""
     end_status()

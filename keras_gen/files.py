@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from keras_gen.console import shown
 from keras_gen.errors import UserError
 
 
@@ -53,8 +54,35 @@ def remove(path: Path) -> None:
 def require_writable(file: Path, flag: str) -> None:
     """Refuse early what `write` could not write late.
 
+    The sentence fits whether the flag was given or the file is its default.
+
     Raises:
         UserError: naming `flag`, unless `file` lies in a folder that exists and is writable, and is no folder itself.
     """
     if not file.parent.is_dir() or not os.access(file.parent, os.W_OK | os.X_OK) or file.is_dir():
-        raise UserError(f"{flag} {file} cannot be written; accepted is a file in a folder that exists and is writable.")
+        raise UserError(f"{file} cannot be written; {flag} FILE puts it into a folder that exists and is writable.")
+
+
+def require_folder(folder: Path, flag: str) -> None:
+    """Refuse early a folder, which may not exist yet, that could not be written to late.
+
+    Raises:
+        UserError: naming `flag`, unless the folder is writable, or can be made.
+    """
+    there = folder
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise UserError(f"{folder} cannot be written; {flag} DIR names one that is writable, or can be made.")
+
+
+def require_utf8(path: Path | str) -> None:
+    """Refuse a name that TensorFlow cannot open; Python and its libraries open any.
+
+    Raises:
+        UserError: if the name is not UTF-8.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise UserError(f"{shown(path)} is not UTF-8, and TensorFlow opens no other name: rename it.") from None

@@ -1,8 +1,16 @@
 """Files that appear complete or not at all."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
-from keras_gen.files import remove, replacing, write, write_json
+from keras_gen.errors import UserError
+from keras_gen.files import remove, replacing, require_folder, require_utf8, require_writable, write, write_json
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def test_write_replaces_the_whole_file(tmp_path):
@@ -55,3 +63,50 @@ def test_remove_takes_what_is_there(tmp_path):
     assert (tmp_path / "folder").is_dir()
     remove(tmp_path / "folder")
     assert list(tmp_path.iterdir()) == []
+
+
+READ_ONLY = """
+import os, sys
+from pathlib import Path
+from keras_gen.errors import UserError
+from keras_gen.files import require_folder, require_writable
+if os.geteuid() == 0:  # who may write everywhere
+    os.setuid(65534)
+folder = Path(sys.argv[1])
+for check in (require_folder, require_writable):
+    for path, flag in ((folder / "new", "--out"), (folder / "file" / "new", "--json")):
+        try:
+            check(path, flag)
+        except UserError as error:
+            print(error)
+"""
+
+
+def test_what_cannot_be_written_is_said_without_blaming_a_flag_that_was_not_given(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("read_only")
+    for above in (folder, folder.parent, folder.parent.parent):
+        above.chmod(0o755)
+    (folder / "file").touch()
+    folder.chmod(0o555)
+    result = subprocess.run(
+        [sys.executable, "-c", READ_ONLY, str(folder)], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    folder.chmod(0o755)
+    assert result.stdout.splitlines() == [
+        f"{folder}/new cannot be written; --out DIR names one that is writable, or can be made.",
+        f"{folder}/file/new cannot be written; --json DIR names one that is writable, or can be made.",
+        f"{folder}/new cannot be written; --out FILE puts it into a folder that exists and is writable.",
+        f"{folder}/file/new cannot be written; --json FILE puts it into a folder that exists and is writable.",
+    ]
+
+
+def test_a_folder_that_can_be_made_or_exists_is_accepted(tmp_path):
+    require_folder(tmp_path / "a" / "b", "--out")
+    require_folder(tmp_path, "--out")
+    require_writable(tmp_path / "file", "--json")
+
+
+def test_a_name_that_tensorflow_cannot_open_is_shown_and_refused():
+    require_utf8("Größe/画像")
+    with pytest.raises(UserError, match=r"^run\\xff is not UTF-8, "):
+        require_utf8(os.fsdecode(b"run\xff"))

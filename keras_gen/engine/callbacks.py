@@ -18,6 +18,7 @@ import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 from tensorboard.plugins.image import metadata as image_metadata
 
+from keras_gen.console import shown
 from keras_gen.engine.checkpoints import Checkpoints, Progress
 from keras_gen.engine.config import Setup
 from keras_gen.engine.event_files import EventWriters, sizes
@@ -134,13 +135,13 @@ class TensorBoardLog(StepCallback):
         if self.progress.step == 0:
             flat = {f"{s}.{k}": v for s, fields in self._setup.sections().items() for k, v in fields.items()}
             with self._writers.train.as_default(step=0):
-                rows = "\n".join(f"| {key} | {value} |" for key, value in flat.items())
+                rows = "\n".join(f"| {key} | {shown(str(value))} |" for key, value in flat.items())
                 about = "Every field of the configuration."
                 tf.summary.text("config", f"| field | value |\n|---|---|\n{rows}", description=about)
                 about = "The file config.json of the run."
                 tf.summary.text("config.json", f"```json\n{self._setup.to_json()}\n```", description=about)
                 given = {key: value for key, value in flat.items() if value not in (None, "")}
-                values = {k: v if isinstance(v, bool | int | float) else str(v) for k, v in given.items()}
+                values = {k: v if isinstance(v, bool | int | float) else shown(str(v)) for k, v in given.items()}
                 hparams.hparams(values, trial_id=str(self._setup.run.out))
 
     def on_train_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:

@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 import keras_gen
 from keras_gen.errors import UserError
+from keras_gen.files import require_utf8
 from keras_gen.flags import BaseConfig, NonNegative, Positive, Range, Rate, hidden_fields, input_runs
 
 T = TypeVar("T")
@@ -230,6 +231,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     Raises:
         UserError: if `folder` holds no run or its config.json is damaged.
     """
+    require_utf8(folder)
     path = Path(folder) / CONFIG_FILE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

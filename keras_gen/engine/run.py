@@ -40,7 +40,7 @@ from keras_gen.engine.schedules import Schedule
 from keras_gen.engine.start import freeze, start_from
 from keras_gen.engine.strategy import LOST, devices, is_chief, prepare, several_workers
 from keras_gen.errors import Stopped, UserError, from_system
-from keras_gen.files import remove, write, write_json
+from keras_gen.files import remove, require_utf8, write, write_json
 from keras_gen.flags import hidden_fields, input_runs
 from keras_gen.visual.embedding import maps, write_projector
 from keras_gen.visual.latent_views import encode_dataset, how_many, views
@@ -89,6 +89,7 @@ class Run:
 
     def _check_folder(self) -> None:
         run, folder = self.setup.run, self.folder
+        require_utf8(folder)
         there = nearest_existing(folder)
         if not there.is_dir():
             raise UserError(f"--out got {folder}, but {there} is a file; accepted is a folder to write to.")

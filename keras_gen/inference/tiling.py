@@ -22,6 +22,7 @@ from keras_gen.errors import UserError
 from keras_gen.export.saved_model import SavedModel
 from keras_gen.export.signature import Port
 from keras_gen.export.tflite import TFLiteModel
+from keras_gen.files import require_utf8
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ def load_export(path: Path, threads: int | None = None) -> SavedModel | TFLiteMo
     Raises:
         UserError: if `path` is neither, or was not exported by keras_gen.
     """
+    require_utf8(path)
     if (path / "saved_model.pb").is_file():
         network = SavedModel(path)
     elif path.suffix == ".tflite" and path.is_file():

@@ -286,7 +286,7 @@ def test_files_that_cannot_be_compared_are_left_out_on_demand(spoilt, capsys, tm
         (["--metrics", "lpips"], "--metrics lpips needs --weights FILE"),
         (["--weights", "w.npz"], "--weights w.npz needs --metrics lpips"),
         (["--metrics", "lpips", "--weights", "/nowhere/w.npz"], "--weights /nowhere/w.npz cannot be read"),
-        (["--json", "/nowhere/figures.json"], "--json /nowhere/figures.json cannot be written"),
+        (["--json", "/nowhere/figures.json"], "/nowhere/figures.json cannot be written; --json FILE"),
         (["--checkpoint", "best"], "--checkpoint does not go with --images"),
         (["--segmenter-epochs", "3"], "--segmenter-epochs does not go with --images"),
         (["a_run"], "--images does not go with a RUN"),

@@ -165,7 +165,7 @@ def test_names_of_any_bytes_and_values_of_any_size(run, tmp_path, capsys):
         ("a,b\n1,2\n", ["--threshold", "-1"], "--threshold got -1.0"),
         ("a,b\n1,2\n", ["--worst", "0"], "--worst got 0"),
         ("a,b\n1,2\n", ["--out", "found.txt"], "--out got found.txt; accepted is a file that ends in .csv or .json"),
-        ("a,b\n1,2\n", ["--out", "nowhere/found.csv"], "--out nowhere/found.csv cannot be written"),
+        ("a,b\n1,2\n", ["--out", "nowhere/found.csv"], "nowhere/found.csv cannot be written; --out FILE"),
     ],
 )
 def test_bad_input_of_detection(content, flags, said, run, tmp_path, capsys):

@@ -15,6 +15,7 @@ from typing import Literal
 
 import numpy as np
 
+from keras_gen.console import shown
 from keras_gen.errors import UserError
 
 SUFFIXES = {
@@ -30,23 +31,6 @@ SOUGHT = "images (PNG, JPEG, WebP, BMP or GIF)"
 
 _MAX_BYTES = 2**30  # larger than any file that holds an image of the accepted number of pixels and is compressed
 _LISTED = 3  # things that a sentence names before it counts the rest
-
-
-def shown(name: Path | str) -> str:
-    """A name as messages print it: what is no printable character is escaped, `\\n`, `\\xff`, `\\u202e`.
-
-    Bytes of a file name that are not UTF-8 (lone surrogates in Python) appear as `\\x..`: a name cannot break a line,
-    send codes to a terminal or fail to be encoded.
-    """
-    return "".join(_printable(character) for character in str(name))
-
-
-def _printable(character: str) -> str:
-    if character.isprintable():
-        return character
-    if "\udc80" <= character <= "\udcff":
-        return f"\\x{ord(character) - 0xDC00:02x}"
-    return character.encode("unicode_escape").decode()
 
 
 def listed(sentences: Iterable[object]) -> str:

@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras_gen.data.files.pair_sources import PACKED_FEATURES, Source, Split
 from keras_gen.data.files.records import write_shard
 from keras_gen.errors import UserError
-from keras_gen.files import replacing, write_json
+from keras_gen.files import replacing, require_utf8, write_json
 
 MANIFEST = "pairs.json"
 
@@ -32,6 +32,7 @@ def pack_pairs(split: Split, out: Path, shards: int) -> dict[str, int]:
     Raises:
       UserError: `out` holds something, cannot be written, or there are fewer pairs than shards.
     """
+    require_utf8(out)
     out = out.expanduser().absolute()
     if not 1 <= shards <= len(split.train_indices):
         raise UserError(f"--shards got {shards}; accepted are 1 to {len(split.train_indices)} for these pairs.")

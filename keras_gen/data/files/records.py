@@ -20,6 +20,7 @@ import tensorflow as tf
 from keras_gen.data.files.digests import digest
 from keras_gen.data.files.folders import shown
 from keras_gen.errors import UserError
+from keras_gen.files import require_utf8
 
 INDEX_SUFFIX = ".idx"
 
@@ -113,6 +114,8 @@ def find_shards(patterns: Sequence[str]) -> list[Path]:
         files = [Path(file) for file in glob(os.path.expanduser(pattern)) if not file.endswith(INDEX_SUFFIX)]
         if not files:
             raise UserError(f"--data tfrecord: {pattern!r} matches no file, and a glob of TFRecord shards is accepted.")
+        for file in files:
+            require_utf8(file)
         shards += files
     numbers: dict[tuple[str, int], set[int]] = {}
     for shard in shards:
