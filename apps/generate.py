@@ -26,6 +26,9 @@ from keras_gen.inference.tiling import load_export
 from keras_gen.ops.latents import latent_vectors
 from keras_gen.visual.sheets import png_bytes, sheet
 
+_LARGEST_SEED = 2**31 - 1  # TensorFlow's stateless generators take it as int32
+_DIGITS = len(str(_LARGEST_SEED))
+_MOST_SEEDS = 100_000  # pictures of a call: a file for each, whose names are checked first
 EXAMPLE = "generate savedmodels/cvae/RUN --seeds 0-63 --label 3 --out drawn"
 Draw = Callable[[int, int | None], np.ndarray]
 """Seed and class (None where there are none) -> a picture, float32 (height, width, channels) in [-1, 1]."""
@@ -135,9 +138,15 @@ def _numbers(text: str) -> list[int]:
     found: list[int] = []
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
-        if not (first.isdecimal() and (last.isdecimal() or not dash)) or (dash and int(last) < int(first)):
+        few = all(len(number) <= _DIGITS for number in (first, last))  # before they are read as numbers
+        if not (first.isdecimal() and (last.isdecimal() or not dash)) or (few and dash and int(last) < int(first)):
             raise UserError(f"--seeds got {text}; accepted are numbers and ranges from 0 on, such as 0-63 or 4,8-11.")
-        found += range(int(first), int(last or first) + 1)
+        seeds = range(int(first), int(last or first) + 1) if few else range(_LARGEST_SEED + 2)
+        if seeds[-1] > _LARGEST_SEED or len(found) + len(seeds) > _MOST_SEEDS:
+            raise UserError(
+                f"--seeds got {text}; accepted are at most {_MOST_SEEDS:,} numbers of at most {_LARGEST_SEED:,} each."
+            )
+        found += seeds
     return list(dict.fromkeys(found))
 
 

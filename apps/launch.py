@@ -7,23 +7,21 @@ On several machines, start the command on each, with TF_CONFIG set by you or you
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 from keras_gen.cli.launcher import run_fleet
 from keras_gen.cli.parsing import app, parse
 from keras_gen.console import command
 from keras_gen.errors import Stopped, UserError
-from keras_gen.flags import positive
+from keras_gen.flags import BaseConfig, Range
 
 EXAMPLE = f"launch -- {command('train_pix2pix')} --distribute multiworker --batch-size 2"
 
 
 @dataclass(frozen=True)
-class Flags:
-    workers: int = 2
+class Flags(BaseConfig):
+    workers: Annotated[int, Range(1, 256)] = 2
     """Worker processes to start [processes]."""
-
-    def __post_init__(self) -> None:
-        positive(self, "workers")
 
 
 @app

@@ -24,10 +24,14 @@ GRACE = 20.0
 def run_fleet(command: Sequence[str], workers: int, grace: float = GRACE) -> int:
     """Start the command as so many workers, forward SIGINT and SIGTERM, prefix what they say with [number].
 
-    When one fails, the others are given `grace` seconds to notice, then SIGTERM, then SIGKILL.
+    When one fails, the others are given `grace` seconds to notice, then SIGTERM, then SIGKILL. When nobody reads the
+    output any more (`| head`), all are asked to end by SIGTERM.
 
     Returns:
         0 if all ended with 0, else the exit code of the first that did not; 128 + n for a signal n.
+
+    Raises:
+        BrokenPipeError: when they have ended because nobody read their output.
     """
     addresses = [f"localhost:{port}" for port in _free_ports(workers)]
     processes = []
@@ -46,11 +50,15 @@ def run_fleet(command: Sequence[str], workers: int, grace: float = GRACE) -> int
                 process.send_signal(number)
 
     before = {number: signal.signal(number, forward) for number in (signal.SIGINT, signal.SIGTERM)}
-    readers = [threading.Thread(target=_prefix, args=(i, p)) for i, p in enumerate(processes)]
+    unread = threading.Event()
+    readers = [threading.Thread(target=_prefix, args=(i, p, unread)) for i, p in enumerate(processes)]
     for reader in readers:
         reader.start()
     try:
-        return _wait(processes, grace)
+        code = _wait(processes, grace, unread)
+        if unread.is_set():
+            raise BrokenPipeError
+        return code
     finally:
         for process in processes:
             process.kill()
@@ -61,11 +69,16 @@ def run_fleet(command: Sequence[str], workers: int, grace: float = GRACE) -> int
             signal.signal(number, handler)
 
 
-def _wait(processes: Sequence[subprocess.Popen], grace: float) -> int:
+def _wait(processes: Sequence[subprocess.Popen], grace: float, unread: threading.Event) -> int:
     failed, since, asked = 0, 0.0, False
     while None in [process.poll() for process in processes]:
         time.sleep(0.1)
-        if not failed:
+        if unread.is_set() and not asked:
+            since, asked = time.monotonic(), True
+            for process in processes:
+                if process.poll() is None:
+                    process.send_signal(signal.SIGTERM)
+        elif not failed and not asked:
             failed, since = _first_failure(processes), time.monotonic()
         elif time.monotonic() - since > grace:
             print("launch: the other workers go on without it, and are ended", file=sys.stderr, flush=True)
@@ -73,7 +86,7 @@ def _wait(processes: Sequence[subprocess.Popen], grace: float) -> int:
                 if process.poll() is None:
                     process.send_signal(signal.SIGKILL if asked else signal.SIGTERM)
             since, asked = time.monotonic(), True
-    return failed or _first_failure(processes)
+    return failed or (0 if unread.is_set() else _first_failure(processes))
 
 
 def _first_failure(processes: Sequence[subprocess.Popen]) -> int:
@@ -85,21 +98,27 @@ def _first_failure(processes: Sequence[subprocess.Popen]) -> int:
     return 0
 
 
-def _prefix(number: int, process: subprocess.Popen) -> None:
-    """Pass on each line of a worker as soon as it is whole; the states of a progress bar are lines too."""
+def _prefix(number: int, process: subprocess.Popen, unread: threading.Event) -> None:
+    """Pass on each line of a worker as soon as it is whole; the states of a progress bar are lines too.
+
+    Where nobody reads any more that is noted, and what the worker still says is dropped, so that it can end.
+    """
     left = b""
     while chunk := process.stdout.read1():
         *lines, left = re.split(rb"(?<=[\r\n])", left + chunk)
         for line in lines:
             if line.strip():
-                _say(number, line)
+                _say(number, line, unread)
     if left:
-        _say(number, left + b"\n")
+        _say(number, left + b"\n", unread)
 
 
-def _say(number: int, line: bytes) -> None:
-    # One write for each: those of several threads do not mix.
-    os.write(sys.stdout.fileno(), f"[{number}] ".encode() + line)
+def _say(number: int, line: bytes, unread: threading.Event) -> None:
+    if not unread.is_set():
+        try:  # one write for each: those of several threads do not mix
+            os.write(sys.stdout.fileno(), f"[{number}] ".encode() + line)
+        except BrokenPipeError:
+            unread.set()
 
 
 def _free_ports(count: int) -> list[int]:

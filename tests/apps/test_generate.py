@@ -91,6 +91,10 @@ def test_families_of_factors_train_on_shapes_and_draw(app, family, tmp_path):
         (["--label", "10"], "--label got 10; accepted are the classes 0 to 9"),
         (["--seeds", "3-1"], "--seeds got 3-1; accepted are numbers and ranges"),
         (["--seeds", "x"], "--seeds got x; accepted are numbers and ranges"),
+        (["--seeds", "0-99999999999"], "--seeds got 0-99999999999; accepted are at most 100,000 numbers"),
+        (["--seeds", "0-9,0-99999"], "accepted are at most 100,000 numbers of at most 2,147,483,647"),
+        (["--seeds", "2147483648"], "accepted are at most 100,000 numbers of at most 2,147,483,647"),
+        (["--seeds", "9" * 5000], "accepted are at most 100,000 numbers of at most 2,147,483,647"),
     ],
 )
 def test_bad_input(cvae, flags, said, tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -108,6 +109,7 @@ def test_signals_are_forwarded(capfd):
     [
         (["--workers", "2"], "the command is missing; accepted is one after --"),
         (["--workers", "0", "--", "true"], "--workers got 0"),
+        (["--workers", "100000", "--", "true"], "--workers got 100000; accepted are"),
         (["--worker", "2", "--", "true"], "--worker"),
         (["--", "no-such-program"], "no-such-program: No such file or directory"),
     ],
@@ -115,6 +117,18 @@ def test_signals_are_forwarded(capfd):
 def test_launch_refuses(argv, said, capsys):
     assert launch.main(argv) == 2
     assert said in capsys.readouterr().err
+
+
+def test_launch_ends_its_workers_when_nobody_reads_their_output():
+    worker = "import time\nwhile True: print('here', flush=True); time.sleep(0.05)"
+    command = [sys.executable, "-m", "apps.launch", "--", sys.executable, "-c", worker]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
+    ) as process:
+        assert process.stdout.readline().endswith("] here\n")
+        process.stdout.close()
+        error = process.stderr.read()
+    assert (process.returncode, error) == (141, "")
 
 
 def test_launch_returns_what_the_workers_returned(capfd):
