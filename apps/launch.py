@@ -28,11 +28,11 @@ class Flags(BaseConfig):
 def main(argv: Sequence[str] | None = None) -> None:
     """Split the command off at --, start it, wait."""
     argv = sys.argv[1:] if argv is None else list(argv)
-    own, _, command = (argv[: argv.index("--")], "--", argv[argv.index("--") + 1 :]) if "--" in argv else (argv, "", [])
+    own, _, words = (argv[: argv.index("--")], "--", argv[argv.index("--") + 1 :]) if "--" in argv else (argv, "", [])
     flags = parse(Flags, own, example=EXAMPLE)
-    if not command:
+    if not words:
         raise UserError(f"the command is missing; accepted is one after --, such as {command(EXAMPLE)}.")
-    code = run_fleet(command, flags.workers)
+    code = run_fleet(words, flags.workers)
     if code:
         raise Stopped(f"The workers ended with exit code {code}.", code)
 
