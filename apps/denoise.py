@@ -12,7 +12,6 @@ from pathlib import Path
 from keras_gen import models
 from keras_gen.cli.parsing import app, parse
 from keras_gen.data.files.inputs import Reader
-from keras_gen.engine.config import read_config
 from keras_gen.errors import UserError
 from keras_gen.export.metadata import read_metadata
 from keras_gen.inference.tiling import Network, compiled, draw
@@ -27,27 +26,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Open the model, then clean and write one picture after the other."""
     pictures = parse(Pictures, argv, example=EXAMPLE)
     network = open_network(pictures, partial(_open_run, checkpoint=pictures.checkpoint))
-    if not pictures.is_run:
-        metadata = read_metadata(pictures.model)
-        _require(pictures.model, metadata.name, metadata.task == "denoise")
+    if not pictures.is_run and (metadata := read_metadata(pictures.model)).task != "denoise":
+        raise UserError(
+            f"{pictures.model} is of {metadata.name}, which does not denoise; accepted are runs and exports of "
+            f"{models.listed('denoise')}."
+        )
     read = Reader(network.source.shape[-1], keep_colours=True)
     drawn = partial(draw, network, batch_size=pictures.batch_size, overlap=pictures.overlap)
     write_drawings(pictures, read, drawn, ("input", "reconstruction"))
 
 
 def _open_run(path: Path, checkpoint: str) -> Network:
-    family = models.family(read_config(path)["family"])
-    _require(path, family.family, hasattr(family, "denoise"))
+    models.require_task(path, "denoise")
     model, _ = models.load(path, checkpoint)
     (served, *_) = model.serving().values()
     return compiled(model.denoise, *served.inputs, *served.outputs)
-
-
-def _require(path: Path, name: str, denoises: bool) -> None:
-    if not denoises:
-        raise UserError(
-            f"{path} is of {name}, which cleans no pictures; accepted are runs and exports of denoising_autoencoder."
-        )
 
 
 if __name__ == "__main__":

@@ -88,8 +88,14 @@ def test_bad_input_of_cleaning(run, tiny_run, folder, tmp_path, capsys):
         ((run, tmp_path / "broken.png", *out), "1 of 1 images cannot be read"),
         ((run, *out), "INPUT"),
         ((run, folder, *out, "--overlap", "1"), "--overlap got 1.0"),
-        ((tiny_run.folder, folder, *out), "is of pix2pix, which cleans no pictures; accepted are runs and exports of"),
-        ((tiny_run.folder / "model.tflite", folder, *out), "is of pix2pix, which cleans no pictures"),
+        (
+            (tiny_run.folder, folder, *out),
+            "is a run of pix2pix, which does not denoise; accepted are runs of denoising_autoencoder.",
+        ),
+        (
+            (tiny_run.folder / "model.tflite", folder, *out),
+            "is of pix2pix generator, which does not denoise; accepted are runs and exports of",
+        ),
         ((run / "saved_model", folder, *out, "--checkpoint", "best"), "--checkpoint best needs a run folder"),
         ((run, folder, *out, "--threads", 2), "--threads got 2"),
         ((tmp_path / "nothing", folder, *out), "nothing does not exist"),
