@@ -122,7 +122,7 @@ class Health(_OfRun):
 
     @property
     def verdicts(self) -> list[tuple[int, str]]:
-        return [(step, verdict) for step, verdict in self._progress.health.verdicts]
+        return [(step, verdict) for step, verdict in self.inner.record.verdicts]
 
     def report(self) -> dict[str, Any]:
         """The last verdict, what it rests on, and all before it."""

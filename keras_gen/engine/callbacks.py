@@ -201,6 +201,7 @@ class Preview(StepCallback):
         every: int,
         end: int,
         views: Callable[[bool], Mapping[str, View]] | None = None,
+        verdicts: Callable[[], list[list[Any]]] = list,
     ) -> None:
         """Args:
         progress: of the run.
@@ -211,10 +212,21 @@ class Preview(StepCallback):
         end: the last step of the run.
         views: more to look at, in the form of `preview`, which costs too much for each one: they are added to the
             first, and then after every quarter of the steps done. They are told whether it is the last preview.
+        verdicts: the health monitor's so far, [step, sentence] each, for the page of the pictures.
         """
         super().__init__(progress)
         self._batch, self._folder, self._writer = batch, folder, writer
-        self._every, self._end, self._views = every, end, views
+        self._every, self._end, self._views, self._verdicts = every, end, views, verdicts
+        self._drawn = -1  # step of the last preview
+        progress.remember("preview", self)
+
+    def state(self) -> dict[str, Any]:
+        """The step of the last preview, -1 before the first."""
+        return {"drawn": self._drawn}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from there."""
+        self._drawn = state["drawn"]
 
     def after_steps(self, logs: Mapping[str, np.ndarray]) -> None:
         if self.due(self._every):
@@ -223,17 +235,17 @@ class Preview(StepCallback):
     def draw(self) -> None:
         """Show what there is at this step, unless it is shown."""
         step, last = self.progress.step, self.progress.step == self._end
-        if self.progress.drawn == step:
+        if self._drawn == step:
             return
         with self._writer.as_default(step=step):
             shown = self.model.preview(self._batch)
-            if self._views and (last or _age(step) > _age(self.progress.drawn)):
+            if self._views and (last or _age(step) > _age(self._drawn)):
                 shown = {**shown, **self._views(last)}
             for title, value in shown.items():
                 self._show(title, value)
             if last:
                 self._show_film()
-        self.progress.drawn = step
+        self._drawn = step
 
     def _show(self, title: str, view: View) -> None:
         match view:
@@ -244,11 +256,11 @@ class Preview(StepCallback):
             case _:
                 picture = view.draw()
                 tf.summary.image(title, picture[None], description=view.description)
-                write_sheet(self._folder, title, self.progress.step, picture, self.progress.health.verdicts)
+                write_sheet(self._folder, title, self.progress.step, picture, self._verdicts())
 
     def _show_film(self) -> None:
         """The film of the sheets; TensorBoard hands a browser any file that it can show, also one that moves."""
-        if film := write_film(self._folder, self.progress.health.verdicts):
+        if film := write_film(self._folder, self._verdicts()):
             content, size = film
             metadata = image_metadata.create_summary_metadata(
                 display_name=None, description="Sheets of the whole run.", converted_to_tensor=False

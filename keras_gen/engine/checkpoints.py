@@ -16,16 +16,26 @@ import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Protocol
 
 import tensorflow as tf
 
 from keras_gen.console import size_text
-from keras_gen.diagnostics.gan_health import Record
 from keras_gen.errors import UserError, complaint
 from keras_gen.files import remove, replacing, write_json
 
 _STATE, _PROGRESS = "state", "progress.json"
 _NEWEST, _BEST = "step", "best"
+
+
+class Remembers(Protocol):
+    """A callback that goes on where a checkpoint was written."""
+
+    def state(self) -> dict[str, Any]:
+        """What it has to remember, ready for JSON."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` gave."""
 
 
 @dataclasses.dataclass
@@ -35,24 +45,33 @@ class Progress:
     Attributes:
         step: updates done.
         epochs: epochs that are validated and logged.
-        drawn: step of the last sample sheet, -1 before the first.
         best: the best validation value so far, None before the first.
         best_step: step of the best checkpoint.
         logs: name of each TensorBoard file -> its bytes so far.
-        health: what the health monitor remembers.
+        callbacks: name of a callback -> what it remembered when this was written, ready for JSON.
     """
 
     step: int = 0
     epochs: int = 0
-    drawn: int = -1
     best: float | None = None
     best_step: int | None = None
     logs: dict[str, int] = dataclasses.field(default_factory=dict)
-    health: Record = dataclasses.field(default_factory=Record)
+    callbacks: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if isinstance(self.health, dict):  # read from a checkpoint
-            self.health = Record(**self.health)
+        self._remembering: dict[str, Remembers] = {}
+
+    def remember(self, name: str, callback: Remembers) -> None:
+        """Give a callback back what was remembered under a name, and ask it whenever this is written."""
+        before = self._remembering[name].state() if name in self._remembering else self.callbacks.get(name)
+        if before is not None:
+            callback.restore(before)
+        self._remembering[name] = callback
+
+    def content(self) -> dict[str, Any]:
+        """All of it, ready for JSON; the inverse of the constructor."""
+        now = {name: callback.state() for name, callback in self._remembering.items()}
+        return dataclasses.asdict(self) | {"callbacks": self.callbacks | now}
 
 
 class Damaged(Exception):
@@ -167,7 +186,7 @@ class Checkpoints:
             with replacing(path) as folder:
                 folder.mkdir()
                 self._checkpoint.write(str(folder / _STATE))
-                write_json(folder / _PROGRESS, dataclasses.asdict(progress))
+                write_json(folder / _PROGRESS, progress.content())
         except tf.errors.OpError as error:  # of many kinds, all of them the disk's
             raise UserError(f"the checkpoint {path} cannot be written: {complaint(error)}.") from error
 

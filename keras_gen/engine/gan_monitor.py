@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
-from keras_gen.diagnostics.gan_health import TOO_EARLY, Health, Measurements, judge
+from keras_gen.diagnostics.gan_health import TOO_EARLY, Health, Measurements, Record, judge
 from keras_gen.engine.callbacks import NotFinite, StepCallback
 from keras_gen.engine.checkpoints import Progress
 from keras_gen.ops.diversity import FEWEST, Reference, modes_reached
@@ -61,7 +61,7 @@ class HealthMonitor(StepCallback):
         end: int,
     ) -> None:
         """Args:
-        progress: of the run; its `health` is what the monitor remembers.
+        progress: of the run; checkpoints have the monitor's `record`.
         health: of the model.
         data: whose validation examples, and modes where they are known, samples are compared with.
         example: a batch of them.
@@ -71,6 +71,8 @@ class HealthMonitor(StepCallback):
         end: the last step of the run.
         """
         super().__init__(progress)
+        self.record = Record()
+        progress.remember("health", self)
         self._health, self._writer, self._say = health, writer, say
         self._every, self._end = every, end
         self._before: dict[str, list[np.ndarray]] = {}
@@ -83,6 +85,14 @@ class HealthMonitor(StepCallback):
             self._batch = next(iter(data.validation(count, limit=count)))
             reference = Reference(health.real(self._batch))
             self._reference = reference if reference.distance else None  # of one picture, nothing is a share
+
+    def state(self) -> dict[str, Any]:
+        """The record."""
+        return dataclasses.asdict(self.record)
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on with a record."""
+        self.record = Record(**state)
 
     def __enter__(self) -> HealthMonitor:
         return self
@@ -102,7 +112,7 @@ class HealthMonitor(StepCallback):
             }
 
     def after_steps(self, logs: Mapping[str, np.ndarray]) -> None:
-        self.progress.health.add(logs, self.progress.step)
+        self.record.add(logs, self.progress.step)
         self._ratios = {player: self._change(player) / self._taken for player in self._before}
         self._before = {}
         if self.due(self._every):
@@ -117,7 +127,7 @@ class HealthMonitor(StepCallback):
 
     def look(self) -> None:
         """Judge the run at this step, unless that is done."""
-        record, step = self.progress.health, self.progress.step
+        record, step = self.record, self.progress.step
         if record.looked == step:
             return
         look = self._measure(step)
@@ -135,7 +145,7 @@ class HealthMonitor(StepCallback):
 
     def report(self) -> dict[str, Any]:
         """The last verdict and what it rests on, and all before it, for report.json."""
-        record = self.progress.health
+        record = self.record
         return {
             "verdict": record.verdicts[-1][1],
             "step": record.looked,

@@ -205,6 +205,7 @@ class Run:
         done, start = progress.step, time.perf_counter()
         writers = EventWriters(folder)
         log = on.TensorBoardLog(progress, writers, self.setup)
+        monitor = self._monitor(model, data, batch, progress, writers.train)
         preview = on.Preview(
             progress,
             batch,
@@ -213,10 +214,10 @@ class Run:
             every=run.preview_every,
             end=steps * run.epochs,
             views=self._views(model, data, batch, folder),
+            verdicts=lambda: monitor.record.verdicts if monitor else [],
         )
         saving = on.Checkpointing(progress, checkpoints, run.checkpoint_every, model.monitor, writers, folder)
         stop, profile = on.StopOnRequest(progress, self._end), on.Profile(progress, folder, run.profile)
-        monitor = self._monitor(model, data, batch, progress, writers.train)
         line = ProgressLine(progress, steps, run.epochs)
         self.say(*self._plan(model, done, steps))
         with (

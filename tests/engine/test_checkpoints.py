@@ -124,3 +124,32 @@ def test_a_variable_that_is_not_finite_is_not_saved(folder):
     assert not checkpoints.save(Progress(6))
     assert checkpoints.not_finite() == "a"
     assert restored(folder)[0].step == 4
+
+
+class Counts:
+    """A callback that remembers a number."""
+
+    def __init__(self, progress):
+        self.count = 0
+        progress.remember("counts", self)
+
+    def state(self):
+        return {"count": self.count}
+
+    def restore(self, state):
+        self.count = state["count"]
+
+
+def test_callbacks_go_on_with_what_they_remembered(tmp_path):
+    progress = Progress(4)
+    Counts(progress).count = 3
+    checkpoints = Checkpoints(tmp_path, {"a": tf.Variable(1.0)}, keep=1)
+    checkpoints.save(progress)
+    restored, _ = Checkpoints(tmp_path / "next", {"a": tf.Variable(1.0)}, keep=1).restore(tmp_path)
+    again = Counts(restored)
+    assert again.count == 3
+    again.count = 5
+    assert restored.content()["callbacks"] == {"counts": {"count": 5}}
+    assert Counts(restored).count == 5  # a second `fit` makes its callbacks anew
+    unused, _ = Checkpoints(tmp_path / "last", {"a": tf.Variable(1.0)}, keep=1).restore(tmp_path)
+    assert unused.content()["callbacks"] == {"counts": {"count": 3}}  # kept for one that is not there now

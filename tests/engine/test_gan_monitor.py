@@ -205,7 +205,7 @@ def test_a_loss_that_is_not_finite_is_the_last_verdict(tmp_path):
 
 def remembered(folder):
     (newest,) = (folder / "checkpoints").glob("step-0001500")
-    return json.loads((newest / "progress.json").read_text())["health"]
+    return json.loads((newest / "progress.json").read_text())["callbacks"]["health"]
 
 
 def test_players_that_take_turns_in_a_run_that_is_resumed(tmp_path, monkeypatch):
