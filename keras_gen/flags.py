@@ -311,6 +311,11 @@ def require_labels(config: BaseConfig, model: str) -> None:
         raise UserError(told, f"--{told}")
 
 
+def class_names(config: Any) -> tuple[str, ...]:
+    """Names of the classes of a model's configuration: those of its data, or else their numbers."""
+    return config.classes or tuple(map(str, range(config.num_classes)))
+
+
 def class_of(wanted: int | str, num_classes: int, names: Sequence[str] = ()) -> int:
     """The class that somebody asks for by its name or its number; a name counts first, as classes may be called 2 or 0.
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import keras
 import tensorflow as tf
@@ -28,7 +28,7 @@ from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.feeding import Part
 from keras_gen.engine.model import Values
 from keras_gen.export.signature import Port, Served, class_label, vector
-from keras_gen.flags import Hidden, NonNegative, class_of, require_labels
+from keras_gen.flags import OF_TRAINING, Hidden, NonNegative, class_names, class_of, require_labels
 from keras_gen.layers.conditioning import with_label
 from keras_gen.models.gan import GAN, Adversarial
 from keras_gen.networks import gan as networks
@@ -44,6 +44,7 @@ class Labelled(Adversarial):
     """The flags of the members that learn from labels."""
 
     num_classes: Hidden[NonNegative[int]] = 10
+    classes: Annotated[Hidden[tuple[str, ...]], OF_TRAINING] = ()
 
     def check_together(self) -> None:
         """There are classes."""
@@ -112,7 +113,7 @@ class Conditional(GAN):
         """
         labels = self._labels(count)
         if label is not None:
-            labels = tf.fill((count,), class_of(label, self.config.num_classes))
+            labels = tf.fill((count,), class_of(label, self.config.num_classes, self.config.classes))
         noise = latent_vectors(count, self.config.latent_dim, seed, truncation)
         return network(noise, labels) if network else self.draw(self.generator_inputs(noise, labels))
 
@@ -121,8 +122,10 @@ class Conditional(GAN):
         if self.of_points:
             return super().preview(batch)
         noise = latent_vectors(_ROWS, self.config.latent_dim, seed=0)
-        classes = range(self.config.num_classes)
-        drawn = {str(label): self.draw(self.generator_inputs(noise, tf.fill((_ROWS,), label))) for label in classes}
+        drawn = {
+            name: self.draw(self.generator_inputs(noise, tf.fill((_ROWS,), number)))
+            for number, name in enumerate(class_names(self.config))
+        }
         return super().preview(batch) | {
             "classes": Sheet(drawn, "A column for each class; the noise is the same within a row.")
         }

@@ -18,7 +18,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import keras
 import tensorflow as tf
@@ -26,7 +26,7 @@ import tensorflow as tf
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.feeding import Part
 from keras_gen.export.signature import Served, class_label
-from keras_gen.flags import Hidden, NonNegative, class_of, require_labels
+from keras_gen.flags import OF_TRAINING, Hidden, NonNegative, class_names, class_of, require_labels
 from keras_gen.layers.conditioning import with_label
 from keras_gen.models import vae
 from keras_gen.networks.autoencoders import decoder, encoder
@@ -43,6 +43,7 @@ class Config(vae.Config):
     """What the model is."""
 
     num_classes: Hidden[NonNegative[int]] = 10
+    classes: Annotated[Hidden[tuple[str, ...]], OF_TRAINING] = ()
 
     def check_together(self) -> None:
         """There are classes."""
@@ -126,14 +127,16 @@ class CVAE(vae.VAE):
         """
         labels = tf.range(count) % self.config.num_classes
         if label is not None:
-            labels = tf.fill((count,), class_of(label, self.config.num_classes))
+            labels = tf.fill((count,), class_of(label, self.config.num_classes, self.config.classes))
         return (network or self.decode)(latent_vectors(count, self.config.latent_dim, seed, truncation), labels)
 
     def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, View]:
         """original | reconstruction, and a column for each class, in whose rows the latent vector is the same."""
         latents = latent_vectors(_ROWS, self.config.latent_dim, seed=0)
-        classes = range(self.config.num_classes)
-        drawn = {str(label): self.decode(latents, tf.fill((_ROWS,), label)) for label in classes}
+        drawn = {
+            name: self.decode(latents, tf.fill((_ROWS,), number))
+            for number, name in enumerate(class_names(self.config))
+        }
         return {
             "samples": super().preview(batch)["samples"],
             "classes": Sheet(drawn, "A column for each class; the latent vector is the same within a row."),

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from apps import train_cgan, train_pix2pix
+from apps import generate, train_cgan, train_pix2pix
+from keras_gen import models
 from keras_gen.data.files.digests import digest, of_files
 
 CLASSES = {"boot": 6, "cap": 6, "shoe": 6}
@@ -70,6 +71,17 @@ def test_a_run_knows_its_data_again(pictures, run, capsys):
     assert config["data_identity"]["digest"] != identity["digest"]
     assert not config["run"]["allow_changed_data"]
     assert train_cgan.main(["--resume", str(run)]) == 0  # these are its data now
+
+
+def test_classes_are_called_by_their_names(run, tmp_path):
+    config = json.loads((run / "config.json").read_text())
+    assert config["model"]["classes"] == list(CLASSES)
+    model, _ = models.load(run)
+    batch = (np.zeros((3, 8, 8, 1), np.float32), np.arange(3, dtype=np.int32))
+    assert list(model.preview(batch)["classes"].columns) == list(CLASSES)
+    np.testing.assert_array_equal(model.generate(2, label="cap"), model.generate(2, label=1))
+    assert generate.main([str(run), "--label", "cap", "--out", str(tmp_path / "drawn")]) == 0
+    assert len(list((tmp_path / "drawn").glob("*.png"))) == 1
 
 
 def test_pairs_of_another_size_are_refused_before_they_are_read(tmp_path, capsys):

@@ -156,8 +156,8 @@ class ImagesData(Dataset):
         return "\n".join(lines)
 
     def attributes(self) -> dict[str, Any]:
-        """As of every data set; `image_size`, `channels` and `num_classes`."""
-        own = {"image_size": self.image_size, "channels": self.channels, "num_classes": self.num_classes}
+        """As of every data set; `image_size`, `channels`, `num_classes` and `classes`."""
+        own = {name: getattr(self, name) for name in ("image_size", "channels", "num_classes", "classes")}
         return {**super().attributes(), **own}
 
     def _streams(self, training: bool) -> tuple[Stream, ...]:
