@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from browser import CHROMIUM, Browser
 
 from keras_gen.cli.start import import_tensorflow
 
@@ -51,3 +52,12 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the real data sets are not beside this checkout (../shared)")
     return SHARED
+
+
+@pytest.fixture
+def browser(tmp_path):
+    """Headless Chromium; the test is skipped where it is not installed."""
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed")
+    with Browser(tmp_path / "profile") as started:
+        yield started

@@ -109,20 +109,14 @@ def _rows(export: Mapping[str, Any]) -> list[list[str]]:
     ]
     for name, figures in files:
         latency = figures.get("latency", {})
-        cells = [
-            f"{_ms(latency[n]['median_ms'])} ({_ms(latency[n]['p95_ms'])})" if n in latency else "" for n in threads
-        ]
-        cells.append(
-            _text(figures, "peak_megabytes", ".0f")
-            if threads
-            else _ms(1e3 * figures["seconds_per_example"])
-            if "seconds_per_example" in figures
-            else ""
-        )
-        cells += [_text(figures, f"{kind}_abs_difference", ".1e") for kind in ("max", "mean")]
+        timed = {n: [_ms(own[figure] / 1e3) for figure in ("median_ms", "p95_ms")] for n, own in latency.items()}
+        cells = ["{} ({})".format(*timed[n]) if n in timed else "" for n in threads]
         cells += [
-            psnr_text(figures["psnr"]) if "psnr" in figures else "",
-            _text(figures, "delegated_to_xnnpack", ".0%"),
+            _text(figures, *(("peak_megabytes", "{:.0f}".format) if threads else ("seconds_per_example", _ms))),
+            _text(figures, "max_abs_difference", "{:.1e}".format),
+            _text(figures, "mean_abs_difference", "{:.1e}".format),
+            _text(figures, "psnr", psnr_text),
+            _text(figures, "delegated_to_xnnpack", "{:.0%}".format),
         ]
         built_in = ("no, Flex" if figures["flex"] else "yes") if "flex" in figures else ""
         row = [name, size_text(figures["bytes"]), *cells, built_in]
@@ -130,15 +124,15 @@ def _rows(export: Mapping[str, Any]) -> list[list[str]]:
     return rows
 
 
-def _ms(value: float) -> str:
+def _ms(seconds: float) -> str:
     """Milliseconds; of less than one, two digits that say something."""
-    return f"{value:.1f}" if value >= 1 else f"{value:.2g}"
+    return f"{1e3 * seconds:.1f}" if seconds >= 1e-3 else f"{1e3 * seconds:.2g}"
 
 
-def _text(figures: Mapping[str, Any], name: str, form: str) -> str:
+def _text(figures: Mapping[str, Any], name: str, text: Callable[[float], str]) -> str:
     """A figure, or nothing where it was not measured."""
     value = figures.get(name)
-    return "" if value is None else format(value, form)
+    return "" if value is None else text(value)
 
 
 def _sentences(export: Mapping[str, Any]) -> list[str]:
@@ -176,8 +170,8 @@ def _network(name: str, served: Mapping[str, Any]) -> dict[str, Any]:
     charts = [_chart("Size", {file: figures["bytes"] for file, figures in files.items()}, size_text)]
     timed = {file: figures["latency"] for file, figures in files.items() if "latency" in figures}
     for number in sorted({number for latency in timed.values() for number in latency}, key=int):
-        medians = {file: latency[number]["median_ms"] for file, latency in timed.items() if number in latency}
-        charts.append(_chart(f"Latency, {plural(int(number), 'thread')}", medians, lambda value: f"{_ms(value)} ms"))
+        seconds = {file: own[number]["median_ms"] / 1e3 for file, own in timed.items() if number in own}
+        charts.append(_chart(f"Latency, {plural(int(number), 'thread')}", seconds, lambda value: f"{_ms(value)} ms"))
     return {
         "name": name,
         "about": served["about"],

@@ -16,7 +16,6 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from browser import CHROMIUM, Browser
 from PIL import Image
 
 from apps import export, train_pix2pix
@@ -211,14 +210,6 @@ def test_without_a_registry_nothing_is_left_behind(monkeypatch, tmp_path, capsys
 
 
 # -- in the browser ------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def browser(tmp_path):
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed")
-    with Browser(tmp_path / "profile") as started:
-        yield started
 
 
 def pixels(browser, canvas):

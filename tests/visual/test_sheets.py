@@ -1,9 +1,12 @@
 """Sheets for people: columns of titled images, about as wide as high."""
 
+import re
+
 import numpy as np
 import pytest
+from html_pages import read_page
 
-from keras_gen.visual.sheets import ClassScores, grid, sheet, to_rgb
+from keras_gen.visual.sheets import ClassScores, grid, sheet, to_rgb, write_sheet
 
 
 @pytest.mark.parametrize(("columns", "count"), [(1, 32), (1, 64), (2, 8), (3, 8), (3, 32), (4, 16)])
@@ -60,3 +63,29 @@ def test_class_scores_have_one_colour_for_each_class_however_many(classes):
 def test_images_of_no_colours_are_refused(channels):
     with pytest.raises(ValueError, match=f"1, 3 or 4 channels, not {channels}"):
         to_rgb(np.zeros((1, 2, 2, channels)))
+
+
+@pytest.mark.browser
+def test_the_page_leafs_through_kinds_and_steps_in_light_and_dark(browser, tmp_path):
+    folder = tmp_path / "run" / "samples"
+    for title in ("samples", "a#b"):
+        for step in (5, 10, 1000):
+            write_sheet(folder, title, step, np.zeros((8, 8, 3), np.uint8), [[10, "good & <well>"]])
+    read_page(folder / "index.html")
+    browser.open((folder / "index.html").as_uri())
+    shown = "sheet.complete && sheet.naturalWidth > 0 && sheet.src.endsWith('{}')"
+    browser.wait_until(shown.format("/samples/step-0001000.png"))
+    assert browser.evaluate("document.querySelector('#step').value") == "step 1,000"
+    assert browser.evaluate("document.querySelector('#health').textContent") == "Health: good & <well>"
+    browser.evaluate("at.value = 0; at.dispatchEvent(new Event('input'))")
+    browser.wait_until(shown.format("/samples/step-0000005.png"))
+    assert browser.evaluate("document.querySelector('#health').textContent") == ""
+    browser.click("#kinds button:nth-child(2)")
+    browser.wait_until(shown.format("/samples/a%23b/step-0001000.png"))
+    papers = []
+    for scheme in ("light", "dark"):
+        browser.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        colour = browser.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+        papers.append(max(map(int, re.findall("[0-9]+", colour)[:3])))
+    assert papers[0] > 200 > 60 > papers[1]
+    assert [address for address in browser.requested() if not address.startswith(("file:", "data:"))] == []
