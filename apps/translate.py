@@ -71,7 +71,7 @@ def _open(flags: Flags) -> tuple[Network, int]:
     network = open_network(pictures, open_run)
     if not pictures.is_run:
         return network, 1
-    return network, read_config(path)["data"].get("scale", 1)
+    return network, read_config(path)["model"].get("scale", 1)
 
 
 if __name__ == "__main__":

@@ -20,13 +20,17 @@ the shell (`--norm got foo`), for `cli.parsing`, which also turns the dataclasse
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import difflib
 import functools
+import inspect
+import itertools
 import math
 import numbers
 import os
 import re
+import textwrap
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -263,6 +267,52 @@ def configured(kind: type[C], config: C | None, fields: Mapping[str, Any]) -> C:
         meant = f" (did you mean {close[0]}?)" if close else ""
         raise UserError(f"there is no field {name!r}{meant}; accepted are {', '.join(known)}.")
     return kind(**fields) if config is None else dataclasses.replace(config, **fields)
+
+
+def texts_of(kind: type) -> dict[str, str]:
+    """The texts below the fields of a dataclass and of those that it extends."""
+    texts: dict[str, str] = {}
+    for one in reversed(kind.__mro__):
+        if "__dataclass_fields__" not in vars(one) or one.__module__ == "types":  # the latter is of make_dataclass
+            continue
+        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(one))).body
+        for field, text in itertools.pairwise(tree.body):
+            if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
+                texts[field.target.id] = " ".join(ast.literal_eval(text.value).split())
+    return texts
+
+
+class Fields:
+    """A docstring of a class with a `Config`, which lists the fields; they are read when somebody looks."""
+
+    def __init__(self, text: str) -> None:
+        """Args:
+        text: the docstring without them.
+        """
+        self._text = inspect.cleandoc(text)
+
+    def __get__(self, instance: Any, owner: type) -> str:
+        config = owner.Config
+        texts, defaults = texts_of(config), {field.name: field.default for field in dataclasses.fields(config)}
+        lines = ["Args:", "    config: an instance of `Config`; None: its defaults. Or its fields:"]
+        for name, default in defaults.items():
+            text = re.sub(r"--no-([a-z0-9-]+)", lambda m: m[1].replace("-", "_") + "=False", texts.get(name, ""))
+            text = re.sub(r"--([a-z][a-z0-9-]*)", lambda m: m[1].replace("-", "_"), text)
+            told = f"{name}: {default!r}. {text or 'Follows the data.'}"
+            lines += textwrap.wrap(told, 112, initial_indent=" " * 4, subsequent_indent=" " * 8, break_long_words=False)
+        before, examples, after = self._text.partition("Examples:")
+        return "\n\n".join([before.rstrip(), "\n".join(lines)] + [examples + after] * bool(examples))
+
+
+def signature_of(config: type) -> inspect.Signature:
+    """Of a constructor that takes an instance of `config`, or its fields by name."""
+    fields = (
+        inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default)
+        for field in dataclasses.fields(config)
+    )
+    return inspect.Signature(
+        [inspect.Parameter("config", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None), *fields]
+    )
 
 
 def hidden_fields(config: type, *, of_training: bool = True) -> tuple[str, ...]:

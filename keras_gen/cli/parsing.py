@@ -7,13 +7,10 @@ dataclasses into flat flags by tyro.
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import dataclasses
 import functools
-import inspect
 import io
-import itertools
 import re
 import sys
 import textwrap
@@ -30,6 +27,7 @@ from keras_gen.cli import start
 from keras_gen.console import command
 from keras_gen.engine.config import CONFIG_FILE, Preset, RunConfig, Setup, from_plain, read_config
 from keras_gen.errors import Stopped, UserError, from_system
+from keras_gen.flags import texts_of
 
 T = TypeVar("T")
 _about: ContextVar[str] = ContextVar("about", default="")  # what the app that runs does, for its help
@@ -192,7 +190,7 @@ def _wrapped(text: str, indent: int) -> list[str]:
 
 def _flags(kind: type, default: Any, group: str, groups: dict[str, list[_Flag]]) -> list[_Flag]:
     """Add `kind`'s flags to `groups`, nested dataclasses as groups of their own; returns its words without a flag."""
-    hints, texts = typing.get_type_hints(kind, include_extras=True), _texts(kind)
+    hints, texts = typing.get_type_hints(kind, include_extras=True), texts_of(kind)
     words = []
     for field in dataclasses.fields(kind):
         hint, marks = hints[field.name], ()
@@ -213,19 +211,6 @@ def _flags(kind: type, default: Any, group: str, groups: dict[str, list[_Flag]])
                 text = f"Turns this off: {text}"
             groups.setdefault(group, []).append(_Flag(_flag(field.name, hint, value), text, required))
     return words
-
-
-def _texts(kind: type) -> dict[str, str]:
-    """The texts below the fields of a dataclass and of those that it extends."""
-    texts: dict[str, str] = {}
-    for one in reversed(kind.__mro__):
-        if "__dataclass_fields__" not in vars(one) or one.__module__ == "types":  # the latter is of make_dataclass
-            continue
-        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(one))).body
-        for field, text in itertools.pairwise(tree.body):
-            if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
-                texts[field.target.id] = " ".join(ast.literal_eval(text.value).split())
-    return texts
 
 
 def _flag(name: str, hint: Any, value: Any) -> str:

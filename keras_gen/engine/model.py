@@ -29,7 +29,7 @@ from keras_gen.errors import UserError, from_system
 from keras_gen.export.exporter import ExportError, Plan, export
 from keras_gen.export.rewrite import in_keras_layers
 from keras_gen.export.signature import Served
-from keras_gen.flags import BaseConfig, configured, hidden_fields
+from keras_gen.flags import BaseConfig, Fields, configured, hidden_fields, signature_of
 from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.visual.latent_space import LatentSpace
 from keras_gen.visual.views import View
@@ -120,6 +120,13 @@ class GenerativeModel(keras.Model):
     min_examples_per_part: ClassVar[int] = 1
     preview_examples: int = 1
     batches_per_step: int = 1
+
+    def __init_subclass__(cls, **settings: Any) -> None:
+        """Let `help` of a family show the fields of its configuration."""
+        super().__init_subclass__(**settings)
+        if "Config" in vars(cls):
+            cls.__doc__ = Fields(cls.__doc__ or "")
+            cls.__signature__ = signature_of(cls.Config)
 
     def __init__(self, config: BaseConfig | None = None, **fields: Any) -> None:
         """Make the networks.

@@ -94,6 +94,10 @@ class RecurrentAutoencoder(GenerativeModel):
     }
 
     def make_networks(self, config: Config) -> None:
+        if not (config.length and config.columns):
+            raise config.fault(
+                "<length got> with <columns=>; accepted are those of the data; for_data(data) takes them."
+            )
         self.encoder = self.add_network("encoder", self._encoder())
         self.decoder = self.add_network("decoder", self._decoder())
         self.add_player("autoencoder", "encoder", "decoder")
