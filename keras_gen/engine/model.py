@@ -12,7 +12,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import keras
 import numpy as np
@@ -33,6 +33,9 @@ from keras_gen.flags import BaseConfig, Fields, configured, hidden_fields, signa
 from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.visual.latent_space import LatentSpace
 from keras_gen.visual.views import View
+
+if TYPE_CHECKING:
+    from typing import Self
 
 Values: TypeAlias = dict[str, tf.Tensor]
 Gradients: TypeAlias = dict[str, list[tf.Tensor]]
