@@ -80,8 +80,8 @@ def test_classes_are_called_by_their_names(run, tmp_path):
     batch = (np.zeros((3, 8, 8, 1), np.float32), np.arange(3, dtype=np.int32))
     assert list(model.preview(batch)["classes"].columns) == list(CLASSES)
     np.testing.assert_array_equal(model.generate(2, label="cap"), model.generate(2, label=1))
-    assert generate.main([str(run), "--label", "cap", "--out", str(tmp_path / "drawn")]) == 0
-    assert len(list((tmp_path / "drawn").glob("*.png"))) == 1
+    assert generate.main([str(run), "--label", "cap", "--seeds", "3", "--out", str(tmp_path / "drawn")]) == 0
+    assert [file.name for file in (tmp_path / "drawn").iterdir()] == ["class-1-seed-3.png"]
 
 
 def test_pairs_of_another_size_are_refused_before_they_are_read(tmp_path, capsys):
