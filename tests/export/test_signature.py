@@ -16,12 +16,15 @@ from keras_gen.export.signature import (
     Port,
     Served,
     class_label,
+    clip,
     feature_map,
     image,
     indices,
     label_map,
     scalar,
+    sequence,
     vector,
+    volume,
     with_labels,
 )
 from keras_gen.export.tflite import TFLiteModel
@@ -125,6 +128,18 @@ def test_classes_may_stand_beside_pictures_of_8_bits(tmp_path):
     np.testing.assert_allclose(
         TFLiteModel(tmp_path / "model-uint8.tflite")(*batch), served["net"](*batch), atol=2.01 / 255
     )
+
+
+def test_each_kind_has_its_axes():
+    """Frames and voxels have as many; nothing but the family tells them apart."""
+    four = tf.zeros((1, 4, 8, 8, 3))
+    assert (clip("x", four).kind, clip("x", four).range) == ("clip", (-1, 1))
+    assert (volume("x", four).kind, volume("x", four, range=(0, 1)).range) == ("volume", (0, 1))
+    assert sequence("x", tf.zeros((1, 9, 2))).shape == (9, 2)
+    assert scalar("x", tf.zeros((1,))).shape == ()
+    assert image("x", tf.zeros((1, 8, 8, 2))).kind == "map"  # no picture has two channels
+    with pytest.raises(ValueError, match="is no clip, which has 4 axes"):
+        clip("x", tf.zeros((1, 8, 8, 3)))
 
 
 def test_names_of_classes_go_where_their_number_fits():
