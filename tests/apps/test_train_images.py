@@ -16,6 +16,12 @@ from keras_gen.export.tflite import TFLiteModel
 APPS = {"autoencoder": train_autoencoder, "sparse_autoencoder": train_sparse_autoencoder, "vae": train_vae}
 
 
+ONE = pytest.mark.parametrize(
+    "run", ["vae", *(pytest.param(n, marks=pytest.mark.full) for n in APPS if n != "vae")], indirect=True
+)
+"""For what does not differ between families: it is asked of the one whose step draws random numbers."""
+
+
 @pytest.fixture(scope="module", params=APPS)
 def run(request, tmp_path_factory):
     """A run on the digits, four epochs of four steps."""
@@ -66,6 +72,7 @@ def test_it_learns(run):
     assert models.load(out)[0].family == family
 
 
+@ONE
 def test_a_stopped_run_goes_on_exactly(run, tmp_path):
     family, out = run
     flags = ["--preset", "tiny", "--epochs", "4", "--out", str(tmp_path / "run"), "--resume", str(tmp_path / "run")]
@@ -74,6 +81,7 @@ def test_a_stopped_run_goes_on_exactly(run, tmp_path):
     assert differences(out, tmp_path / "run") == []
 
 
+@ONE
 def test_overwriting_leaves_nothing_of_the_run_before(run, tmp_path):
     """Also none of the files that each network has for itself."""
     _, out = run
@@ -83,6 +91,7 @@ def test_overwriting_leaves_nothing_of_the_run_before(run, tmp_path):
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["notes.txt"]
 
 
+@ONE
 def test_variants_of_vectors_too(run, capsys):
     _, out = run
     variants = ["--variants", "dynamic8,int8", "--io", "uint8", "--runs", "1", "--sizes", "8"]
