@@ -34,9 +34,9 @@ from keras_gen.models import dcgan, gan, pix2pix, wgan_gp
 EXAMPLE = "python -m benchmarks.health_cost --blocks 6"
 _CASES: dict[str, tuple[type[GenerativeModel], Preset, Any]] = {
     "gan, ring, preset points": (gan.GAN, gan.GAN.presets["points"], ImagesConfig()),
-    "gan, 8x8, preset demo": (gan.GAN, gan.GAN.presets["demo"], ImagesConfig()),
-    "dcgan, 8x8, preset demo": (dcgan.DCGAN, dcgan.DCGAN.presets["demo"], ImagesConfig()),
-    "wgan_gp, 8x8, preset demo": (wgan_gp.WGANGP, wgan_gp.WGANGP.presets["demo"], ImagesConfig()),
+    "gan, 8x8, preset demo": (gan.GAN, gan.GAN.presets["demo"], ImagesConfig(data="digits")),
+    "dcgan, 8x8, preset demo": (dcgan.DCGAN, dcgan.DCGAN.presets["demo"], ImagesConfig(data="digits")),
+    "wgan_gp, 8x8, preset demo": (wgan_gp.WGANGP, wgan_gp.WGANGP.presets["demo"], ImagesConfig(data="digits")),
     "dcgan, 32x32, preset demo": (dcgan.DCGAN, dcgan.DCGAN.presets["demo"], ImagesConfig(data="shapes", image_size=32)),
     "pix2pix, 128x128, preset demo": (pix2pix.Pix2Pix, pix2pix.Pix2Pix.presets["demo"], PairsConfig()),
 }

@@ -355,8 +355,8 @@ def require_labels(config: BaseConfig, model: str) -> None:
     """
     if config.num_classes < 1:
         told = (
-            f"data has images without labels, and {model} needs classes; accepted are digits, shapes, a folder of "
-            "one subfolder per class, and arrays or tfds:NAME with labels."
+            f"data has images without labels, and {model} needs classes; accepted are glyphs, digits, shapes, a "
+            "folder of one subfolder per class, and arrays or tfds:NAME with labels."
         )
         raise UserError(told, f"--{told}")
 

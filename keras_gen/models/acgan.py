@@ -21,7 +21,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
+from keras_gen.engine.config import TINY_IMAGES, TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import Values
 from keras_gen.export.signature import Served, vector
 from keras_gen.flags import NonNegative
@@ -62,14 +62,14 @@ class ACGAN(Conditional):
     presets: ClassVar[dict[str, Preset]] = {
         "demo": Preset(
             Config(latent_dim=64, filters=32),
-            RunConfig(epochs=100, batch_size=64, ema=0.99, preview_every=500, checkpoint_every=2000),
+            RunConfig(epochs=20, batch_size=64, ema=0.99, preview_every=500, checkpoint_every=2000),
         ),
         # Paper, appendix A: noise of 110 numbers with the class, batches of 100; its networks of 32x32 are wider.
         "paper": Preset(
             Config(latent_dim=100, filters=96),
             RunConfig(epochs=100, batch_size=100, ema=0.999, preview_every=3000, checkpoint_every=10000),
         ),
-        "tiny": Preset(Config(latent_dim=4, filters=2), TINY_RUN),
+        "tiny": Preset(Config(latent_dim=4, filters=2), TINY_RUN, TINY_IMAGES),
     }
 
     def make_networks(self, config: Config) -> None:

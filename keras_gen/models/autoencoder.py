@@ -21,7 +21,7 @@ from typing import ClassVar, Literal
 import keras
 import tensorflow as tf
 
-from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
+from keras_gen.engine.config import TINY_IMAGES, TINY_RUN, Preset, RunConfig
 from keras_gen.engine.feeding import Part
 from keras_gen.engine.model import GenerativeModel, Step, Values, chained
 from keras_gen.engine.terms import DISTANCES
@@ -61,9 +61,9 @@ class Autoencoder(GenerativeModel):
     presets: ClassVar[dict[str, Preset]] = {
         "demo": Preset(
             Config(),
-            RunConfig(epochs=30, batch_size=64, learning_rate=1e-3, preview_every=200, checkpoint_every=1000),
+            RunConfig(epochs=10, batch_size=64, learning_rate=1e-3, preview_every=200, checkpoint_every=1000),
         ),
-        "tiny": Preset(Config(hidden_units=(8,), filters=2, latent_dim=2), TINY_RUN),
+        "tiny": Preset(Config(hidden_units=(8,), filters=2, latent_dim=2), TINY_RUN, TINY_IMAGES),
     }
 
     def make_networks(self, config: Config) -> None:

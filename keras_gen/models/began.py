@@ -23,10 +23,10 @@ import keras
 import tensorflow as tf
 
 from keras_gen.diagnostics.gan_health import Health
-from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
+from keras_gen.engine.config import TINY_IMAGES, TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import Values
 from keras_gen.flags import Positive, Range
-from keras_gen.models.gan import DIGITS_RUN, GAN, Adversarial, DiscriminatorOutput
+from keras_gen.models.gan import DEMO_RUN, GAN, Adversarial, DiscriminatorOutput
 from keras_gen.networks import gan as networks
 from keras_gen.networks.energy import autoencoder
 from keras_gen.ops.adversarial import Objective
@@ -69,13 +69,13 @@ class BEGAN(GAN):
     }
     presets: ClassVar[dict[str, Preset]] = {
         # Of 1,617 small digits: a balance that leaves all kinds of them, reached within 4,000 steps.
-        "demo": Preset(Config(latent_dim=16, code=16, filters=32, gamma=0.9, lambda_k=0.02), DIGITS_RUN),
+        "demo": Preset(Config(latent_dim=16, code=16, filters=32, gamma=0.9, lambda_k=0.02), DEMO_RUN),
         # Paper, section 4.1: Adam at 1e-4, batches of 16.
         "paper": Preset(
             Config(latent_dim=64, code=64, filters=128),
             RunConfig(epochs=100, batch_size=16, learning_rate=1e-4, preview_every=1000, checkpoint_every=5000),
         ),
-        "tiny": Preset(Config(architecture="mlp", latent_dim=4, hidden_units=(8,), code=3), TINY_RUN),
+        "tiny": Preset(Config(architecture="mlp", latent_dim=4, hidden_units=(8,), code=3), TINY_RUN, TINY_IMAGES),
     }
 
     def make_networks(self, config: Config) -> None:

@@ -24,7 +24,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import keras
 import tensorflow as tf
 
-from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
+from keras_gen.engine.config import TINY_IMAGES, TINY_RUN, Preset, RunConfig
 from keras_gen.engine.feeding import Part
 from keras_gen.engine.model import Values
 from keras_gen.export.signature import Port, Served, class_label, vector
@@ -172,14 +172,14 @@ class CGAN(Conditional):
     presets: ClassVar[dict[str, Preset]] = {
         "demo": Preset(
             Config(latent_dim=64, filters=32),
-            RunConfig(epochs=100, batch_size=64, ema=0.99, preview_every=500, checkpoint_every=2000),
+            RunConfig(epochs=20, batch_size=64, ema=0.99, preview_every=500, checkpoint_every=2000),
         ),
         # Mirza and Osindero 2014, section 4.1: dense layers, 100 numbers of noise, batches of 100.
         "paper": Preset(
             Config(architecture="mlp", hidden_units=(1200,), generator_norm="none", discriminator_norm="none"),
             RunConfig(epochs=100, batch_size=100, ema=0.999, preview_every=3000, checkpoint_every=10000),
         ),
-        "tiny": Preset(Config(latent_dim=4, filters=2), TINY_RUN),
+        "tiny": Preset(Config(latent_dim=4, filters=2), TINY_RUN, TINY_IMAGES),
     }
 
     def build_discriminator(self) -> keras.Model:

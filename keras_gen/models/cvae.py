@@ -23,7 +23,7 @@ from typing import Annotated, Any, ClassVar
 import keras
 import tensorflow as tf
 
-from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
+from keras_gen.engine.config import TINY_IMAGES, TINY_RUN, Preset, RunConfig
 from keras_gen.engine.feeding import Part
 from keras_gen.export.signature import Served, class_label
 from keras_gen.flags import OF_TRAINING, Hidden, NonNegative, class_names, class_of, require_labels
@@ -72,14 +72,14 @@ class CVAE(vae.VAE):
     presets: ClassVar[dict[str, Preset]] = {
         "demo": Preset(
             Config(),
-            RunConfig(epochs=60, batch_size=64, learning_rate=1e-3, preview_every=200, checkpoint_every=1000),
+            RunConfig(epochs=15, batch_size=64, learning_rate=1e-3, preview_every=200, checkpoint_every=1000),
         ),
         # Kingma et al. 2014, section 4: 50 latent units and layers of 500.
         "paper": Preset(
             Config(architecture="dense", latent_dim=50, hidden_units=(500, 500)),
             RunConfig(epochs=100, batch_size=100, learning_rate=3e-4, preview_every=3000, checkpoint_every=10000),
         ),
-        "tiny": Preset(Config(hidden_units=(8,), filters=2, latent_dim=2), TINY_RUN),
+        "tiny": Preset(Config(hidden_units=(8,), filters=2, latent_dim=2), TINY_RUN, TINY_IMAGES),
     }
 
     def _encoder(self) -> keras.Model:

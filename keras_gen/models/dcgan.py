@@ -15,7 +15,7 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
-from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
+from keras_gen.engine.config import TINY_IMAGES, TINY_RUN, Preset, RunConfig
 from keras_gen.models import gan
 
 
@@ -38,12 +38,12 @@ class DCGAN(gan.GAN):
     presets: ClassVar[dict[str, Preset]] = {
         "demo": Preset(
             Config(latent_dim=64, filters=32),
-            RunConfig(epochs=100, batch_size=64, ema=0.99, preview_every=500, checkpoint_every=2000),
+            RunConfig(epochs=20, batch_size=64, ema=0.99, preview_every=500, checkpoint_every=2000),
         ),
         # Paper, section 4: batches of 128, five passes over LSUN's three million pictures.
         "paper": Preset(
             Config(filters=128),
             RunConfig(epochs=25, batch_size=128, preview_every=500, checkpoint_every=2000),
         ),
-        "tiny": Preset(Config(latent_dim=4, filters=2), TINY_RUN),
+        "tiny": Preset(Config(latent_dim=4, filters=2), TINY_RUN, TINY_IMAGES),
     }

@@ -20,10 +20,10 @@ from typing import ClassVar
 import keras
 import tensorflow as tf
 
-from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
+from keras_gen.engine.config import TINY_IMAGES, TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import Values
 from keras_gen.flags import NonNegative, Positive
-from keras_gen.models.gan import DIGITS_RUN, GAN, Adversarial, DiscriminatorOutput
+from keras_gen.models.gan import DEMO_RUN, GAN, Adversarial, DiscriminatorOutput
 from keras_gen.networks.energy import autoencoder
 from keras_gen.ops.adversarial import AdversarialLoss
 from keras_gen.ops.penalties import pulling_away
@@ -64,7 +64,7 @@ class EBGAN(GAN):
     }
     min_examples_per_part = 2
     presets: ClassVar[dict[str, Preset]] = {
-        "demo": Preset(Config(latent_dim=32, filters=32), DIGITS_RUN),
+        "demo": Preset(Config(latent_dim=32, filters=32), DEMO_RUN),
         # Paper, section 4.1 and appendix: batches of 128, DCGAN's Adam.
         "paper": Preset(
             Config(),
@@ -80,6 +80,7 @@ class EBGAN(GAN):
                 discriminator_norm="none",
             ),
             TINY_RUN,
+            TINY_IMAGES,
         ),
     }
 

@@ -27,7 +27,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen.diagnostics.gan_health import Health
-from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
+from keras_gen.engine.config import TINY_IMAGES, TINY_RUN, Preset, RunConfig
 from keras_gen.engine.feeding import Part
 from keras_gen.engine.model import GenerativeModel, Step, Values
 from keras_gen.engine.schedules import scaled
@@ -176,7 +176,7 @@ class GAN(GenerativeModel):
         "demo": Preset(
             Config(),
             RunConfig(
-                epochs=400,
+                epochs=80,
                 batch_size=64,
                 ema=0.999,
                 steps_per_execution=25,
@@ -198,7 +198,7 @@ class GAN(GenerativeModel):
             ),
             {"data": "ring"},
         ),
-        "tiny": Preset(Config(latent_dim=4, hidden_units=(8,)), TINY_RUN),
+        "tiny": Preset(Config(latent_dim=4, hidden_units=(8,)), TINY_RUN, TINY_IMAGES),
     }
 
     @property
@@ -466,7 +466,7 @@ class GAN(GenerativeModel):
         )
 
 
-DIGITS_RUN = RunConfig(
+DEMO_RUN = RunConfig(
     epochs=10,
     steps_per_epoch=400,
     batch_size=64,
@@ -476,7 +476,7 @@ DIGITS_RUN = RunConfig(
     preview_every=400,
     checkpoint_every=2000,
 )
-"""How the demos of most convolutional members train on the built-in digits."""
+"""How the demos of most convolutional members train."""
 RESNET_RUN = RunConfig(
     epochs=100, steps_per_epoch=1000, batch_size=64, learning_rate=2e-4, preview_every=1000, checkpoint_every=5000
 )

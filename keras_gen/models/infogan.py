@@ -29,7 +29,7 @@ import tensorflow as tf
 from keras import layers
 
 from keras_gen.diagnostics.gan_health import Health
-from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
+from keras_gen.engine.config import TINY_IMAGES, TINY_RUN, Preset, RunConfig
 from keras_gen.engine.feeding import Part
 from keras_gen.engine.model import Values
 from keras_gen.export.signature import Port, Served, indices, vector
@@ -96,7 +96,7 @@ class InfoGAN(Conditional):
     presets: ClassVar[dict[str, Preset]] = {
         "demo": Preset(
             Config(filters=32),
-            RunConfig(epochs=100, batch_size=64, ema=0.99, preview_every=500, checkpoint_every=2000),
+            RunConfig(epochs=20, batch_size=64, ema=0.99, preview_every=500, checkpoint_every=2000),
         ),
         # Appendix C.1, for MNIST: 64 filters, dense layers of 1024, batches of 128, learning rates of 1e-3 and 2e-4.
         "paper": Preset(
@@ -105,7 +105,7 @@ class InfoGAN(Conditional):
                 epochs=50, batch_size=128, learning_rate=1e-3, ema=0.999, preview_every=1000, checkpoint_every=5000
             ),
         ),
-        "tiny": Preset(Config(latent_dim=4, filters=2, recogniser_units=4), TINY_RUN),
+        "tiny": Preset(Config(latent_dim=4, filters=2, recogniser_units=4), TINY_RUN, TINY_IMAGES),
     }
 
     def make_networks(self, config: Config) -> None:

@@ -19,8 +19,8 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
-from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
-from keras_gen.models.gan import DIGITS_RUN, GAN, Adversarial
+from keras_gen.engine.config import TINY_IMAGES, TINY_RUN, Preset, RunConfig
+from keras_gen.models.gan import DEMO_RUN, GAN, Adversarial
 from keras_gen.ops.adversarial import AdversarialLoss
 
 
@@ -61,7 +61,7 @@ class LSGAN(GAN):
     family = "lsgan"
     Config = Config
     presets: ClassVar[dict[str, Preset]] = {
-        "demo": Preset(Config(latent_dim=32, filters=32), DIGITS_RUN),
+        "demo": Preset(Config(latent_dim=32, filters=32), DEMO_RUN),
         # Paper, section 4.1: LSUN at 112x112, batches of 64, Adam at 1e-3 with beta_1 = 0.5.
         "paper": Preset(
             Config(latent_dim=1024),
@@ -79,5 +79,6 @@ class LSGAN(GAN):
                 architecture="mlp", latent_dim=4, hidden_units=(8,), generator_norm="none", discriminator_norm="none"
             ),
             TINY_RUN,
+            TINY_IMAGES,
         ),
     }

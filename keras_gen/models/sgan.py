@@ -42,7 +42,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
+from keras_gen.engine.config import TINY_IMAGES, TINY_RUN, Preset, RunConfig
 from keras_gen.engine.feeding import Part
 from keras_gen.engine.model import Values
 from keras_gen.export.signature import Served, vector
@@ -150,7 +150,7 @@ class SGAN(GAN):
         "demo": Preset(
             Config(latent_dim=32, hidden_units=(256, 256), discriminator_hidden_units=(256, 128, 128)),
             RunConfig(
-                epochs=150,
+                epochs=40,
                 batch_size=50,
                 learning_rate=1e-3,
                 ema=0.999,
@@ -191,7 +191,9 @@ class SGAN(GAN):
                 checkpoint_every=3000,
             ),
         ),
-        "tiny": Preset(Config(latent_dim=4, hidden_units=(8,), discriminator_hidden_units=(12, 8)), TINY_RUN),
+        "tiny": Preset(
+            Config(latent_dim=4, hidden_units=(8,), discriminator_hidden_units=(12, 8)), TINY_RUN, TINY_IMAGES
+        ),
     }
 
     def make_networks(self, config: Config) -> None:

@@ -20,10 +20,10 @@ from typing import ClassVar
 
 import keras
 
-from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
+from keras_gen.engine.config import TINY_IMAGES, TINY_RUN, Preset, RunConfig
 from keras_gen.flags import Positive, Rate
 from keras_gen.layers.spectral import SpectralNormalization, power_iteration
-from keras_gen.models.gan import DIGITS_RUN, GAN, RESNET_RUN, Adversarial
+from keras_gen.models.gan import DEMO_RUN, GAN, RESNET_RUN, Adversarial
 from keras_gen.networks import gan as networks
 from keras_gen.ops.adversarial import Objective
 
@@ -57,7 +57,7 @@ class SNGAN(GAN):
     family = "sngan"
     Config = Config
     presets: ClassVar[dict[str, Preset]] = {
-        "demo": Preset(Config(latent_dim=32, filters=32, n_critic=1), DIGITS_RUN),
+        "demo": Preset(Config(latent_dim=32, filters=32, n_critic=1), DEMO_RUN),
         # A folder of a few hundred pictures and more: by DCGAN's moments, augmented, or they would be learnt by heart.
         "pictures": Preset(
             Config(latent_dim=64, filters=32, n_critic=1, beta_1=0.5, beta_2=0.999, augment="diffaugment"),
@@ -79,7 +79,9 @@ class SNGAN(GAN):
             RESNET_RUN,
         ),
         "tiny": Preset(
-            Config(architecture="mlp", latent_dim=4, hidden_units=(8,), generator_norm="none", n_critic=2), TINY_RUN
+            Config(architecture="mlp", latent_dim=4, hidden_units=(8,), generator_norm="none", n_critic=2),
+            TINY_RUN,
+            TINY_IMAGES,
         ),
     }
 

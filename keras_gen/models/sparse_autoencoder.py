@@ -27,7 +27,7 @@ from typing import Annotated, ClassVar, Literal
 import keras
 import tensorflow as tf
 
-from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
+from keras_gen.engine.config import TINY_IMAGES, TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import Values
 from keras_gen.flags import NonNegative, Positive, Range, Rate
 from keras_gen.models import autoencoder
@@ -83,7 +83,7 @@ class SparseAutoencoder(autoencoder.Autoencoder):
         "demo": Preset(
             Config(),
             RunConfig(
-                epochs=200,
+                epochs=60,
                 batch_size=64,
                 learning_rate=1e-3,
                 steps_per_execution=20,
@@ -92,7 +92,7 @@ class SparseAutoencoder(autoencoder.Autoencoder):
                 checkpoint_every=2000,
             ),
         ),
-        "tiny": Preset(Config(latent_dim=80, sparsity="l1"), TINY_RUN),
+        "tiny": Preset(Config(latent_dim=80, sparsity="l1"), TINY_RUN, TINY_IMAGES),
     }
 
     def make_networks(self, config: Config) -> None:

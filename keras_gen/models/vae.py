@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 import keras
 import tensorflow as tf
 
-from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
+from keras_gen.engine.config import TINY_IMAGES, TINY_RUN, Preset, RunConfig
 from keras_gen.engine.feeding import Part
 from keras_gen.engine.model import GenerativeModel, Step, chained
 from keras_gen.export.signature import Port, Served, image, vector
@@ -96,14 +96,14 @@ class VAE(GenerativeModel):
     presets: ClassVar[dict[str, Preset]] = {
         "demo": Preset(
             Config(),
-            RunConfig(epochs=60, batch_size=64, learning_rate=1e-3, preview_every=200, checkpoint_every=1000),
+            RunConfig(epochs=15, batch_size=64, learning_rate=1e-3, preview_every=200, checkpoint_every=1000),
         ),
         # Burda et al. 2016, section 5: 784-200-200-50, batches of 20.
         "paper": Preset(
             Config(architecture="dense", latent_dim=50, hidden_units=(200, 200)),
             RunConfig(epochs=100, batch_size=20, learning_rate=1e-3, preview_every=3000, checkpoint_every=10000),
         ),
-        "tiny": Preset(Config(hidden_units=(8,), filters=2, latent_dim=2), TINY_RUN),
+        "tiny": Preset(Config(hidden_units=(8,), filters=2, latent_dim=2), TINY_RUN, TINY_IMAGES),
     }
 
     def make_networks(self, config: Variational) -> None:

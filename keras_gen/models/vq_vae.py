@@ -26,7 +26,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
+from keras_gen.engine.config import TINY_IMAGES, TINY_RUN, Preset, RunConfig
 from keras_gen.engine.feeding import Part
 from keras_gen.engine.model import GenerativeModel, Step, Values, chained
 from keras_gen.errors import UserError
@@ -110,7 +110,7 @@ class VQVAE(GenerativeModel):
     presets: ClassVar[dict[str, Preset]] = {
         "demo": Preset(
             Config(),
-            RunConfig(epochs=40, batch_size=64, learning_rate=1e-3, preview_every=250, checkpoint_every=1000),
+            RunConfig(epochs=7, batch_size=64, learning_rate=1e-3, preview_every=250, checkpoint_every=1000),
         ),
         # Section 4.1: 256 channels, 250,000 steps of 128 at 2e-4.
         "paper": Preset(
@@ -118,7 +118,9 @@ class VQVAE(GenerativeModel):
             RunConfig(epochs=500, batch_size=128, learning_rate=2e-4, preview_every=5000, checkpoint_every=10000),
         ),
         "tiny": Preset(
-            Config(num_codes=8, code_dim=4, filters=4, residual_filters=2, prior_filters=4, prior_layers=1), TINY_RUN
+            Config(num_codes=8, code_dim=4, filters=4, residual_filters=2, prior_filters=4, prior_layers=1),
+            TINY_RUN,
+            TINY_IMAGES,
         ),
     }
 

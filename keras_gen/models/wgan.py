@@ -21,11 +21,11 @@ from typing import Any, ClassVar
 import keras
 import tensorflow as tf
 
-from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
+from keras_gen.engine.config import TINY_IMAGES, TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import Values
 from keras_gen.flags import Positive, Rate
 from keras_gen.layers.rmsprop import TorchRMSprop
-from keras_gen.models.gan import DIGITS_RUN, GAN, Adversarial, DiscriminatorOutput
+from keras_gen.models.gan import DEMO_RUN, GAN, Adversarial, DiscriminatorOutput
 from keras_gen.ops.adversarial import Objective
 
 
@@ -73,7 +73,7 @@ class WGAN(GAN):
     family = "wgan"
     Config = Config
     presets: ClassVar[dict[str, Preset]] = {
-        "demo": Preset(Config(latent_dim=32, filters=32), DIGITS_RUN),
+        "demo": Preset(Config(latent_dim=32, filters=32), DEMO_RUN),
         # Paper, algorithm 1 and section 4.1: DCGAN at 64x64, batches of 64, some 200,000 steps of the generator.
         "paper": Preset(
             Config(),
@@ -86,7 +86,7 @@ class WGAN(GAN):
                 checkpoint_every=5000,
             ),
         ),
-        "tiny": Preset(Config(architecture="mlp", latent_dim=4, hidden_units=(8,), n_critic=2), TINY_RUN),
+        "tiny": Preset(Config(architecture="mlp", latent_dim=4, hidden_units=(8,), n_critic=2), TINY_RUN, TINY_IMAGES),
     }
 
     def make_networks(self, config: Config) -> None:

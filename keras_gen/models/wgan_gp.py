@@ -27,10 +27,10 @@ from typing import Any, ClassVar, Literal
 import keras
 import tensorflow as tf
 
-from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
+from keras_gen.engine.config import TINY_IMAGES, TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import Values
 from keras_gen.flags import NonNegative, Positive, Rate
-from keras_gen.models.gan import DIGITS_RUN, GAN, RESNET_RUN, Adversarial, DiscriminatorOutput
+from keras_gen.models.gan import DEMO_RUN, GAN, RESNET_RUN, Adversarial, DiscriminatorOutput
 from keras_gen.networks import gan as networks
 from keras_gen.networks.normalisation import require_independent_examples
 from keras_gen.ops import penalties
@@ -80,7 +80,7 @@ class WGANGP(GAN):
     family = "wgan_gp"
     Config = Config
     presets: ClassVar[dict[str, Preset]] = {
-        "demo": Preset(Config(latent_dim=32, filters=32), DIGITS_RUN),
+        "demo": Preset(Config(latent_dim=32, filters=32), DEMO_RUN),
         # For --data grid and swiss-roll too. A weight of 10 would keep the discriminator from the slopes that modes
         # of a deviation of 0.01 ask for.
         "points": Preset(
@@ -113,7 +113,9 @@ class WGANGP(GAN):
             RESNET_RUN,
         ),
         "tiny": Preset(
-            Config(architecture="mlp", latent_dim=4, hidden_units=(8,), generator_norm="none", n_critic=2), TINY_RUN
+            Config(architecture="mlp", latent_dim=4, hidden_units=(8,), generator_norm="none", n_critic=2),
+            TINY_RUN,
+            TINY_IMAGES,
         ),
     }
 

@@ -313,7 +313,9 @@ def make_image_run(folder, family, config, data=None, zero=True):
     for network in model.networks.values() if zero else ():
         network.set_weights([np.zeros_like(weights) for weights in network.get_weights()])
     assert Checkpoints(folder / "checkpoints", model.state(), keep=1).save(Progress(3))
-    setup = Setup(family.family, "tiny", config, data or ImagesConfig(), dataclasses.replace(RUN, out=folder))
+    setup = Setup(
+        family.family, "tiny", config, data or ImagesConfig(data="digits"), dataclasses.replace(RUN, out=folder)
+    )
     (folder / "config.json").write_text(setup.to_json())
     return folder
 
@@ -347,7 +349,7 @@ def test_units_that_tell_images_apart_are_active_and_a_limit_holds(tmp_path):
     folder = make_image_run(tmp_path / "run", VAE, VAE_TINY, zero=False)
     assert evaluate.main([str(folder), "--limit", "60"]) == 0
     found = figures(folder)
-    data = ImagesConfig().open(0)
+    data = ImagesConfig(data="digits").open(0)
     images = np.concatenate([images for images, _ in data.validation(60, limit=60)])
     mean, _ = models.load(folder)[0].encode(images)
     assert found["active_units"]["active"] == (np.var(mean, axis=0) > 0.01).sum() > 0

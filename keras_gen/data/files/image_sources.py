@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.data.builtin import glyphs
 from keras_gen.data.builtin.facades import facades_folder
 from keras_gen.data.builtin.points import POINT_SETS, TRAIN, VALIDATION, Mixture, SwissRoll
 from keras_gen.data.builtin.shapes import CLASSES, COUNT, Shapes
@@ -22,8 +23,8 @@ from keras_gen.data.files.records import Records
 from keras_gen.errors import UserError
 
 ACCEPTED = (
-    "'digits', 'shapes', 'facades', 'ring', 'grid', 'swiss-roll', a folder of images or of one subfolder of images per "
-    "class, a folder of idx files or one of them, a .npz or .npy file and 'tfds:NAME[:SPLIT]'"
+    "'glyphs', 'digits', 'shapes', 'facades', 'ring', 'grid', 'swiss-roll', a folder of images or of one subfolder of "
+    "images per class, a folder of idx files or one of them, a .npz or .npy file and 'tfds:NAME[:SPLIT]'"
 )
 FACADES_SIZE = 128  # pixels
 SHAPES_HELD = 4096  # of the grid of shapes; a tenth would be 74,000
@@ -127,6 +128,8 @@ def find_set(
     Raises:
       UserError: the SPEC is of no known form, there are no images, or labels do not fit them.
     """
+    if spec == "glyphs":
+        return _array_split(_glyphs(), val_every, spec)
     if spec == "digits":
         return _array_split(_digits(), val_every, spec)
     if spec == "shapes":
@@ -182,6 +185,11 @@ def _digits() -> ArrayParts:
     digits = load_digits()
     images = np.rint(digits.images * (255 / 16)).astype(np.uint8)[..., np.newaxis]
     return ArrayParts(Arrays(images, digits.target.astype(np.int32)), None, tuple(map(str, digits.target_names)), "")
+
+
+def _glyphs() -> ArrayParts:
+    train, held = (Arrays(*glyphs.glyphs(count, seed)) for count, seed in ((glyphs.TRAIN, 0), (glyphs.VALIDATION, 1)))
+    return ArrayParts(train, held, glyphs.CLASSES, "drawn by other chance for validation")
 
 
 def _grid() -> Split:

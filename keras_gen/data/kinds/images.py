@@ -35,10 +35,10 @@ class ImagesConfig(FilesConfig):
 
     accepted = ACCEPTED
 
-    data: str = "digits"
-    """SPEC of the images: digits, shapes or facades (built in), a folder of images or of one subfolder per class,
-    idx files as MNIST's, a .npz or .npy file, tfds:NAME[:SPLIT]; or of points of the plane: ring, grid, swiss-roll
-    (built in)."""
+    data: str = "glyphs"
+    """SPEC of the images: glyphs, digits, shapes or facades (built in), a folder of images or of one subfolder per
+    class, idx files as MNIST's, a .npz or .npy file, tfds:NAME[:SPLIT]; or of points of the plane: ring, grid,
+    swiss-roll (built in)."""
     image_size: NonNegative[int] = 0
     """Side of the square images [pixels]; others are resized; 0: the data's own, if all are square and equal."""
     channels: Literal[0, 1, 3, 4] = 0

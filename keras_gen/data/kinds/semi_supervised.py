@@ -59,7 +59,7 @@ class SemiSupervisedData(ImagesData):
         if not self.classes:
             raise UserError(
                 f"--data {shown(config.data)} has images without labels, and a classifier needs classes; accepted are "
-                "digits, shapes, a folder of one subfolder per class, and arrays or tfds:NAME with labels."
+                "glyphs, digits, shapes, a folder of one subfolder per class, and arrays or tfds:NAME with labels."
             )
         self.labelled = self._choose(config.labels_per_class)
 

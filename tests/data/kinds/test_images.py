@@ -210,9 +210,12 @@ def test_parts_are_folders(tmp_path, parts):
 
 
 def test_folders_that_do_not_fit_are_refused(tmp_path, labelled):
-    refused("--data got nowhere, which does not exist; accepted are 'digits', 'shapes', 'facades', 'ring', ", "nowhere")
+    refused(
+        "--data got nowhere, which does not exist; accepted are 'glyphs', 'digits', 'shapes', 'facades', 'ring', ",
+        "nowhere",
+    )
     (tmp_path / "empty").mkdir()
-    refused(r"empty holds no images \(PNG.*, nor folders of them; accepted are 'digits'", tmp_path / "empty")
+    refused(r"empty holds no images \(PNG.*, nor folders of them; accepted are 'glyphs'", tmp_path / "empty")
     (tmp_path / "text.txt").write_text("x")
     refused("text.txt, which is no file of a known kind", tmp_path / "text.txt")
     (labelled / "eel").mkdir()

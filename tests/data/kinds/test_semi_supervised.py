@@ -10,7 +10,7 @@ from keras_gen.errors import UserError
 
 
 def opened(seed=0, **options):
-    return SemiSupervisedConfig(**options).open(seed)
+    return SemiSupervisedConfig(**({"data": "digits"} | options)).open(seed)
 
 
 def stack(stream):
@@ -23,7 +23,7 @@ def rows(images):
 
 @pytest.mark.parametrize("count", [1, 7])
 def test_as_many_images_of_each_class_keep_their_label(count):
-    data, plain = opened(labels_per_class=count), ImagesConfig().open(0)
+    data, plain = opened(labels_per_class=count), ImagesConfig(data="digits").open(0)
     assert len(set(data.labelled)) == 10 * count
     np.testing.assert_array_equal(np.bincount(data.train_labels[data.labelled]), [count] * 10)
     images, labels, _ = stack(data.train(20, stop=20 * 10 * count))
