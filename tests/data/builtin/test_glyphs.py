@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from keras_gen.data.kinds.images import ImagesConfig
 from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.svm import SVC
 
 from keras_gen.data.builtin.glyphs import CLASSES, SIZE, TRAIN, VALIDATION, glyphs
-from keras_gen.data.images import ImagesConfig, open_images
 
 
 def as_scans(images):
@@ -51,7 +51,7 @@ def test_a_classifier_that_learns_from_them_reads_handwriting():
 
 
 def test_they_are_what_families_of_images_train_on_by_default():
-    data = open_images(ImagesConfig(), seed=0)
+    data = ImagesConfig().open(0)
     assert (data.train_size, data.val_size, data.image_size, data.channels) == (TRAIN, VALIDATION, SIZE, 1)
     assert data.classes == CLASSES
     images, labels = next(iter(data.validation(20)))

@@ -42,7 +42,7 @@ def test_they_are_chosen_by_the_seed_and_more_labels_are_those_and_others():
 
 
 def test_the_unlabelled_images_are_all_training_images():
-    data, plain = opened(mirror=True), ImagesConfig(mirror=True).open(0)
+    data, plain = opened(mirror=True), ImagesConfig(data="digits", mirror=True).open(0)
     _, _, unlabelled = stack(data.train(2, stop=2 * 1618))
     np.testing.assert_array_equal(unlabelled, stack(plain.train(2, stop=2 * 1618))[0])
     for one, other in zip(stack(data.validation(50)), stack(plain.validation(50)), strict=True):
