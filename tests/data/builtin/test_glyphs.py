@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from keras_gen.data.kinds.images import ImagesConfig
 from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.svm import SVC
 
 from keras_gen.data.builtin.glyphs import CLASSES, SIZE, TRAIN, VALIDATION, glyphs
+from keras_gen.data.kinds.images import ImagesConfig
 
 
 def as_scans(images):
