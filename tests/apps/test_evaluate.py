@@ -44,7 +44,7 @@ MODEL, RUN, _ = Pix2Pix.presets["tiny"]
 def make_run(folder, source_channels=3, **data):
     """A run folder as training leaves it, with the weights of the first step."""
     keras.utils.set_random_seed(0)
-    config = dataclasses.replace(MODEL, source_channels=source_channels, labels=data.get("labels", 0))
+    config = dataclasses.replace(MODEL, source_channels=source_channels, num_classes=data.get("num_classes", 0))
     checkpoints = Checkpoints(folder / "checkpoints", Pix2Pix(config).state(), keep=1)
     assert checkpoints.save(Progress(7))
     setup = Setup(

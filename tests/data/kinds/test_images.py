@@ -428,7 +428,7 @@ def test_tfds_is_prepared_offline_by_its_own_builder(shared: Path, tmp_path, mon
     sliced = opened(f"tfds:{name}:test[:1000]", tfds_dir=str(tmp_path))
     assert (sliced.train_size, sliced.val_size) == (900, 100)
     refused(
-        "image_feature got 'label'; accepted .*: image", f"tfds:{name}", tfds_dir=str(tmp_path), image_feature="label"
+        "--image-feature got 'label'; accepted .*: image", f"tfds:{name}", tfds_dir=str(tmp_path), image_feature="label"
     )
     refused(
         "label_feature got 'image'; accepted .*: label", f"tfds:{name}", tfds_dir=str(tmp_path), label_feature="image"
