@@ -20,7 +20,7 @@ def train(family: type[GenerativeModel], data: Any, argv: Sequence[str] | None, 
         family: the class.
         data: the data layer's configuration with its defaults, a `keras_gen.data.config.DataConfig`.
         argv: the words after the program's name; None for those of the process.
-        example: a command to begin the help with.
+        example: a command to begin the help with, from the app's name on.
     """
     setup = parse_setup(family.family, family.presets, data, argv, example=example)
     setup = setup.following(setup.data.attributes(), partly=True)  # a size that does not suit is refused at once

@@ -83,7 +83,7 @@ def parse(
     Args:
         kind: the dataclass.
         argv: the words after the program's name; None for those of the process.
-        example: a command to begin the help with, from the app's name on.
+        example: a command to begin the help with: from an app's name on, or a whole one.
         default: values of the flags that are not given, instead of the dataclass' own.
         both_ways: accept --flag and --no-flag for every switch, also the one that its default has already.
 
@@ -160,7 +160,7 @@ def help_text(kind: type, default: Any, example: str, *, long: bool = False) -> 
     required = [flag.shown for flag in flags if flag.required]
     usage = " ".join([_program(example), *(word.shown for word in words), *required, "[FLAGS]"])
     lines = [*textwrap.wrap(_about.get(), 80), ""] if _about.get() else []
-    lines += [f"example: {command(example)}", "", f"usage: {usage}"]
+    lines += [f"example: {_whole(example)}", "", f"usage: {usage}"]
     needed = [*(word.shown for word in words if word.required), *required]
     lines += [f"required: {', '.join(needed)}"] if needed else []
     if long and words:
@@ -231,8 +231,14 @@ def _default(field: dataclasses.Field) -> Any:
     return field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
 
 
+def _whole(example: str) -> str:
+    """The command of an example, which may be of another package than the apps ("python -m benchmarks.edge")."""
+    return example if example.startswith("python ") else command(example)
+
+
 def _program(example: str) -> str:
-    return command(example.split()[0])
+    words = _whole(example).split()
+    return " ".join(words[:3] if words[0] == "python" else words[:2])
 
 
 _MAY_DIFFER = ("resume", "overwrite", "max_hours", "profile", "check", "allow_changed_data", "export")
@@ -257,7 +263,7 @@ def parse_setup(
         presets: by name; the first is the default.
         data: the data layer's configuration with its defaults, which a preset may change.
         argv: the words after the program's name; None for those of the process.
-        example: a command to begin the help with, from the app's name on.
+        example: a command to begin the help with: from an app's name on, or a whole one.
 
     Raises:
         UserError: see `parse`; also for a `--resume` that does not fit.

@@ -23,6 +23,8 @@ LARGE = (
     "ai_edge_litert",
     "constriction",
     "flatbuffers",
+    "google",
+    "jinja2",
     "keras",
     "matplotlib",
     "PIL",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from keras_gen.cli.parsing import parse_setup
+from keras_gen.cli.parsing import help_text, parse_setup
 from keras_gen.data.kinds.images import ImagesConfig
 from keras_gen.data.kinds.pairs import PairsConfig
 from keras_gen.errors import UserError
@@ -60,3 +60,8 @@ def test_complaints_are_one_line(words, said):
     assert said in str(error.value)
     assert "\n" not in str(error.value)
     assert "│" not in str(error.value)
+
+
+def test_an_example_may_be_of_another_package():
+    text = help_text(PairsConfig, None, "python -m benchmarks.edge --runs 3")
+    assert "example: python -m benchmarks.edge --runs 3\n\nusage: python -m benchmarks.edge [FLAGS]\n" in text
