@@ -265,7 +265,6 @@ class Run:
                 if isinstance(stopped, BrokenPipeError) and several_workers(self.strategy):
                     raise  # a checkpoint takes all workers, and the others know nothing of it
                 saving.save()
-                refresh_run_page(folder)
                 codes = {signal.SIGINT: 130, signal.SIGTERM: 143, None: 143}
                 gone = isinstance(stopped, BrokenPipeError)  # nobody reads the output any more (| head)
                 raise Stopped(
@@ -301,6 +300,7 @@ class Run:
                 yield
             finally:
                 end_status()
+                refresh_run_page(self._write_to)
         except on.NotFinite as error:
             raise Stopped(
                 f"error: {error}; {self._kept(checkpoints)}. A lower --learning-rate, or --precision float32 if it was "

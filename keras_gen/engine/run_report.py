@@ -69,9 +69,10 @@ class RunRecord:
     @property
     def state(self) -> str:
         """How far it is."""
-        if done := self.report.get("training", {}).get("steps"):
-            return f"finished, {plural(done, 'step')}"
         step = max((points[-1][0] for _, points in (*self.train.values(), *self.validation.values())), default=0)
+        done = self.report.get("training", {}).get("steps", 0)
+        if done and step <= done:  # more are logged while a finished run goes on for further epochs
+            return f"finished, {plural(done, 'step')}"
         return f"unfinished, {plural(step, 'step')} logged"
 
     @property

@@ -9,6 +9,7 @@ import signal
 import numpy as np
 import pytest
 import tensorflow as tf
+from html_pages import read_page
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tiny_run import train, weights
 
@@ -25,7 +26,9 @@ def test_a_stop_comes_after_the_call(pairs, tmp_path):
     assert train(pairs, tmp_path / "whole", *flags) == 0
     assert train(pairs, tmp_path / "run", *flags, "--max-hours", "1e-9") == 143
     assert models.load(tmp_path / "run")[1] == 2
+    assert "unfinished, 2 steps logged" in read_page(tmp_path / "run" / "index.html").texts
     assert train_pix2pix.main(["--resume", str(tmp_path / "run"), "--max-hours", "1"]) == 0
+    assert "finished, 6 steps" in read_page(tmp_path / "run" / "index.html").texts
     assert differences(tmp_path / "whole", tmp_path / "run") == []
 
 
