@@ -23,7 +23,7 @@ from keras_gen.errors import Stopped
 from keras_gen.models import cgan, pix2pix
 from keras_gen.models.gan import GAN, Config
 
-SMALL = Config(latent_dim=4, hidden_units=(32, 32))
+SMALL = Config(latent_dim=4, hidden_units=(32, 32), image_size=1, channels=2)
 
 
 def train(family, config, folder, data="digits", **settings):
