@@ -11,15 +11,15 @@ arXiv 1801.03924. The squares of w_l, which are learned from people's judgements
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import keras
 import numpy as np
 from keras import layers
 
-from keras_gen.errors import UserError
+from keras_gen.networks.pretrained.alexnet import alexnet
+from keras_gen.networks.pretrained.squeezenet import squeezenet
+from keras_gen.networks.pretrained.weights import read_arrays, set_weights
 
 SMALLEST = {"alex": 31, "squeeze": 17}
 """Smallest side of an image that leaves a feature in every layer [pixels]."""
@@ -34,7 +34,7 @@ def lpips(backbone: str) -> keras.Model:
     Args:
         backbone: "alex", the published measure, or "squeeze" (SqueezeNet 1.1), a quarter of its size.
     """
-    features = {"alex": _alexnet, "squeeze": _squeezenet}[backbone]()
+    features = {"alex": alexnet, "squeeze": squeezenet}[backbone]()
     pair = [keras.Input((None, None, 3), name=name) for name in ("images", "reference")]
     scale = layers.Normalization(mean=_MEAN, variance=np.square(_DEVIATION), name="scale")
     distances = []
@@ -57,59 +57,8 @@ def load_lpips(file: Path) -> keras.Model:
     Raises:
         UserError: naming `--weights`, if the file holds no such weights.
     """
-    try:
-        with open(file, "rb") as raw:
-            arrays = dict(np.load(raw, allow_pickle=False))
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"--weights {file} cannot be read as an .npz file ({error}).") from None
+    arrays = read_arrays(file)
     network = lpips("squeeze" if "fire2_squeeze_w" in arrays else "alex")
     held = [layer for inner in network.layers for layer in getattr(inner, "layers", [inner]) if layer.weights]
-    for layer in held:
-        names = [f"{layer.name}_w", f"{layer.name}_b"] if layer.use_bias else [layer.name]
-        values = []
-        for name, variable in zip(names, layer.weights, strict=True):
-            shape = tuple(variable.shape)
-            accepted = shape if layer.use_bias else shape[2:3]
-            if name not in arrays or arrays[name].shape != accepted:
-                found = f"holds {name} {arrays[name].shape}" if name in arrays else f"holds no {name}"
-                raise UserError(f"--weights {file} {found}; accepted are the weights of LPIPS, {name} {accepted}.")
-            values.append(arrays[name].reshape(shape))
-        layer.set_weights(values)
+    set_weights(held, arrays, file, "LPIPS")
     return network
-
-
-def _alexnet() -> keras.Model:
-    """AlexNet's five convolutions: images -> features after each ReLU."""
-    x = images = keras.Input((None, None, 3))
-    features = []
-    for level, (width, kernel, stride, border) in enumerate(
-        ((64, 11, 4, 2), (192, 5, 1, 2), (384, 3, 1, 1), (256, 3, 1, 1), (256, 3, 1, 1)), start=1
-    ):
-        if level in (2, 3):
-            x = layers.MaxPooling2D(3, 2)(x)
-        x = layers.ZeroPadding2D(border)(x)
-        x = layers.Conv2D(width, kernel, stride, activation="relu", name=f"conv{level}")(x)
-        features.append(x)
-    return keras.Model(images, features, name="alex")
-
-
-def _squeezenet() -> keras.Model:
-    """SqueezeNet 1.1 (Iandola et al. 2016, arXiv 1602.07360): images -> features after conv1, fire3 and fire5 to 9."""
-    x = images = keras.Input((None, None, 3))
-    x = layers.Conv2D(64, 3, 2, activation="relu", name="conv1")(x)
-    features = [x]
-    for fire, squeezed in enumerate((16, 16, 32, 32, 48, 48, 64, 64), start=2):
-        if fire in (2, 4, 6):
-            # The last window may hang over the edge. What it finds there does not count: no feature is below 0.
-            x = layers.MaxPooling2D(3, 2)(layers.ZeroPadding2D(((0, 1), (0, 1)))(x))
-        x = layers.Conv2D(squeezed, 1, activation="relu", name=f"fire{fire}_squeeze")(x)
-        wide = [
-            layers.Conv2D(
-                4 * squeezed, kernel, 1, "same", activation="relu", name=f"fire{fire}_expand{kernel}x{kernel}"
-            )
-            for kernel in (1, 3)
-        ]
-        x = layers.Concatenate(name=f"fire{fire}")([layer(x) for layer in wide])
-        if fire not in (2, 4):
-            features.append(x)
-    return keras.Model(images, features, name="squeeze")

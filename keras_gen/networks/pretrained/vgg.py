@@ -1,0 +1,116 @@
+"""VGG's convolutions, whose features are perceptual and style losses, and encoders of style transfer.
+
+Simonyan, Zisserman: Very Deep Convolutional Networks for Large-Scale Image Recognition, ICLR 2015, arXiv 1409.1556,
+configurations D (16 layers) and E (19). Three kinds of weights:
+
+    original      zeros at the borders, as classified: pixels in BGR, 0 to 255, without the mean of ImageNet
+    normalised    features of a mean of 1 over images and places (Gatys et al. 2016), the borders reflected: encoders of
+                  style transfer (Li et al. 2017, arXiv 1705.08086; Huang and Belongie 2017, arXiv 1703.06868)
+    small         normalised, distilled to a quarter of the channels (Wang et al. 2020, arXiv 2003.08436); 1x1
+                  convolutions bring its features to the original's channels
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import keras
+import numpy as np
+from keras import layers
+
+from keras_gen.layers.padding import ReflectionPadding2D
+from keras_gen.networks.pretrained.weights import read_arrays, set_weights
+
+DEPTHS = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
+"""Convolutions of each of the five blocks."""
+WIDTHS = (64, 128, 256, 512, 512)
+"""Channels of each block."""
+SMALL_WIDTHS = (16, 32, 64, 128, 128)
+
+Kind = Literal["original", "normalised", "small"]
+
+_MEAN = (103.939, 116.779, 123.68)  # of ImageNet's channels, BGR
+
+
+def vgg(features: Sequence[str], *, depth: int = 19, kind: Kind = "original", pooling: str = "max") -> keras.Model:
+    """A functional network of images, RGB in [-1, 1] and of any size -> features, as deep as the deepest of them.
+
+    Args:
+        features: "relu3_1" is the first convolution of the third block after its ReLU, "conv3_1" before it.
+        depth: 16 or 19.
+        kind: see the module; small has "relu1_1", "relu2_1", ..., "relu5_1" alone.
+        pooling: "max", or "average", by which images that are made of features are smoother (Gatys et al. 2016).
+
+    Returns:
+        The network, which gives a list in the order of `features`, or the only one. Its layers are called conv1_1, ...
+        and preprocess, a 1x1 convolution from RGB in [0, 1] to what the first layer takes.
+
+    Examples:
+        >>> network = vgg(("relu1_2", "relu2_2"), depth=16)
+        >>> [feature.shape[1:] for feature in network(np.zeros((1, 8, 8, 3), np.float32))]
+        [TensorShape([8, 8, 64]), TensorShape([4, 4, 128])]
+    """
+    order = [f"{block}_{n}" for block, count in enumerate(DEPTHS[depth], start=1) for n in range(1, count + 1)]
+    names = [f"{what}{place}" for place in order for what in ("conv", "relu")]
+    if kind == "small":
+        names = [f"relu{block}_1" for block in range(1, 6)]
+    if wrong := [name for name in features if name not in names]:
+        raise ValueError(f"{kind} VGG{depth} has no features {', '.join(wrong)}; accepted are {', '.join(names)}")
+    widths = SMALL_WIDTHS if kind == "small" else WIDTHS
+    pool = {"max": layers.MaxPooling2D, "average": layers.AveragePooling2D}[pooling]
+    images = keras.Input((None, None, 3), name="images")
+    x = layers.Rescaling(0.5, 0.5, name="from_0_to_1")(images)
+    preprocess = layers.Conv2D(3, 1, name="preprocess")
+    x = preprocess(x)
+    preprocess.set_weights([255.0 * np.eye(3)[None, None, :, ::-1], -np.array(_MEAN)])
+    found = {}
+    for place in order[: max(order.index(name[4:]) for name in features) + 1]:
+        block, number = map(int, place.split("_"))
+        if number == 1 and block > 1:
+            x = pool(2, name=f"pool{block - 1}")(x)
+        pad = layers.ZeroPadding2D(1) if kind == "original" else ReflectionPadding2D(1)
+        x = found[f"conv{place}"] = layers.Conv2D(widths[block - 1], 3, name=f"conv{place}")(pad(x))
+        x = found[f"relu{place}"] = layers.ReLU(name=f"relu{place}")(x)
+        if kind == "small" and f"relu{place}" in features:
+            wide = layers.Conv2D(WIDTHS[block - 1], 1, activation="relu", name=f"conv{place}_aux")
+            found[f"relu{place}"] = wide(x)
+    return keras.Model(images, [found[name] for name in features], name=f"vgg{depth}")
+
+
+def load_vgg(
+    file: Path,
+    features: Sequence[str],
+    *,
+    depth: int = 19,
+    pooling: str = "max",
+    sha256: str | None = None,
+    flag: str = "--weights",
+) -> keras.Model:
+    """`vgg` with the weights of a file, frozen; of which kind they are, its arrays tell.
+
+    Args:
+        file: .npz of kernels conv1_1_w (HWIO) and biases conv1_1_b, ...; with pre_w, pre_b, the preprocessing,
+            normalised ones; with conv0_w, conv11_w, conv11_aux_w, ... small ones.
+        features: see `vgg`; the file may end with the deepest of them.
+        depth: 16 or 19.
+        pooling: see `vgg`.
+        sha256: of the file, if only one will do.
+        flag: that named the file, for errors.
+
+    Raises:
+        UserError: naming the flag, if the file holds no such weights.
+    """
+    arrays = read_arrays(file, flag, sha256)
+    kind: Kind = "small" if "conv0_w" in arrays else "normalised" if "pre_w" in arrays else "original"
+    network = vgg(features, depth=depth, kind=kind, pooling=pooling)
+    known = {"pre": "preprocess", "conv0": "preprocess"}
+    if kind == "small":
+        known |= {f"conv{block}{n}": f"conv{block}_{n}" for block in range(1, 6) for n in range(1, 5)}
+        known |= {f"conv{block}1_aux": f"conv{block}_1_aux" for block in range(1, 6)}
+    named = {f"{known.get(key[:-2], key[:-2])}{key[-2:]}": array for key, array in arrays.items()}
+    held = [layer for layer in network.layers if layer.weights and (layer.name != "preprocess" or kind != "original")]
+    set_weights(held, named, file, f"VGG{depth}", flag)
+    network.trainable = False
+    return network
