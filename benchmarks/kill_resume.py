@@ -108,7 +108,7 @@ def _kill(process: subprocess.Popen, folder: Path, said: Path, moment: str, chan
     if moment == "starting":
         time.sleep(chance.uniform(0, 5))
     elif moment == "after a step":
-        while process.poll() is None and b"step" not in said.read_bytes().rpartition(b"Epoch")[2]:
+        while process.poll() is None and b", step" not in said.read_bytes().rpartition(b"epoch ")[2]:
             time.sleep(0.002)
         time.sleep(chance.uniform(0, 0.3))  # where there is no terminal, only the first of many steps is told
     else:

@@ -70,7 +70,7 @@ def test_apps_hold_no_logic():
         tree = ast.parse(path.read_text(encoding="utf-8"))
         names = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
         bases = {ast.unparse(b) for n in ast.walk(tree) if isinstance(n, ast.ClassDef) for b in n.bases}
-        assert not bases, f"{path.name}: {names} inherit; classes with logic belong into keras_gen"
+        assert bases <= {"BaseConfig"}, f"{path.name}: {names} inherit; classes with logic belong into keras_gen"
 
 
 def test_there_is_no_utils():

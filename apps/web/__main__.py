@@ -19,6 +19,7 @@ import tyro
 
 from keras_gen import models
 from keras_gen.cli.parsing import app, parse
+from keras_gen.console import command
 from keras_gen.data.builtin.facades import CLASSES, PALETTE, draw_pair
 from keras_gen.engine.config import CONFIG_FILE
 from keras_gen.engine.run_exports import write_exports
@@ -127,7 +128,7 @@ def _require_facades(path: Path, classes: Sequence[str]) -> None:
     if tuple(classes) != CLASSES:
         raise UserError(
             f"{path} is not known to translate label maps of facades; accepted are a run of --data facades --direction "
-            "AtoB, and a .tflite that apps.export wrote of one."
+            f"AtoB, and a .tflite that {command('export')} wrote of one."
         )
 
 

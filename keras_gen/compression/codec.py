@@ -30,6 +30,7 @@ from keras_gen.compression.container import (
     read_header,
     unpack,
 )
+from keras_gen.console import command
 from keras_gen.errors import UserError
 from keras_gen.inference.tiling import resized
 
@@ -68,7 +69,7 @@ class Statistics(abc.ABC):
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise UserError(
                 f"{path} cannot be read ({error}): files compressed with it need it back; without it "
-                "apps.compress writes a new one, for new files."
+                f"{command('compress')} writes a new one, for new files."
             ) from None
 
 

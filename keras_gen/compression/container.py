@@ -28,6 +28,7 @@ from collections.abc import Sequence
 import numpy as np
 from constriction import stream
 
+from keras_gen.console import command
 from keras_gen.errors import UserError
 
 SUFFIX = ".kgz"
@@ -110,7 +111,7 @@ def read_header(contents: bytes, name: str) -> tuple[Header, int]:
         UserError: if it is not such a file, of another version, or ends within the header.
     """
     if not contents.startswith(_MAGIC):
-        raise UserError(f"{name} is not a compressed picture; accepted are {SUFFIX} files that apps.compress wrote.")
+        raise UserError(f"{name} is not a compressed picture; accepted are {SUFFIX} files of {command('compress')}.")
     if len(contents) > len(_MAGIC) and (version := contents[len(_MAGIC)]) != _VERSION:
         raise UserError(f"{name} has version {version} of the format, and this keras_gen reads version {_VERSION}.")
     at = len(_MAGIC) + 1

@@ -10,6 +10,7 @@ import numpy as np
 from keras_gen.compression.codec import Codec, digest, weights_of
 from keras_gen.compression.codes import CodeCodec
 from keras_gen.compression.latents import LatentCodec
+from keras_gen.console import command
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.errors import UserError
 from keras_gen.files import write
@@ -46,7 +47,8 @@ def open_codec(run: Path, model: GenerativeModel, training: Callable[[int], Iter
     if not path.is_file():
         if training is None:
             raise UserError(
-                f"{run} has no {path.name}, the statistics that apps.compress writes there and decompressing needs."
+                f"{run} has no {path.name}, the statistics that {command('compress')} writes there and decompressing "
+                "needs."
             )
         write(path, kind.statistics.fitted(*networks, training(_FIT_IMAGES)).to_bytes())
     return kind(*networks, kind.statistics.read(path))

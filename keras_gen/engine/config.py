@@ -102,7 +102,7 @@ class RunConfig(BaseConfig):
     jit: bool = False
     """Compile the training step with XLA."""
     export: bool = True
-    """Export the trained networks at the end of the run; apps.export does so later too."""
+    """Export the trained networks at the end of the run; the export command does so later too."""
     profile: NonNegative[int] = 0
     """Steps to trace for TensorBoard's profile page, after the first two, which compile [steps]; 0: none."""
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
+from keras_gen.console import command
 from keras_gen.engine.config import RunConfig
 from keras_gen.errors import UserError
 
@@ -47,7 +48,7 @@ def _strategy(run: RunConfig) -> tf.distribute.Strategy:
     except (KeyError, TypeError):
         raise UserError(
             "--distribute multiworker needs the environment variable TF_CONFIG with the addresses of the workers, "
-            "which is not set or names none; apps.launch sets it for processes of one machine."
+            f"which is not set or names none; {command('launch')} sets it for processes of one machine."
         ) from None
     except ValueError as error:
         raise UserError(f"TF_CONFIG is not JSON ({error}), which --distribute multiworker needs.") from None

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from keras_gen.console import command
 from keras_gen.data.checks.inspection import Examples, Facts, Images, Pairs, headers, inspect
 from keras_gen.data.files.codecs import ImageInfo
 from keras_gen.data.files.decoding import LEAST_PEAK
@@ -179,8 +180,8 @@ def _warnings(examples: Examples, config: PairsConfig | ImagesConfig, unit: str)
     if errors:
         raise UserError(
             f"--data {shown(config.data)} does not pass the check of {len(result.facts)} of its {len(result.examples)} "
-            f"{unit} ({listed(finding.sentence for finding in errors)}); apps.check_data tells all, --no-check skips "
-            "it."
+            f"{unit} ({listed(finding.sentence for finding in errors)}); {command('check_data')} tells all, "
+            "--no-check skips it."
         )
     return [finding.sentence for finding in result.of_level("warning")]
 

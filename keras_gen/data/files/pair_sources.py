@@ -21,10 +21,10 @@ from keras_gen.errors import UserError, complaint
 
 BUILT_IN = {"facades": facades_folder, "shapes-saliency": scenes_folder}
 """SPEC -> the function from a size in pixels to the folder that is drawn."""
-PACKED_FEATURES = ("a", "b")  # feature names in the shards that apps.pack_data writes
+PACKED_FEATURES = ("a", "b")  # feature names in the shards of packed pairs
 ACCEPTED = (
     "'facades', 'shapes-saliency', a folder of side-by-side images, a folder with A/ and B/ or trainA/ and trainB/, "
-    "two folders 'PATH_A,PATH_B', 'tfds:NAME[:SPLIT]', 'tfrecord:GLOB[,GLOB]' and a folder written by apps.pack_data"
+    "two folders 'PATH_A,PATH_B', 'tfds:NAME[:SPLIT]', 'tfrecord:GLOB[,GLOB]' and a folder written by pack_data"
 )
 
 
