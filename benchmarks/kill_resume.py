@@ -30,7 +30,17 @@ from keras_gen.engine.event_files import VALIDATION
 from keras_gen.flags import positive
 
 EXAMPLE = "python -m benchmarks.kill_resume --kills 50"
-COMMAND = [sys.executable, "-m", "apps.train_pix2pix", "--preset", "tiny", "--deterministic", "--ema", "0.9"]
+COMMAND = [
+    sys.executable,
+    "-m",
+    "apps.train_pix2pix",
+    "--preset",
+    "tiny",
+    "--deterministic",
+    "--ema",
+    "0.9",
+    "--no-export",
+]
 MOMENTS = ("starting", "after a step", "writing a checkpoint")
 _OF_THIS_RUN = ("config", "_hparams_", "images_per_second")  # tags whose values tell the folder or the time
 

@@ -92,6 +92,7 @@ SHAPES = (
     "a gradient in the loss",
     "running state",
     "coupled examples",
+    "a frozen network",
 )
 """The shapes that a step can have. What the base does for all families alike is asked of one family for each of them;
 `pytest -m full` asks it of every family."""
@@ -179,7 +180,10 @@ class Conformance:
                 optimizer.learning_rate = 0.1 if name == player else 0.0
             own = {id(v) for name in self.case.players[player] for v in model.networks[name].trainable_variables}
             before = {id(v): v.numpy() for n in model.networks.values() for v in n.trainable_variables}
+            frozen = [v.numpy() for network in model.frozen.values() for v in network.variables]
             spare.step(self.case.batch(0, 2))
+            for old, new in zip(frozen, (v for n in model.frozen.values() for v in n.variables), strict=True):
+                np.testing.assert_array_equal(new, old)
             for network in model.networks.values():
                 for variable in network.trainable_variables:
                     moved = not np.array_equal(before[id(variable)], variable.numpy())

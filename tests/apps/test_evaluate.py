@@ -460,7 +460,19 @@ def test_a_run_on_sequences_is_refused(tmp_path, capsys):
 def test_a_gan_on_points_is_judged_by_its_modes(tmp_path, capsys):
     """An untrained one: what it prints is what its drawings say; and points are no pictures to generate."""
     run = tmp_path / "ring"
-    flags = ["--preset", "tiny", "--data", "ring", "--epochs", "1", "--steps-per-epoch", "1", "--out", str(run)]
+    flags = [
+        "--preset",
+        "tiny",
+        "--data",
+        "ring",
+        "--epochs",
+        "1",
+        "--steps-per-epoch",
+        "1",
+        "--no-export",
+        "--out",
+        str(run),
+    ]
     assert train_gan.main(flags) == 0
     capsys.readouterr()
     assert evaluate.main([str(run), "--limit", "100"]) == 0
@@ -480,7 +492,7 @@ def test_a_gan_on_points_is_judged_by_its_modes(tmp_path, capsys):
 
 def test_a_classifier_is_judged_by_what_it_takes_for_what(tmp_path, capsys):
     run = tmp_path / "digits"
-    flags = ["--preset", "tiny", "--epochs", "1", "--steps-per-epoch", "1", "--out", str(run)]
+    flags = ["--preset", "tiny", "--epochs", "1", "--steps-per-epoch", "1", "--no-export", "--out", str(run)]
     assert train_sgan.main(flags) == 0
     capsys.readouterr()
     assert evaluate.main([str(run)]) == 0

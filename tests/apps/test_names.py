@@ -24,7 +24,19 @@ def folder(tmp_path):
 def test_a_run_trains_on_a_folder_whose_name_is_not_utf8(folder, tmp_path, capsys):
     for number in range(20):
         Image.fromarray(np.random.default_rng(number).integers(0, 256, (8, 8), np.uint8)).save(folder / f"{number}.png")
-    flags = ["--preset", "tiny", "--image-size", "8", "--epochs", "1", "--steps-per-epoch", "1", "--batch-size", "2"]
+    flags = [
+        "--preset",
+        "tiny",
+        "--image-size",
+        "8",
+        "--epochs",
+        "1",
+        "--steps-per-epoch",
+        "1",
+        "--batch-size",
+        "2",
+        "--no-export",
+    ]
     assert train_autoencoder.main([*flags, "--data", str(folder), "--out", str(tmp_path / "run")]) == 0
     assert "from " + str(tmp_path / "name\\xff") in capsys.readouterr().out
     content = json.loads((tmp_path / "run" / "config.json").read_text(encoding="utf-8"))

@@ -18,7 +18,17 @@ def run(tmp_path_factory):
     (root / "pictures").mkdir()
     for number in range(3):
         Image.fromarray(draw_pair(60, 0, number)[1]).save(root / "pictures" / f"{number}.png")
-    flags = ["--preset", "tiny", "--data", str(root / "pictures"), "--patch-size", "24", "--val-every", "3"]
+    flags = [
+        "--preset",
+        "tiny",
+        "--data",
+        str(root / "pictures"),
+        "--patch-size",
+        "24",
+        "--val-every",
+        "3",
+        "--no-export",
+    ]
     assert train_superres_autoencoder.main([*flags, "--scale", "3", "--out", str(root / "run")]) == 0
     return root / "run"
 

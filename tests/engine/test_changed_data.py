@@ -25,7 +25,9 @@ def pictures(tmp_path):
 
 
 def start(family, data, out, *flags):
-    return family.main(["--preset", "tiny", "--data", str(data), "--out", str(out), "--batch-size", "2", *flags])
+    return family.main(
+        ["--preset", "tiny", "--data", str(data), "--out", str(out), "--batch-size", "2", "--no-export", *flags]
+    )
 
 
 @pytest.fixture

@@ -140,7 +140,7 @@ def test_a_run_without_exports(pairs, tmp_path, capsys):
     """It says so, and leaves everything else; apps.export writes them later."""
     out = tmp_path / "run"
     schedule = ("--schedule", "cosine", "--warm-up-steps", "20", "--steps-per-epoch", "15")
-    assert train(pairs, out, "--epochs", "1", "--no-export", *schedule) == 0
+    assert train(pairs, out, "--epochs", "1", *schedule) == 0
     assert "no exports (--no-export)" in capsys.readouterr().out
     assert not (out / "saved_model").exists()
     assert not list(out.glob("*.tflite"))

@@ -19,7 +19,7 @@ from keras_gen.cli.launcher import run_fleet
 from keras_gen.engine.strategy import is_chief
 
 TRAIN = [sys.executable, "-m", "apps.train_pix2pix", "--preset", "tiny", "--distribute", "multiworker"]
-TRAIN += ["--batch-size", "2", "--deterministic", "--ema", "0.9"]
+TRAIN += ["--batch-size", "2", "--deterministic", "--ema", "0.9", "--no-export"]
 
 
 def test_two_workers_equal_one_device(tmp_path, monkeypatch):
