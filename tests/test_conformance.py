@@ -17,7 +17,7 @@ TINY = Config(image_size=9, channels=2, latent_dim=3, hidden_units=(8, 6), filte
 class Perceptual(Autoencoder):
     """An autoencoder that also compares features of a network that is not trained."""
 
-    family = "perceptual autoencoder"
+    family = "perceptual_autoencoder"
 
     def make_networks(self, config):
         super().make_networks(config)
@@ -28,8 +28,9 @@ class Perceptual(Autoencoder):
     def objective(self, batch):
         step, (images, _) = super().objective(batch), batch
         drawn = self.decoder(self.encoder(images, training=True), training=True)
-        distance = tf.reduce_mean(tf.square(self.features(drawn) - self.features(images)))
-        return dataclasses.replace(step, losses={"autoencoder": step.losses["autoencoder"] + distance})
+        difference = tf.cast(self.features(drawn), tf.float32) - tf.cast(self.features(images), tf.float32)
+        loss = step.losses["autoencoder"] + tf.reduce_mean(tf.square(difference))
+        return dataclasses.replace(step, losses={"autoencoder": loss})
 
 
 def batch(seed, count):
