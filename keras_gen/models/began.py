@@ -26,9 +26,9 @@ from keras_gen.diagnostics.gan_health import Health
 from keras_gen.engine.config import TINY_IMAGES, TINY_RUN, Preset, RunConfig
 from keras_gen.engine.model import Values
 from keras_gen.flags import Positive, Range
-from keras_gen.models.gan import DEMO_RUN, GAN, Adversarial, DiscriminatorOutput
+from keras_gen.models.ebgan import AutoencodingGAN
+from keras_gen.models.gan import DEMO_RUN, Adversarial, DiscriminatorOutput
 from keras_gen.networks import gan as networks
-from keras_gen.networks.energy import autoencoder
 from keras_gen.ops.adversarial import Objective
 
 
@@ -50,7 +50,7 @@ class Config(Adversarial):
     objective: ClassVar[Objective] = "wasserstein"
 
 
-class BEGAN(GAN):
+class BEGAN(AutoencodingGAN):
     """A boundary equilibrium GAN.
 
     Examples:
@@ -61,6 +61,7 @@ class BEGAN(GAN):
 
     family = "began"
     Config = Config
+    error = staticmethod(tf.abs)
     descriptions: ClassVar[dict[str, str]] = {
         "real_error": "Error of the discriminator's reconstruction of real images.",
         "fake_error": "Error of the discriminator's reconstruction of generated images.",
@@ -82,16 +83,6 @@ class BEGAN(GAN):
         super().make_networks(config)
         self.k = self.add_weight(shape=(), initializer="zeros", trainable=False, name="k")
         self.log_terms(train=["real_error", "fake_error", "k", "convergence"])
-
-    def build_discriminator(self) -> keras.Model:
-        """images -> "reconstruction", "code"."""
-        return autoencoder(self.config, self.config.code)
-
-    def discriminate(self, images: tf.Tensor, labels: tf.Tensor, training: bool = True) -> Values:
-        """Minus the error of reconstruction as "logit"."""
-        said = self.discriminator(images, training=training)
-        error = tf.reduce_mean(tf.abs(said["reconstruction"] - tf.cast(images, tf.float32)), axis=(1, 2, 3))
-        return {"logit": -error[:, None]}
 
     def health(self) -> Health:
         """As of a GAN; in balance the error of generated images is gamma times that of real ones."""

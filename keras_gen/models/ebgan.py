@@ -15,6 +15,7 @@ the margin does not depend on the size; otherwise those of `models.gan`. Logits 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import ClassVar
 
 import keras
@@ -46,7 +47,24 @@ class Config(Adversarial):
         return AdversarialLoss("energy", margin=self.margin)
 
 
-class EBGAN(GAN):
+class AutoencodingGAN(GAN):
+    """A GAN whose discriminator is an autoencoder of `config.code` numbers: a logit is minus its error of an image."""
+
+    error: ClassVar[Callable[[tf.Tensor], tf.Tensor]]
+    """Of the difference of a pixel; an image's is the mean."""
+
+    def build_discriminator(self) -> keras.Model:
+        """images -> "reconstruction", "code"."""
+        return autoencoder(self.config, self.config.code)
+
+    def discriminate(self, images: tf.Tensor, labels: tf.Tensor, training: bool = True) -> Values:
+        """Minus the error of reconstruction as "logit", and the code."""
+        said = self.discriminator(images, training=training)
+        error = tf.reduce_mean(self.error(said["reconstruction"] - tf.cast(images, tf.float32)), axis=(1, 2, 3))
+        return {"logit": -error[:, None], "code": said["code"]}
+
+
+class EBGAN(AutoencodingGAN):
     """An energy-based GAN, whose discriminator is an autoencoder.
 
     Examples:
@@ -57,6 +75,7 @@ class EBGAN(GAN):
 
     family = "ebgan"
     Config = Config
+    error = staticmethod(tf.square)
     descriptions: ClassVar[dict[str, str]] = {
         "real_energy": "The discriminator's energy of real images.",
         "fake_energy": "The discriminator's energy of generated images.",
@@ -87,16 +106,6 @@ class EBGAN(GAN):
     def make_networks(self, config: Config) -> None:
         super().make_networks(config)
         self.log_terms(train=["real_energy", "fake_energy", "pulling_away"])
-
-    def build_discriminator(self) -> keras.Model:
-        """images -> "reconstruction", "code"."""
-        return autoencoder(self.config, self.config.code)
-
-    def discriminate(self, images: tf.Tensor, labels: tf.Tensor, training: bool = True) -> Values:
-        """Minus the energy as "logit", and the code."""
-        said = self.discriminator(images, training=training)
-        energy = tf.reduce_mean(tf.square(said["reconstruction"] - tf.cast(images, tf.float32)), axis=(1, 2, 3))
-        return {"logit": -energy[:, None], "code": said["code"]}
 
     def discriminator_loss(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
         """Energy of real images, and what the energy of generated ones lacks to the margin (paper, eq. 1)."""

@@ -25,11 +25,11 @@ from keras_gen.engine.config import Preset, RunConfig
 from keras_gen.engine.feeding import Part
 from keras_gen.engine.model import GenerativeModel, Step
 from keras_gen.export.signature import Served, image, label_map
-from keras_gen.flags import BaseConfig, Hidden, NonNegative, Positive, Rate
+from keras_gen.flags import Hidden, NonNegative, Positive, Rate
 from keras_gen.layers.spectral import SpectralNormalization, power_iteration
 from keras_gen.networks.normalisation import Norm, require_independent_examples
 from keras_gen.networks.patchgan import Patch, patchgan, smallest_image
-from keras_gen.networks.unet import levels_of, unet
+from keras_gen.networks.unet import Levels, unet
 from keras_gen.ops import reconstruction
 from keras_gen.ops.adversarial import AdversarialLoss
 from keras_gen.ops.penalties import gradient_penalty
@@ -40,12 +40,11 @@ DiscriminatorNorm = Literal["same", "instance", "batch", "none", "spectral"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(BaseConfig):
+class Config(Levels):
     """What the model is. Sources name the paper, whatever the preset's default is."""
 
-    image_size: Hidden[Positive[int]] = 256
-    levels: NonNegative[int] = 0
-    """Halvings of the generator [count]; 0: as many as the size allows, at most 8 (8 at 256 in the paper)."""
+    fewest_levels: ClassVar[int] = 3
+
     generator: Literal["unet", "encoder-decoder"] = "unet"
     """U-Net, or the same without skips (paper, section 4.3)."""
     filters: Positive[int] = 64
@@ -78,13 +77,8 @@ class Config(BaseConfig):
     target_channels: Hidden[Positive[int]] = 3
 
     def check_together(self) -> None:
-        """The size suits the generator and the discriminator, and there is something to learn."""
+        """The size suits the discriminator, and there is something to learn."""
         super().check_together()
-        levels = self.levels or max(self.depth, 3)
-        if levels < 2:
-            raise self.fault("<levels got>; accepted are 2 and more (0: as many as the size allows).")
-        if self.image_size % 2**levels:
-            raise self.fault(f"<image_size got>; accepted are multiples of 2^levels = {2**levels} ({levels} levels).")
         if self.gan_loss != "none" and self.image_size < smallest_image(self.patch):
             raise self.fault(
                 f"<patch got> with <image_size=>; sizes from {smallest_image(self.patch)} on are accepted."
@@ -103,11 +97,6 @@ class Config(BaseConfig):
         if self.gan_loss == "none":
             return None
         return AdversarialLoss("wasserstein" if self.gan_loss == "wgangp" else self.gan_loss)
-
-    @property
-    def depth(self) -> int:
-        """The number of halvings: `levels`, or what the size allows."""
-        return self.levels or levels_of(self.image_size)
 
 
 class Pix2Pix(GenerativeModel):

@@ -25,21 +25,19 @@ from keras_gen.engine.config import Preset, RunConfig
 from keras_gen.engine.feeding import Part
 from keras_gen.engine.model import GenerativeModel, Step, Values
 from keras_gen.export.signature import Served, image, label_map
-from keras_gen.flags import BaseConfig, Hidden, NonNegative, Positive, Rate
+from keras_gen.flags import Hidden, NonNegative, Positive, Rate
 from keras_gen.networks.normalisation import Norm
-from keras_gen.networks.unet import levels_of, unet
+from keras_gen.networks.unet import Levels, unet
 from keras_gen.ops import saliency
 from keras_gen.visual.sheets import ClassScores
 from keras_gen.visual.views import Sheet, View
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(BaseConfig):
+class Config(Levels):
     """What the model is."""
 
     image_size: Hidden[Positive[int]] = 128
-    levels: NonNegative[int] = 0
-    """Halvings [count]; 0: as many as the size allows, at most 8."""
     network: Literal["unet", "encoder-decoder"] = "unet"
     """U-Net, or the same without skips."""
     filters: Positive[int] = 32
@@ -55,20 +53,10 @@ class Config(BaseConfig):
     target_channels: Hidden[Positive[int]] = 1
 
     def check_together(self) -> None:
-        """The size suits the network, and a map is grey."""
+        """A map is grey."""
         super().check_together()
-        levels = self.levels or max(self.depth, 2)
-        if levels < 2:
-            raise self.fault("<levels got>; accepted are 2 and more (0: as many as the size allows).")
-        if self.image_size % 2**levels:
-            raise self.fault(f"<image_size got>; accepted are multiples of 2^levels = {2**levels} ({levels} levels).")
         if self.target_channels != 1:
             raise self.fault("<target_channels got>; accepted is 1, a map of saliency is grey.")
-
-    @property
-    def depth(self) -> int:
-        """The number of halvings: `levels`, or what the size allows."""
-        return self.levels or levels_of(self.image_size)
 
 
 class Saliency(GenerativeModel):

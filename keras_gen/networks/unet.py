@@ -2,12 +2,42 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import ClassVar
+
 import keras
 from keras import layers
 
+from keras_gen.flags import BaseConfig, Hidden, NonNegative, Positive
 from keras_gen.layers.dropout import PermanentDropout
 from keras_gen.layers.fast.convolutions import FastConv2D, FastConv2DTranspose
 from keras_gen.networks.normalisation import Norm, normalised
+
+
+@dataclasses.dataclass(frozen=True)
+class Levels(BaseConfig):
+    """Size of the images and depth of a U-Net: what a family's `Config` inherits to have them as flags."""
+
+    fewest_levels: ClassVar[int] = 2
+    """Halvings that the size has to allow where `levels` is 0."""
+
+    image_size: Hidden[Positive[int]] = 256
+    levels: NonNegative[int] = 0
+    """Halvings of the generator [count]; 0: as many as the size allows, at most 8 (8 at 256 in pix2pix)."""
+
+    def check_together(self) -> None:
+        """The size can be halved so often."""
+        super().check_together()
+        if self.levels == 1:
+            raise self.fault("<levels got>; accepted are 2 and more (0: as many as the size allows).")
+        levels = self.levels or max(self.depth, self.fewest_levels)
+        if self.image_size % 2**levels:
+            raise self.fault(f"<image_size got>; accepted are multiples of 2^levels = {2**levels} ({levels} levels).")
+
+    @property
+    def depth(self) -> int:
+        """The number of halvings: `levels`, or what the size allows."""
+        return self.levels or levels_of(self.image_size)
 
 
 def gaussian() -> keras.initializers.Initializer:
