@@ -111,7 +111,7 @@ def _open(flags: Flags) -> tuple[Draw, int, tuple[str, ...]]:
             return np.asarray(model.generate(1, seed=seed, truncation=flags.truncation, **chosen)[0])
 
         of_data = "num_classes" in content["model"]  # other families find classes of their own, which have no names
-        names = content.get("data_identity", {}).get("classes", ()) if of_data else ()
+        names = (content.get("data_identity") or {}).get("classes", ()) if of_data else ()
         return draw_by_run, count, tuple(names)
     if flags.checkpoint != "newest":
         raise UserError(f"--checkpoint {flags.checkpoint} needs a run folder as MODEL, and {path} is none.")
