@@ -300,7 +300,7 @@ def test_what_cannot_be_saved(vae, tmp_path):
     with pytest.raises(UserError, match="save got zipped; accepted are a folder and overwrite"):
         vae.save(tmp_path / "vae", zipped=True)
     config = json.loads((tmp_path / "vae" / "config.json").read_text())
-    (tmp_path / "vae" / "config.json").write_text(json.dumps(config | {"data": {"data": "digits"}}))
+    (tmp_path / "vae" / "config.json").write_text(json.dumps(config | {"run": config["run"] | {"out": "vae"}}))
     with pytest.raises(UserError, match="holds a training run; accepted is another folder"):
         vae.save(tmp_path / "vae")
     with pytest.raises(UserError, match="is not a run folder"):
@@ -325,6 +325,11 @@ def test_apps_read_what_was_saved(vae, tmp_path, capsys):
     command = [str(tmp_path / "pix2pix"), str(tmp_path / "photo.png"), "--out", str(tmp_path / "translated")]
     assert translate.main(command) == 0
     assert (tmp_path / "translated" / "photo.png").is_file()
+    data = keras_gen.data.images("digits")
+    vae.fit(data, steps_per_epoch=1, verbose=0)
+    vae.save(tmp_path / "of data")
+    assert export.main([str(tmp_path / "of data"), "--images", "2", "--runs", "1"]) == 0
+    assert (tmp_path / "of data" / "model.tflite").is_file()
     capsys.readouterr()
     assert export.main([str(tmp_path / "vae")]) == 2
     assert (

@@ -153,6 +153,7 @@ class Dataset(abc.ABC):
     val_size: int
     classes: tuple[str, ...] = ()
     mode_centres: np.ndarray | None = None
+    _config: Any
     _seed: int
     _digest: str = ""
 
@@ -163,6 +164,11 @@ class Dataset(abc.ABC):
     @abc.abstractmethod
     def describe(self) -> str:
         """Lines for a person: how many examples, from where, split how, and what was left out."""
+
+    @property
+    def config(self) -> Any:
+        """The `DataConfig` that it was opened by."""
+        return self._config
 
     def attributes(self) -> dict[str, Any]:
         """What a model may follow, by the names of its hidden fields: `image_size`, `channels`, ..."""

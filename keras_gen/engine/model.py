@@ -150,6 +150,7 @@ class GenerativeModel(keras.Model):
         self.optimizers: dict[str, keras.optimizers.Optimizer] = {}
         self.averages: dict[str, keras.Model] = {}
         self.ema_decay = 0.0
+        self.fitted_on: Any = None
         self.accumulate = 1
         self.steps_per_call = 1  # Keras' own steps_per_execution stays 1: `make_train_function` says why
         self._steps_per_epoch = self._steps_left = 0
@@ -548,6 +549,7 @@ class GenerativeModel(keras.Model):
             size = min(size, x.train_size)
             steps_per_epoch = steps_per_epoch or max(1, x.train_size // size)
             validation_data = x if validation_data is None else validation_data
+            self.fitted_on = x
             x = check_shapes(x.train(size), self.batch_parts())
         elif checked:
             x = dataset_of(given(x, y), self.batch_parts(), size, shuffle=shuffle)
@@ -717,8 +719,9 @@ class GenerativeModel(keras.Model):
     def save(self, filepath: str | Path, overwrite: bool = True, **settings: Any) -> None:
         """Write the model into a folder, which `keras_gen.load` and the apps for finished runs read.
 
-        It holds config.json and the weights of all networks and of their averaged copies, and no code: not the
-        optimizers, whose state runs keep in their checkpoints.
+        It holds config.json, with the configuration of the data set of `keras_gen.data` that `fit` was given last, and
+        the weights of all networks and of their averaged copies. It holds no code, and not the optimizers, whose state
+        runs keep in their checkpoints.
 
         Args:
             filepath: the folder.

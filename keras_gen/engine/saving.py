@@ -33,12 +33,13 @@ def save(model: GenerativeModel, folder: Path, overwrite: bool) -> None:
             "keras_gen.load reads (ModelCheckpoint: save_weights_only=True, with a name that ends in .weights.h5)."
         )
     if (folder / CONFIG_FILE).exists():
-        if read_config(folder)["data"] is not None:
+        if read_config(folder)["run"]["out"] is not None:
             raise UserError(f"save got {str(folder)!r}, which holds a training run; accepted is another folder.")
         if not overwrite:
             raise UserError(f"save got {str(folder)!r}, which holds a model; overwrite=True replaces it.")
     preset = next((name for name, preset in model.presets.items() if preset.model == model.config), "")
-    setup = Setup(model.family, preset, model.config, None, RunConfig(ema=model.ema_decay))
+    data = getattr(model.fitted_on, "config", None)  # of other data than those of keras_gen.data, apps know nothing
+    setup = Setup(model.family, preset, model.config, data, RunConfig(ema=model.ema_decay))
     state = {name: v for name, v in model.state().items() if name.startswith(("network/", "average/", "model/"))}
     try:
         folder.mkdir(parents=True, exist_ok=True)
