@@ -140,9 +140,11 @@ class TensorBoardLog(StepCallback):
                 tf.summary.text("config", f"| field | value |\n|---|---|\n{rows}", description=about)
                 about = "The file config.json of the run."
                 tf.summary.text("config.json", f"```json\n{self._setup.to_json()}\n```", description=about)
-                given = {key: value for key, value in flat.items() if value not in (None, "")}
+                given = {key: value for key, value in flat.items() if value not in (None, "") and key != "run.out"}
                 values = {k: v if isinstance(v, bool | int | float) else shown(str(v)) for k, v in given.items()}
-                hparams.hparams(values, trial_id=str(self._setup.run.out))
+                folder = Path(self._setup.run.out)
+                trial = shown(f"{folder.name} in {folder.parent}")  # TensorBoard has room for its start
+                hparams.hparams(values, trial_id=trial)
 
     def on_train_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         self._begun = time.perf_counter()

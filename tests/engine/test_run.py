@@ -81,6 +81,8 @@ def test_tensorboard_has_every_term(run):
     assert float(tf.make_ndarray(events.Tensors("best/l1")[-1].tensor_proto)) == best
     # TensorBoard draws a tag of both into one chart, and what it says of it is of the first value.
     assert "epoch/l1" in tags & set(validation.Tags()["tensors"])
+    # The table of hparams has the metrics in this order, and the one by which runs are compared comes first.
+    assert min(tag for tag in tags if events.SummaryMetadata(tag).plugin_data.plugin_name == "scalars") == "best/l1"
     undescribed = {tag for tag in tags if not events.SummaryMetadata(tag).summary_description}
     assert undescribed == {"_hparams_/session_start_info"}
     assert "in units of [-1, 1]" in events.SummaryMetadata("step/l1").summary_description
