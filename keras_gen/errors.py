@@ -52,7 +52,7 @@ def from_system(error: Exception) -> UserError | None:
         One sentence to show; None if the error is of another kind and its traceback is needed.
     """
     if isinstance(error, OSError):
-        return UserError(f"{error.filename or 'a file'}: {error.strerror or error}.")
+        return UserError(f"{error.filename or 'a file, or standard output'}: {error.strerror or error}.")
     tf = sys.modules.get("tensorflow")
     if tf is None or not isinstance(error, tf.errors.OpError):
         return None

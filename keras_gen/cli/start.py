@@ -112,11 +112,16 @@ def open_streams() -> None:
 
 
 def finished(code: int) -> int:
-    """The exit code of an app that ended with `code`: 141 if nobody reads its output any more (`| head -1`)."""
+    """The exit code of an app that ended with `code`: 141 if nobody reads its output any more (`| head -1`), 2 if the
+    output cannot be written (`> /dev/full`)."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         return reader_gone()
+    except OSError as error:
+        reader_gone()
+        print(f"error: standard output cannot be written: {error.strerror}.", file=sys.stderr)
+        return 2
     return code
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -103,6 +104,14 @@ def test_a_reader_that_went_away_is_no_error():
     result = subprocess.run(HELP, stdout=writing, stderr=subprocess.PIPE, text=True, cwd=ROOT)
     os.close(writing)
     assert (result.returncode, result.stderr) == (141, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that is always full")
+def test_output_that_cannot_be_written_is_one_sentence():
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(HELP, stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    assert result.returncode == 2
+    assert re.fullmatch(r"error: .*standard output.*: No space left on device\.\n", result.stderr)
 
 
 @pytest.mark.parametrize("closed", [(1,), (2,), (0, 1, 2)])
