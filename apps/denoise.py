@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not pictures.is_run and (metadata := read_metadata(pictures.model)).task != "denoise":
         raise UserError(
             f"{pictures.model} is of {metadata.name}, which does not denoise; accepted are runs and exports of "
-            f"{models.listed('denoise')}."
+            "autoencoders that do."
         )
     read = Reader(network.source.shape[-1], keep_colours=True)
     drawn = partial(draw, network, batch_size=pictures.batch_size, overlap=pictures.overlap)
