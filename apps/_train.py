@@ -23,7 +23,6 @@ def train(family: type[GenerativeModel], data: Any, argv: Sequence[str] | None, 
         example: a command to begin the help with, from the app's name on.
     """
     setup = parse_setup(family.family, family.presets, data, argv, example=example)
-    setup = setup.following(setup.data.attributes(), partly=True)  # a size that does not suit is refused at once
     with Run(setup) as run:
         for warning in setup.data.inspect():
             run.say(f"warning: {warning}")

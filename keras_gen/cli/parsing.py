@@ -8,6 +8,7 @@ dataclasses into flat flags by tyro.
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import functools
 import io
@@ -27,7 +28,7 @@ from keras_gen.cli import start
 from keras_gen.console import command
 from keras_gen.engine.config import CONFIG_FILE, Preset, RunConfig, Setup, from_plain, read_config
 from keras_gen.errors import Stopped, UserError, from_system
-from keras_gen.flags import texts_of
+from keras_gen.flags import hidden_fields, texts_of
 
 T = TypeVar("T")
 _about: ContextVar[str] = ContextVar("about", default="")  # what the app that runs does, for its help
@@ -280,7 +281,8 @@ def parse_setup(
     if resume is None:
         preset = asked or next(iter(presets))
         model, run, changes = presets[preset]
-        saved = Setup(family, preset, model, dataclasses.replace(data, **changes), run)
+        data = dataclasses.replace(data, **changes)
+        saved = Setup(family, preset, _of_size(model, data, argv), data, run)
     else:
         saved = _saved_setup(family, next(iter(presets.values())).model, data, Path(resume))
         preset = saved.preset
@@ -317,6 +319,23 @@ def parse_setup(
         setup = _agreed(saved, setup, Path(resume))
     start.accepted()
     return setup
+
+
+def _of_size(model: Any, data: Any, argv: Sequence[str]) -> Any:
+    """A model's defaults at the size that the data are going to have, on which depends what its flags may be.
+
+    It is not checked: what does not go with the size may be given as a flag, and all is checked together then.
+    """
+    settings = {"prog": "", "default": data, "args": argv, "config": (*MARKERS, tyro.conf.FlagCreatePairsOff)}
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            given, _ = tyro.cli(type(data), return_unknown_args=True, **settings)
+    except (SystemExit, UserError):  # a wrong flag of the data, or help: the parser of all flags tells
+        return model
+    known, sized = given.attributes(), copy.copy(model)
+    for field in set(hidden_fields(type(model))) & set(known):
+        object.__setattr__(sized, field, known[field])
+    return sized
 
 
 def _saved_setup(family: str, model: Any, data: Any, folder: Path) -> Setup:

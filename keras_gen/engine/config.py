@@ -171,23 +171,22 @@ class Setup:
     run: RunConfig
     data_identity: Mapping[str, Any] | None = None
 
-    def following(self, attributes: Mapping[str, Any], *, partly: bool) -> Setup:
+    def following(self, attributes: Mapping[str, Any]) -> Setup:
         """The same with the model's hidden fields as the data have them.
 
         Args:
             attributes: of the data, by name; see `engine.data.Data.attributes`.
-            partly: whether fields may be left as they are, because the data are not open yet.
 
         Raises:
             UserError: if the data lack one, or the model cannot be of that size.
         """
         names = hidden_fields(type(self.model))
-        if missing := [name for name in names if name not in attributes and not partly]:
+        if missing := [name for name in names if name not in attributes]:
             raise UserError(
                 f"{self.family} follows {', '.join(missing)} of its data, which data of the kind "
                 f"{self.data.kind()} do not have."
             )
-        fields = {name: attributes[name] for name in names if name in attributes}
+        fields = {name: attributes[name] for name in names}
         return dataclasses.replace(self, model=dataclasses.replace(self.model, **fields))
 
     def sections(self) -> dict[str, dict[str, Any]]:

@@ -111,7 +111,7 @@ class Run:
             UserError: if the data are no longer those of the run that is to be resumed, or do not fit its networks.
         """
         before, folder = self.setup, self.setup.run.resume
-        self.setup = self.setup.following(data.attributes(), partly=False)
+        self.setup = self.setup.following(data.attributes())
         self.setup = dataclasses.replace(self.setup, data_identity=data.identity())
         if folder is None:
             return self.setup.model

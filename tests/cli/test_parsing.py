@@ -16,6 +16,26 @@ def setup(*words):
     return parse_setup("pix2pix", Pix2Pix.presets, PairsConfig(), list(words), example=EXAMPLE)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--preset tiny --image-size 128 --patch 70",  # too large for the preset's own size
+        "--preset paper --image-size 32 --patch 16",  # as the preset's own patch is for this one
+        "--preset paper --image-size 512 --levels 9",
+    ],
+)
+def test_flags_of_the_model_are_checked_at_the_size_of_the_data(words):
+    found = setup(*words.split())
+    assert found.model.image_size == found.data.image_size == int(words.split()[3])
+
+
+def test_a_size_that_does_not_suit_the_model_is_refused_with_the_flags():
+    with pytest.raises(UserError, match=r"image_size got 20; accepted are multiples of 2\^levels = 8"):
+        setup("--preset", "tiny", "--image-size", "20", "--levels", "3")
+    with pytest.raises(UserError, match="image_size got 0"):
+        setup("--preset", "tiny", "--image-size", "0")
+
+
 def test_without_a_word_it_is_the_demo():
     """The command that the README begins with."""
     found = setup()
