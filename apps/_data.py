@@ -97,4 +97,4 @@ def classes_of(run: Path, spec: str = "") -> tuple[str, ...]:
     They are known for the built-in facades; () for all other data and for photographs. Arguments as of `reopen_pairs`.
     """
     config = read_config(run)["data"] or {"data": "", "direction": "AtoB"}
-    return CLASSES if (spec or config["data"]) == "facades" and config["direction"] == "AtoB" else ()
+    return CLASSES if (spec or config["data"]) == "facades" and config.get("direction") == "AtoB" else ()

@@ -33,5 +33,5 @@ def train(family: type[GenerativeModel], data: Any, argv: Sequence[str] | None, 
             model = family(config)
             run.compile(model, data)
         run.fit(model, data)
-        drawable = hasattr(family, "translate") and classes_of(run.folder)
+        drawable = "translate" in family.tasks and classes_of(run.folder)
         run.export(model, data, next_commands=("web RUN",) if drawable else ())
