@@ -21,7 +21,7 @@ def denoising(subject: Subject) -> Result:
     by_noise = Denoising(reconstruction, about)
     for noise in dict.fromkeys((data.noise, *(noise for noise in NOISES if noise != "mixed"))):
         for noisy, clean in data.with_noise(noise).validation(_BATCH, limit=subject.options.limit or None):
-            cleaned = subject.model.denoise(noisy)
+            cleaned = subject.model.restore(noisy)
             by_noise.update(noise, noisy, cleaned, clean)
             if noise == data.noise:
                 reconstruction.update(cleaned, clean)

@@ -26,7 +26,7 @@ from keras import layers
 
 from keras_gen.engine.config import TINY_RUN, Preset, RunConfig
 from keras_gen.engine.feeding import Part
-from keras_gen.engine.model import GenerativeModel, Step
+from keras_gen.engine.model import GenerativeModel, Step, Values
 from keras_gen.engine.terms import DISTANCES
 from keras_gen.export.signature import Served, image
 from keras_gen.flags import BaseConfig, Hidden, NonNegative, Positive
@@ -83,7 +83,81 @@ def denoiser(config: Config, activation: str = "linear", *, name: str = "denoise
     return keras.Model(images, layers.Activation(activation, dtype="float32", name="reconstruction")(x), name=name)
 
 
-class DenoisingAutoencoder(GenerativeModel):
+class Restoration(GenerativeModel):
+    """Restores images: one network from a damaged image to the whole one, both of the same size.
+
+    One player of that network. A batch is (damaged, whole), float32 NHWC in [-1, 1], by the names of `parts`. A variant
+    sets `parts`, `about` and `tasks`, and builds its network.
+    """
+
+    monitor = "mse"
+    descriptions: ClassVar[dict[str, str]] = {
+        "psnr_of_input": "PSNR of the damaged images, which the network has to beat [dB].",
+    }
+    parts: ClassVar[tuple[str, str, str]]
+    """Names of what goes in, of what it should become, and of what comes out."""
+    about: ClassVar[str]
+    """What is drawn, for the documents of an export."""
+
+    @property
+    def damage(self) -> str:
+        """What was done to the images that go in, for the documents of an export."""
+        return ""
+
+    def build_network(self, activation: str = "linear") -> keras.Model:
+        """(batch, S, S, channels) -> the same, in [-1, 1] or near; "hard_tanh" as activation clips at -1 and 1."""
+        raise NotImplementedError
+
+    def make_networks(self, config: Any) -> None:
+        self.network = self.add_network("network", self.build_network())
+        self.add_player("network", "network")
+        self.log_terms(train=[DISTANCES[config.distance]], test=["mse", "psnr", "psnr_of_input"])
+
+    def batch_parts(self, training: bool = True) -> tuple[Part, ...]:
+        """(damaged, whole)."""
+        shape = (self.config.image_size, self.config.image_size, self.config.channels)
+        return tuple(Part(name, shape) for name in self.parts[:2])
+
+    def call(self, damaged: tf.Tensor) -> tf.Tensor:
+        """`restore`."""
+        return self.restore(damaged)
+
+    def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
+        """The distance, mean over pixels and examples."""
+        damaged, whole = batch
+        difference = self.network(damaged, training=True) - whole
+        loss = tf.reduce_mean(tf.square(difference) if self.config.distance == "l2" else tf.abs(difference))
+        return Step({"network": loss}, {DISTANCES[self.config.distance]: loss})
+
+    def validate(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Values:
+        """Mean squared error in units of [-1, 1], PSNR [dB], and that of the damaged images, each of shape (batch,)."""
+        damaged, whole = batch
+        restored = self.restore(damaged)
+        return {
+            "mse": tf.reduce_mean(tf.square(restored - whole), axis=(1, 2, 3)),
+            "psnr": reconstruction.psnr(restored, whole),
+            "psnr_of_input": reconstruction.psnr(damaged, whole),
+        }
+
+    def restore(self, damaged: tf.Tensor) -> tf.Tensor:
+        """The whole images: (batch, S, S, channels) in [-1, 1], float32."""
+        return tf.clip_by_value(self.inference("network")(damaged, training=False), -1.0, 1.0)
+
+    def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, View]:
+        """damaged | restored | whole."""
+        damaged, whole = batch
+        given, wanted, drawn = self.parts
+        return {"samples": Sheet({given: damaged, drawn: self.restore(damaged), wanted: whole})}
+
+    def serving(self) -> dict[str, Served]:
+        """The network, clipped."""
+        network = self.for_serving("network", lambda: self.build_network("hard_tanh"))
+        given, _, drawn = self.parts
+        ports = (image(given, network.input, self.damage),), (image(drawn, network.output),)
+        return {"network": Served(network, *ports, self.about, self.tasks[-1])}
+
+
+class DenoisingAutoencoder(Restoration):
     """A denoising autoencoder as a `GenerativeModel`.
 
     One player of one network. A batch is (noisy, clean), float32 NHWC in [-1, 1].
@@ -96,10 +170,8 @@ class DenoisingAutoencoder(GenerativeModel):
 
     family = "denoising_autoencoder"
     Config = Config
-    descriptions: ClassVar[dict[str, str]] = {
-        "psnr_of_input": "PSNR of the noisy images, which the network has to beat [dB].",
-    }
-    monitor = "mse"
+    parts = ("noisy", "clean", "reconstruction")
+    about = "a picture without its noise"
     tasks = ("denoise",)
     next_commands = ("denoise RUN FOLDER --out cleaned", "evaluate RUN")
     presets: ClassVar[dict[str, Preset]] = {
@@ -110,48 +182,10 @@ class DenoisingAutoencoder(GenerativeModel):
         "tiny": Preset(Config(filters=2, levels=1), TINY_RUN),
     }
 
-    def make_networks(self, config: Config) -> None:
-        self.denoiser = self.add_network("denoiser", denoiser(config))
-        self.add_player("denoiser", "denoiser")
-        self.log_terms(train=[DISTANCES[config.distance]], test=["mse", "psnr", "psnr_of_input"])
-
-    def batch_parts(self, training: bool = True) -> tuple[Part, ...]:
-        """(noisy, clean)."""
-        shape = (self.config.image_size, self.config.image_size, self.config.channels)
-        return Part("noisy", shape), Part("clean", shape)
-
-    def call(self, noisy: tf.Tensor) -> tf.Tensor:
-        """`denoise`."""
-        return self.denoise(noisy)
-
-    def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
-        """The distance, mean over pixels and examples."""
-        noisy, clean = batch
-        difference = self.denoiser(noisy, training=True) - clean
-        loss = tf.reduce_mean(tf.square(difference) if self.config.distance == "l2" else tf.abs(difference))
-        return Step({"denoiser": loss}, {DISTANCES[self.config.distance]: loss})
-
-    def validate(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Mean squared error in units of [-1, 1], PSNR [dB], and that of the noisy images, each of shape (batch,)."""
-        noisy, clean = batch
-        drawn = self.denoise(noisy)
-        return {
-            "mse": tf.reduce_mean(tf.square(drawn - clean), axis=(1, 2, 3)),
-            "psnr": reconstruction.psnr(drawn, clean),
-            "psnr_of_input": reconstruction.psnr(noisy, clean),
-        }
+    def build_network(self, activation: str = "linear") -> keras.Model:
+        """The denoiser."""
+        return denoiser(self.config, activation)
 
     def denoise(self, noisy: tf.Tensor) -> tf.Tensor:
-        """The clean images: (batch, S, S, channels) in [-1, 1], float32."""
-        return tf.clip_by_value(self.inference("denoiser")(noisy, training=False), -1.0, 1.0)
-
-    def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, View]:
-        """original | input | reconstruction."""
-        noisy, clean = batch
-        return {"samples": Sheet({"original": clean, "input": noisy, "reconstruction": self.denoise(noisy)})}
-
-    def serving(self) -> dict[str, Served]:
-        """The network, clipped."""
-        network = self.for_serving("denoiser", lambda: denoiser(self.config, "hard_tanh"))
-        ports = (image("noisy", network.input),), (image("reconstruction", network.output),)
-        return {"denoiser": Served(network, *ports, "a picture without its noise", "denoise")}
+        """`restore`: the clean images."""
+        return self.restore(noisy)

@@ -24,14 +24,9 @@ import tensorflow as tf
 from keras import layers
 
 from keras_gen.engine.config import Preset, RunConfig
-from keras_gen.engine.feeding import Part
-from keras_gen.engine.model import GenerativeModel, Step, Values
-from keras_gen.engine.terms import DISTANCES
-from keras_gen.export.signature import Served, image
 from keras_gen.flags import BaseConfig, Hidden, Positive
 from keras_gen.layers.fast.convolutions import FastConv2D, FastConv2DTranspose
-from keras_gen.ops import reconstruction
-from keras_gen.visual.views import Sheet, View
+from keras_gen.models.denoising_autoencoder import Restoration
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +72,7 @@ def red_net(config: Config, activation: str = "linear") -> keras.Model:
     return keras.Model(enlarged, layers.Activation(activation, dtype="float32", name="sharpened")(x), name="red_net")
 
 
-class SuperresAutoencoder(GenerativeModel):
+class SuperresAutoencoder(Restoration):
     """A super-resolution autoencoder as a `GenerativeModel`.
 
     One player of one network. A batch is (enlarged, sharp), float32 NHWC in [-1, 1], both of the size of the sharp one.
@@ -90,10 +85,8 @@ class SuperresAutoencoder(GenerativeModel):
 
     family = "superres_autoencoder"
     Config = Config
-    descriptions: ClassVar[dict[str, str]] = {
-        "psnr_of_bicubic": "PSNR of bicubic enlargement, which the network has to beat [dB].",
-    }
-    monitor = "mse"
+    parts = ("enlarged", "sharp", "sharpened")
+    about = "an enlarged picture, sharpened"
     tasks = ("upscale", "translate")
     next_commands = ("translate RUN PICTURE_OR_FOLDER... --out enlarged",)
     presets: ClassVar[dict[str, Preset]] = {
@@ -109,49 +102,15 @@ class SuperresAutoencoder(GenerativeModel):
         ),
     }
 
-    def make_networks(self, config: Config) -> None:
-        self.network = self.add_network("red_net", red_net(config))
-        self.add_player("red_net", "red_net")
-        self.log_terms(train=[DISTANCES[config.distance]], test=["mse", "psnr", "psnr_of_bicubic"])
+    @property
+    def damage(self) -> str:
+        """The enlargement."""
+        return f"bicubic, {self.config.scale} times"
 
-    def batch_parts(self, training: bool = True) -> tuple[Part, ...]:
-        """(enlarged, sharp)."""
-        shape = (self.config.image_size, self.config.image_size, self.config.channels)
-        return Part("enlarged", shape), Part("sharp", shape)
-
-    def call(self, enlarged: tf.Tensor) -> tf.Tensor:
-        """`translate`."""
-        return self.translate(enlarged)
-
-    def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
-        """The distance, mean over pixels and examples."""
-        enlarged, sharp = batch
-        difference = self.network(enlarged, training=True) - sharp
-        loss = tf.reduce_mean(tf.square(difference) if self.config.distance == "l2" else tf.abs(difference))
-        return Step({"red_net": loss}, {DISTANCES[self.config.distance]: loss})
-
-    def validate(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Values:
-        """Mean squared error in units of [-1, 1], PSNR [dB], and that of the enlarged pictures, (batch,) each."""
-        enlarged, sharp = batch
-        drawn = self.translate(enlarged)
-        return {
-            "mse": tf.reduce_mean(tf.square(drawn - sharp), axis=(1, 2, 3)),
-            "psnr": reconstruction.psnr(drawn, sharp),
-            "psnr_of_bicubic": reconstruction.psnr(enlarged, sharp),
-        }
+    def build_network(self, activation: str = "linear") -> keras.Model:
+        """RED-Net."""
+        return red_net(self.config, activation)
 
     def translate(self, enlarged: tf.Tensor) -> tf.Tensor:
-        """Enlarged pictures, sharpened: (batch, S, S, channels) in [-1, 1], float32."""
-        return tf.clip_by_value(self.inference("red_net")(enlarged, training=False), -1.0, 1.0)
-
-    def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, View]:
-        """bicubic | sharpened | original."""
-        enlarged, sharp = batch
-        return {"samples": Sheet({"bicubic": enlarged, "sharpened": self.translate(enlarged), "original": sharp})}
-
-    def serving(self) -> dict[str, Served]:
-        """The network, clipped."""
-        network = self.for_serving("red_net", lambda: red_net(self.config, "hard_tanh"))
-        enlarged = image("enlarged", network.input, f"bicubic, {self.config.scale} times")
-        ports = (enlarged,), (image("sharpened", network.output),)
-        return {"red_net": Served(network, *ports, "an enlarged picture, sharpened", "translate")}
+        """`restore`: enlarged pictures, sharpened."""
+        return self.restore(enlarged)

@@ -22,12 +22,12 @@ def batch(seed, count):
 
 
 class TestDenoisingAutoencoder(Conformance):
-    case = Case(DenoisingAutoencoder, TINY, TINY, batch, {"denoiser": ("denoiser",)})
+    case = Case(DenoisingAutoencoder, TINY, TINY, batch, {"network": ("network",)})
 
 
 class TestWithoutLevels(Conformance):
     config = dataclasses.replace(TINY, levels=0, distance="l1")
-    case = Case(DenoisingAutoencoder, config, config, batch, {"denoiser": ("denoiser",)})
+    case = Case(DenoisingAutoencoder, config, config, batch, {"network": ("network",)})
 
 
 def test_it_learns_what_images_are_like():

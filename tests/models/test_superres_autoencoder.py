@@ -13,7 +13,7 @@ from keras_gen.models.superres_autoencoder import Config, SuperresAutoencoder
 from keras_gen.ops.resampling import enlarge, shrink
 
 TINY = Config(filters=4, depth=2, image_size=12, scale=2, channels=3)
-PLAYERS = {"red_net": ("red_net",)}
+PLAYERS = {"network": ("network",)}
 
 
 def batch(seed, count):
