@@ -73,7 +73,7 @@ class WGAN(GAN):
     family = "wgan"
     Config = Config
     presets: ClassVar[dict[str, Preset]] = {
-        "demo": Preset(Config(latent_dim=32, filters=32), DEMO_RUN),
+        "demo": Preset(Config(latent_dim=32, filters=32), dataclasses.replace(DEMO_RUN, epochs=5)),
         # Paper, algorithm 1 and section 4.1: DCGAN at 64x64, batches of 64, some 200,000 steps of the generator.
         "paper": Preset(
             Config(),

@@ -80,7 +80,7 @@ class WGANGP(GAN):
     family = "wgan_gp"
     Config = Config
     presets: ClassVar[dict[str, Preset]] = {
-        "demo": Preset(Config(latent_dim=32, filters=32), DEMO_RUN),
+        "demo": Preset(Config(latent_dim=32, filters=32), dataclasses.replace(DEMO_RUN, epochs=5)),
         # For --data grid and swiss-roll too. A weight of 10 would keep the discriminator from the slopes that modes
         # of a deviation of 0.01 ask for.
         "points": Preset(
