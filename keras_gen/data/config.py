@@ -1,4 +1,4 @@
-"""What the configurations of all kinds of data have in common: fields, which are flags, and what they may be."""
+"""Base classes of all data configurations: their common fields, which become flags, and the checks on them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from keras_gen.flags import BaseConfig, Positive, Range
 
 @dataclass(frozen=True)
 class DataConfig(BaseConfig):
-    """Where examples are, and which are held back: a kind of data.
+    """Which examples to read, and which to hold out for validation. Each subclass is one kind of data.
 
-    A kind is a module of keras_gen.data.kinds with a subclass of this, which opens it; the module's name is the kind's,
-    by which `kind_named` finds it.
+    A kind is a module of keras_gen.data.kinds with one subclass, whose `open` returns the data. It is named after the
+    module, and `kind_named` finds it by that name.
 
     Attributes:
-      accepted: the forms of a SPEC, for messages.
+      accepted: accepted forms of SPEC, for error messages.
     """
 
     accepted: ClassVar[str]
@@ -35,27 +35,27 @@ class DataConfig(BaseConfig):
     def open(self, seed: int = 0, model: Any = None) -> Dataset:
         """Finds and checks the examples.
 
+        Creates tensors, so a MultiWorkerMirroredStrategy must exist before the call.
+
         Args:
-          seed: of the order and of what chance there is in an example.
-          model: the configuration of a model that is there already, which the data have to fit; None follows the data.
+          seed: seed of the order and of all randomness in the examples.
+          model: configuration of an existing model that the data must fit; None: no model yet.
 
         Raises:
           UserError: the data cannot be used.
-
-        It makes tensors, so a MultiWorkerMirroredStrategy has to be made before.
         """
         raise NotImplementedError
 
     def inspect(self) -> list[str]:
-        """A glance at the examples before they are opened; returns warnings, a sentence each.
+        """Checks a sample of the examples before they are opened. Returns warnings, one sentence each.
 
         Raises:
-          UserError: they cannot be trained on.
+          UserError: the examples cannot be trained on.
         """
         return []
 
     def attributes(self) -> dict[str, Any]:
-        """Those of `Dataset.attributes` that are known before the data are opened."""
+        """The entries of `Dataset.attributes` that are known before the data are opened."""
         return {}
 
     data: str
@@ -64,7 +64,7 @@ class DataConfig(BaseConfig):
     """Without a validation split, hold out every N-th example [examples]."""
 
     def check_together(self) -> None:
-        """There are data."""
+        """A SPEC must be given."""
         super().check_together()
         if not self.data:
             raise self.fault(f"<data got>; accepted are {self.accepted}.")
@@ -72,35 +72,37 @@ class DataConfig(BaseConfig):
 
 @dataclass(frozen=True)
 class CachedConfig(DataConfig):
-    """Of data that are held in memory, all or as far as they fit."""
+    """Base class for data that are held in memory, entirely or as far as they fit."""
 
     cache_gib: Annotated[float, Range(0, infinite=True)] = 1.0
-    """Keep decoded images in memory if they fit else decode at each access [GiB]; arrays have to fit."""
+    """Keep decoded images in memory if they fit into this size, otherwise decode them at each access [GiB]. Arrays must
+    fit."""
 
     @property
     def max_bytes(self) -> int:
-        """What arrays may take in memory; as much as there is for an infinite `cache_gib`."""
+        """Memory limit for arrays [bytes]; all available memory if `cache_gib` is infinite."""
         return int(min(self.cache_gib * 2**30, 2**62))
 
 
 @dataclass(frozen=True)
 class FilesConfig(CachedConfig):
-    """Of files of images, each of which may be damaged."""
+    """Base class for data in image files, any of which may be damaged."""
 
     tfds_dir: str = ""
-    """For tfds: folder of the prepared data sets; empty: tensorflow-datasets' own."""
+    """For tfds: folder of the prepared data sets; default: that of tensorflow-datasets."""
     skip_bad: bool = False
-    """Leave out examples whose files cannot be decoded, and say how many, instead of refusing to start."""
+    """Leave out examples whose files cannot be decoded, and report how many, instead of refusing to start."""
     verify: bool = True
-    """Decode every file before training, about 1 ms each; --no-verify reads headers only, of uncached files."""
+    """Decode every file before training, which takes about 1 ms each. --no-verify reads only the headers of files that
+    are not cached."""
     max_pixels: Positive[int] = MAX_PIXELS
-    """Refuse images that say they have more, a guard against decompression bombs [pixels]."""
+    """Refuse images whose headers claim more, as a guard against decompression bombs [pixels]."""
     check: bool = True
-    """Check a sample of the files first, as check_data --quick does."""
+    """Check a sample of the files before training, as check_data --quick does."""
 
 
 def kind_named(name: str) -> type[DataConfig]:
-    """The configuration of a kind of data, by the name of its module: "pairs" is `data.kinds.pairs.PairsConfig`.
+    """The configuration class of a kind of data, by the name of its module: "pairs" is `data.kinds.pairs.PairsConfig`.
 
     Raises:
       UserError: there is no such kind.

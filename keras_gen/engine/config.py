@@ -1,7 +1,7 @@
-"""What a run is told: `RunConfig`, the bundle of configurations of an app, and config.json.
+"""Configuration of a run: `RunConfig`, the bundle of an app's configurations, and config.json.
 
 Every frozen dataclass of a bundle becomes flat command-line flags (`cli.parsing`) and one section of config.json. A run
-folder is read back from that file alone: no flag is asked for again.
+folder can be read from that file alone, without any flags.
 """
 
 from __future__ import annotations
@@ -25,89 +25,90 @@ from keras_gen.flags import BaseConfig, NonNegative, Positive, Range, Rate, hidd
 T = TypeVar("T")
 CONFIG_FILE = "config.json"
 Decay: TypeAlias = Literal["constant-then-linear", "constant", "linear", "step", "cosine"]
-"""How a learning rate falls over a run: `engine.schedules`."""
+"""Learning-rate schedules over a run: `engine.schedules`."""
 INPUTS = "inputs"  # of a run folder: copies of the runs that it is made of
 _PACKAGES = ("tensorflow", "keras", "numpy", "ai-edge-litert", "tensorflow-datasets", "tensorboard")
 
 
 @dataclasses.dataclass(frozen=True)
 class RunConfig(BaseConfig):
-    """How the run goes."""
+    """Settings of a training run."""
 
     out: Path | None = None
-    """Folder of the run; default: savedmodels/FAMILY/DATE-TIME."""
+    """Run folder; default: savedmodels/FAMILY/DATE-TIME."""
     epochs: Positive[int] = 200
-    """Passes over the training data [epochs]."""
+    """Number of epochs [epochs]."""
     steps_per_epoch: NonNegative[int] = 0
     """Steps per epoch [steps]; 0: as many as there are full batches in the training data."""
     batch_size: Positive[int] = 1
-    """Global batch size, over all replicas [examples]."""
+    """Global batch size, summed over all replicas [examples]."""
     learning_rate: Positive[float] = 2e-4
-    """Step size of Adam [1/step], the largest of the run."""
+    """Learning rate; with a schedule, its highest value [1/step]."""
     schedule: Decay = "constant-then-linear"
-    """The learning rate over the run: constant for the first half, then linear to 0; constant; linear to 0 from the
-    start; multiplied by --step-factor at each of --step-at; or half a cosine to 0."""
+    """Learning-rate schedule: constant for the first half of the run, then linear to 0; constant; linear to 0 from the
+    start; step, which multiplies by --step-factor at each of --step-at; or cosine, half a period down to 0."""
     step_at: tuple[Positive[int], ...] = ()
-    """For --schedule step: the steps at which the learning rate is multiplied by --step-factor [steps]."""
+    """For --schedule step: steps at which the learning rate is multiplied by --step-factor [steps]."""
     step_factor: Positive[float] = 0.1
-    """For --schedule step: see --step-at [1]."""
+    """For --schedule step: factor applied at each of --step-at [1]."""
     warm_up_steps: NonNegative[int] = 0
-    """Steps over which the learning rate rises linearly at the start [steps]; 0: none."""
+    """Steps of linear learning-rate warm-up [steps]; 0: none."""
     seed: Annotated[int, Range(0, 2**32 - 1)] = 0
-    """Seed of weights, dropout, shuffling and augmentation [integer]."""
+    """Random seed of initial weights, dropout, shuffling and augmentation [integer]."""
     steps_per_execution: Positive[int] = 1
-    """Steps run by one call into TensorFlow [steps]; more is faster for small models. Every step is still logged, but
-    sheets, checkpoints and Ctrl-C wait for the end of the call."""
+    """Steps per call into TensorFlow [steps]; more is faster for small models. Every step is still logged, but
+    previews, checkpoints and Ctrl-C wait until the call returns."""
     accumulate: Positive[int] = 1
     """Gradient accumulation: micro-batches per step; less memory, same update [micro-batches]. Not with batch
-    normalisation, which would see each micro-batch on its own."""
+    normalisation, whose statistics would come from each micro-batch separately."""
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
-    """Precision of the layers' arithmetic; weights stay float32. The mixed ones are for GPUs with tensor cores,
-    mixed_bfloat16 also for CPUs with bfloat16 instructions (docs/performance.md)."""
+    """Precision of computation; weights stay float32. Mixed precision is for GPUs with tensor cores, mixed_bfloat16
+    also for CPUs with bfloat16 instructions (docs/performance.md)."""
     ema: Rate = 0.0
-    """Decay of an exponential moving average of the weights, which previews and exports then use [0, 1); 0: no average.
-    At step t it is at most (1 + t) / (10 + t), so that early averages follow quickly."""
+    """Decay of an exponential moving average of the weights, used for previews and exports [0, 1); 0: no average. At
+    step t the decay is at most (1 + t) / (10 + t), so that early averages follow quickly."""
     preview_every: Positive[int] = 500
-    """Steps between sample sheets [steps]."""
+    """Steps between previews, which write sheets of samples [steps]."""
     previews: Positive[int] = 8
     """Validation examples on each sheet, always the same ones [examples]."""
     checkpoint_every: Positive[int] = 1000
-    """Steps between checkpoints [steps]; one more is written when the run ends or stops."""
+    """Steps between checkpoints [steps]; another is written when the run ends or is stopped."""
     keep_checkpoints: Positive[int] = 2
-    """How many of the newest checkpoints to keep [files]; the best by validation is always kept."""
+    """Number of most recent checkpoints to keep [checkpoints]; the best by validation is always kept as well."""
     max_hours: NonNegative[float] = 0.0
-    """Stop after this time as Ctrl-C would, with exit code 143, for queues with a time limit [hours]; 0: no limit."""
+    """Stop after this time, as Ctrl-C would, with exit code 143, for queues with a time limit [hours]; 0: no limit."""
     resume: Path | None = None
-    """Run folder to resume. Other flags are optional and must match its config.json. With --out naming the same folder,
-    a run that does not exist yet is started: the same command works every time."""
+    """Run folder to resume. Other flags are optional and must match its config.json. If --out names the same folder and
+    there is no run in it yet, one is started, so the same command can be repeated."""
     start_from: Path | None = None
-    """Run folder to take initial weights from, of the same family or of one whose networks this family takes;
-    optimizers, steps and averages start afresh."""
+    """Run folder to load initial weights from, of the same family or of one with compatible networks. Optimizers, step
+    count and averages start from scratch."""
     take: tuple[str, ...] = ()
-    """For --start-from: the networks, or parts of them, to take, such as generator or "generator/down*"; none: all."""
+    """For --start-from: networks, or parts of them, to load, such as generator or "generator/down*"; default: all."""
     take_fitting: bool = False
-    """For --start-from: take the variables that fit, to grow a network; the others start afresh."""
+    """For --start-from: load only variables whose shapes match, for example to grow a network; others are
+    initialised."""
     freeze: tuple[str, ...] = ()
-    """Networks and layers that are not trained, such as encoder or "generator/down*"."""
+    """Networks and layers to keep fixed during training, such as encoder or "generator/down*"."""
     allow_changed_data: bool = False
-    """Go on with a run whose data have changed: other files, counts or classes than those that config.json names."""
+    """Resume although the data have changed: their files, counts or classes differ from those in config.json."""
     overwrite: bool = False
-    """Delete a run that already exists in --out."""
+    """Delete an existing run in --out first."""
     distribute: Literal["none", "mirrored", "multiworker"] = "none"
     """Train on every visible GPU (mirrored), or on the worker processes listed in TF_CONFIG (multiworker)."""
     cpu_replicas: NonNegative[int] = 0
-    """For --distribute mirrored: this many logical CPUs instead of GPUs, to try it [replicas]; 0: GPUs."""
+    """For --distribute mirrored: use this many logical CPUs instead of GPUs, for testing [replicas]; 0: GPUs."""
     deterministic: bool = False
-    """Make runs bit-identical on GPUs too, slower (tf.config.experimental.enable_op_determinism)."""
+    """Make runs on GPUs bit-identical too, at lower speed (tf.config.experimental.enable_op_determinism)."""
     jit: bool = False
     """Compile the training step with XLA."""
     export: bool = True
-    """Export the trained networks at the end of the run; the export command does so later too."""
+    """Export the trained networks at the end of the run; the export command can do it later."""
     profile: NonNegative[int] = 0
-    """Steps to trace for TensorBoard's profile page, after the first two, which compile [steps]; 0: none."""
+    """Steps to trace for TensorBoard's profile page, starting after the first two, which compile [steps]; 0: none."""
 
     def check_together(self) -> None:
-        """Flags that exclude each other are not given together."""
+        """Settings that exclude each other must not be combined."""
         super().check_together()
         if self.cpu_replicas and self.distribute != "mirrored":
             raise self.fault("<cpu_replicas got> with <distribute=>; it is for <distribute> mirrored.")
@@ -131,18 +132,18 @@ class RunConfig(BaseConfig):
 
 
 TINY_RUN = RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4)
-"""Of the preset `tiny` of most families: through all that a run does within seconds."""
+"""Run settings of most `tiny` presets: everything that a run does, within seconds."""
 TINY_IMAGES = MappingProxyType({"data": "digits"})
-"""What families of single images train on in their smallest form: 1,797 of 8x8."""
+"""Data of the `tiny` presets of image families: 1,797 digits of 8x8 pixels."""
 
 
 class Preset(NamedTuple):
-    """The values that the flags of an app change.
+    """Starting values for the flags of an app.
 
     Attributes:
         model: the family's configuration.
-        run: how it trains.
-        data: by name, what is different from the app's configuration of the data.
+        run: the run configuration.
+        data: fields of the data configuration that differ from the app's defaults, by name.
     """
 
     model: Any
@@ -152,16 +153,16 @@ class Preset(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Setup:
-    """All that a training app was told.
+    """The complete configuration of a training run.
 
     Attributes:
-        family: stem of the family's module, such as "pix2pix".
-        preset: name of the preset whose values the flags changed.
+        family: name of the family's module, such as "pix2pix".
+        preset: name of the preset that the flags started from.
         model: the family's `Config`.
-        data: the data layer's configuration, such as `data.kinds.pairs.PairsConfig`; None for a model that was saved
+        data: the configuration of the data, such as `data.kinds.pairs.PairsConfig`; None for a model that was saved
             from Python.
         run: the `RunConfig`.
-        data_identity: what tells the data from others, once they are open: see `engine.data.Data.identity`.
+        data_identity: identifies the data once they are open, see `engine.data.Data.identity`.
     """
 
     family: str
@@ -172,13 +173,13 @@ class Setup:
     data_identity: Mapping[str, Any] | None = None
 
     def following(self, attributes: Mapping[str, Any]) -> Setup:
-        """The same with the model's hidden fields as the data have them.
+        """A copy in which the model's hidden fields are set from the data.
 
         Args:
-            attributes: of the data, by name; see `engine.data.Data.attributes`.
+            attributes: attributes of the data by name, see `engine.data.Data.attributes`.
 
         Raises:
-            UserError: if the data lack one, or the model cannot be of that size.
+            UserError: if an attribute is missing, or the model does not support the size of the data.
         """
         names = hidden_fields(type(self.model))
         if missing := [name for name in names if name not in attributes]:
@@ -249,7 +250,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def from_plain(kind: type[T], values: dict[str, Any], path: Path) -> T:
-    """A configuration from its section of config.json; the inverse of `Setup.sections`."""
+    """A configuration built from its section of config.json; the inverse of `Setup.sections`."""
     known = {field.name for field in dataclasses.fields(kind)}
     unknown = sorted(set(values) - known)
     if unknown:
@@ -268,7 +269,8 @@ def _plain(config: Any) -> dict[str, Any]:
 
 
 def _git_commit() -> str | None:
-    """Commit of the checkout that the code runs from, with "+" if it has changes; None outside of one."""
+    """Commit of the checkout that the code runs from, with "+" if it has uncommitted changes; None outside a
+    checkout."""
     root = Path(keras_gen.__file__).parents[1]
 
     def git(*arguments: str) -> str:

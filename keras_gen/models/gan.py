@@ -1,18 +1,17 @@
-"""GAN: a generator learns to draw by a discriminator that learns to tell what it draws from the data.
+"""GAN: a generator learns to produce realistic images by fooling a discriminator trained to tell them from real ones.
 
     min_G max_D  E log D(x) + E log(1 - D(G(z))),    z ~ N(0, 1)
 
-The gradient of this objective vanishes for a generator whose pictures the discriminator is sure of, so that the paper
-trains it on -E log D(G(z)) instead ("nonsaturating", the default here; "minimax" is the objective above).
+The generator's gradient of this objective ("minimax") vanishes when the discriminator is confident that its images are
+generated. The paper therefore trains the generator on -E log D(G(z)) instead ("nonsaturating", the default here).
 
 Goodfellow et al.: Generative Adversarial Nets, NeurIPS 2014, arXiv 1406.2661.
 
-Departures from the paper: ReLU and leaky ReLU instead of maxout and dropout, Adam instead of SGD with momentum. In the
-last of the k discriminator steps both players move, on one forward pass (the paper's generator moves after it, on fresh
-noise): each sees the other as it was before.
+Departures from the paper: ReLU and leaky ReLU replace maxout and dropout; Adam replaces SGD with momentum. In the last
+of the k discriminator steps both players are updated from the same forward pass, each seeing the other's weights from
+before the update. In the paper the generator is updated afterwards, on fresh noise.
 
-`GAN` is also what the other members of this family inherit from: they override its losses and networks by name, never
-its step.
+`GAN` is also the base class of the other GAN families. They override its losses and networks by name, never its step.
 """
 
 from __future__ import annotations
@@ -50,50 +49,53 @@ _DIRECTIONS = 2  # in which the geometric penalty looks from each latent vector
 
 @dataclasses.dataclass(frozen=True)
 class Adversarial(networks.Layout):
-    """The flags that all members share."""
+    """Fields that all GAN families share."""
 
     n_critic: Positive[int] = 1
-    """Steps of the discriminator for one of the generator, each on fresh images and fresh noise [steps]; k in
-    Goodfellow et al. 2014, 5 in WGAN. A step of the run has all of them, so it takes n_critic batches."""
+    """Discriminator steps per generator step, each on fresh images and fresh noise [steps]; k in Goodfellow et al.
+    2014, 5 in WGAN. One step of the run includes all of them, so it takes n_critic batches."""
     discriminator_rate: Positive[float] = 1.0
-    """The discriminator's learning rate, relative to --learning-rate of the generator [1] (two time scales: Heusel et
+    """Learning rate of the discriminator, relative to --learning-rate of the generator [1] (two time scales: Heusel et
     al. 2017)."""
     beta_1: Rate = 0.5
     """Decay of Adam's first moment [0, 1); 0.5 in DCGAN, 0 in WGAN-GP."""
     beta_2: Rate = 0.999
     """Decay of Adam's second moment [0, 1); 0.9 in WGAN-GP."""
     label_smoothing: Annotated[float, Range(0, 0.5, open_high=True)] = 0.0
-    """How far the discriminator's target for real images is below 1 [0, 0.5): one-sided label smoothing (Salimans et
-    al. 2016); 0.1 there."""
+    """One-sided label smoothing: the discriminator's target for real images is 1 minus this value [0, 0.5); 0.1 in
+    Salimans et al. 2016."""
     instance_noise: NonNegative[float] = 0.0
-    """Deviation of normal noise that is added to all images the discriminator sees, at the beginning [of the range -1
-    to 1] (Sønderby et al. 2017); 0: none."""
+    """Initial standard deviation of Gaussian noise added to all images that the discriminator sees [in the range -1 to
+    1] (Sønderby et al. 2017); 0: none."""
     instance_noise_steps: Positive[int] = 10000
-    """Steps of the generator after which it is 0, falling linearly [steps]."""
+    """Generator steps over which the instance noise falls linearly to 0 [steps]."""
     augment: Literal["none", "diffaugment", "ada"] = "none"
-    """What all images undergo that the discriminator sees, for a few thousand training images or fewer: diffaugment, at
-    each (Zhao et al. 2020), or ada, as often as keeps the discriminator from overfitting (Karras et al. 2020)."""
+    """Augmentation of all images that the discriminator sees, for small data sets (a few thousand images or fewer):
+    diffaugment transforms every image (Zhao et al. 2020); ada adapts the probability so that the discriminator does not
+    overfit (Karras et al. 2020)."""
     augmentations: tuple[augment.Kind, ...] = ()
-    """Which of them; none: all of diffaugment (colour, translation, cutout); of ada translation, scale, brightness,
-    contrast and saturation, which leave digits and letters what they are (so does tilt, but not flip, quarter-turns and
-    rotation)."""
+    """Transformations to use; default: all of diffaugment (colour, translation, cutout); for ada translation, scale,
+    brightness, contrast and saturation, which keep digits and letters legible. Tilt does too; flip, quarter-turns and
+    rotation do not."""
     ada_target: Share = 0.6
-    """Share by which the discriminator is to call more real images real than not [0, 1]; 0.6 in the paper."""
+    """Target of ada: the fraction of real images that the discriminator calls real minus the fraction that it calls
+    generated [0, 1]; 0.6 in the paper."""
     ada_span: Positive[int] = 500000
-    """Real images in which the probability of ada goes from 0 to 1 at the fastest [images]; 500,000 in the paper."""
+    """Real images over which the probability of ada can rise from 0 to 1, at the fastest [images]; 500,000 in the
+    paper."""
     geometric_weight: NonNegative[float] = 0.0
-    """Weight of the penalty on pictures that change more along one latent direction than along another [1]: two more
-    passes through the generator."""
+    """Weight of the penalty on generators whose images change more along one latent direction than along another [1];
+    costs two more forward passes of the generator."""
 
     objective: ClassVar[adversarial.Objective] = "nonsaturating"
 
     @property
     def adversarial_loss(self) -> adversarial.AdversarialLoss:
-        """What the players minimise: the objective, with the targets of the discriminator."""
+        """The loss of both players: the objective and the discriminator's targets."""
         return adversarial.AdversarialLoss(self.objective, targets=(1.0 - self.label_smoothing, 0.0))
 
     def check_together(self) -> None:
-        """The augmentations are of their kind, and there are targets to smooth."""
+        """Augmentations must be of the chosen kind, and label smoothing needs an objective with targets."""
         super().check_together()
         known = augment.KINDS.get(self.augment, ())
         if set(self.augmentations) - set(known):
@@ -112,27 +114,29 @@ class Adversarial(networks.Layout):
 
 @dataclasses.dataclass(frozen=True)
 class Config(Adversarial):
-    """What the model is."""
+    """Architecture and objective of the model."""
 
     architecture: networks.Architecture = "mlp"
-    """mlp, as in the paper: dense layers alone; dcgan: Radford et al. 2016; resnet: blocks of Gulrajani et al. 2017."""
+    """mlp: dense layers only, as in the paper; dcgan: convolutions (Radford et al. 2016); resnet: residual blocks
+    (Gulrajani et al. 2017)."""
     generator_norm: networks.AnyNorm = "none"
-    """Normalisation in the generator; mlp usually has none."""
+    """Normalisation in the generator; usually none for mlp."""
     discriminator_norm: networks.AnyNorm = "none"
     """Normalisation in the discriminator."""
     objective: Literal["nonsaturating", "minimax"] = "nonsaturating"
-    """What the generator minimises: -E log D, or E log(1 - D), which hardly moves while the discriminator is sure."""
+    """Loss of the generator: nonsaturating is -E log D(G(z)); minimax is E log(1 - D(G(z))), whose gradient vanishes
+    while the discriminator is confident."""
 
 
 @dataclasses.dataclass(frozen=True)
 class DiscriminatorOutput:
-    """Images that the discriminator was shown, and what it says of them.
+    """Images and the discriminator's outputs for them.
 
     Attributes:
-        images: (batch, S, S, channels) in [-1, 1], without the noise and the transformations that it was shown.
-        labels: int32 (batch,), -1 where there are none: of generated ones those that were asked for.
-        outputs: of the discriminator, by head; "logit" is (batch, 1).
-        latents: what generated images were drawn from, (batch, units); None for real images.
+        images: (batch, S, S, channels) in [-1, 1], before instance noise and augmentation.
+        labels: int32 (batch,), -1 where there are none; for generated images, the labels given to the generator.
+        outputs: outputs of the discriminator by head; "logit" is (batch, 1).
+        latents: inputs of the generator, (batch, units); None for real images.
     """
 
     images: tf.Tensor
@@ -142,7 +146,7 @@ class DiscriminatorOutput:
 
     @property
     def logit(self) -> tf.Tensor:
-        """(batch, 1), larger the more real an image seems."""
+        """(batch, 1); larger means more likely real."""
         return self.outputs["logit"]
 
 
@@ -151,12 +155,12 @@ class GAN(GenerativeModel):
 
     Players: "generator" and "discriminator". A batch is (image, label), float32 NHWC in [-1, 1] and int32.
 
-    A variant says in its `Config` what the `adversarial_loss` is, and overrides what its paper changes:
-        generator_loss, discriminator_loss: losses and further terms, which its `__init__` declares by `log_terms`;
+    A variant defines `adversarial_loss` in its `Config` and overrides what its paper changes:
+        generator_loss, discriminator_loss: losses and further terms, declared with `log_terms` in `make_networks`;
         build_generator, build_discriminator: the networks;
-        asked, vectors, judge: where labels enter;
+        generator_labels, generator_inputs, discriminate: the use of labels;
         draw_noise: the distribution of the noise;
-        make_optimizers.
+        make_optimizers: the optimizers.
 
     Examples:
         >>> model = keras_gen.GAN(image_size=8, latent_dim=4, hidden_units=(8,))
@@ -203,12 +207,12 @@ class GAN(GenerativeModel):
 
     @property
     def preview_examples(self) -> int:
-        """As many real examples as there are pictures of fixed noise."""
+        """As many real examples as there are images generated from fixed noise."""
         return _POINTS if self.of_points else _SAMPLES
 
     @property
     def of_points(self) -> bool:
-        """Whether the images are points of a plane."""
+        """Whether the images are points in the plane."""
         return self.config.shape == (1, 1, 2)
 
     def make_networks(self, config: Adversarial) -> None:
@@ -234,11 +238,11 @@ class GAN(GenerativeModel):
     # -- what a variant may change ---------------------------------------------------------------------------------
 
     def batch_parts(self, training: bool = True) -> tuple[Part, ...]:
-        """(image, label); only GANs of classes look at labels."""
+        """(image, label); only class-conditional GANs use the labels."""
         return Part("image", self.config.shape), Part("label", ())
 
     def call(self, latents: tf.Tensor) -> tf.Tensor:
-        """Pictures of latent vectors from N(0, 1), (batch, latent_dim) -> (batch, S, S, channels) in [-1, 1]."""
+        """Images for latent vectors from N(0, 1): (batch, latent_dim) -> (batch, S, S, channels) in [-1, 1]."""
         return self.draw(latents)
 
     def build_generator(self) -> keras.Model:
@@ -246,15 +250,15 @@ class GAN(GenerativeModel):
         return networks.generator(self.config)
 
     def build_discriminator(self) -> keras.Model:
-        """(batch, S, S, channels) -> "logit", (batch, 1), and what else its heads say."""
+        """(batch, S, S, channels) -> "logit", (batch, 1), and the outputs of any further heads."""
         return networks.discriminator(self.config)
 
     def betas(self, player: str) -> tuple[float, float]:
-        """Those of the configuration, for each player."""
+        """The configured decay rates, the same for both players."""
         return self.config.beta_1, self.config.beta_2
 
     def rates(self, learning_rate: Any) -> dict[str, Any]:
-        """The learning rate of each player, of the run's: the discriminator's schedule is as long in its own steps."""
+        """The learning rate of each player. The discriminator's schedule is stretched to its own number of steps."""
         config = self.config
         return {
             "generator": learning_rate,
@@ -262,37 +266,37 @@ class GAN(GenerativeModel):
         }
 
     def draw_noise(self, count: tf.Tensor) -> tf.Tensor:
-        """Noise of a training step, (count, latent_dim), from N(0, 1)."""
+        """Noise for a training step, (count, latent_dim), from N(0, 1)."""
         return keras.random.normal((count, self.config.latent_dim), seed=self.noise)
 
     def generator_labels(self, labels: tf.Tensor) -> tf.Tensor:
-        """The labels that a step asks the generator for, of those of its real images: the same."""
+        """Labels to generate in a training step: here those of the real images."""
         return labels
 
     def generator_inputs(self, noise: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        """What the generator takes, of noise and the labels asked for: the noise alone."""
+        """The generator's input, from noise and labels: here the noise alone."""
         return noise
 
     def discriminate(self, images: tf.Tensor, labels: tf.Tensor, training: bool = True) -> Values:
-        """What the discriminator says of images (batch, S, S, channels) and their labels, by head."""
+        """The discriminator's outputs by head, for images (batch, S, S, channels) and their labels."""
         return self.discriminator(images, training=training)
 
     def before_discriminator(self) -> None:
-        """What is done before each step of the discriminator: nothing."""
+        """Hook that runs before each discriminator step; does nothing here."""
         return
 
     def discriminator_loss(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
-        """What the discriminator minimises, and further terms to log."""
+        """The discriminator's loss, and further terms to log."""
         return self.adversarial_loss.discriminator(real.logit, fake.logit), {}
 
     def generator_loss(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
-        """What the generator minimises, and further terms to log."""
+        """The generator's loss, and further terms to log."""
         return self.adversarial_loss.generator(fake.logit), {}
 
     # -- the step --------------------------------------------------------------------------------------------------
 
     def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Values:
-        """n_critic steps of the discriminator, and one of the generator on the last one's forward pass."""
+        """n_critic discriminator steps, and one generator step on the forward pass of the last one."""
         *earlier, last = self.batches_of(batch)
         for part in earlier:
             self.before_discriminator()
@@ -320,7 +324,7 @@ class GAN(GenerativeModel):
         return Step(losses, terms, self.running_sums(real, fake))
 
     def _forward(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[DiscriminatorOutput, DiscriminatorOutput]:
-        """Real images of a batch, and as many generated ones, judged."""
+        """The real images of a batch and as many generated ones, with the discriminator's outputs."""
         images, labels = batch
         asked = self.generator_labels(labels)
         vectors = self.generator_inputs(self.draw_noise(tf.shape(images)[0]), asked)
@@ -331,7 +335,7 @@ class GAN(GenerativeModel):
         )
 
     def _discriminator_inputs(self, images: tf.Tensor) -> tf.Tensor:
-        """Images as the discriminator sees them in training."""
+        """Images as the discriminator sees them in training: with noise and augmentation."""
         config, count = self.config, tf.shape(images)[0]
         if config.augment == "diffaugment":
             draws = keras.random.uniform((count, augment.DIFF_AUGMENT_UNIFORMS), seed=self.noise)
@@ -347,7 +351,7 @@ class GAN(GenerativeModel):
         return images
 
     def _geometric_penalty(self, fake: DiscriminatorOutput) -> tf.Tensor:
-        """The geometric penalty over the noise alone: labels and codes stay as they are."""
+        """The geometric penalty with respect to the noise only; labels and codes stay fixed."""
         units = self.config.latent_dim
         noise, rest = fake.latents[:, :units], fake.latents[:, units:]
         directions = keras.random.normal((_DIRECTIONS, tf.shape(noise)[0], units), seed=self.noise)
@@ -356,14 +360,15 @@ class GAN(GenerativeModel):
         )
 
     def running_sums(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> Values:
-        """What `running_state` needs, added up over the examples."""
+        """Sums over examples that `running_state` needs."""
         if self.config.augment != "ada":
             return {}
         count = tf.cast(tf.shape(real.images)[0], tf.float32)
         return {"signs": count * self.adversarial_loss.mean_sign(real.logit), "images": count}
 
     def running_state(self, sums: Values, gathered: Values) -> list[tuple[keras.Variable, tf.Tensor]]:
-        """The probability of adaptive augmentation, by how many real images the discriminator calls real."""
+        """Updates the probability of adaptive augmentation from the fraction of real images that the discriminator
+        calls real."""
         if self.config.augment != "ada":
             return []
         mean, config = sums["signs"] / sums["images"], self.config
@@ -374,7 +379,7 @@ class GAN(GenerativeModel):
     # -- drawing ---------------------------------------------------------------------------------------------------
 
     def draw(self, vectors: tf.Tensor) -> tf.Tensor:
-        """The pictures of vectors, as the exports draw them: (batch, S, S, channels) in [-1, 1], float32."""
+        """Images for generator inputs, as the exports compute them: (batch, S, S, channels) in [-1, 1], float32."""
         return self.inference("generator")(vectors, training=False)
 
     def generate(
@@ -384,18 +389,18 @@ class GAN(GenerativeModel):
         truncation: float = math.inf,
         network: Callable[..., Any] | None = None,
     ) -> tf.Tensor:
-        """Pictures of noise from N(0, 1), the same for the same seed.
+        """Generates images from noise z ~ N(0, 1). The same seed gives the same images.
 
         Args:
-            count: of pictures.
-            seed: of the noise.
-            truncation: of the noise, see `ops.latents.truncated`.
-            network: draws instead of the model's own generator; what `serving` calls "generator", or an export of it.
+            count: number of images.
+            seed: seed of the noise.
+            truncation: truncation of the noise, see `ops.latents.truncated`.
+            network: generator to use instead of the model's own; see "generator" of `serving`, or its export.
         """
         return (network or self.draw)(latent_vectors(count, self.config.latent_dim, seed, truncation))
 
     def fixed_latents(self, count: int = _SAMPLES) -> tf.Tensor:
-        """What the generator takes for the seeds 0, 1, ... of `apps.generate`: (count, units)."""
+        """Generator inputs for the seeds 0, 1, ... of `apps.generate`: (count, units)."""
         return self.generator_inputs(seeded_vectors(tf.range(count), self.config.latent_dim), self._labels(count))
 
     def _labels(self, count: int) -> tf.Tensor:
@@ -403,13 +408,12 @@ class GAN(GenerativeModel):
         return tf.fill((count,), -1)
 
     def validate(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Values:
-        """The energy score of 64 pictures, always of the same noise, at each validation image, (batch,)."""
+        """Energy score (batch,): each validation image against 64 images generated from fixed noise."""
         return {"energy_score": energy_score(batch[0], self.draw(self.fixed_latents()))}
 
     def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, View]:
-        """Pictures of the seeds 0 to 63, so that a step's sheet shows what became of each of the sheet before, and how
-        the discriminator's logits are spread. Points: their density beside the data's, with lines of equal logits.
-        """
+        """Images for the seeds 0 to 63, the same seeds at every preview, and the distribution of the discriminator's
+        logits. For points, their density beside the data's, with contour lines of the logit."""
         images, labels = batch
         drawn = self.draw(self.fixed_latents(self.preview_examples))
         said = {"real": self._logits(images, labels), "fake": self._logits(drawn, self._labels(len(drawn)))}
@@ -428,12 +432,12 @@ class GAN(GenerativeModel):
         return {"samples": Picture(plane({"real": images, "generated": drawn}, levels=levels)), **shown}
 
     def _logits(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        """(batch,), with 0 for what counts as real as well as generated; a critic's scores as they are."""
+        """(batch,), shifted so that 0 is the decision boundary; a critic's scores are not shifted."""
         logits = self.discriminate(images, labels, training=False)["logit"][:, 0]
         return logits - (self.adversarial_loss.decision_boundary or 0.0)
 
     def health(self) -> Health:
-        """Pictures of the labels of a batch, by the generator that is training."""
+        """Images for the labels of a batch, generated with the current weights rather than their average."""
 
         def draw(batch: tuple[tf.Tensor, tf.Tensor], noise: tf.Tensor) -> tf.Tensor:
             return self.generator(self.generator_inputs(noise, batch[1]), training=False)
@@ -446,7 +450,7 @@ class GAN(GenerativeModel):
         )
 
     def serving(self) -> dict[str, Served]:
-        """The generator, of averaged weights if the run has them."""
+        """The generator, with averaged weights if the run has them."""
         network = self.for_serving("generator", self.build_generator)
         return {
             "generator": Served(
@@ -460,7 +464,7 @@ class GAN(GenerativeModel):
         }
 
     def _port(self, name: str, tensor: Any) -> Port:
-        """Of pictures, or of points of the plane."""
+        """Port for images, or for points in the plane."""
         return (
             feature_map(name, tensor, "points of the plane", range=(-1, 1)) if self.of_points else image(name, tensor)
         )
@@ -476,8 +480,8 @@ DEMO_RUN = RunConfig(
     preview_every=400,
     checkpoint_every=2000,
 )
-"""How the demos of most convolutional members train."""
+"""Training settings for the demos of most convolutional GANs."""
 RESNET_RUN = RunConfig(
     epochs=100, steps_per_epoch=1000, batch_size=64, learning_rate=2e-4, preview_every=1000, checkpoint_every=5000
 )
-"""How WGAN-GP's and SNGAN's papers train residual networks on CIFAR-10: 100,000 steps of the generator."""
+"""Training settings for residual networks on CIFAR-10 in the WGAN-GP and SNGAN papers: 100,000 generator steps."""

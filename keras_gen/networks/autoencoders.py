@@ -1,4 +1,4 @@
-"""Encoders of images to vectors and decoders back, dense or convolutional, for images of any size."""
+"""Encoders from images to vectors and decoders back, dense or convolutional, for images of any size."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SMALLEST = 4  # a map of at most this side is flattened [pixels]
 
 
 def map_sizes(image_size: int) -> list[int]:
-    """Sides of the maps of a convolutional encoder, each half of the one before, rounded up, down to at most 4."""
+    """Side lengths of a convolutional encoder's maps: each is half of the one before, rounded up, until at most 4."""
     sizes = [image_size]
     while sizes[-1] > _SMALLEST:
         sizes.append(-(-sizes[-1] // 2))
@@ -26,29 +26,29 @@ def map_sizes(image_size: int) -> list[int]:
 
 @dataclasses.dataclass(frozen=True)
 class Layout(BaseConfig):
-    """Form of an encoder and of its decoder: what a family's `Config` inherits to have them as flags.
+    """Architecture of an encoder and its decoder. A family's `Config` inherits these fields.
 
-    "conv" is 4x4 convolutions of stride 2 with 1, 2, 4, 8, 8 ... times `filters` channels down to a map of at most 4x4,
-    then one dense layer; "dense" is fully connected layers.
+    "conv" applies 4x4 convolutions of stride 2 with 1, 2, 4, 8, 8 ... times `filters` channels until the map is at most
+    4x4, then one dense layer. "dense" is fully connected.
     """
 
     architecture: Architecture = "conv"
-    """Convolutions of stride 2, or dense layers alone."""
+    """conv: convolutions of stride 2; dense: dense layers only."""
     latent_dim: Positive[int] = 16
-    """Numbers that an image is squeezed into, the latent units [count]."""
+    """Length of the latent vector [units]."""
     hidden_units: tuple[Positive[int], ...] = (512, 256)
-    """Units of the encoder's dense layers, mirrored in the decoder; of conv only the last; none: images and latent
-    units are joined directly [units]."""
+    """Units of the encoder's dense layers, mirrored in the decoder [units]; conv uses only the last one. None: image
+    and latent vector are connected directly."""
     filters: Positive[int] = 32
-    """Channels of the first convolution, then 2, 4, 8, 8 ... times as many [channels]."""
+    """Channels of the first convolution; later ones have 2, 4, 8, 8 ... times as many [channels]."""
     upsampling: Upsampling = "transposed"
-    """Of conv: transposed convolutions, or resize to the nearest and convolve, which leaves no checkerboard (Odena et
-    al. 2016, distill.pub/2016/deconv-checkerboard)."""
+    """For conv: transposed convolutions, or nearest-neighbour resizing and a convolution, which avoids checkerboard
+    artefacts (Odena et al. 2016, distill.pub/2016/deconv-checkerboard)."""
     image_size: Hidden[Positive[int]] = 28
     channels: Hidden[Positive[int]] = 1
 
     def check_together(self) -> None:
-        """Convolutions end in a dense layer."""
+        """Convolutional networks need a dense layer."""
         super().check_together()
         if not self.hidden_units and self.architecture == "conv":
             raise self.fault(
@@ -63,10 +63,10 @@ def encoder(
     """A functional encoder: (batch, S, S, channels) -> (batch, latent_dim), or one such output for each of `heads`.
 
     Args:
-        layout: form of the network.
+        layout: architecture of the network.
         heads: names of the outputs.
-        activation: of each output; None: linear.
-        name: of the network.
+        activation: activation of each output; None: linear.
+        name: name of the network.
     """
     x = images = keras.Input((layout.image_size, layout.image_size, layout.channels), name="images")
     hidden_units = layout.hidden_units
@@ -88,10 +88,10 @@ def decoder(
     """A functional decoder: (batch, latent_dim) -> (batch, S, S, channels), the mirror image of `encoder`.
 
     Args:
-        layout: that of the encoder.
-        channels: of the output; None: those of the images.
-        activation: of the output; "tanh" for images in [-1, 1], None for logits.
-        name: of the network.
+        layout: the encoder's layout.
+        channels: channels of the output; None: those of the images.
+        activation: activation of the output; "tanh" for images in [-1, 1], None for logits.
+        name: name of the network.
     """
     image_size, channels = layout.image_size, channels or layout.channels
     x = latents = keras.Input((layout.latent_dim,), name="latents")

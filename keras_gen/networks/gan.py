@@ -1,4 +1,4 @@
-"""Generators and discriminators of images by their architecture: fully connected, DCGAN, residual."""
+"""Generators and discriminators of images, by architecture: fully connected, DCGAN, residual."""
 
 from __future__ import annotations
 
@@ -20,37 +20,39 @@ _FIRST_MAP = range(4, 8)  # sides of the smallest map [pixels]
 
 
 def doublings_of(image_size: int) -> int:
-    """Times that a map of 4 to 7 pixels is doubled to reach a side; 0 if that cannot be."""
+    """How often a map of 4 to 7 pixels must be doubled to reach `image_size`; 0 if it cannot."""
     found = [n for n in range(1, 12) if image_size % 2**n == 0 and image_size // 2**n in _FIRST_MAP]
     return found[0] if found else 0
 
 
 @dataclasses.dataclass(frozen=True)
 class Layout(BaseConfig):
-    """Form of a generator and of its discriminator: what a family's `Config` inherits to have them as flags."""
+    """Architecture of a generator and its discriminator. A family's `Config` inherits these fields."""
 
     architecture: Architecture = "dcgan"
-    """mlp: dense layers alone; dcgan: Radford et al. 2016; resnet: the residual blocks of Gulrajani et al. 2017."""
+    """mlp: dense layers only; dcgan: convolutions (Radford et al. 2016); resnet: residual blocks (Gulrajani et al.
+    2017)."""
     latent_dim: Positive[int] = 100
-    """Numbers from N(0, 1) that a picture is drawn from [count]; 100 in DCGAN, 128 in WGAN-GP."""
+    """Length of the latent vector z ~ N(0, 1) [units]; 100 in DCGAN, 128 in WGAN-GP."""
     hidden_units: tuple[Positive[int], ...] = (256, 512)
-    """Of mlp: units of the generator's layers; those of the discriminator are the same the other way round [units]."""
+    """For mlp: units of the generator's layers [units]; the discriminator has the same in reverse order."""
     filters: Positive[int] = 64
-    """Of dcgan: channels of the discriminator's first map, doubled with every halving, and the same the other way round
-    in the generator (128 in the paper); of resnet: of all maps (128 in the paper) [channels]."""
+    """For dcgan: channels of the discriminator's first map, doubled at every halving; the generator mirrors it (128 in
+    the paper). For resnet: channels of all maps (128 in the paper) [channels]."""
     dense: NonNegative[int] = 0
-    """Of dcgan: units of a dense layer before the generator's first map and of one after the discriminator's last; 0:
-    none, as in DCGAN; 1024 in InfoGAN [units]."""
+    """For dcgan: units of an extra dense layer before the generator's first map and after the discriminator's last
+    [units]; 0: none, as in DCGAN; 1024 in InfoGAN."""
     generator_norm: AnyNorm = "batch"
-    """Normalisation in the generator; mlp usually has none. Of vectors, as in mlp, instance is layer: a channel of one
-    place has no statistics of its own."""
+    """Normalisation in the generator; usually none for mlp. On vectors, as in mlp, instance acts as layer
+    normalisation, because a channel with a single position has no statistics of its own."""
     discriminator_norm: AnyNorm = "batch"
-    """Normalisation in the discriminator; a critic with a penalty on the gradient of each example has no batch norm."""
+    """Normalisation in the discriminator. Batch normalisation does not go with a gradient penalty, which needs a
+    separate gradient for each example."""
     image_size: Hidden[Positive[int]] = 28
     channels: Hidden[Positive[int]] = 1
 
     def check_together(self) -> None:
-        """The architecture can make images of the size."""
+        """The architecture must be able to produce images of this size."""
         super().check_together()
         if self.architecture == "mlp" and not self.hidden_units:
             raise self.fault("<hidden_units got> with <architecture=>; accepted are one or more numbers.")
@@ -62,7 +64,7 @@ class Layout(BaseConfig):
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Of an image."""
+        """Shape of an image."""
         return self.image_size, self.image_size, self.channels
 
 
@@ -70,9 +72,9 @@ def generator(layout: Layout, units: int | None = None, *, name: str = "generato
     """A functional generator: (batch, units) -> (batch, S, S, channels) in [-1, 1].
 
     Args:
-        layout: its form.
-        units: of the input; None: the latent ones alone.
-        name: of the network.
+        layout: architecture of the network.
+        units: length of the input; None: that of the latent vector.
+        name: name of the network.
     """
     latents = keras.Input((units or layout.latent_dim,), name="latents")
     if layout.architecture == "mlp":
@@ -95,14 +97,14 @@ def discriminator(
     wrap: Wrap = as_it_is,
     name: str = "discriminator",
 ) -> keras.Model:
-    """A functional discriminator: (batch, S, S, channels) -> a dictionary of what its heads say, linear float32.
+    """A functional discriminator: (batch, S, S, channels) -> a dictionary of the outputs of its heads, linear, float32.
 
     Args:
-        layout: its form, which mirrors that of the generator.
-        heads: name -> units; None: "logit" with one. "features" is what all heads stand on, (batch, n).
-        channels: of the input; None: those of the images.
-        wrap: what each layer of weights is wrapped in.
-        name: of the network.
+        layout: architecture of the network, which mirrors the generator's.
+        heads: name -> units; None: one head, "logit", with one unit. "features" is the input of all heads, (batch, n).
+        channels: channels of the input; None: those of the images.
+        wrap: wrapper for each layer that has weights.
+        name: name of the network.
     """
     images = keras.Input((*layout.shape[:2], channels or layout.channels), name="images")
     if layout.architecture == "mlp":

@@ -1,7 +1,7 @@
-"""Single images, with labels where there are any: what autoencoders and GANs train on.
+"""Single images, with or without labels: the training data of autoencoders and GANs.
 
-`ImagesConfig.open` resolves a SPEC, looks at every image once, and gives streams of (image, label) batches. Images that
-fit into memory are held there as one array, and a batch is one gather from it.
+`ImagesConfig.open` resolves a SPEC, checks every image once, and yields (image, label) batches. Images that fit into
+memory are held as one array, so that a batch is a single gather.
 """
 
 from __future__ import annotations
@@ -36,35 +36,36 @@ class ImagesConfig(FilesConfig):
     accepted = ACCEPTED
 
     data: str = "glyphs"
-    """SPEC of the images: glyphs, digits, shapes or facades (built in), a folder of images or of one subfolder per
-    class, idx files as MNIST's, a .npz or .npy file, tfds:NAME[:SPLIT]; or of points of the plane: ring, grid,
+    """SPEC of the images: glyphs, digits, shapes or facades (built in), a folder of images, a folder with one subfolder
+    per class, idx files in MNIST's format, a .npz or .npy file, tfds:NAME[:SPLIT]; or points in the plane: ring, grid,
     swiss-roll (built in)."""
     image_size: NonNegative[int] = 0
-    """Side of the square images [pixels]; others are resized; 0: the data's own, if all are square and equal."""
+    """Height and width of the images, to which others are resized [pixels]; 0: the size of the data, if all are square
+    and equal."""
     channels: Literal[0, 1, 3, 4] = 0
-    """Channels of the images: 1 grey, 3 RGB, 4 RGBA; 0 follows the data, transparency on white."""
+    """Channels: 1 grey, 3 RGB, 4 RGBA; 0: as in the data, with transparent pixels blended on white."""
     image_feature: str = ""
-    """For tfds: name of the image feature; empty: the one that the data set is about."""
+    """For tfds: name of the image feature; default: the main image feature of the data set."""
     label_feature: str = ""
-    """For tfds: name of the feature of classes; empty: the one that the data set is about, if any."""
+    """For tfds: name of the label feature; default: the main label feature of the data set, if any."""
     mirror: bool = False
-    """Mirror training images left to right at random."""
+    """Random horizontal flips of training images."""
     binarise: Literal["none", "threshold", "sample"] = "none"
-    """Make pixels black or white: by a threshold in the middle, or white with the probability of their grey, drawn anew
-    at each access in training and once and for all in validation (Burda et al. 2016)."""
+    """Make pixels black or white: threshold at mid-grey, or random with the grey value as the probability of white,
+    drawn again at each access in training and once in validation (Burda et al. 2016)."""
 
     def open(self, seed: int = 0, model: Any = None) -> ImagesData:
         """Finds the images, checks every one, and decodes them if they fit into the cache; see `DataConfig.open`."""
         return ImagesData(self, seed, split_of(self))
 
     def inspect(self) -> list[str]:
-        """Looks at a sample of a folder; all else is checked as a whole when it is opened."""
+        """Checks a sample of a folder. Other sources are checked in full when they are opened."""
         from keras_gen.data.checks.rules import quick_check_images  # which opens images itself
 
         return quick_check_images(self)
 
     def check_together(self) -> None:
-        """Points are no pictures."""
+        """Options for images do not apply to points."""
         super().check_together()
         if self.data in POINT_SETS:
             for name in ("image_size", "channels", "mirror", "binarise"):
@@ -81,14 +82,14 @@ class ImagesData(Dataset):
     no label.
 
     Attributes:
-      image_size: height and width of the batches' images, pixels.
-      channels: of the batches' images.
-      classes: names of the labels 0, 1, ...; empty without labels; there are `num_classes`.
+      image_size: height and width of the images [pixels].
+      channels: channels of the images.
+      classes: names of the labels 0, 1, ..., `num_classes` in all; empty without labels.
       train_size, val_size: number of images.
       train_labels: int32 (train_size,), -1 where there are none.
-      skipped: why images were left out under `skip_bad`, a sentence for each.
-      shapes: the grid of factors that `--data shapes` is drawn from; None for all other data.
-      mixture: what the points of `--data ring` and `grid` are drawn from; None for all other data. Its centres are
+      skipped: why images were left out under `skip_bad`, one sentence each.
+      shapes: the grid of factors behind `--data shapes`; None for all other data.
+      mixture: the distribution of the points of `--data ring` and `grid`; None for all other data. Its centres are
         `mode_centres`.
     """
 
@@ -137,7 +138,7 @@ class ImagesData(Dataset):
         )
 
     def describe(self) -> str:
-        """Lines for a person: how many images, from where, split how, and what was left out."""
+        """A summary to print: how many images, their source and split, and what was left out."""
         held = f"{self._bytes / 2**20:.1f} MiB in memory" if self._cached else "decoded at each access"
         labels = f"{len(self.classes)} classes" if self.classes else "no labels"
         lines = [
@@ -156,7 +157,7 @@ class ImagesData(Dataset):
         return "\n".join(lines)
 
     def attributes(self) -> dict[str, Any]:
-        """As of every data set; `image_size`, `channels`, `num_classes` and `classes`."""
+        """Those of every data set, and `image_size`, `channels`, `num_classes` and `classes`."""
         own = {name: getattr(self, name) for name in ("image_size", "channels", "num_classes", "classes")}
         return {**super().attributes(), **own}
 
@@ -166,7 +167,7 @@ class ImagesData(Dataset):
         return (Stream(load, finish, size, self._vectorised),)
 
     def _probe(self, source: Source, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The indices whose headers can be read, and (n, 4) of height, width, channels and bits for them."""
+        """Indices of the images with readable headers, and their height, width, channels and bits, (n, 4)."""
         if not isinstance(source, Encoded) or source.form:
             if isinstance(source, Encoded):
                 form = source.form
@@ -197,13 +198,13 @@ class ImagesData(Dataset):
         return height
 
     def _follow(self, forms: np.ndarray) -> Side:
-        """How to store the images: by the flag, else by the richest that the data holds."""
+        """Chooses the storage format: from the flag, or from the richest image in the data."""
         channels, bits = forms[:, 2:].max(axis=0, initial=1)
         dtype = np.dtype({16: np.uint16, 32: np.float32}.get(int(bits), np.uint8))
         return Side(self._config.channels or int(channels), dtype, max_pixels=self._config.max_pixels)
 
     def _table(self, source: Source, indices: np.ndarray) -> tuple[Load, np.ndarray]:
-        """A function from numbers to stored images, labels and the keys, and the labels; checks every file."""
+        """A function from indices to stored images, labels and keys, and all labels; checks every file."""
         if isinstance(source, Drawn):
             return self._drawn(source, indices), source.labels[indices]
         if isinstance(source, Sampled):
@@ -234,7 +235,7 @@ class ImagesData(Dataset):
         return load
 
     def _of_grid(self, shapes: Shapes, index: tf.Tensor) -> tf.Tensor:
-        """Images of the grid as they would be stored."""
+        """Images of the grid in storage format."""
         drawn = shapes.images(index)
         if self.image_size != SIZE:
             drawn = self._side.resize(drawn, self.image_size)
@@ -244,11 +245,11 @@ class ImagesData(Dataset):
         return drawn
 
     def draw(self, factors: np.ndarray) -> tf.Tensor:
-        """Of `--data shapes`, the images of classes of the factors, (n, 5), in the form of the batches' images."""
+        """For `--data shapes`: images for factor values (n, 5), in the format of the batches."""
         return self._side.to_float(self._of_grid(self.shapes, tf.constant(self.shapes.index(factors))))
 
     def _resized(self, array: np.ndarray, indices: np.ndarray) -> np.ndarray:
-        """Those images of an array, as they are stored."""
+        """The images of an array, in storage format."""
         shape = (self.image_size, self.image_size, self.channels)
         if array.shape[1:] == shape and array.dtype == self._side.dtype:
             return array[indices]
@@ -292,7 +293,7 @@ class ImagesData(Dataset):
 
 
 def split_of(config: ImagesConfig) -> Split:
-    """Finds the training and validation images; errors as of `image_sources.find_set`."""
+    """Finds the training and validation images. Raises the errors of `image_sources.find_set`."""
     return find_set(
         config.data,
         image_size=config.image_size,

@@ -1,8 +1,8 @@
-"""Images with noise on them, beside themselves: what denoising autoencoders train on.
+"""Noisy images and their clean originals: the training data of denoising models.
 
-The noise of a training example is a pure function of the seed, the epoch and the number of the image, that of a
-validation example of its number alone: every validation is of the same pictures. What it draws beyond black and white
-is cut off, as in the file of a picture.
+The noise of a training example is a pure function of the seed, the epoch and the index of the image. The noise of a
+validation example depends on its index only, so every validation uses the same noisy images. Noisy values are clipped
+to the range of the image, as in an image file.
 """
 
 from __future__ import annotations
@@ -22,49 +22,50 @@ Noise = Literal["gaussian", "dropout", "salt-and-pepper", "poisson", "mixed"]
 
 @dataclass(frozen=True)
 class NoisyConfig(ImagesConfig):
-    """Which images to read, how, and what noise to put on them."""
+    """Which images to read, how, and what noise to add."""
 
     noise: Noise = "mixed"
-    """Kind of noise: normal; missing pixels, black; pixels black or white; counts of photons; mixed: one of these for
-    each image, drawn at random."""
+    """Kind of noise: gaussian; dropout (random pixels set to black); salt-and-pepper (random pixels set to black or
+    white); poisson (photon counts); mixed (one of these at random for each image)."""
     strength: tuple[Share, Share] = (0.05, 0.3)
-    """Lowest and highest strength, one for each image drawn from between [share, 0 to 1]: the standard deviation of
-    gaussian, and of poisson at white, where black to white is 1; the lost pixels of dropout and salt-and-pepper."""
+    """Range of the noise strength, drawn uniformly for each image [0 to 1]. For gaussian the standard deviation, and
+    for poisson that at white, as a fraction of the range from black to white; for dropout and salt-and-pepper the
+    fraction of pixels affected."""
 
     def open(self, seed: int = 0, model: Any = None) -> NoisyData:
-        """As `ImagesConfig.open`; the noise is of `seed` too."""
+        """As `ImagesConfig.open`. `seed` also determines the noise."""
         return NoisyData(self, seed, split_of(self))
 
     def check_together(self) -> None:
-        """The lowest strength is not above the highest."""
+        """The minimum strength must not exceed the maximum."""
         super().check_together()
         if self.strength[0] > self.strength[1]:
             raise self.fault("<strength got>; accepted are a lowest and a highest share, from 0 to 1.")
 
 
 class NoisyData(ImagesData):
-    """As `ImagesData`; a batch is (noisy, clean), float32 in [-1, 1], (batch, size, size, channels) each."""
+    """As `ImagesData`, with batches (noisy, clean): float32 in [-1, 1], (batch, size, size, channels) each."""
 
     _config: NoisyConfig
 
     @property
     def noise(self) -> Noise:
-        """Kind of the noise."""
+        """Kind of noise."""
         return self._config.noise
 
     @property
     def strength(self) -> tuple[float, float]:
-        """Its lowest and highest strength."""
+        """Minimum and maximum strength."""
         return self._config.strength
 
     def with_noise(self, noise: Noise) -> NoisyData:
-        """The same images with another kind of noise of the same strengths."""
+        """The same images with another kind of noise in the same range of strengths."""
         other = copy.copy(self)
         other._config = replace(self._config, noise=noise)
         return other
 
     def describe(self) -> str:
-        """As that of the images, and what noise there is."""
+        """As for images, with the kind and strength of the noise."""
         low, high = self.strength
         return f"{super().describe()}\nnoise: {self.noise}, strength {low:g} to {high:g}"
 
@@ -75,16 +76,16 @@ class NoisyData(ImagesData):
 
 
 def noisy(images: tf.Tensor, keys: tf.Tensor, noise: Noise, strength: tuple[float, float]) -> tf.Tensor:
-    """A batch with noise on it.
+    """Adds noise to a batch.
 
     Args:
       images: float32 (n, height, width, channels) in [-1, 1].
-      keys: integers (n, 2); the noise of an image depends on its own key alone.
+      keys: integers (n, 2); the noise of an image depends on its own key only.
       noise: one of `ops.noise.NOISES`.
-      strength: lowest and highest; each image has its own, uniform between them.
+      strength: minimum and maximum; each image gets its own, uniform between them.
 
     Returns:
-      The same shape, not clipped.
+      Images of the same shape, not clipped.
     """
 
     def one(example: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:

@@ -1,10 +1,10 @@
-"""Aligned pairs of images: source and target of one scene, as pix2pix (arXiv 1611.07004) trains on.
+"""Aligned pairs of images: source and target show the same scene, as for pix2pix (arXiv 1611.07004).
 
-`PairsConfig.open` resolves a SPEC, looks at every image once, and gives streams of (source, target) batches.
-Training pairs are augmented as in the paper, section 6.2: resized to 286/256 of the image size (bilinear,
-with antialias where they shrink, as the authors' Torch loader), cropped at random, mirrored at random, both
-sides alike. Validation pairs are resized to the image size. Images that are not square are made square by the
-same resize, as in theirs.
+`PairsConfig.open` resolves a SPEC, checks every image once, and yields (source, target) batches.
+Training pairs are augmented as in section 6.2 of the paper, both images in the same way: resized to 286/256 of the
+image size (bilinear, with antialiasing when shrinking, as in the authors' Torch loader), randomly cropped, and randomly
+flipped. Validation pairs are resized to the image size. Images that are not square become square by this resize, as in
+the authors' code.
 """
 
 from __future__ import annotations
@@ -40,43 +40,43 @@ class PairsConfig(FilesConfig):
 
     data: str = "facades"
     """SPEC of the pairs: facades or shapes-saliency (built in), a folder of side-by-side images, a folder with A/ and
-    B/ or trainA/ and trainB/, two folders PATH_A,PATH_B, tfds:NAME[:SPLIT], tfrecord:GLOB[,GLOB], a packed
-    folder."""
+    B/ or trainA/ and trainB/, two folders PATH_A,PATH_B, tfds:NAME[:SPLIT], tfrecord:GLOB[,GLOB], a packed folder."""
     image_size: Positive[int] = 256
-    """Height and width that all pictures are resized to [pixels]; 256 in the pix2pix paper."""
+    """Height and width to which all images are resized [pixels]; 256 in the pix2pix paper."""
     direction: Literal["AtoB", "BtoA"] = "AtoB"
-    """Which side is the source; AtoB: left, or folder A, is translated into right, or folder B."""
+    """Direction of translation. AtoB: from the left image, or folder A, to the right image, or folder B."""
     num_classes: Annotated[int, Range(0, 65536)] = 0
-    """Number of label ids in the source, made one-hot channels of -1 and 1 [count]; 0: it is a picture."""
+    """Number of label ids if the source is a label map, which becomes one-hot channels of -1 and 1 [count]; 0: the
+    source is a picture."""
     source_channels: Literal[0, 1, 3, 4] = 0
-    """Channels of the source: 1 grey, 3 RGB, 4 RGBA; 0 follows the data, transparency on white."""
+    """Channels of the source: 1 grey, 3 RGB, 4 RGBA; 0: as in the data, with transparent pixels blended on white."""
     target_channels: Literal[0, 1, 3, 4] = 0
-    """Channels of the target: 1 grey, 3 RGB, 4 RGBA; 0 follows the data, transparency on white."""
+    """Channels of the target: 1 grey, 3 RGB, 4 RGBA; 0: as in the data, with transparent pixels blended on white."""
     feature_a: str = ""
-    """For tfds: name of the image feature that is side A, segmentation_mask for example."""
+    """For tfds: name of the image feature that is side A, such as segmentation_mask."""
     feature_b: str = ""
-    """For tfds: name of the image feature that is side B, image for example."""
+    """For tfds: name of the image feature that is side B, such as image."""
     jitter: bool = True
-    """Resize training pairs to 286/256 of the size and crop at random (paper, section 6.2)."""
+    """Random crops of training pairs: resize to 286/256 of the image size and crop (paper, section 6.2)."""
     mirror: bool = True
-    """Mirror training pairs left to right at random (paper, section 6.2)."""
+    """Random horizontal flips of training pairs (paper, section 6.2)."""
 
     def open(self, seed: int = 0, model: Any = None) -> PairsData:
         """Finds the pairs, checks every one, and decodes them if they fit into the cache; see `DataConfig.open`."""
         return PairsData(self, seed, split_of(self))
 
     def inspect(self) -> list[str]:
-        """Looks at a sample; see `data.checks`."""
+        """Checks a sample; see `data.checks`."""
         from keras_gen.data.checks.rules import quick_check  # which opens pairs itself
 
         return quick_check(self)
 
     def attributes(self) -> dict[str, Any]:
-        """The size, which data of all kinds are brought to."""
+        """The image size, which is known in advance."""
         return {"image_size": self.image_size}
 
     def check_together(self) -> None:
-        """Labels decide the source's channels."""
+        """A label map has no channels to choose."""
         super().check_together()
         if self.num_classes == 1:
             raise self.fault("<num_classes got>; accepted are 0 (no labels) and 2 to 65536.")
@@ -85,7 +85,7 @@ class PairsConfig(FilesConfig):
 
 
 class PairReader:
-    """Decodes pairs by number: from the bytes of A and B to the arrays of source and target."""
+    """Decodes pairs by index, from the encoded bytes of A and B to source and target arrays."""
 
     def __init__(self, source: Source, config: PairsConfig) -> None:
         self._source = source
@@ -99,11 +99,11 @@ class PairReader:
         return np.array([source.channels, source.bits, target.channels, target.bits])
 
     def infos(self, index: int, a: bytes, b: bytes = b"") -> tuple[images.ImageInfo, images.ImageInfo]:
-        """The headers of source and target, the same one twice for a pair side by side.
+        """The headers of source and target; for a side-by-side pair, the same header twice.
 
         Raises:
-          UnreadableImage: a file has no header of an image.
-          UserError: the two cannot be a pair, or cannot hold label ids.
+          UnreadableImage: a file has no image header.
+          UserError: the two files cannot be a pair, or cannot hold label ids.
         """
         names = self._source.names(index)
         info_a = images.probe(a, names[0], self._max_pixels)
@@ -132,13 +132,13 @@ class PairReader:
         return source, target
 
     def decode(self, index: np.int64, a: bytes, b: bytes, sides: tuple[Side, Side]) -> tuple[np.ndarray, np.ndarray]:
-        """The arrays of source and target, each (height, width, channels) in its side's type; checks label ids."""
+        """The source and target arrays, each (height, width, channels) in its storage type; checks label ids."""
         source, target = self.arrays(index, a, b, sides)
         sides[0].check_ids(source, self._source.names(index)[self._swap])
         return source, target
 
     def arrays(self, index: int, a: bytes, b: bytes, sides: tuple[Side, Side]) -> tuple[np.ndarray, np.ndarray]:
-        """As `decode`, whatever the ids are."""
+        """As `decode`, without checking label ids."""
         names = self._source.names(index)
         contents = (a, b or a)
         if self._swap:
@@ -156,14 +156,14 @@ class PairReader:
 class PairsData(Dataset):
     """Training and validation pairs, opened by `PairsConfig.open`.
 
-    Batches are (source, target), float32 in [-1, 1], (batch, size, size, channels); those of training are augmented.
+    Batches are (source, target), float32 in [-1, 1], (batch, size, size, channels). Training batches are augmented.
 
     Attributes:
-      source_channels, target_channels: channels of the batches' images.
-      num_classes: number of label ids of the source, 0 for pictures.
-      image_size: height and width of the batches' images, pixels.
+      source_channels, target_channels: channels of the images.
+      num_classes: number of label ids in the source; 0 for pictures.
+      image_size: height and width of the images [pixels].
       train_size, val_size: number of pairs.
-      skipped: why pairs were left out under `skip_bad`, a sentence for each.
+      skipped: why pairs were left out under `skip_bad`, one sentence each.
     """
 
     def __init__(self, config: PairsConfig, seed: int, split: Split) -> None:
@@ -205,7 +205,7 @@ class PairsData(Dataset):
         )
 
     def describe(self) -> str:
-        """Lines for a person: how many pairs, from where, split how, and what was left out."""
+        """A summary to print: how many pairs, their source and split, and what was left out."""
         what = f"{self.num_classes} label ids" if self.num_classes else f"{self.source_channels} channels"
         held = f"{self._bytes / 2**20:.0f} MiB in memory" if self._cached else "decoded at each access"
         sizes = f"{self.train_size} training and {self.val_size} validation pairs"
@@ -224,7 +224,7 @@ class PairsData(Dataset):
         return "\n".join(lines)
 
     def attributes(self) -> dict[str, Any]:
-        """As of every data set; `image_size`, `source_channels`, `target_channels` and `num_classes`."""
+        """Those of every data set, and `image_size`, `source_channels`, `target_channels` and `num_classes`."""
         names = ("image_size", "source_channels", "target_channels", "num_classes")
         return {**super().attributes(), **{name: getattr(self, name) for name in names}}
 
@@ -236,7 +236,7 @@ class PairsData(Dataset):
         return self._validation(index)
 
     def _follow(self, headers: np.ndarray) -> tuple[Side, Side]:
-        """How to store source and target: by the flags, else by the richest image that the data holds."""
+        """Chooses the storage format of source and target: from the flags, or from the richest image in the data."""
         channels, bits = headers.max(axis=0, initial=1).reshape(2, 2).T
         types = [np.dtype(np.uint16 if depth == 16 else np.uint8) for depth in bits]
         source = 1 if self.num_classes else self._config.source_channels or int(channels[0])
@@ -245,7 +245,7 @@ class PairsData(Dataset):
         return Side(source, types[0], self.num_classes, limit), Side(target, types[1], max_pixels=limit)
 
     def _table(self, source: Source, indices: np.ndarray, size: int) -> tuple[_Table, int]:
-        """A function from number to the stored pair of `size`, and how many there are; checks every pair."""
+        """A function from indices to stored pairs of side `size`, and their number; checks every pair."""
         decode = partial(PairReader(source, self._config).decode, sides=self._sides)
         decoder = Decoder(decode, source.encoded, self._sides, size)
         if self._cached or self._config.verify:
@@ -277,7 +277,7 @@ class PairsData(Dataset):
 
 
 def split_of(config: PairsConfig) -> Split:
-    """Finds the training and validation pairs; errors as of `pair_sources.find_pairs`."""
+    """Finds the training and validation pairs. Raises the errors of `pair_sources.find_pairs`."""
     return find_pairs(
         config.data,
         image_size=config.image_size,

@@ -1,8 +1,9 @@
-"""Images of which few have a label: what semi-supervised families train on.
+"""Images of which only a few are labelled: the training data of semi-supervised models.
 
-Of every class some training images, chosen by the seed, keep their label; all training images are seen without theirs.
-As 100 labelled images among 60,000 would hardly ever be met, they are a stream of their own, with an order of its own,
-and each example of a batch is one of either: (seed, position) says which, as of any other data.
+In each class the seed selects the training images that keep their labels. All training images are also used without
+labels. Because 100 labelled images among 60,000 would rarely be sampled, they form a separate stream with its own
+order, and each training example combines one image of each stream. As for all data, the example at a given position is
+determined by the seed and that position.
 """
 
 from __future__ import annotations
@@ -24,18 +25,18 @@ from keras_gen.flags import Positive
 
 @dataclass(frozen=True)
 class SemiSupervisedConfig(ImagesConfig):
-    """Which images to read, how, and how many of them have labels."""
+    """Which images to read, how, and how many of them are labelled."""
 
     labels_per_class: Positive[int] = 10
-    """Training images of each class whose label is known, chosen by --seed [images]; 10 of MNIST's 6,000 in Salimans et
-    al. 2016. Validation images all have theirs."""
+    """Labelled training images per class, selected by --seed [images]; 10 of MNIST's 6,000 in Salimans et al. 2016. All
+    validation images are labelled."""
 
     def open(self, seed: int = 0, model: Any = None) -> SemiSupervisedData:
-        """As `ImagesConfig.open`; which labels are known is of `seed` too."""
+        """As `ImagesConfig.open`. `seed` also selects the labelled images."""
         return SemiSupervisedData(self, seed, split_of(self))
 
     def check_together(self) -> None:
-        """Examples that come again can be labelled."""
+        """Only a finite set of examples can be partly labelled."""
         super().check_together()
         if self.data in POINT_SETS:
             raise self.fault(
@@ -45,11 +46,11 @@ class SemiSupervisedConfig(ImagesConfig):
 
 
 class SemiSupervisedData(ImagesData):
-    """As `ImagesData`; a training batch is (image, label, unlabelled image), a validation batch (image, label).
+    """As `ImagesData`, with training batches (image, label, unlabelled image) and validation batches (image, label).
 
     Attributes:
-      labelled: numbers of the training images whose labels are known, those of a class together.
-      label_count: number of the classes.
+      labelled: indices of the labelled training images, grouped by class.
+      label_count: number of classes.
     """
 
     _config: SemiSupervisedConfig
@@ -64,7 +65,7 @@ class SemiSupervisedData(ImagesData):
         self.labelled = self._choose(config.labels_per_class)
 
     def _choose(self, count: int) -> np.ndarray:
-        """`count` training images of each class; for a larger count those of a smaller one are among them."""
+        """Selects `count` training images per class; a smaller count selects a subset of a larger one."""
         chosen = []
         for label, name in enumerate(self.classes):
             own = np.flatnonzero(self.train_labels == label)
@@ -77,17 +78,17 @@ class SemiSupervisedData(ImagesData):
         return np.concatenate(chosen)
 
     def describe(self) -> str:
-        """As that of the images, and how many labels are known."""
+        """As for images, with the number of labelled images."""
         return (
             f"{super().describe()}\nlabels known of {len(self.labelled)} training images, "
             f"{self._config.labels_per_class} of each class, chosen by the seed"
         )
 
     def _streams(self, training: bool) -> tuple[Stream, ...]:
-        """Of training, the labelled images, as often as they go into an epoch, and all images without their labels.
+        """For training, the labelled images, repeated to fill an epoch, and all images without labels.
 
         A batch is (image, label, unlabelled image): float32 in [-1, 1], (batch, size, size, channels), int32 (batch,),
-        and float32 as the first; of validation (image, label).
+        and float32 as the first. A validation batch is (image, label).
         """
         (images,) = super()._streams(training)
         if not training:

@@ -1,8 +1,8 @@
-"""Sequences of different lengths: what recurrent autoencoders train on and look for anomalies in.
+"""Sequences of different lengths: the data of recurrent autoencoders.
 
-`SequencesConfig.open` gives streams of normal sequences for training and validation, `read_sequences` all of a SPEC in
-order. A batch is one tensor in the data's own units whose missing end is NaN, so that a sequence and its length travel
-as one.
+`SequencesConfig.open` yields normal sequences for training and validation. `read_sequences` returns all sequences of a
+SPEC in order. A batch is a single tensor in the units of the data, padded with NaN, so that each sequence carries its
+own length.
 """
 
 from __future__ import annotations
@@ -36,25 +36,25 @@ class SequencesConfig(CachedConfig):
     data: str = "waves"
     """SPEC of the sequences: waves or waves:SEED (built in), a .csv file, a folder of them, a .npy or .npz file."""
     columns: tuple[str, ...] = ()
-    """Columns of a CSV file that are the features; none: all but those of ids and labels."""
+    """Feature columns of a CSV file; default: all except those of ids and labels."""
     id_column: str = "id"
-    """Column of a CSV file whose rows of one value are one sequence; a file without it is one sequence."""
+    """Column of a CSV file that identifies the sequence of each row; a file without it is a single sequence."""
     label_column: str = "label"
-    """Column of a CSV file that tells normal (0, normal or nothing) from the kinds of anomaly."""
+    """Column of a CSV file with labels: 0, normal or empty for normal sequences, otherwise the kind of anomaly."""
     missing: Literal["refuse", "interpolate"] = "refuse"
-    """Where a value is missing: refuse the data, or draw a line between its neighbours in time."""
+    """Missing values: refuse the data, or interpolate linearly in time."""
     window: NonNegative[int] = 0
-    """Cut sequences into pieces of so many steps [steps]; 0: leave them whole."""
+    """Cut sequences into windows of this length [steps]; 0: leave them whole."""
     val_every: Annotated[int, Range(2)] = 10
     """Hold out every N-th normal sequence for validation [sequences]; waves have a validation split."""
     cache_gib: Annotated[float, Range(0, infinite=True)] = 1.0
-    """Refuse files and arrays that take more memory [GiB]."""
+    """Refuse files and arrays that need more memory [GiB]."""
 
     def open(self, seed: int = 0, model: Any = None) -> SequencesData:
-        """Reads the sequences and sets those for validation apart; anomalies, where labels tell, are in neither part.
+        """Reads the sequences and holds out those for validation. Sequences labelled as anomalies are in neither part.
 
-        Of a model that is there already, its `length`, `columns`, `mean` and `deviation` are kept (0 and () follow the
-        data). See `DataConfig.open`.
+        An existing model's `length`, `columns`, `mean` and `deviation` are kept; 0 and () are taken from the data.
+        See `DataConfig.open`.
         """
         return _opened(self, seed, model)
 
@@ -62,12 +62,14 @@ class SequencesConfig(CachedConfig):
 class SequencesData(Dataset):
     """Normal sequences for training and validation, opened by `SequencesConfig.open`.
 
-    Batches are (sequences,): float32 (batch, length, features) in the data's units, NaN from each one's end on.
+    Batches are (sequences,): float32 (batch, length, features) in the units of the data, NaN after the end of each
+    sequence.
 
     Attributes:
       length: steps of the batches, at least those of the longest sequence.
       columns: names of the features.
-      mean, deviation: of each feature over all steps of training, in the data's units; a deviation of 0 is given as 1.
+      mean, deviation: mean and standard deviation of each feature over all training steps, in the units of the data; a
+        standard deviation of 0 is replaced by 1.
       train_size, val_size: number of sequences.
     """
 
@@ -94,7 +96,7 @@ class SequencesData(Dataset):
             self._train, self._held = tf.constant(train.values), tf.constant(held.values)
 
     def describe(self) -> str:
-        """Lines for a person: how many sequences, from where, split how, of which lengths and features."""
+        """A summary to print: how many sequences, their source and split, lengths and features."""
         shortest, longest = self._lengths.min(), self._lengths.max()
         steps = f"{longest}" if shortest == longest else f"{shortest} to {longest}"
         count = len(self.columns)
@@ -106,7 +108,7 @@ class SequencesData(Dataset):
         )
 
     def attributes(self) -> dict[str, Any]:
-        """As of every data set; `length`, `columns`, `mean` and `deviation`."""
+        """Those of every data set, and `length`, `columns`, `mean` and `deviation`."""
         return {
             **super().attributes(),
             **{name: getattr(self, name) for name in ("length", "columns", "mean", "deviation")},
@@ -147,14 +149,14 @@ def _opened(config: SequencesConfig, seed: int, model: Any) -> SequencesData:
 
 
 def read_sequences(config: SequencesConfig, *, length: int, columns: tuple[str, ...]) -> Sequences:
-    """All sequences of a SPEC in their order, normal or not; of the waves the part with anomalies.
+    """All sequences of a SPEC in order, normal or not; for the waves, their test split, which has anomalies.
 
     Args:
       config: what to read.
-      length, columns: of the model that is to take them.
+      length, columns: those of the model that the sequences must fit.
 
     Raises:
-      UserError: the data cannot be read, lack a column, or have a sequence of more steps.
+      UserError: the data cannot be read, lack a column, or have a sequence that is too long.
     """
     waves_seed = _waves_seed(config.data)
     if waves_seed is not None:
@@ -165,7 +167,7 @@ def read_sequences(config: SequencesConfig, *, length: int, columns: tuple[str, 
 
 
 def waves_to_test(seed: int) -> Waves:
-    """Waves that nobody trained on: first normal ones, then as many with anomalies, all kinds equally often."""
+    """The test split of the waves: normal ones first, then as many with anomalies, each kind equally often."""
     parts = (normal_waves(WAVES_TEST, seed, _TEST), anomalous_waves(WAVES_TEST, seed, _TEST_ANOMALOUS))
     fields = ((getattr(part, name) for part in parts) for name in ("values", "kinds", "places"))
     return Waves(*map(np.concatenate, map(tuple, fields)))
@@ -199,10 +201,10 @@ def _layout(config: SequencesConfig, columns: tuple[str, ...]) -> Layout:
 
 
 def _fitting(sequences: Sequences, length: int, columns: tuple[str, ...], spec: str) -> Sequences:
-    """As a model takes them: padded to its length, if it has one by now.
+    """The sequences padded to the length of the model, if it has one yet.
 
     Raises:
-      UserError: they have other features, or one has more steps.
+      UserError: the features differ, or a sequence is too long.
     """
     if columns and len(columns) != len(sequences.columns):
         raise UserError(

@@ -1,9 +1,9 @@
-"""Pictures of low resolution, enlarged, beside the sharp ones: what models of super-resolution train on.
+"""Low-resolution images, enlarged, and their sharp originals: the training data of super-resolution models.
 
-Every picture is cut to a multiple of the scale, shrunk (bicubic with antialias), rounded to 8 bits as in a file, and
-enlarged again (bicubic). An example is the same patch of both, at a place that is a pure function of the seed, the
-epoch and the number of the example; an epoch has as many patches as would cover the pictures once. All pictures are
-held in memory as one table of pixels, and a batch of patches is one gather from it.
+Every image is cropped to a multiple of the scale, downsampled (bicubic, with antialiasing), rounded to 8 bits as in a
+file, and upsampled again (bicubic). An example is the same patch of both versions. Its position is a pure function of
+the seed, the epoch and the index of the example. An epoch has as many patches as would cover the images once. All
+images are held in memory as one table of pixels, so that a batch of patches is a single gather.
 """
 
 from __future__ import annotations
@@ -30,43 +30,44 @@ from keras_gen.ops.resampling import enlarge, shrink
 
 @dataclass(frozen=True)
 class SuperresConfig(DataConfig):
-    """Which pictures to read, and how to make patches of them."""
+    """Which images to read, and how to cut patches from them."""
 
     accepted = "'facades', a folder of images of any sizes, and a .npz or .npy file"
 
     data: str = "facades"
-    """SPEC of the pictures: facades (built in), a folder of images of any sizes, a .npz or .npy file."""
+    """SPEC of the images: facades (built in), a folder of images of any size, a .npz or .npy file."""
     scale: Literal[2, 3, 4] = 2
-    """How many times a picture is enlarged."""
+    """Upscaling factor."""
     patch_size: Positive[int] = 48
-    """Side of the square patches of the sharp pictures [pixels]."""
+    """Height and width of the sharp patches [pixels]."""
     channels: Literal[1, 3] = 3
     """Channels: 1 grey, 3 RGB."""
     skip_bad: bool = False
-    """Leave out files that cannot be decoded or are smaller than a patch, and say how many, instead of refusing."""
+    """Leave out files that cannot be decoded or are smaller than a patch, and report how many, instead of refusing to
+    start."""
     mirror: bool = True
-    """Mirror training patches left to right and upside down at random."""
+    """Random horizontal and vertical flips of training patches."""
     memory_gib: Positive[float] = 2.0
-    """What the pictures may take in memory, twice their pixels [GiB]."""
+    """Memory limit for the images, which need two bytes per pixel and channel [GiB]."""
     max_pixels: Positive[int] = images.MAX_PIXELS
-    """Refuse images that say they have more, a guard against decompression bombs [pixels]."""
+    """Refuse images whose headers claim more, as a guard against decompression bombs [pixels]."""
 
     def open(self, seed: int = 0, model: Any = None) -> SuperresData:
-        """Finds the pictures, decodes every one and makes its low resolution; see `DataConfig.open`."""
+        """Finds the images, decodes all of them and computes their low-resolution versions; see `DataConfig.open`."""
         return SuperresData(self, seed)
 
     def check_together(self) -> None:
-        """Patches are whole after shrinking, too."""
+        """The patch size must be a multiple of the scale."""
         super().check_together()
         if self.patch_size % self.scale:
             raise self.fault("<patch_size got>; accepted are multiples of <scale=>.")
 
 
 class _Pictures:
-    """Pairs of pictures as one table of pixels: the first channels enlarged, the others sharp.
+    """Pairs of images as one table of pixels: the first half of the channels is enlarged, the second half sharp.
 
     Attributes:
-      count: of patches that would cover all.
+      count: number of patches that would cover all images.
     """
 
     def __init__(self, pairs: list[np.ndarray], patch: int) -> None:
@@ -80,7 +81,8 @@ class _Pictures:
             self._ends = tf.constant(np.cumsum(patches))
 
     def patches(self, numbers: tf.Tensor, keys: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Patches of numbers below `count` at places by their keys, (n, patch, patch, 2 channels), and the keys."""
+        """Patches for indices below `count`, at positions given by their keys, (n, patch, patch, 2 channels), and the
+        keys."""
         which = tf.searchsorted(self._ends, numbers, side="right")
         sizes = tf.gather(self._sizes, which)
         room = tf.cast(sizes - self._patch + 1, tf.float32)
@@ -92,14 +94,14 @@ class _Pictures:
 
 
 class SuperresData(Dataset):
-    """Training and validation patches at random places, those of validation always the same; see `SuperresConfig`.
+    """Training and validation patches at random positions, which are fixed in validation; see `SuperresConfig`.
 
     Batches are (enlarged, sharp), float32 in [-1, 1], (batch, patch, patch, channels).
 
     Attributes:
-      image_size, scale, channels: of the batches.
-      train_size, val_size: patches that would cover the pictures once.
-      skipped: why pictures were left out under `skip_bad`, a sentence for each.
+      image_size, scale, channels: size, scale and channels of the patches.
+      train_size, val_size: number of patches that would cover the images once.
+      skipped: why images were left out under `skip_bad`, one sentence each.
     """
 
     def __init__(self, config: SuperresConfig, seed: int) -> None:
@@ -127,7 +129,7 @@ class SuperresData(Dataset):
         self.train_size, self.val_size = self._train.count, self._validation.count
 
     def _pairs(self, source: Source, indices: np.ndarray) -> Iterator[np.ndarray]:
-        """Enlarged and sharp of each picture that is large enough, uint8 (height, width, 2 channels)."""
+        """Enlarged and sharp version of each image that is large enough, uint8 (height, width, 2 channels)."""
         for wide, name in _decoded(source, indices, self._config, self.skipped):
             if wide.dtype == np.uint16:
                 self._peaks.add(int(wide.max()))
@@ -146,7 +148,7 @@ class SuperresData(Dataset):
             yield np.concatenate([degraded(sharp, self.scale), sharp], axis=-1)
 
     def describe(self) -> str:
-        """Lines for a person: how many pictures, from where, split how, and what was left out."""
+        """A summary to print: how many images, their source and split, and what was left out."""
         lines = [
             f"{self._counts[0]} training and {self._counts[1]} validation images from {shown(self._config.data)} "
             f"({self._rule})",
@@ -158,7 +160,7 @@ class SuperresData(Dataset):
         return "\n".join(lines)
 
     def attributes(self) -> dict[str, Any]:
-        """As of every data set; `image_size`, `scale` and `channels`."""
+        """Those of every data set, and `image_size`, `scale` and `channels`."""
         own = {"image_size": self.image_size, "scale": self.scale, "channels": self.channels}
         return {**super().attributes(), **own}
 
@@ -176,14 +178,14 @@ class SuperresData(Dataset):
 
 
 def degraded(picture: np.ndarray, scale: int) -> np.ndarray:
-    """What is left of a picture at low resolution, at its own size: shrunk, rounded to 8 bits, enlarged.
+    """An image reduced to low resolution and enlarged to its own size again, rounded to 8 bits at both steps.
 
     Args:
       picture: uint8 (height, width, channels), sides multiples of `scale`.
-      scale: whole factor.
+      scale: integer factor.
 
     Returns:
-      The same type and shape.
+      An image of the same type and shape.
     """
     small = _to_bytes(shrink(tf.constant(picture)[None], scale))
     return _to_bytes(enlarge(small, scale)).numpy()[0]
@@ -196,7 +198,7 @@ def _to_bytes(images: tf.Tensor) -> tf.Tensor:
 def _decoded(
     source: Source, indices: np.ndarray, config: SuperresConfig, skipped: list[str]
 ) -> Iterator[tuple[np.ndarray, str]]:
-    """Every picture, uint8 or uint16 (height, width, channels), and its name; `skipped` gets what is damaged."""
+    """Every image, uint8 or uint16 (height, width, channels), and its name; adds unreadable ones to `skipped`."""
     if isinstance(source, Arrays):
         for index in indices:
             yield images.convert_channels(source.images[index], config.channels), f"image {index}"
