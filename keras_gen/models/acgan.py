@@ -1,4 +1,4 @@
-"""Auxiliary-classifier GAN: the discriminator is not told the class but says it, and both players gain if it is right.
+"""Auxiliary-classifier GAN: the discriminator also predicts the class, which both players want to be correct.
 
     L_S = E log P(real|x) + E log P(fake|G(z, c))            L_C = E log P(c|x) + E log P(c|G(z, c))
 
@@ -7,9 +7,9 @@ The discriminator maximises L_S + L_C, the generator L_C - L_S.
 Odena, Olah, Shlens: Conditional Image Synthesis with Auxiliary Classifier GANs, ICML 2017, arXiv 1610.09585, equations
 2 and 3.
 
-Departures from the paper: the generator minimises the nonsaturating loss instead of L_S; no dropout in the
-discriminator, and no batch normalisation, whose statistics of real and of generated images differ, so that the exported
-classifier would not be the one that was trained; otherwise those of `models.gan`.
+Departures from the paper: the generator minimises the nonsaturating loss instead of L_S. The discriminator has no
+dropout and no batch normalisation: batch statistics differ between real and generated images, so the exported
+classifier would not be the one that was trained. Otherwise those of `models.gan`.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from keras_gen.networks.normalisation import AnyNorm
 
 @dataclasses.dataclass(frozen=True)
 class Config(Labelled):
-    """What the model is."""
+    """Architecture and objective of the model."""
 
     discriminator_norm: AnyNorm = "none"
-    """Normalisation in the discriminator, which is the classifier too."""
+    """Normalisation in the discriminator, which is also the classifier."""
     class_weight: NonNegative[float] = 1.0
-    """Weight of the classes in the loss of either player [1]; 1 in the paper."""
+    """Weight of the class loss for both players [1]; 1 in the paper."""
 
 
 class ACGAN(Conditional):
@@ -80,7 +80,7 @@ class ACGAN(Conditional):
         )
 
     def build_discriminator(self) -> keras.Model:
-        """(batch, S, S, channels) -> "logit", (batch, 1), and "classes", a logit for each."""
+        """(batch, S, S, channels) -> "logit", (batch, 1), and "classes", one logit per class."""
         return networks.discriminator(self.config, {"logit": 1, "classes": self.config.num_classes})
 
     def discriminator_loss(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
@@ -91,20 +91,20 @@ class ACGAN(Conditional):
         return loss + self.config.class_weight * (of_real + of_fake), terms
 
     def generator_loss(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
-        """-L_C of what it made, and the adversarial loss."""
+        """-L_C of the generated images, plus the adversarial loss."""
         loss, terms = super().generator_loss(real, fake)
         of_fake = _class_loss(fake)
         terms |= {"fake_class_loss": of_fake, "fake_class_accuracy": tf.reduce_mean(_right(fake))}
         return loss + self.config.class_weight * of_fake, terms
 
     def validate(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Values:
-        """As of the GAN, and whether the class of an image is the one that the classifier reads."""
+        """As for GAN, and whether the classifier predicts the right class for each image."""
         images, labels = batch
         said = self.inference("discriminator")(images, training=False)
         return super().validate(batch) | {"class_accuracy": _right(DiscriminatorOutput(images, labels, said))}
 
     def serving(self) -> dict[str, Served]:
-        """The generator, and the classifier: image -> probability of each class."""
+        """The generator, and the classifier: image -> class probabilities."""
         served = super().serving()
         network = self.for_serving("discriminator", self.build_discriminator)
         probabilities = layers.Softmax(name="probabilities")(network.output["classes"])
@@ -120,5 +120,5 @@ def _class_loss(judged: DiscriminatorOutput) -> tf.Tensor:
 
 
 def _right(judged: DiscriminatorOutput) -> tf.Tensor:
-    """1.0 for each image whose class was read, else 0.0, (batch,)."""
+    """1.0 for each image whose class is predicted correctly, else 0.0, (batch,)."""
     return tf.cast(tf.argmax(judged.outputs["classes"], axis=-1, output_type=tf.int32) == judged.labels, tf.float32)

@@ -1,8 +1,8 @@
-"""Autoencoder: an image through a narrow vector and back.
+"""Autoencoder: encodes an image to a short vector and decodes it again.
 
-An encoder squeezes an image into a few numbers, a decoder draws it again from them; what they keep is what the training
-images have in common. With one linear layer each it finds the plane that principal components find; with more it can
-follow curved sets of images.
+The vector is too short to hold every pixel, so it has to represent what the training images have in common. With one
+linear layer each, encoder and decoder span the same plane as principal component analysis. With more layers they can
+follow curved manifolds.
 
     min  E d(x, decoder(encoder(x)))
 
@@ -34,18 +34,18 @@ from keras_gen.visual.views import Sheet, View
 
 @dataclasses.dataclass(frozen=True)
 class Config(Layout):
-    """What the model is."""
+    """Architecture and objective of the model."""
 
     distance: Literal["l2", "l1"] = "l2"
-    """Between image and reconstruction, the mean over pixels of its square or its absolute value."""
+    """Reconstruction loss: mean squared (l2) or mean absolute (l1) error over pixels."""
 
 
 class Autoencoder(GenerativeModel):
     """An autoencoder as a `GenerativeModel`.
 
-    One player of both networks. A batch is (image, label), float32 NHWC in [-1, 1]; labels are not used.
+    One player, which trains both networks. A batch is (image, label), float32 NHWC in [-1, 1]; labels are not used.
 
-    A variant overrides `penalty`, what its paper adds to the distance, or `code_activation`.
+    A variant overrides `penalty`, to add a term to the reconstruction loss, or `code_activation`.
 
     Examples:
         >>> model = keras_gen.Autoencoder(image_size=8, latent_dim=2, hidden_units=(8,), filters=2)
@@ -81,7 +81,7 @@ class Autoencoder(GenerativeModel):
         return encoder(self.config, activation=self.code_activation)
 
     def batch_parts(self, training: bool = True) -> tuple[Part, ...]:
-        """(image, label); the labels are not looked at."""
+        """(image, label); the labels are not used."""
         size, channels = self.config.image_size, self.config.channels
         return Part("image", (size, size, channels)), Part("label", ())
 
@@ -90,7 +90,7 @@ class Autoencoder(GenerativeModel):
         return self.reconstruct(images)
 
     def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
-        """The distance, mean over pixels and examples, and the penalty."""
+        """The reconstruction loss, mean over pixels and examples, plus the penalty."""
         images, _ = batch
         latents = self.encoder(images, training=True)
         difference = self.decoder(latents, training=True) - images
@@ -99,7 +99,7 @@ class Autoencoder(GenerativeModel):
         return Step({"autoencoder": distance + penalty}, terms | {DISTANCES[self.config.distance]: distance}, sums)
 
     def penalty(self, latents: tf.Tensor) -> tuple[tf.Tensor | float, Values, Values]:
-        """What is added to the distance, terms to log, and sums over examples for `running_state`: here nothing.
+        """A loss to add, terms to log, and sums over examples for `running_state`: here none.
 
         Args:
             latents: (batch, latent_dim).
@@ -107,7 +107,7 @@ class Autoencoder(GenerativeModel):
         return 0.0, {}, {}
 
     def validate(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Mean squared error in units of [-1, 1] and PSNR [dB] of the reconstructions, each of shape (batch,)."""
+        """Mean squared error in units of [-1, 1] and PSNR [dB] of the reconstructions, each (batch,)."""
         images, _ = batch
         drawn = self.reconstruct(images)
         return {
@@ -116,7 +116,7 @@ class Autoencoder(GenerativeModel):
         }
 
     def reconstruct(self, images: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
-        """Through the vector and back: (batch, S, S, channels) in [-1, 1], float32; labels are not used."""
+        """Encodes and decodes images: (batch, S, S, channels) in [-1, 1], float32; labels are not used."""
         return self.decode(self.encode(images))
 
     def encode(self, images: tf.Tensor) -> tf.Tensor:
@@ -124,11 +124,11 @@ class Autoencoder(GenerativeModel):
         return self.inference("encoder")(images, training=False)
 
     def decode(self, latents: tf.Tensor) -> tf.Tensor:
-        """The inverse of `encode`, as far as there is one."""
+        """Latent vectors (batch, latent_dim) -> images (batch, S, S, channels) in [-1, 1], float32."""
         return self.inference("decoder")(latents, training=False)
 
     def latent_space(self) -> LatentSpace:
-        """Vectors that nothing makes normal."""
+        """The latent vectors, whose distribution is not constrained."""
         return LatentSpace(
             self.config.latent_dim,
             encode=lambda images, labels: self.encode(images),
@@ -141,7 +141,7 @@ class Autoencoder(GenerativeModel):
         return {"samples": Sheet({"original": images, "reconstruction": self.reconstruct(images)})}
 
     def serving(self) -> dict[str, Served]:
-        """The whole, the encoder and the decoder."""
+        """The whole model, the encoder and the decoder."""
         config = self.config
         down = self.for_serving("encoder", self._encoder)
         up = self.for_serving("decoder", lambda: decoder(config))

@@ -1,17 +1,17 @@
-"""BEGAN: an autoencoder as discriminator, and a weight that holds the errors of real and generated images in balance.
+"""BEGAN: the discriminator is an autoencoder, and an adaptive weight balances its errors on real and generated images.
 
     discriminator:  min  L(x) - k L(G(z)),    L(x) = mean of |Dec(Enc(x)) - x|
     generator:      min  L(G(z))
     k <- clip(k + lambda (gamma L(x) - L(G(z))), 0, 1)
 
-gamma is the ratio of the errors that is aimed at: less gives sharper pictures of fewer kinds. How far training has come
-is measured by M = L(x) + |gamma L(x) - L(G(z))|.
+gamma is the target ratio of the two errors: smaller values give sharper but less diverse images. Convergence is
+measured by M = L(x) + |gamma L(x) - L(G(z))|.
 
 Berthelot, Schumm, Metz: BEGAN: Boundary Equilibrium Generative Adversarial Networks, 2017, arXiv 1703.10717.
 
 Departures from the paper: noise from N(0, 1) instead of a uniform distribution; the networks are those of the other
-members of this family, without the paper's skip connections. Logits are errors with the other sign; in balance
-generated images have the smaller error, so a logit decides nothing.
+GAN families here, without the paper's skip connections. Logits are negative errors. At equilibrium generated images
+have the smaller error, so the logit is no decision.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ from keras_gen.ops.adversarial import Objective
 
 @dataclasses.dataclass(frozen=True)
 class Config(Adversarial):
-    """What the model is."""
+    """Architecture and objective of the model."""
 
     discriminator_norm: networks.AnyNorm = "none"
     """Normalisation in the encoder; the paper has none in either network."""
     generator_norm: networks.AnyNorm = "none"
-    """Normalisation in generator and decoder."""
+    """Normalisation in the generator and the decoder."""
     code: Positive[int] = 32
-    """Numbers in the middle of the discriminator [count]; 64 in the paper."""
+    """Code length of the discriminator's autoencoder [units]; 64 in the paper."""
     gamma: Annotated[float, Range(0, 1, open_low=True)] = 0.5
-    """Ratio of the error of generated images to that of real ones that is aimed at (0, 1]; 0.3 to 0.7 in the paper."""
+    """Target ratio of the error on generated images to that on real images (0, 1]; 0.3 to 0.7 in the paper."""
     lambda_k: Positive[float] = 0.001
-    """How fast k follows [1]; 0.001 in the paper."""
+    """Step size of k [1]; 0.001 in the paper."""
 
     objective: ClassVar[Objective] = "wasserstein"
 
@@ -85,11 +85,11 @@ class BEGAN(AutoencodingGAN):
         self.log_terms(train=["real_error", "fake_error", "k", "convergence"])
 
     def health(self) -> Health:
-        """As of a GAN; in balance the error of generated images is gamma times that of real ones."""
+        """As for GAN; at equilibrium the error on generated images is gamma times that on real ones."""
         return dataclasses.replace(super().health(), offset=True)
 
     def discriminator_loss(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
-        """The paper's section 3.4, and its measure of convergence M (section 3.4.1)."""
+        """The loss of section 3.4 of the paper, and its measure of convergence M (section 3.4.1)."""
         real_error, fake_error = -tf.reduce_mean(real.logit), -tf.reduce_mean(fake.logit)
         k = tf.convert_to_tensor(self.k)
         terms = {
@@ -101,7 +101,7 @@ class BEGAN(AutoencodingGAN):
         return real_error - k * fake_error, terms
 
     def running_sums(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> Values:
-        """The errors of the batch, for k."""
+        """The errors of the batch, from which k is updated."""
         own = {
             "real_errors": -tf.reduce_sum(real.logit),
             "fake_errors": -tf.reduce_sum(fake.logit),

@@ -1,16 +1,16 @@
-"""beta-TCVAE: a VAE that pays more for latent units that depend on each other, so that each finds a factor of its own.
+"""beta-TCVAE: a VAE that penalises dependence between latent units, so that each learns its own factor of variation.
 
-The KL divergence of a VAE is the sum of three parts, and only the second is what a disentangled code has not:
+The KL divergence of a VAE is the sum of three parts. Disentanglement requires only the second to be small:
 
     E log p(x|z)  -  alpha I(z; x)  -  beta KL(q(z) || prod_j q(z_j))  -  gamma sum_j KL(q(z_j) || p(z_j))
 
-q(z) is the mean of the posteriors of all training examples, and is estimated from those of a batch. With alpha = beta =
-gamma = 1 it is the VAE, with one sample for the KL divergence.
+q(z) is the mean of the posteriors over all training examples, estimated from those of a batch. With alpha = beta =
+gamma = 1 the objective is that of a VAE whose KL divergence is estimated from one sample.
 
 Chen, Li, Grosse, Duvenaud: Isolating Sources of Disentanglement in VAEs, NeurIPS 2018, arXiv 1802.04942.
 
-Departures from the paper: ReLU units; with several replicas or with `--accumulate` the estimate is made within each
-part of a batch, as nothing is exchanged between them but gradients.
+Departures from the paper: ReLU units. With several replicas or with `--accumulate`, q(z) is estimated within each part
+of a batch, because only gradients are exchanged between them.
 """
 
 from __future__ import annotations
@@ -30,22 +30,23 @@ _PARTS = ("mutual_information", "total_correlation", "dimension_wise_kl")
 
 @dataclasses.dataclass(frozen=True)
 class Config(Variational):
-    """What the model is."""
+    """Architecture and objective of the model."""
 
     alpha: NonNegative[float] = 1.0
-    """Weight of the mutual information of example and code [1]; 1 in the paper."""
+    """Weight of the mutual information between image and code [1]; 1 in the paper."""
     beta: NonNegative[float] = 6.0
-    """Weight of the total correlation [1]; 1 is the VAE's, more disentangles; up to 10 in the paper."""
+    """Weight of the total correlation [1]; 1 gives the VAE, larger values encourage disentanglement; up to 10 in the
+    paper."""
     gamma: NonNegative[float] = 1.0
     """Weight of the dimension-wise KL divergence [1]; 1 in the paper."""
     sampling: Sampling = "weighted"
-    """How the density of all codes is estimated from a batch: minibatch-weighted (paper), whose logged parts are off by
-    constants, or stratified, whose are not (its appendix C)."""
+    """Estimator of q(z) from a batch: minibatch-weighted (paper), which shifts the logged parts by constants, or
+    stratified, which does not (paper, appendix C)."""
     train_size: Annotated[Hidden[int], OF_TRAINING] = 1000
 
 
 class BetaTCVAE(VAE):
-    """A beta-TCVAE: a VAE whose divergence is weighed part by part.
+    """A beta-TCVAE: a VAE that weights the three parts of the KL divergence separately.
 
     Examples:
         >>> model = keras_gen.BetaTCVAE(image_size=8, latent_dim=2, hidden_units=(8,), filters=2, beta=4)

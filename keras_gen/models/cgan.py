@@ -1,17 +1,17 @@
-"""Conditional GAN: generator and discriminator are told the class, so that the class asked for is drawn.
+"""Conditional GAN: generator and discriminator are given the class, so that images of a chosen class can be generated.
 
     min_G max_D  E log D(x|y) + E log(1 - D(G(z|y)|y))
 
-The class joins the noise as a one-hot vector and the image as constant maps, one channel for each class. With
-`--projection` the discriminator sees the image alone and compares what it found with the class at its end:
-logit = psi(phi(x)) + v_y phi(x), a bilinear form, as the logarithm of p(y|x) / q(y|x) would be.
+The class is appended to the noise as a one-hot vector, and to the image as constant maps, one channel per class. With
+`--projection` the discriminator processes the image alone, and its features are compared with the class at the end:
+logit = psi(phi(x)) + v_y phi(x), a bilinear form, which models the logarithm of p(y|x) / q(y|x).
 
 Mirza, Osindero: Conditional Generative Adversarial Nets, 2014, arXiv 1411.1784; projection: Miyato, Koyama: cGANs with
 Projection Discriminator, ICLR 2018, arXiv 1802.05637, equation 11.
 
-Departures from the papers: convolutions instead of maxout, unless `--architecture mlp`; a map is -1 where the class is
-another one; each class has an offset beside v_y; the projection comes without spectral normalisation and conditional
-batch normalisation; otherwise those of `models.gan`.
+Departures from the papers: convolutions instead of maxout, unless `--architecture mlp`; the maps of other classes are
+-1, not 0; each class has a bias in addition to v_y; projection comes without spectral normalisation and conditional
+batch normalisation. Otherwise those of `models.gan`.
 """
 
 from __future__ import annotations
@@ -41,30 +41,30 @@ _ROWS = 8  # noise vectors on the sheet of classes
 
 @dataclasses.dataclass(frozen=True)
 class Labelled(Adversarial):
-    """The flags of the members that learn from labels."""
+    """Fields of the families that learn from labels."""
 
     num_classes: Hidden[NonNegative[int]] = 10
     classes: Annotated[Hidden[tuple[str, ...]], OF_TRAINING] = ()
 
     def check_together(self) -> None:
-        """There are classes."""
+        """The data must have classes."""
         super().check_together()
         require_labels(self, "a GAN of classes")
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(Labelled):
-    """What the model is."""
+    """Architecture and objective of the model."""
 
     objective: Literal["nonsaturating", "minimax", "hinge"] = "nonsaturating"
-    """What the players minimise; hinge in Miyato and Koyama 2018."""
+    """Objective of both players; hinge in Miyato and Koyama 2018."""
     projection: bool = False
-    """The discriminator compares its features with the class at its end (Miyato and Koyama 2018), instead of seeing the
-    class beside the image."""
+    """Compare the discriminator's features with the class at its end (Miyato and Koyama 2018), instead of appending the
+    class to the image."""
 
 
 class Conditional(GAN):
-    """A GAN whose generator is told which of `config.class_count` classes to draw."""
+    """A GAN whose generator is given one of `config.num_classes` classes."""
 
     tasks = (*GAN.tasks, "generate_class")
 
@@ -76,7 +76,7 @@ class Conditional(GAN):
         return images, dataclasses.replace(labels, classes=self.config.num_classes)
 
     def call(self, latents: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-        """Pictures of (latent vectors, labels), (batch, latent_dim) and (batch,)."""
+        """Images for (latent vectors, labels), (batch, latent_dim) and (batch,)."""
         return self.draw(self.generator_inputs(*latents))
 
     def build_generator(self) -> keras.Model:
@@ -84,11 +84,11 @@ class Conditional(GAN):
         return networks.generator(self.config, self.config.latent_dim + self.config.num_classes)
 
     def generator_inputs(self, noise: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        """The noise, then 1 for the class and 0 for others."""
+        """The noise, followed by the one-hot class."""
         return conditioned(noise, labels, self.config.num_classes)
 
     def _labels(self, count: int) -> tf.Tensor:
-        """The classes in turn."""
+        """Labels that cycle through the classes."""
         return tf.range(count) % self.config.num_classes
 
     def generate(
@@ -99,13 +99,13 @@ class Conditional(GAN):
         label: int | None = None,
         network: Callable[..., Any] | None = None,
     ) -> tf.Tensor:
-        """Pictures of noise from N(0, 1), the same for the same seed.
+        """Generates images from noise z ~ N(0, 1). The same seed gives the same images.
 
         Args:
-            count: of pictures.
-            seed: of the noise.
-            truncation: of the noise, see `ops.latents.truncated`.
-            label: class of all; None: the classes in turn.
+            count: number of images.
+            seed: seed of the noise.
+            truncation: truncation of the noise, see `ops.latents.truncated`.
+            label: class of all images; None: cycle through the classes.
             network: see `GAN.generate`.
 
         Raises:
@@ -118,7 +118,7 @@ class Conditional(GAN):
         return network(noise, labels) if network else self.draw(self.generator_inputs(noise, labels))
 
     def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, View]:
-        """As of the GAN, and a column for each class, in whose rows the noise is the same."""
+        """As for GAN, with one column per class; each row has the same noise."""
         if self.of_points:
             return super().preview(batch)
         noise = latent_vectors(_ROWS, self.config.latent_dim, seed=0)
@@ -131,7 +131,7 @@ class Conditional(GAN):
         }
 
     def serving(self) -> dict[str, Served]:
-        """As of the GAN; the class is an input of its own."""
+        """As for GAN, with the class as a separate input."""
         count = self.config.num_classes
         network = with_label(self.for_serving("generator", self.build_generator), count, "latents")
         latents, label = network.inputs
@@ -150,16 +150,16 @@ class Conditional(GAN):
         }
 
     def label_port(self, tensor: Any) -> Port:
-        """Of the class that the generator takes."""
+        """Port of the class that the generator takes."""
         return class_label("label", tensor, self.config.num_classes)
 
     def example_labels(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        """Classes to prove the exports on, (batch,): those of the data."""
+        """Labels (batch,) for verifying the exports: those of the data."""
         return labels
 
 
 class CGAN(Conditional):
-    """A conditional GAN: a GAN both of whose networks are told the class.
+    """A conditional GAN: both networks are given the class.
 
     Examples:
         >>> model = keras_gen.CGAN(image_size=8, latent_dim=4, filters=2, num_classes=3)
@@ -183,14 +183,15 @@ class CGAN(Conditional):
     }
 
     def build_discriminator(self) -> keras.Model:
-        """Of images and the maps of their classes; with projection of images, and for each class what it adds."""
+        """Takes images with the maps of their classes. With projection it takes images only, and has one more output
+        per class."""
         config = self.config
         if config.projection:
             return networks.discriminator(config, {"logit": 1, "classes": config.num_classes})
         return networks.discriminator(config, channels=config.channels + config.num_classes)
 
     def discriminate(self, images: tf.Tensor, labels: tf.Tensor, training: bool = True) -> Values:
-        """What the discriminator says of images of these classes."""
+        """The discriminator's outputs for images of these classes."""
         if not self.config.projection:
             return super().discriminate(conditioned(images, labels, self.config.num_classes), labels, training)
         said = super().discriminate(images, labels, training)

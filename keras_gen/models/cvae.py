@@ -1,7 +1,8 @@
-"""Conditional VAE: a VAE that is told the class of an image, so that it draws the class it is asked for.
+"""Conditional VAE: a VAE whose networks are given the class of an image, so that images of a chosen class can be
+generated.
 
-Encoder and decoder see the label y beside image and latent vector; what the latent vector is left with is what the
-class does not say, such as slant and thickness of a digit:
+The label y is an input of encoder and decoder, so the latent vector only needs to encode what the class does not
+determine, such as the slant and thickness of a digit:
 
     log p(x|y)  >=  E_q(z|x,y) log p(x|z, y) - beta KL(q(z|x, y) || N(0, 1))
 
@@ -9,8 +10,8 @@ Sohn, Lee, Yan: Learning Structured Output Representation using Deep Conditional
 this prior it is the generative model M2 of Kingma, Rezende, Mohamed, Welling, NeurIPS 2014, arXiv 1406.5298, where all
 labels are known.
 
-Departures from the papers: the prior of z does not depend on y (as in M2); the label reaches the encoder as constant
-maps, one channel for each class; ReLU units, Adam.
+Departures from the papers: the prior of z does not depend on y (as in M2); the encoder gets the label as constant maps,
+one channel per class; ReLU units, Adam.
 """
 
 from __future__ import annotations
@@ -40,19 +41,19 @@ _ROWS = 4  # latent vectors on the sheet of classes
 
 @dataclasses.dataclass(frozen=True)
 class Config(vae.Config):
-    """What the model is."""
+    """Architecture and objective of the model."""
 
     num_classes: Hidden[NonNegative[int]] = 10
     classes: Annotated[Hidden[tuple[str, ...]], OF_TRAINING] = ()
 
     def check_together(self) -> None:
-        """There are classes."""
+        """The data must have classes."""
         super().check_together()
         require_labels(self, "a conditional VAE")
 
 
 class CVAE(vae.VAE):
-    """A conditional VAE: a VAE whose networks take the label too. A batch is (image, label).
+    """A conditional VAE: a VAE whose networks also take the label. A batch is (image, label).
 
     Examples:
         >>> model = keras_gen.CVAE(image_size=8, latent_dim=2, hidden_units=(8,), filters=2, num_classes=4)
@@ -98,11 +99,12 @@ class CVAE(vae.VAE):
         return images, dataclasses.replace(labels, classes=self.config.num_classes)
 
     def call(self, images: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-        """`reconstruct`, of (images, labels)."""
+        """`reconstruct` for (images, labels)."""
         return self.reconstruct(*images)
 
     def conditioned(self, inputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        """Images and a map for each class, 1 for their own and -1 for others; latent vectors and 1 or 0."""
+        """Images with one map per class, 1 for the image's own class and -1 for others; latent vectors with a one-hot
+        class."""
         return conditioned(inputs, labels, self.config.num_classes)
 
     def generate(
@@ -113,13 +115,13 @@ class CVAE(vae.VAE):
         label: int | None = None,
         network: Callable[..., Any] | None = None,
     ) -> tf.Tensor:
-        """Pictures of latent vectors from N(0, 1), the same for the same seed.
+        """Generates images from latent vectors z ~ N(0, 1). The same seed gives the same images.
 
         Args:
-            count: of pictures.
-            seed: of the latent vectors.
-            truncation: of the latent vectors, see `ops.latents.truncated`.
-            label: class of all; None: the classes in turn.
+            count: number of images.
+            seed: seed of the latent vectors.
+            truncation: truncation of the latent vectors, see `ops.latents.truncated`.
+            label: class of all images; None: cycle through the classes.
             network: see `VAE.generate`.
 
         Raises:
@@ -131,7 +133,7 @@ class CVAE(vae.VAE):
         return (network or self.decode)(latent_vectors(count, self.config.latent_dim, seed, truncation), labels)
 
     def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, View]:
-        """original | reconstruction, and a column for each class, in whose rows the latent vector is the same."""
+        """original | reconstruction, and one column per class, where each row has the same latent vector."""
         latents = latent_vectors(_ROWS, self.config.latent_dim, seed=0)
         drawn = {
             name: self.decode(latents, tf.fill((_ROWS,), number))
@@ -143,11 +145,11 @@ class CVAE(vae.VAE):
         }
 
     def latent_space(self) -> LatentSpace:
-        """As of the VAE, given the label."""
+        """As for VAE, given the label."""
         return dataclasses.replace(super().latent_space(), conditional=True)
 
     def serving(self) -> dict[str, Served]:
-        """As of the VAE; the class is an input of its own."""
+        """As for VAE, with the class as a separate input."""
         count = self.config.num_classes
         encode, decode = self._to_serve()
         encode, decode = with_label(encode, count, "images"), with_label(decode, count, "latents")

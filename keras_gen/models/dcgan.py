@@ -1,13 +1,13 @@
-"""DCGAN: a GAN of convolutions that trains without tricks.
+"""DCGAN: a GAN of convolutions that trains reliably.
 
-The objective is that of Goodfellow et al. 2014; what is new are the networks (`networks.dcgan`, with the paper's five
-recommendations), weights from N(0, 0.02) and Adam with a learning rate of 2e-4 and beta1 0.5.
+The objective is that of Goodfellow et al. 2014. New are the architecture (`networks.dcgan`, which follows the paper's
+five guidelines), weights initialised from N(0, 0.02), and Adam with a learning rate of 2e-4 and beta1 0.5.
 
 Radford, Metz, Chintala: Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks,
 ICLR 2016, arXiv 1511.06434.
 
-Departures from the paper: noise from N(0, 1) instead of a uniform distribution; any side of 4 to 7 times a power of 2;
-otherwise those of `models.gan`.
+Departures from the paper: noise from N(0, 1) instead of a uniform distribution; image sizes of 4 to 7 times any power
+of 2. Otherwise those of `models.gan`.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from keras_gen.models import gan
 
 @dataclasses.dataclass(frozen=True)
 class Config(gan.Adversarial):
-    """What the model is."""
+    """Architecture and objective of the model."""
 
 
 class DCGAN(gan.GAN):
-    """A deep convolutional GAN: `GAN` on the nonsaturating objective.
+    """A deep convolutional GAN with the nonsaturating objective.
 
     Examples:
         >>> model = keras_gen.DCGAN(image_size=8, latent_dim=4, filters=2)

@@ -1,17 +1,18 @@
-"""Denoising autoencoder: a spoilt image in, the clean one out.
+"""Denoising autoencoder: maps a corrupted image to the clean one.
 
-An autoencoder that has to undo noise cannot copy its input: it learns what images are like. In the paper that is a way
-to features; here it is the end, to clean pictures of any size. So the network is fully convolutional: an encoder and a
-decoder with skips, which carry what was not spoilt around the narrow part, and what comes out is added to what went in,
-since noise is easier to tell than the image.
+An autoencoder that has to remove noise cannot simply copy its input, so it learns the structure of images. In the paper
+this serves to learn features. Here denoising itself is the goal, for images of any size. The network is therefore fully
+convolutional: an encoder and a decoder with skip connections, which pass clean detail around the bottleneck. Its output
+is added to its input, because noise is easier to predict than the image.
 
-    min  E d(x, f(x~)),     x~ ~ q(x~ | x), the noise of the data layer
+    min  E d(x, f(x~)),     x~ ~ q(x~ | x), the noise added by the data configuration
 
 Vincent, Larochelle, Bengio, Manzagol: Extracting and Composing Robust Features with Denoising Autoencoders, ICML 2008;
 with Lajoie: Stacked Denoising Autoencoders, JMLR 11, 2010.
 
-Departures from the papers: convolutions instead of dense layers, and no narrow vector; skips (Ronneberger et al. 2015,
-arXiv 1505.04597, here as sums) and the sum with the input (Zhang et al. 2017, arXiv 1608.03981); trained as a whole.
+Departures from the papers: convolutions instead of dense layers, and no latent vector; skip connections (Ronneberger et
+al. 2015, arXiv 1505.04597, here by addition) and a residual output (Zhang et al. 2017, arXiv 1608.03981); end-to-end
+training.
 """
 
 from __future__ import annotations
@@ -37,28 +38,28 @@ from keras_gen.visual.views import Sheet, View
 
 @dataclasses.dataclass(frozen=True)
 class Config(BaseConfig):
-    """What the model is."""
+    """Architecture and objective of the model."""
 
     filters: Positive[int] = 32
-    """Channels of the maps of full size, doubled by each halving [channels]."""
+    """Channels at full resolution, doubled at each halving [channels]."""
     levels: NonNegative[int] = 2
-    """Halvings on the way into the middle; each doubles how far the network sees [count]."""
+    """Number of halvings; each doubles the receptive field [count]."""
     distance: Literal["l2", "l1"] = "l2"
-    """Between clean image and reconstruction, the mean over pixels of its square, for PSNR, or its absolute value."""
+    """Reconstruction loss: mean squared error (l2), which maximises PSNR, or mean absolute error (l1), over pixels."""
     image_size: Hidden[Positive[int]] = 128
     channels: Hidden[Positive[int]] = 3
 
 
 def denoiser(config: Config, activation: str = "linear", *, name: str = "denoiser") -> keras.Model:
-    """A functional network: (batch, S, S, channels) -> the same, in [-1, 1] or near.
+    """A functional network: (batch, S, S, channels) -> the same shape, approximately in [-1, 1].
 
-    At each level two 3x3 convolutions, one on the way down and one on the way up; 2x2 convolutions of stride 2 go down,
-    transposed ones up. Where a side is odd, the half is rounded up and what is too much cut off.
+    Each level has one 3x3 convolution on the way down and one on the way up. Strided 2x2 convolutions downsample,
+    transposed ones upsample. Odd sides are rounded up when halved, and the excess is cropped on the way up.
 
     Args:
-        config: its form.
-        activation: of the output; "linear", or "hard_tanh", which clips at -1 and 1.
-        name: of the network.
+        config: architecture of the network.
+        activation: activation of the output; "linear", or "hard_tanh", which clips at -1 and 1.
+        name: name of the network.
     """
 
     def convolved(x: Any, width: int) -> Any:
@@ -84,10 +85,10 @@ def denoiser(config: Config, activation: str = "linear", *, name: str = "denoise
 
 
 class Restoration(GenerativeModel):
-    """Restores images: one network from a damaged image to the whole one, both of the same size.
+    """A model that restores images: one network maps a damaged image to the clean one of the same size.
 
-    One player of that network. A batch is (damaged, whole), float32 NHWC in [-1, 1], by the names of `parts`. A variant
-    sets `parts`, `about` and `tasks`, and builds its network.
+    One player with that network. A batch is (damaged, clean), float32 NHWC in [-1, 1], with the names in `parts`. A
+    variant sets `parts`, `about` and `tasks`, and builds its network.
     """
 
     monitor = "mse"
@@ -95,17 +96,18 @@ class Restoration(GenerativeModel):
         "psnr_of_input": "PSNR of the damaged images, which the network has to beat [dB].",
     }
     parts: ClassVar[tuple[str, str, str]]
-    """Names of what goes in, of what it should become, and of what comes out."""
+    """Names of the input, the target and the output."""
     about: ClassVar[str]
-    """What is drawn, for the documents of an export."""
+    """What the output is, for the documents of an export."""
 
     @property
     def damage(self) -> str:
-        """What was done to the images that go in, for the documents of an export."""
+        """What was done to the input images, for the documents of an export."""
         return ""
 
     def build_network(self, activation: str = "linear") -> keras.Model:
-        """(batch, S, S, channels) -> the same, in [-1, 1] or near; "hard_tanh" as activation clips at -1 and 1."""
+        """(batch, S, S, channels) -> the same shape, approximately in [-1, 1]; the activation "hard_tanh" clips at -1
+        and 1."""
         raise NotImplementedError
 
     def make_networks(self, config: Any) -> None:
@@ -114,7 +116,7 @@ class Restoration(GenerativeModel):
         self.log_terms(train=[DISTANCES[config.distance]], test=["mse", "psnr", "psnr_of_input"])
 
     def batch_parts(self, training: bool = True) -> tuple[Part, ...]:
-        """(damaged, whole)."""
+        """(damaged, clean)."""
         shape = (self.config.image_size, self.config.image_size, self.config.channels)
         return tuple(Part(name, shape) for name in self.parts[:2])
 
@@ -123,14 +125,14 @@ class Restoration(GenerativeModel):
         return self.restore(damaged)
 
     def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
-        """The distance, mean over pixels and examples."""
+        """The reconstruction loss, mean over pixels and examples."""
         damaged, whole = batch
         difference = self.network(damaged, training=True) - whole
         loss = tf.reduce_mean(tf.square(difference) if self.config.distance == "l2" else tf.abs(difference))
         return Step({"network": loss}, {DISTANCES[self.config.distance]: loss})
 
     def validate(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Values:
-        """Mean squared error in units of [-1, 1], PSNR [dB], and that of the damaged images, each of shape (batch,)."""
+        """Mean squared error in units of [-1, 1], PSNR, and PSNR of the damaged images [dB], each (batch,)."""
         damaged, whole = batch
         restored = self.restore(damaged)
         return {
@@ -140,17 +142,17 @@ class Restoration(GenerativeModel):
         }
 
     def restore(self, damaged: tf.Tensor) -> tf.Tensor:
-        """The whole images: (batch, S, S, channels) in [-1, 1], float32."""
+        """The restored images: (batch, S, S, channels) in [-1, 1], float32."""
         return tf.clip_by_value(self.inference("network")(damaged, training=False), -1.0, 1.0)
 
     def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, View]:
-        """damaged | restored | whole."""
+        """damaged | restored | clean."""
         damaged, whole = batch
         given, wanted, drawn = self.parts
         return {"samples": Sheet({given: damaged, drawn: self.restore(damaged), wanted: whole})}
 
     def serving(self) -> dict[str, Served]:
-        """The network, clipped."""
+        """The network, with clipped output."""
         network = self.for_serving("network", lambda: self.build_network("hard_tanh"))
         given, _, drawn = self.parts
         ports = (image(given, network.input, self.damage),), (image(drawn, network.output),)
@@ -160,7 +162,7 @@ class Restoration(GenerativeModel):
 class DenoisingAutoencoder(Restoration):
     """A denoising autoencoder as a `GenerativeModel`.
 
-    One player of one network. A batch is (noisy, clean), float32 NHWC in [-1, 1].
+    One player with one network. A batch is (noisy, clean), float32 NHWC in [-1, 1].
 
     Examples:
         >>> model = keras_gen.DenoisingAutoencoder(image_size=16, filters=4)
@@ -187,5 +189,5 @@ class DenoisingAutoencoder(Restoration):
         return denoiser(self.config, activation)
 
     def denoise(self, noisy: tf.Tensor) -> tf.Tensor:
-        """`restore`: the clean images."""
+        """The clean images; the same as `restore`."""
         return self.restore(noisy)

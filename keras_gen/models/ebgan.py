@@ -1,15 +1,15 @@
-"""EBGAN: a discriminator that gives energies, low where the data are, as the error of an autoencoder.
+"""EBGAN: the discriminator assigns an energy to each image, the reconstruction error of an autoencoder.
 
     discriminator:  min  E D(x) + E max(0, m - D(G(z))),    D(x) = mean square of Dec(Enc(x)) - x
     generator:      min  E D(G(z)) + w PT(Enc(G(z)))
 
-What is generated has to have an energy of at least the margin m, and no more is asked of it. The pulling-away term PT
-keeps the codes of a batch's generated images from all pointing one way.
+The discriminator raises the energy of generated images up to the margin m, and no further. The pulling-away term PT
+keeps the codes of the generated images in a batch from becoming alike.
 
 Zhao, Mathieu, LeCun: Energy-based Generative Adversarial Networks, ICLR 2017, arXiv 1609.03126.
 
 Departures from the paper: the energy is the mean square over pixels in [-1, 1] instead of the Euclidean norm, so that
-the margin does not depend on the size; otherwise those of `models.gan`. Logits are energies with the other sign.
+the margin does not depend on the image size. Otherwise those of `models.gan`. Logits are negative energies.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from keras_gen.ops.penalties import pulling_away
 
 @dataclasses.dataclass(frozen=True)
 class Config(Adversarial):
-    """What the model is."""
+    """Architecture and objective of the model."""
 
     code: Positive[int] = 32
-    """Numbers in the middle of the discriminator [count]."""
+    """Code length of the discriminator's autoencoder [units]."""
     margin: Positive[float] = 0.5
-    """Energy that generated images are to have at least [mean square of values from -1 to 1]."""
+    """Energy above which generated images are no longer penalised [mean square in the range -1 to 1]."""
     pulling_away: NonNegative[float] = 0.1
-    """Weight of the pulling-away term [1]; 0.1 in the paper, 0: without."""
+    """Weight of the pulling-away term [1]; 0.1 in the paper, 0: none."""
 
     @property
     def adversarial_loss(self) -> AdversarialLoss:
@@ -48,17 +48,17 @@ class Config(Adversarial):
 
 
 class AutoencodingGAN(GAN):
-    """A GAN whose discriminator is an autoencoder of `config.code` numbers: a logit is minus its error of an image."""
+    """A GAN whose discriminator is an autoencoder with a code of length `config.code`. The logit is minus its error."""
 
     error: ClassVar[Callable[[tf.Tensor], tf.Tensor]]
-    """Of the difference of a pixel; an image's is the mean."""
+    """Error per pixel, from the difference; an image's error is the mean."""
 
     def build_discriminator(self) -> keras.Model:
         """images -> "reconstruction", "code"."""
         return autoencoder(self.config, self.config.code)
 
     def discriminate(self, images: tf.Tensor, labels: tf.Tensor, training: bool = True) -> Values:
-        """Minus the error of reconstruction as "logit", and the code."""
+        """ "logit", minus the reconstruction error, and "code"."""
         said = self.discriminator(images, training=training)
         error = tf.reduce_mean(self.error(said["reconstruction"] - tf.cast(images, tf.float32)), axis=(1, 2, 3))
         return {"logit": -error[:, None], "code": said["code"]}
@@ -108,13 +108,13 @@ class EBGAN(AutoencodingGAN):
         self.log_terms(train=["real_energy", "fake_energy", "pulling_away"])
 
     def discriminator_loss(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
-        """Energy of real images, and what the energy of generated ones lacks to the margin (paper, eq. 1)."""
+        """The energy of real images, and the margin minus the energy of generated ones, if positive (paper, eq. 1)."""
         loss, terms = super().discriminator_loss(real, fake)
         energies = {"real_energy": -tf.reduce_mean(real.logit), "fake_energy": -tf.reduce_mean(fake.logit)}
         return loss, terms | energies
 
     def generator_loss(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
-        """Energy of generated images (paper, eq. 2), and the pulling-away term (eq. 7)."""
+        """The energy of generated images (paper, eq. 2), and the pulling-away term (eq. 7)."""
         loss, terms = super().generator_loss(real, fake)
         term = pulling_away(fake.outputs["code"])
         return loss + self.config.pulling_away * term, terms | {"pulling_away": term}

@@ -1,17 +1,17 @@
-"""FactorVAE: a VAE whose latent units are made independent by a discriminator that sees whether they are.
+"""FactorVAE: a VAE that penalises dependence between latent units, measured by a discriminator.
 
-Codes of images are draws from q(z), and codes whose units are shuffled over the batch, each on its own, are draws from
-the product of its marginals. A discriminator that tells them apart knows the ratio of both densities, whose logarithm's
-mean is the total correlation that the VAE pays for:
+Latent vectors of images are samples of q(z). Shuffling each latent unit independently over the batch gives samples of
+the product of its marginals. A discriminator trained to tell the two apart estimates their density ratio. The mean of
+its logarithm is the total correlation, which the VAE adds to its loss:
 
     VAE:            min  -E log p(x|z) + KL(q(z|x) || p(z)) + gamma E_q(z) log D(z) / (1 - D(z))
     discriminator:  min  -1/2 E_q(z) log D(z) - 1/2 E_shuffled log(1 - D(z))
 
 Kim, Mnih: Disentangling by Factorising, ICML 2018, arXiv 1802.05983.
 
-Departures from the paper: it draws a second batch to shuffle, here the second half of the batch is shuffled and the
-discriminator learns from the first half beside it, so the VAE sees no fewer images; one logit instead of two; both
-players move at the same time.
+Departures from the paper: the paper shuffles a second batch. Here the second half of the batch is shuffled and the
+discriminator is trained on it and the first half, so the VAE sees as many images as before. The discriminator has one
+logit instead of two, and both players are updated at the same time.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ from keras_gen.ops.divergences import kl_to_standard_normal, permuted_units
 
 @dataclasses.dataclass(frozen=True)
 class Config(Variational):
-    """What the model is."""
+    """Architecture and objective of the model."""
 
     gamma: NonNegative[float] = 35.0
-    """Weight of the total correlation [1]; 35 was the paper's best for its shapes."""
+    """Weight of the total correlation [1]; 35 was the best in the paper for its shapes data set."""
     discriminator_layers: Positive[int] = 6
-    """Dense layers of the discriminator before its logit [count]; 6 in the paper."""
+    """Hidden dense layers of the discriminator [count]; 6 in the paper."""
     discriminator_units: Positive[int] = 1000
-    """Units of each of them [units]; 1000 in the paper."""
+    """Units of each of these layers [units]; 1000 in the paper."""
     discriminator_rate: Positive[float] = 1.0
-    """The discriminator's learning rate, relative to --learning-rate of the VAE [1]; 1 in the paper. A discriminator
-    that cannot follow the codes underrates their total correlation."""
+    """Learning rate of the discriminator, relative to --learning-rate of the VAE [1]; 1 in the paper. A discriminator
+    that learns too slowly underestimates the total correlation."""
 
 
 class FactorVAE(VAE):
-    """A FactorVAE: a VAE that pays for the total correlation, and the discriminator that estimates it.
+    """A FactorVAE: a VAE with a penalty on total correlation, and the discriminator that estimates it.
 
     Examples:
         >>> model = keras_gen.FactorVAE(image_size=8, latent_dim=2, hidden_units=(8,), filters=2, gamma=10)
@@ -101,17 +101,17 @@ class FactorVAE(VAE):
         self.order = keras.random.SeedGenerator(name="order")
 
     def betas(self, player: str) -> tuple[float, float]:
-        """Adam's usual decays for the VAE, 0.5 and 0.9 for the discriminator (paper, appendix A)."""
+        """Adam's usual decay rates for the VAE; 0.5 and 0.9 for the discriminator (paper, appendix A)."""
         return (0.5, 0.9) if player == "discriminator" else super().betas(player)
 
     def rates(self, learning_rate: Any) -> dict[str, Any]:
-        """The discriminator's, relative to the VAE's."""
+        """The learning rate of each player; the discriminator's is relative to the VAE's."""
         return super().rates(learning_rate) | {"discriminator": scaled(learning_rate, self.config.discriminator_rate)}
 
     def divergence(
         self, z: tf.Tensor, mean: tf.Tensor, log_variance: tf.Tensor
     ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
-        """The KL divergence and the total correlation, and what the discriminator learns from (paper, algorithm 2)."""
+        """The KL divergence plus the total correlation, and the discriminator's loss (paper, algorithm 2)."""
         half, loss = tf.shape(z)[0] // 2, AdversarialLoss("nonsaturating")
         logits = self.discriminator(z, training=True)
         shuffled = permuted_units(z[half:], keras.random.uniform(tf.shape(z[half:]), seed=self.order))
@@ -128,7 +128,7 @@ class FactorVAE(VAE):
 
 
 def _discriminator(config: Config) -> keras.Model:
-    """(batch, latent_dim) -> (batch, 1): the logit of being a code as it is, and not shuffled."""
+    """(batch, latent_dim) -> (batch, 1): the logit of a latent vector not being shuffled."""
     x = latents = keras.Input((config.latent_dim,), name="latents")
     for _ in range(config.discriminator_layers):
         x = layers.Dense(config.discriminator_units, kernel_initializer="he_normal")(x)

@@ -1,21 +1,23 @@
-"""InfoGAN: some of the numbers that a picture is drawn from are codes, which have to be readable from the picture.
+"""InfoGAN: part of the generator's input are codes, which a recogniser must be able to recover from the image.
 
     min_{G, Q} max_D  V(D, G) - lambda L_I(G, Q)
     L_I = H(c) + E log Q(c|G(z, c))  <=  I(c; G(z, c))
 
-The codes are a category and continuous numbers; without any label the category comes to mean the class of an image, the
-numbers slant or width. Q, the recogniser, is a head on the discriminator's features.
+There is one categorical code and several continuous ones. Without any labels the categorical code comes to represent
+the class of an image, and the continuous codes its slant or width. The recogniser Q is a head on the discriminator's
+features.
 
 Chen, Duan, Houthooft, Schulman, Sutskever, Abbeel: InfoGAN: Interpretable Representation Learning by Information
 Maximizing Generative Adversarial Nets, NeurIPS 2016, arXiv 1606.03657.
 
-Who moves what is as in the authors' code: the recogniser and all that it shares with the discriminator minimise the
-discriminator's loss minus lambda L_I of generated images, the generator its own minus lambda L_I. So the discriminator
-has features that serve both, and Q no optimizer of its own. Of a continuous code Q is normal with deviation 1.
+The updates follow the authors' code. The discriminator, with the recogniser, minimises the discriminator's loss minus
+lambda L_I of the generated images; the generator minimises its own loss minus lambda L_I. The shared features therefore
+serve both purposes, and Q needs no optimizer of its own. For a continuous code, Q is normal with standard deviation 1.
 
-Departures from the paper: one category; continuous codes from N(0, 1), not uniform, so that they are among the numbers
-that a seed stands for; by default no batch normalisation in the discriminator and the recogniser, whose statistics of
-real and of generated images differ, while the recogniser is to read both; otherwise those of `models.gan`.
+Departures from the paper: a single categorical code; continuous codes are from N(0, 1) instead of uniform, so that they
+are part of the latent vector that a seed determines; by default no batch normalisation in discriminator and recogniser,
+because batch statistics differ between real and generated images and the recogniser has to read both. Otherwise those
+of `models.gan`.
 """
 
 from __future__ import annotations
@@ -49,36 +51,35 @@ _MOST = 10  # categories on a traversal
 
 @dataclasses.dataclass(frozen=True)
 class Config(Adversarial):
-    """What the model is."""
+    """Architecture and objective of the model."""
 
     latent_dim: Positive[int] = 64
-    """Numbers from N(0, 1) that a picture is drawn from, the continuous codes among them [count]; 62 and 2 codes in the
-    paper."""
+    """Length of the latent vector z ~ N(0, 1), including the continuous codes [units]; 62 and 2 codes in the paper."""
     categories: Annotated[int, Range(2)] = 10
     """Values of the categorical code [count]; 10 in the paper."""
     continuous: NonNegative[int] = 2
-    """Continuous codes: the first so many of the latent numbers [count]; 2 in the paper."""
+    """Number of continuous codes, the first entries of the latent vector [count]; 2 in the paper."""
     information_weight: NonNegative[float] = 1.0
-    """lambda, weight of the bound of the mutual information of codes and pictures [1 / nat]; 1 in the paper."""
+    """Weight lambda of the lower bound on the mutual information between codes and images [1 / nat]; 1 in the paper."""
     recogniser_units: Positive[int] = 128
-    """Units of the recogniser's layer between the discriminator's features and the codes [units]; 128 in the paper."""
+    """Units of the recogniser's hidden layer [units]; 128 in the paper."""
     discriminator_norm: AnyNorm = "none"
-    """Normalisation in the discriminator, which is most of the recogniser too."""
+    """Normalisation in the discriminator, which shares its features with the recogniser."""
 
     def check_together(self) -> None:
-        """Continuous codes are latent units."""
+        """The continuous codes must fit into the latent vector."""
         super().check_together()
         if self.continuous > self.latent_dim:
             raise self.fault("<continuous got>; accepted are 0 to <latent_dim=>, which they are part of.")
 
     @property
     def num_classes(self) -> int:
-        """What can be asked for by `--label`: the categories."""
+        """Number of categories, which `--label` chooses from."""
         return self.categories
 
 
 class InfoGAN(Conditional):
-    """An InfoGAN: a GAN with codes, and a recogniser of them on the discriminator's features.
+    """An InfoGAN: a GAN with codes, and a recogniser for them on the discriminator's features.
 
     Examples:
         >>> model = keras_gen.InfoGAN(image_size=8, latent_dim=4, filters=2, categories=3)
@@ -113,12 +114,12 @@ class InfoGAN(Conditional):
         self.log_terms(train=["information", "categorical_information", "continuous_information"])
 
     def batch_parts(self, training: bool = True) -> tuple[Part, ...]:
-        """(image, label); the labels are not looked at."""
+        """(image, label); the labels are not used."""
         return GAN.batch_parts(self, training)
 
     def build_discriminator(self) -> keras.Model:
         """(batch, S, S, channels) -> "logit", (batch, 1), and "codes", (batch, continuous + categories): the means of
-        the continuous ones, then a logit for each category."""
+        the continuous codes, followed by one logit per category."""
         config = self.config
         network = networks.discriminator(config)
         norm = config.discriminator_norm
@@ -131,11 +132,11 @@ class InfoGAN(Conditional):
         return keras.Model(network.input, network.output | {"codes": codes}, name="discriminator")
 
     def generator_labels(self, labels: tf.Tensor) -> tf.Tensor:
-        """Categories, each as often as any other; the labels are not looked at."""
+        """Categories, uniformly distributed; the data's labels are not used."""
         return keras.random.randint(tf.shape(labels), 0, self.config.categories, seed=self.noise)
 
     def information(self, fake: DiscriminatorOutput) -> Values:
-        """The lower bound of the mutual information of generated images and their codes [nats], and its parts."""
+        """Lower bound on the mutual information between generated images and their codes [nats], and its two parts."""
         count = self.config.continuous
         means, logits = fake.outputs["codes"][:, :count], fake.outputs["codes"][:, count:]
         categorical = categorical_information(logits, fake.labels)
@@ -147,18 +148,18 @@ class InfoGAN(Conditional):
         }
 
     def discriminator_loss(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
-        """The adversarial loss minus lambda L_I, by which the recogniser learns."""
+        """The adversarial loss minus lambda L_I, which trains the recogniser."""
         loss, terms = super().discriminator_loss(real, fake)
         found = self.information(fake)
         return loss - self.config.information_weight * found["information"], terms | found
 
     def generator_loss(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
-        """The adversarial loss minus lambda L_I, by which pictures become readable."""
+        """The adversarial loss minus lambda L_I, which makes the codes readable in the images."""
         loss, terms = super().generator_loss(real, fake)
         return loss - self.config.information_weight * self.information(fake)["information"], terms
 
     def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, View]:
-        """As of a GAN of classes, of which each is a category here, and what each continuous code does to them."""
+        """As for a class-conditional GAN, with categories as classes, and one traversal per continuous code."""
         config = self.config
         if self.of_points:
             return super().preview(batch)
@@ -181,7 +182,7 @@ class InfoGAN(Conditional):
         return super().preview(batch) | traversals
 
     def health(self) -> Health:
-        """As of a GAN, but of each category in turn, as the data's labels are not looked at."""
+        """As for GAN, with the categories in turn, because the data's labels are not used."""
         labelled = super().health()
 
         def draw(batch: tuple[tf.Tensor, tf.Tensor], noise: tf.Tensor) -> tf.Tensor:
@@ -190,15 +191,15 @@ class InfoGAN(Conditional):
         return dataclasses.replace(labelled, draw=draw)
 
     def example_labels(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        """Categories that follow the pixels, whatever the labels are."""
+        """Categories computed from the pixels, independent of the labels."""
         return tf.argmax(vectors_of(images, self.config.categories), axis=-1, output_type=tf.int32)
 
     def label_port(self, tensor: Any) -> Port:
-        """Of the category, which is no class of the data."""
+        """Port of the category, which is not a class of the data."""
         return indices("label", tensor, self.config.categories, "the category")
 
     def serving(self) -> dict[str, Served]:
-        """The generator, and the recogniser: image -> the codes that it was drawn from."""
+        """The generator, and the recogniser: image -> codes."""
         served, config = super().serving(), self.config
         generator = served["generator"]
         network = self.for_serving("discriminator", self.build_discriminator)

@@ -1,17 +1,18 @@
-"""LSGAN: least squares instead of a cross-entropy, so that pictures on the right side of a decision pay for how far.
+"""LSGAN: least squares instead of cross-entropy, so that the generator is also trained on images that fool the
+discriminator but are far from the data.
 
     discriminator:  min  E (D(x) - b)^2 + E (D(G(z)) - a)^2
     generator:      min  E (D(G(z)) - c)^2
 
-The cross-entropy hardly moves a generated picture that the discriminator takes for real, however far from the data it
-is; a square does. With b - c = 1 and b - a = 2 the generator minimises the Pearson chi^2 divergence between the
-mixture's double and what it draws (section 3.3), as by --a -1 --b 1 --c 0; the default has the code 0 and 1 of section
-3.4, by which the generator asks for what is said of real images.
+With a cross-entropy, a generated image that the discriminator calls real gives almost no gradient, however far from the
+data it is. With a square it does. If b - c = 1 and b - a = 2, as with --a -1 --b 1 --c 0, the generator minimises the
+Pearson chi^2 divergence between p_data + p_G and 2 p_G (section 3.3). The default is the 0-1 coding of section 3.4,
+where the generator's target equals that of real images.
 
 Mao, Li, Xie, Lau, Wang, Smolley: Least Squares Generative Adversarial Networks, ICCV 2017, arXiv 1611.04076.
 
-Departures from the paper: its factor 1/2 of both losses is left out, to which Adam is indifferent; both players move
-on one forward pass.
+Departures from the paper: the factor 1/2 of both losses is left out, which makes no difference to Adam; both players
+are updated from the same forward pass.
 """
 
 from __future__ import annotations
@@ -26,22 +27,22 @@ from keras_gen.ops.adversarial import AdversarialLoss
 
 @dataclasses.dataclass(frozen=True)
 class Config(Adversarial):
-    """What the model is."""
+    """Architecture and objective of the model."""
 
     a: float = 0.0
-    """What the discriminator is to say of generated images [1]."""
+    """Discriminator's target for generated images [1]."""
     b: float = 1.0
-    """What it is to say of real images [1]; --label-smoothing takes from it."""
+    """Discriminator's target for real images [1]; --label-smoothing is subtracted from it."""
     c: float = 1.0
-    """What the generator wants it to say of generated images [1]."""
+    """Generator's target for generated images [1]."""
 
     @property
     def adversarial_loss(self) -> AdversarialLoss:
-        """Least squares with b, a and c."""
+        """Least squares with b, a and c as targets."""
         return AdversarialLoss("lsgan", targets=(self.b - self.label_smoothing, self.a), generator_target=self.c)
 
     def check_together(self) -> None:
-        """Real is more than generated."""
+        """The target for real images must be above that for generated ones."""
         super().check_together()
         if self.b - self.label_smoothing <= self.a:
             raise self.fault("<b got> with <label_smoothing=>; accepted are numbers that are greater by it than <a=>.")
@@ -50,7 +51,7 @@ class Config(Adversarial):
 
 
 class LSGAN(GAN):
-    """A GAN of least squares.
+    """A GAN with a least-squares objective.
 
     Examples:
         >>> model = keras_gen.LSGAN(image_size=8, latent_dim=4, filters=2)

@@ -1,15 +1,16 @@
-"""pix2pix: image-to-image translation by a conditional GAN.
+"""pix2pix: image-to-image translation with a conditional GAN.
 
-A U-Net draws the target image from the source; a PatchGAN that sees source and image together learns to tell drawn from
-real targets. Its gradient replaces what an L1 distance cannot measure: whether texture and edges look real.
+A U-Net generates the target image from the source. A PatchGAN discriminator sees source and target together and learns
+to tell generated targets from real ones. It teaches what an L1 distance cannot measure: whether texture and edges look
+real.
 
     min_G max_D  E log D(x, y) + E log(1 - D(x, G(x)))  +  lambda E |y - G(x)|_1
 
 Isola, Zhu, Zhou, Efros: Image-to-Image Translation with Conditional Adversarial Networks, CVPR 2017, arXiv 1611.07004.
 
-Departures from the paper: both players share one forward pass, so the generator is scored by the discriminator as it
-was before its own step (the paper's code steps the discriminator first). Normalisation is per instance, which is what
-the paper's batch of 1 computes; by default it has no noise at test time (`--noise-at-test` brings it back).
+Departures from the paper: both players are updated from the same forward pass, whereas the paper's code updates the
+discriminator first. Normalisation is per instance, which equals the paper's batch normalisation with a batch size of 1.
+By default there is no dropout at test time (`--noise-at-test` enables it).
 """
 
 from __future__ import annotations
@@ -41,12 +42,12 @@ DiscriminatorNorm = Literal["same", "instance", "batch", "none", "spectral"]
 
 @dataclasses.dataclass(frozen=True)
 class Config(Levels):
-    """What the model is. Sources name the paper, whatever the preset's default is."""
+    """Architecture and objective of the model. "In the paper" gives the paper's value, which a preset may change."""
 
     fewest_levels: ClassVar[int] = 3
 
     generator: Literal["unet", "encoder-decoder"] = "unet"
-    """U-Net, or the same without skips (paper, section 4.3)."""
+    """U-Net, or an encoder-decoder without skip connections (paper, section 4.3)."""
     filters: Positive[int] = 64
     """Channels of the generator's first block [channels]; 64 in the paper."""
     discriminator_filters: Positive[int] = 64
@@ -54,22 +55,23 @@ class Config(Levels):
     patch: Patch = 70
     """Receptive field of the discriminator [pixels]; 70 in the paper (section 4.4)."""
     conditional: bool = True
-    """The discriminator sees the source too (paper); --no-conditional: the plain GAN of its Table 1."""
+    """Show the source to the discriminator too, as in the paper. --no-conditional gives the unconditional GAN of its
+    Table 1."""
     norm: Norm = "instance"
-    """Normalisation; instance is what the paper's batch of 1 computes."""
+    """Normalisation in the generator; instance equals batch normalisation with the paper's batch size of 1."""
     discriminator_norm: DiscriminatorNorm = "same"
-    """The discriminator's; same as --norm in the paper. instance and batch hide what is even all over a picture, as a
-    weave is; none and spectral (of the weights) do not."""
+    """Normalisation in the discriminator; the same as --norm in the paper. instance and batch hide differences that are
+    uniform over an image, such as a regular pattern; none and spectral (of the weights) do not."""
     dropout: Rate = 0.5
-    """Rate in the three innermost decoder blocks [0, 1); 0.5 in the paper."""
+    """Dropout rate in the three innermost decoder blocks [0, 1); 0.5 in the paper."""
     noise_at_test: bool = False
-    """Keep dropout on in previews and validation, as the paper does; exports never have it."""
+    """Keep dropout on in previews and validation, as in the paper. Exports never use dropout."""
     gan_loss: Literal["nonsaturating", "lsgan", "wgangp", "none"] = "nonsaturating"
-    """Adversarial objective; nonsaturating in the paper, none is L1 alone."""
+    """Adversarial objective; nonsaturating in the paper; none trains with L1 only."""
     l1_weight: NonNegative[float] = 100.0
     """Weight of the L1 distance [1]; 100 in the paper."""
     penalty_weight: NonNegative[float] = 10.0
-    """Weight of the gradient penalty of wgangp [1]; 10 in Gulrajani et al. 2017."""
+    """For wgangp: weight of the gradient penalty [1]; 10 in Gulrajani et al. 2017."""
     beta_1: Rate = 0.5
     """Decay of Adam's first moment [0, 1); 0.5 in the paper."""
     num_classes: Hidden[NonNegative[int]] = 0
@@ -77,7 +79,7 @@ class Config(Levels):
     target_channels: Hidden[Positive[int]] = 3
 
     def check_together(self) -> None:
-        """The size suits the discriminator, and there is something to learn."""
+        """The image size must suit the discriminator, and at least one loss must be active."""
         super().check_together()
         if self.gan_loss != "none" and self.image_size < smallest_image(self.patch):
             raise self.fault(
@@ -93,7 +95,7 @@ class Config(Levels):
 
     @property
     def adversarial_loss(self) -> AdversarialLoss | None:
-        """What the players minimise beside the L1 distance; None without a discriminator."""
+        """The adversarial loss of both players; None without a discriminator."""
         if self.gan_loss == "none":
             return None
         return AdversarialLoss("wasserstein" if self.gan_loss == "wgangp" else self.gan_loss)
@@ -190,11 +192,11 @@ class Pix2Pix(GenerativeModel):
         return self.config.beta_1, 0.999
 
     def discriminate(self, source: tf.Tensor, image: tf.Tensor, training: bool) -> tf.Tensor:
-        """The discriminator's logits, one for each patch: (batch, rows, columns, 1)."""
+        """The discriminator's logits, one per patch: (batch, rows, columns, 1)."""
         return self.discriminator([source, image] if self.config.conditional else image, training=training)
 
     def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """One step of both players on one forward pass (paper, section 3.3)."""
+        """One step of both players from the same forward pass (paper, section 3.3)."""
         if self.adversarial_loss:
             power_iteration(self.discriminator)
         return super().train_step(batch)
@@ -239,7 +241,7 @@ class Pix2Pix(GenerativeModel):
         )
 
     def validate(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """L1, PSNR [dB] and SSIM of the drawn validation images, each of shape (batch,)."""
+        """L1, PSNR [dB] and SSIM of the generated images, each (batch,)."""
         source, target = batch
         fake = self.translate(source)
         return {
@@ -249,11 +251,12 @@ class Pix2Pix(GenerativeModel):
         }
 
     def translate(self, source: tf.Tensor) -> tf.Tensor:
-        """Draw the targets of `source`: (batch, S, S, channels) in [-1, 1], float32."""
+        """Generates the targets for `source`: (batch, S, S, channels) in [-1, 1], float32."""
         return self.inference("generator")(source, training=False)
 
     def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, View]:
-        """source | generated | target, and what the discriminator says of each patch of generated and target."""
+        """source | generated | target, and the discriminator's score for each patch of the generated and target
+        images."""
         source, target = batch
         fake = self.translate(source)
         seen = ClassScores(source) if self.config.num_classes else source
@@ -269,7 +272,7 @@ class Pix2Pix(GenerativeModel):
         return shown
 
     def health(self) -> Health | None:
-        """Translations of a batch's sources beside its targets; there is no noise, or none that is chosen."""
+        """Translations of the sources of a batch, and its targets. There is no noise to vary."""
         if not self.adversarial_loss:
             return None
         return Health(
@@ -279,7 +282,7 @@ class Pix2Pix(GenerativeModel):
         )
 
     def serving(self) -> dict[str, Served]:
-        """The generator without noise, in float32 whatever the precision of training was."""
+        """The generator without dropout, in float32 regardless of the training precision."""
         network = self.for_serving("generator", self._unet)
         source = (label_map if self.config.num_classes else image)("source", network.input)
         generated = image("generated", network.output)

@@ -1,24 +1,25 @@
-"""Recurrent autoencoder: a sequence through a narrow vector and back, and how far it then is from itself.
+"""Recurrent autoencoder: encodes a sequence to a short vector and decodes it again, to find anomalies.
 
-An encoder reads a sequence step by step and keeps a vector; a decoder writes the sequence again from that vector alone.
-Trained on normal sequences it knows only those: what it cannot write again is an anomaly.
+An encoder reads a sequence step by step and outputs a vector. A decoder reconstructs the sequence from that vector
+alone. Trained on normal sequences it can reconstruct only those, so a large reconstruction error marks an anomaly.
 
     min  E 1/T sum_t |(x_t - decoder(encoder(x))_t) / deviation|^2
 
-The mean is over a sequence's own T steps; the same mean is its anomaly score.
+The mean is over the sequence's own T steps. The same mean is its anomaly score.
 
 Srivastava, Mansimov, Salakhutdinov: Unsupervised Learning of Video Representations using LSTMs, ICML 2015, arXiv
 1502.04681. For anomalies: Malhotra et al.: LSTM-based Encoder-Decoder for Multi-sensor Anomaly Detection, 2016, arXiv
 1607.00148. GRU: Cho et al. 2014, arXiv 1406.1078.
 
-The decoder is the unconditioned one of Srivastava et al. (section 2.1): it does not see what it wrote at the step
-before, so it cannot lean on the neighbour instead of the vector. Both papers write the sequence in reverse order, so
-that what was read last is written first. Here the encoder reads from the end to the beginning instead: the same
-pairing, with an output in order.
+The decoder is the unconditioned one of Srivastava et al. (section 2.1): it does not see its own previous output, so it
+has to use the vector. In both papers the decoder outputs the sequence in reverse order, starting with what the encoder
+read last. Here the encoder reads the sequence in reverse instead, which has the same effect and gives an output in
+order.
 
-Departures from the papers: a dense layer makes the vector narrower than the state, and it enters the decoder as in Cho
-et al. (appendix A), as its first state, tanh(V c), and as its input at every step; the score is the mean squared error
-instead of a Mahalanobis distance, whose threshold is chosen by known anomalies (Malhotra et al., section 2.2).
+Departures from the papers: a dense layer makes the vector shorter than the recurrent state. As in Cho et al. (appendix
+A), the vector sets the decoder's initial state, tanh(V c), and is its input at every step. The score is the mean
+squared error instead of a Mahalanobis distance with a threshold chosen from known anomalies (Malhotra et al., section
+2.2).
 """
 
 from __future__ import annotations
@@ -45,14 +46,14 @@ _STATES = {"lstm": 2, "gru": 1}  # vectors that a cell carries from step to step
 
 @dataclasses.dataclass(frozen=True)
 class Config(BaseConfig):
-    """What the model is."""
+    """Architecture of the model."""
 
     cell: Literal["lstm", "gru"] = "lstm"
-    """Of the encoder and of the decoder."""
+    """Recurrent cell of encoder and decoder."""
     units: Positive[int] = 64
-    """Of the state of either [units]."""
+    """Units of the recurrent state of encoder and decoder [units]."""
     latent_dim: Positive[int] = 16
-    """Numbers that a sequence is squeezed into [count]."""
+    """Length of the latent vector [units]."""
     length: Hidden[NonNegative[int]] = 0
     columns: Hidden[tuple[str, ...]] = ()
     mean: Hidden[tuple[float, ...]] = ()
@@ -60,15 +61,15 @@ class Config(BaseConfig):
 
     @property
     def features(self) -> int:
-        """Numbers at each step."""
+        """Number of features at each step."""
         return len(self.columns)
 
 
 class RecurrentAutoencoder(GenerativeModel):
     """A recurrent autoencoder as a `GenerativeModel`.
 
-    One player of both networks. A batch is (sequences,), float32 (batch, length, features) in the data's units, NaN
-    from the end of each sequence on.
+    One player, which trains both networks. A batch is (sequences,), float32 (batch, length, features) in the units of
+    the data, NaN after the end of each sequence.
 
     Examples:
         >>> model = keras_gen.RecurrentAutoencoder.for_data(keras_gen.data.sequences("waves"), units=4, latent_dim=2)
@@ -104,7 +105,8 @@ class RecurrentAutoencoder(GenerativeModel):
         self.log_terms(train=["mse"], test=["mse"])
 
     def _encoder(self) -> keras.Model:
-        """(batch, length, features) -> (batch, latent_dim): the state after the first step, read last."""
+        """(batch, length, features) -> (batch, latent_dim): the state after the sequence's first step, which is read
+        last."""
         config = self.config
         sequences = keras.Input((config.length, config.features), name="sequences")
         x = Standardisation(config.mean, config.deviation, name="standardisation")(sequences)
@@ -114,7 +116,7 @@ class RecurrentAutoencoder(GenerativeModel):
         )
 
     def _decoder(self) -> keras.Model:
-        """(batch, latent_dim) -> (batch, length, features): as many steps as the longest sequence has, for all."""
+        """(batch, latent_dim) -> (batch, length, features): always as many steps as the longest sequence has."""
         config = self.config
         x = latents = keras.Input((config.latent_dim,), name="latents")
         states = [layers.Dense(config.units, "tanh")(x) for _ in range(_STATES[config.cell])]
@@ -125,7 +127,7 @@ class RecurrentAutoencoder(GenerativeModel):
         return keras.Model(latents, x, name="decoder")
 
     def batch_parts(self, training: bool = True) -> tuple[Part, ...]:
-        """(sequences,), in the data's units, NaN beyond the end of each."""
+        """(sequences,), in the units of the data, NaN after the end of each."""
         return (Part("sequence", (self.config.length, self.config.features), ranged=False),)
 
     def call(self, sequences: tf.Tensor) -> tf.Tensor:
@@ -133,7 +135,7 @@ class RecurrentAutoencoder(GenerativeModel):
         return self.reconstruct(sequences)
 
     def objective(self, batch: tuple[tf.Tensor]) -> Step:
-        """The mean squared error over each sequence's own steps, mean over the examples."""
+        """Mean squared error over each sequence's own steps, mean over examples."""
         (sequences,) = batch
         drawn = self.decoder(self.encoder(sequences, training=True), training=True)
         loss = tf.reduce_mean(mean_over_steps(squared_errors(drawn, sequences, self.config.deviation), sequences))
@@ -145,15 +147,16 @@ class RecurrentAutoencoder(GenerativeModel):
         return {"mse": mean_over_steps(self.errors(sequences), sequences)}
 
     def errors(self, sequences: tf.Tensor) -> tf.Tensor:
-        """Squared error of the reconstruction at each step in units of the features' variances, mean over features.
+        """Squared error of the reconstruction at each step, in units of the features' variances, mean over features.
 
         Returns:
-            (batch, length), 0 beyond the end; `mean_over_steps` of it is the anomaly score.
+            (batch, length), 0 after the end; its `mean_over_steps` is the anomaly score.
         """
         return squared_errors(self.reconstruct(sequences), sequences, self.config.deviation)
 
     def reconstruct(self, sequences: tf.Tensor) -> tf.Tensor:
-        """Through the vector and back: (batch, length, features) in the data's units, finite beyond the end too."""
+        """Encodes and decodes sequences: (batch, length, features) in the units of the data, finite also after the
+        end."""
         return self.inference("decoder")(self.inference("encoder")(sequences, training=False), training=False)
 
     def preview(self, batch: tuple[tf.Tensor]) -> dict[str, View]:
@@ -162,7 +165,7 @@ class RecurrentAutoencoder(GenerativeModel):
         return {"samples": Curves({"original": sequences, "reconstruction": self.reconstruct(sequences)})}
 
     def serving(self) -> dict[str, Served]:
-        """The whole, the encoder and the decoder."""
+        """The whole model, the encoder and the decoder."""
         down, up = self.for_serving("encoder", self._encoder), self.for_serving("decoder", self._decoder)
         whole = chained(down, up, name="recurrent_autoencoder")
         sequences = sequence("sequences", down.input, "in the data's units, NaN from the end of a shorter one on")

@@ -1,7 +1,8 @@
-"""Saliency: where people look first, as a map drawn from the picture.
+"""Saliency: predicts where people look in a picture, as a map.
 
-A convolutional encoder sees the picture as a whole in its innermost maps, a decoder draws the map from there; a U-Net's
-skips give it sharper edges. Each pixel of the map is a probability, or the map as a whole is a density of fixations:
+A convolutional encoder captures the picture as a whole in its innermost maps, and a decoder generates the map from
+them. The skip connections of a U-Net give it sharper edges. Each pixel of the map is a probability, or the whole map is
+a density of fixations:
 
     bce:  min  -E [ y log s + (1 - y) log(1 - s) ]          s = sigmoid of the logits, y the map in [0, 1]
     kl:   min  KL( y / sum y  ||  s / sum s )
@@ -9,8 +10,8 @@ skips give it sharper edges. Each pixel of the map is a probability, or the map 
 bce: Pan, Canton, McGuinness, O'Connor, Torres, Sayrol, Giro-i-Nieto: SalGAN, 2017, arXiv 1701.01081, the loss of its
 first stage. kl: Cornia, Baraldi, Serra, Cucchiara, IEEE TIP 2018, arXiv 1611.09571, one of its three terms.
 
-Departures from the papers: the networks of pix2pix (`networks.unet`), trained from random weights, where the papers
-begin with those of a classifier; no adversary.
+Departures from the papers: the networks are those of pix2pix (`networks.unet`), trained from random weights, whereas
+the papers start from a pretrained classifier. There is no adversarial loss.
 """
 
 from __future__ import annotations
@@ -35,25 +36,25 @@ from keras_gen.visual.views import Sheet, View
 
 @dataclasses.dataclass(frozen=True)
 class Config(Levels):
-    """What the model is."""
+    """Architecture and objective of the model."""
 
     image_size: Hidden[Positive[int]] = 128
     network: Literal["unet", "encoder-decoder"] = "unet"
-    """U-Net, or the same without skips."""
+    """U-Net, or an encoder-decoder without skip connections."""
     filters: Positive[int] = 32
-    """Channels of the first block, then 2, 4, 8, 8 ... times as many [channels]."""
+    """Channels of the first block; later ones have 2, 4, 8, 8 ... times as many [channels]."""
     norm: Norm = "instance"
-    """Normalisation of the maps inside."""
+    """Normalisation in the network."""
     dropout: Rate = 0.0
-    """Rate in the three innermost decoder blocks [0, 1)."""
+    """Dropout rate in the three innermost decoder blocks [0, 1)."""
     loss: Literal["bce", "kl"] = "bce"
-    """Binary cross-entropy of each pixel, or KL divergence of the map as a density."""
+    """bce: binary cross-entropy per pixel; kl: KL divergence between the maps as densities."""
     num_classes: Hidden[NonNegative[int]] = 0
     source_channels: Hidden[Positive[int]] = 3
     target_channels: Hidden[Positive[int]] = 1
 
     def check_together(self) -> None:
-        """A map is grey."""
+        """A saliency map has one channel."""
         super().check_together()
         if self.target_channels != 1:
             raise self.fault("<target_channels got>; accepted is 1, a map of saliency is grey.")
@@ -62,7 +63,7 @@ class Config(Levels):
 class Saliency(GenerativeModel):
     """A saliency model as a `GenerativeModel`.
 
-    One player of one network, which gives logits. A batch is (picture, map), float32 NHWC in [-1, 1]; a map has one
+    One player with one network, which outputs logits. A batch is (picture, map), float32 NHWC in [-1, 1]. A map has one
     channel, -1 where nobody looks.
 
     Examples:
@@ -127,7 +128,7 @@ class Saliency(GenerativeModel):
         return self.translate(picture)
 
     def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
-        """The cross-entropy, mean over pixels and examples, or the divergence, mean over examples [nats]."""
+        """The cross-entropy, mean over pixels and examples, or the KL divergence, mean over examples [nats]."""
         picture, target = batch
         logits, expected = self.network(picture, training=True), 0.5 * (target + 1.0)
         if self.config.loss == "bce":
@@ -137,7 +138,7 @@ class Saliency(GenerativeModel):
         return Step({"saliency": loss}, {self.config.loss: loss})
 
     def validate(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Values:
-        """KL divergence [nats], correlation, similarity and NSS of the drawn maps, (batch,) each."""
+        """KL divergence [nats], correlation, similarity and NSS of the predicted maps, (batch,) each."""
         picture, target = batch
         drawn, expected = 0.5 * (self.translate(picture) + 1.0), 0.5 * (target + 1.0)
         return {
@@ -148,7 +149,7 @@ class Saliency(GenerativeModel):
         }
 
     def translate(self, picture: tf.Tensor) -> tf.Tensor:
-        """The maps of pictures: (batch, S, S, channels) -> (batch, S, S, 1) in [-1, 1], float32."""
+        """Predicts the maps of pictures: (batch, S, S, channels) -> (batch, S, S, 1) in [-1, 1], float32."""
         return _map(self.inference("network")(picture, training=False))
 
     def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, View]:
@@ -158,7 +159,7 @@ class Saliency(GenerativeModel):
         return {"samples": Sheet({"source": seen, "saliency": self.translate(picture), "target": target})}
 
     def serving(self) -> dict[str, Served]:
-        """The network and the range of maps."""
+        """The network, with the output as a map in [-1, 1]."""
         logits = self.for_serving("network", self._network)
         drawn = keras.layers.Activation("tanh", name="map")(keras.layers.Rescaling(0.5, name="half")(logits.output))
         network = keras.Model(logits.input, drawn, name="saliency")

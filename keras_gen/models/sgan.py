@@ -1,23 +1,25 @@
-"""SGAN: a classifier that learns from few labels, and from telling many unlabelled images from generated ones.
+"""SGAN: a classifier that learns from a few labelled images, and from telling unlabelled images from generated ones.
 
-The discriminator has a logit l_k for each of K classes. That an image is generated is a class more, of logit 0, so that
-with Z(x) = sum_k exp l_k(x) the probability of being real is D(x) = Z / (Z + 1), the logistic function of log Z:
+The discriminator has a logit l_k for each of K classes. "Generated" is one more class, with logit 0. With Z(x) = sum_k
+exp l_k(x), the probability of being real is D(x) = Z / (Z + 1), the logistic function of log Z:
 
     discriminator:  min  -E_labelled log p(y|x)  -  w (E_unlabelled log D(x) + E_z log(1 - D(G(z))))
     generator:      min  ||E f(x) - E f(G(z))||^2,   f the features of the discriminator's last layer but one
 
-Whatever must be known of images to tell real ones from generated ones, all of them teach, labelled or not. The
-classifier is what is wanted in the end; a generator that draws too well leaves it nothing to learn, and one that only
-matches the mean features classifies best.
+Telling real images from generated ones requires features that also help classification, and these can be learned from
+all images, labelled or not. The goal is the classifier. A generator that is too good leaves it nothing to learn; one
+that only matches the mean features gives the best classifier.
 
-Convolutions learn a hundred labels by heart before that. What holds them is a teacher, the average of their own weights
-(`--ema`): to both, an unlabelled image is to be of the same classes however it is augmented (`--augment`,
-`--consistency-weight`; all in the preset `convolutional`). Without an average they are their own teacher.
+With only a hundred labels, convolutions would memorise them first. A teacher prevents this: the moving average of their
+own weights (`--ema`). Student and teacher should predict the same classes for an unlabelled image under different
+augmentations (`--augment`, `--consistency-weight`; the preset `convolutional` sets all three). Without an average the
+network is its own teacher.
 
     discriminator:  + w_c E_unlabelled ||p(y|a(x)) - p_teacher(y|a'(x))||^2,   a, a' two draws of the augmentation
 
-Once it is mostly right, it may also be made to decide (`--entropy-weight` w_e), and to find all classes equally often
-(`--balance-weight` w_b); at equal weights its answers are to tell most of the images, in the sense of information:
+Once the classifier is mostly right, two further terms can make its predictions confident (`--entropy-weight`, w_e) and
+spread them equally over the classes (`--balance-weight`, w_b). With equal weights they maximise the mutual information
+between image and predicted class:
 
     discriminator:  + w_e E_unlabelled H(p(y|a(x)))  +  w_b KL(E_unlabelled p(y|a(x)) || 1/K)
 
@@ -27,10 +29,10 @@ Tarvainen, Valpola: Mean Teachers Are Better Role Models, NeurIPS 2017, arXiv 17
 Semi-supervised Learning by Entropy Minimization, NeurIPS 2004. Krause, Perona, Gomes: Discriminative Clustering by
 Regularized Information Maximization, NeurIPS 2010.
 
-Departures from the papers: the noise in the discriminator is that of the authors' program, where images are from 0 to
-1; weight normalisation starts from the initial kernels, not from a batch of data; ReLU and N(0, 1) in the generator
-where the program has softplus and uniform noise; both players move on one forward pass; the teacher is not shown the
-noise of the layers, and its weight does not rise over the first passes.
+Departures from the papers: the noise in the discriminator is that of the authors' code, converted from images in [0,
+1]; weight normalisation starts from the initial kernels, not from a batch of data; the generator has ReLU and noise
+from N(0, 1), where the code has softplus and uniform noise; both players are updated from the same forward pass; the
+teacher sees no layer noise, and its weight does not ramp up over the first epochs.
 """
 
 from __future__ import annotations
@@ -58,44 +60,48 @@ from keras_gen.visual.views import View
 
 @dataclasses.dataclass(frozen=True)
 class Config(Adversarial):
-    """What the model is."""
+    """Architecture and objective of the model."""
 
     architecture: networks.Architecture = "mlp"
-    """mlp: dense layers alone, as the papers have for MNIST; dcgan: Radford et al. 2016; resnet: blocks of Gulrajani et
-    al. 2017."""
+    """mlp: dense layers only, as in the papers for MNIST; dcgan: convolutions (Radford et al. 2016); resnet: residual
+    blocks (Gulrajani et al. 2017)."""
     hidden_units: tuple[Positive[int], ...] = (500, 500)
-    """Of mlp: units of the generator's layers [units]; 500, 500 in Salimans et al."""
+    """For mlp: units of the generator's layers [units]; 500, 500 in Salimans et al."""
     discriminator_hidden_units: tuple[Positive[int], ...] = (1000, 500, 250, 250, 250)
-    """Of mlp: units of the discriminator's layers [units]; 1000, 500, 250, 250, 250 in Salimans et al."""
+    """For mlp: units of the discriminator's layers [units]; 1000, 500, 250, 250, 250 in Salimans et al."""
     discriminator_norm: networks.AnyNorm = "none"
-    """Normalisation in the discriminator of dcgan and resnet, beside that of the weights, which all have."""
+    """For dcgan and resnet: normalisation in the discriminator, in addition to weight normalisation."""
     input_noise: NonNegative[float] = 0.6
-    """Of mlp: deviation of normal noise on the images in the discriminator, training alone [of the range -1 to 1]; 0.3
-    of the range 0 to 1 in Salimans et al."""
+    """For mlp: standard deviation of Gaussian noise on the discriminator's input, in training only [in the range -1 to
+    1]; 0.3 in the range 0 to 1 in Salimans et al."""
     unit_noise: NonNegative[float] = 0.5
-    """Of mlp: deviation of normal noise on the outputs of its layers [1]; 0.5 in Salimans et al."""
+    """For mlp: standard deviation of Gaussian noise on the outputs of the discriminator's layers [1]; 0.5 in Salimans
+    et al."""
     objective: Literal["feature_matching", "nonsaturating"] = "feature_matching"
-    """What the generator minimises: the distance of mean features (Salimans et al.), or -E log D (Odena)."""
+    """Loss of the generator: feature_matching is the distance between mean features (Salimans et al.); nonsaturating is
+    -E log D(G(z)) (Odena)."""
     unsupervised_weight: NonNegative[float] = 0.5
-    """Weight of telling real from generated beside the classification [1]; 0.5 in the program of Salimans et al."""
+    """Weight of the real-or-generated loss relative to the classification loss [1]; 0.5 in the code of Salimans et
+    al."""
     consistency_weight: NonNegative[float] = 0.0
-    """Weight of the squared distance between the classes of an unlabelled image and those by the averaged weights, to
-    which it is shown otherwise augmented and without noise [1] (Tarvainen and Valpola 2017); 0: none."""
+    """Weight of the squared distance between the student's class probabilities for an unlabelled image and those of the
+    averaged weights, which see it with another augmentation and without noise [1] (Tarvainen and Valpola 2017); 0:
+    none."""
     entropy_weight: NonNegative[float] = 0.0
-    """Weight of the entropy of the classes of an unlabelled image [1] (Grandvalet and Bengio 2004); 0: none. It
-    confirms what is wrong too, so it is for going on with a classifier that is mostly right (`--start-from`)."""
+    """Weight of the entropy of the predicted classes of unlabelled images [1] (Grandvalet and Bengio 2004); 0: none. It
+    also reinforces wrong predictions, so use it to continue from a classifier that is mostly right (`--start-from`)."""
     balance_weight: NonNegative[float] = 0.0
-    """Weight of the divergence of the classes' mean over the unlabelled images of a batch from equally frequent ones
-    [1] (Krause et al. 2010); 0: none. For data with about as many images of each class."""
+    """Weight of the KL divergence between the mean predicted classes of a batch's unlabelled images and a uniform
+    distribution [1] (Krause et al. 2010); 0: none. For data with about equally many images per class."""
     num_classes: Hidden[Positive[int]] = 10
 
     @property
     def adversarial_loss(self) -> AdversarialLoss:
-        """The cross-entropy, which the discriminator minimises whatever its generator does."""
+        """The cross-entropy, which the discriminator minimises whatever the generator's objective."""
         return AdversarialLoss("nonsaturating", targets=(1.0 - self.label_smoothing, 0.0))
 
     def check_together(self) -> None:
-        """The consistency is that of different images, and the discriminator has layers."""
+        """Consistency needs different versions of an image, and the discriminator needs layers."""
         super().check_together()
         noisy = self.architecture == "mlp" and (self.input_noise or self.unit_noise)
         if self.consistency_weight and not (noisy or self.instance_noise or self.augment != "none"):
@@ -112,8 +118,8 @@ class _Partly(DiscriminatorOutput):
     """Unlabelled real images.
 
     Attributes:
-        labelled: as many others whose labels are known.
-        taught: the logits of their classes by the teacher, (batch, K); None: without one.
+        labelled: as many labelled images.
+        taught: the teacher's class logits, (batch, K); None: without a teacher.
     """
 
     labelled: DiscriminatorOutput | None = None
@@ -213,19 +219,20 @@ class SGAN(GAN):
         return (images, labels, dataclasses.replace(images, name="unlabelled image"))[: 3 if training else 2]
 
     def build_discriminator(self) -> keras.Model:
-        """(batch, S, S, channels) -> "classes", (batch, K), their logits, and "features"."""
+        """(batch, S, S, channels) -> "classes", the class logits, (batch, K), and "features"."""
         config = self.config
         if config.architecture == "mlp":
             return _discriminator(config)
         return networks.discriminator(config, {"classes": config.num_classes}, wrap=WeightNormalization)
 
     def discriminate(self, images: tf.Tensor, labels: tf.Tensor, training: bool = True) -> Values:
-        """The logits of the classes, and log Z, that of being real at all."""
+        """The class logits, and log Z, the logit of being real."""
         said = super().discriminate(images, labels, training)
         return said | {"logit": tf.reduce_logsumexp(said["classes"], axis=-1, keepdims=True)}
 
     def _forward(self, batch: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tuple[_Partly, DiscriminatorOutput]:
-        """Unlabelled images with the labelled ones of the batch beside, and as many generated ones, judged."""
+        """The unlabelled and labelled images of a batch, and as many generated ones, with the discriminator's
+        outputs."""
         images, labels, unlabelled = batch
         count = tf.shape(images)[0]
         drawn = self.generator(self.draw_noise(count), training=True)
@@ -245,7 +252,7 @@ class SGAN(GAN):
         return real, DiscriminatorOutput(drawn, unknown, self.discriminate(self._discriminator_inputs(drawn), unknown))
 
     def discriminator_loss(self, real: _Partly, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
-        """The cross-entropy of the labelled images, that of real and generated ones, the distance from the teacher."""
+        """The classification loss, the real-or-generated loss, and the distance from the teacher."""
         classes, labels = real.labelled.outputs["classes"], real.labelled.labels
         supervised = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, classes))
         unsupervised, _ = super().discriminator_loss(real, fake)
@@ -267,26 +274,26 @@ class SGAN(GAN):
         return loss, terms
 
     def generator_loss(self, real: _Partly, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
-        """The distance of the mean features, or the cross-entropy."""
+        """The distance between mean features, or the cross-entropy."""
         if self.config.objective == "feature_matching":
             return feature_matching(real.outputs["features"], fake.outputs["features"]), {}
         return super().generator_loss(real, fake)
 
     def classify(self, images: tf.Tensor) -> tf.Tensor:
-        """The logits of the classes, (batch, K), by averaged weights if there are any."""
+        """The class logits, (batch, K), from averaged weights if there are any."""
         return self.inference("discriminator")(images, training=False)["classes"]
 
     def validate(self, batch: tuple[tf.Tensor, ...]) -> Values:
-        """Whether the class of each image is another than its label, 1 or 0, and the GAN's terms."""
+        """Whether each image is misclassified, 1 or 0, and the GAN's terms."""
         images, labels = batch[:2]
         return super().validate((images, labels)) | {"error": _errors(self.classify(images), labels)}
 
     def preview(self, batch: tuple[tf.Tensor, ...]) -> dict[str, View]:
-        """As of the GAN."""
+        """As for GAN."""
         return super().preview(batch[:2])
 
     def serving(self) -> dict[str, Served]:
-        """The classifier, and the generator, of averaged weights if the run has them."""
+        """The classifier and the generator, with averaged weights if the run has them."""
         discriminator = self.for_serving("discriminator", self.build_discriminator)
         probabilities = layers.Softmax(dtype="float32", name="probabilities")(discriminator.output["classes"])
         network = keras.Model(discriminator.input, probabilities, name="classifier")
@@ -301,9 +308,9 @@ def _errors(classes: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
 
 
 def _discriminator(config: Config) -> keras.Model:
-    """Dense layers with ReLU, weight normalisation and noise; only the last one learns how large its outputs are.
+    """Dense layers with ReLU, weight normalisation and noise. Only the last layer learns the scale of its outputs.
 
-    Noise of a fixed deviation would be overcome by larger outputs.
+    In the others, noise of a fixed standard deviation could be overcome by larger outputs.
     """
     images = keras.Input(config.shape, name="images")
     x = layers.GaussianNoise(config.input_noise)(layers.Flatten()(images))

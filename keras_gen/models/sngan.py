@@ -1,7 +1,7 @@
-"""SNGAN: a discriminator whose every layer is divided by its largest singular value, which makes it 1-Lipschitz.
+"""SNGAN: a discriminator with spectral normalisation, which divides each layer by its largest singular value.
 
-A network of such layers, with activations that are 1-Lipschitz too, cannot say of two images more different things than
-their distance allows. It needs no second derivative, and one iteration of the power method for each layer and step.
+This makes each layer 1-Lipschitz. With activations that are 1-Lipschitz too, the outputs for two images differ by no
+more than the images do. There is no second derivative to compute, only one power iteration per layer and step.
 
     discriminator:  min  E max(0, 1 - D(x)) + E max(0, 1 + D(G(z)))
     generator:      min  -E D(G(z))
@@ -9,8 +9,8 @@ their distance allows. It needs no second derivative, and one iteration of the p
 Miyato, Kataoka, Koyama, Yoshida: Spectral Normalization for Generative Adversarial Networks, ICLR 2018, arXiv
 1802.05957.
 
-Departures from the paper: a convolution's kernel is normalised as a matrix, as there, and its 4x4 kernels of stride 2
-are those of DCGAN; in the last of the n_critic steps both players move, on one forward pass.
+Departures from the paper: the discriminator's 4x4 convolutions of stride 2 are those of DCGAN (kernels are normalised
+as matrices, as in the paper); in the last of the n_critic steps both players are updated from the same forward pass.
 """
 
 from __future__ import annotations
@@ -30,23 +30,24 @@ from keras_gen.ops.adversarial import Objective
 
 @dataclasses.dataclass(frozen=True)
 class Config(Adversarial):
-    """What the model is."""
+    """Architecture and objective of the model."""
 
     n_critic: Positive[int] = 5
-    """Steps of the discriminator for one of the generator, each on fresh images and fresh noise [steps]; 5 in the
-    paper. A step of the run has all of them, so it takes n_critic batches."""
+    """Discriminator steps per generator step, each on fresh images and fresh noise [steps]; 5 in the paper. One step of
+    the run includes all of them, so it takes n_critic batches."""
     beta_1: Rate = 0.0
     """Decay of Adam's first moment [0, 1); 0 in the paper."""
     beta_2: Rate = 0.9
     """Decay of Adam's second moment [0, 1); 0.9 in the paper."""
     discriminator_norm: networks.AnyNorm = "none"
-    """Normalisation in the discriminator beside the spectral one; none, as others take the bound back."""
+    """Normalisation in the discriminator, in addition to spectral normalisation; default none, because others undo the
+    bound."""
 
     objective: ClassVar[Objective] = "hinge"
 
 
 class SNGAN(GAN):
-    """A GAN whose discriminator is spectrally normalised, with the hinge objective.
+    """A GAN with a spectrally normalised discriminator and the hinge objective.
 
     Examples:
         >>> model = keras_gen.SNGAN(image_size=8, latent_dim=4, filters=2)
@@ -86,9 +87,9 @@ class SNGAN(GAN):
     }
 
     def build_discriminator(self) -> keras.Model:
-        """The discriminator of all members, each of its layers spectrally normalised, that of the logit too."""
+        """The discriminator of the other GANs, with every layer spectrally normalised, including that of the logit."""
         return networks.discriminator(self.config, wrap=SpectralNormalization)
 
     def before_discriminator(self) -> None:
-        """One power iteration for all its layers (paper, algorithm 1)."""
+        """One power iteration for each of its layers (paper, algorithm 1)."""
         power_iteration(self.discriminator)

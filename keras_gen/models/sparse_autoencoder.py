@@ -1,22 +1,22 @@
-"""Sparse autoencoder: many latent units, of which an image may use but few.
+"""Sparse autoencoder: many latent units, of which each image activates only a few.
 
-The code is overcomplete, with more units than the image has numbers, so no narrow vector forces the networks to find
-what images have in common. A penalty on the activities does: each unit comes to stand for something that is seldom
-there, such as a stroke at one place.
+The code is overcomplete: it has more units than the image has values, so its length does not force the networks to
+learn structure. A penalty on the activities does. Each unit comes to represent a feature that is rarely present, such
+as a stroke at one position.
 
     l1:  min  E d(x, decoder(h)) + weight E sum_j |h_j|
     kl:  min  E d(x, decoder(h)) + weight sum_j KL(target || E h_j)          h_j in (0, 1)
 
-and in both a decay of the decoder's weights, or a small code and large weights would escape the penalty.
+Both also have a weight decay on the decoder. Otherwise small activities and large weights would escape the penalty.
 
 kl: Nair, Hinton: 3D Object Recognition with Deep Belief Nets, NeurIPS 2009; Ng: CS294A lecture notes, Sparse
 Autoencoder, 2011. l1: Ranzato, Boureau, LeCun, NeurIPS 2007.
 
-E h_j is over all of the training images. As in Nair and Hinton (section 2.2) it is followed by a decaying average over
-the steps, and the penalty is the tangent of the divergence there: the same gradient for every example, so that a batch
-may be worked off in any parts. Over the batch alone it would be another penalty for each size of a part.
+E h_j is the mean over all training images. As in Nair and Hinton (section 2.2), it is estimated by a moving average
+over steps, and the penalty is linearised there. Every example then gets the same gradient, so gradient accumulation
+does not change the result. With the mean of a batch alone, the penalty would depend on the size of the micro-batches.
 
-Departures from the papers: units of the l1 code are rectified; the distance is a mean over pixels; Adam.
+Departures from the papers: the units of the l1 code are rectified; the reconstruction loss is a mean over pixels; Adam.
 """
 
 from __future__ import annotations
@@ -41,30 +41,30 @@ _ACTIVE = {"kl": 0.1, "l1": 0.0}  # activity above which a unit counts as active
 
 @dataclasses.dataclass(frozen=True)
 class Config(autoencoder.Config):
-    """What the model is."""
+    """Architecture and objective of the model."""
 
     architecture: Architecture = "dense"
     latent_dim: Positive[int] = 256
-    """Units of the code; more than the image has numbers is overcomplete [count]."""
+    """Units of the code; overcomplete if more than the image has values [units]."""
     hidden_units: tuple[Positive[int], ...] = ()
-    """Units of the encoder's dense layers, mirrored in the decoder; of conv only the last; none: images and code are
-    joined directly, as in the papers [units]."""
+    """Units of the encoder's dense layers, mirrored in the decoder [units]; conv uses only the last one. None: image
+    and code are connected directly, as in the papers."""
     sparsity: Literal["kl", "l1"] = "kl"
-    """Penalty: divergence of each unit's mean activity from the target (sigmoid units), or the mean of all activities
-    (rectified units)."""
+    """Penalty: kl is the divergence of each unit's mean activity from the target (sigmoid units); l1 is the sum of all
+    activities (rectified units)."""
     sparsity_weight: NonNegative[float] = 1e-3
-    """Of the penalty beside the distance [1]."""
+    """Weight of the sparsity penalty [1]."""
     target_activity: Annotated[float, Range(0, 1, open_low=True, open_high=True)] = 0.05
-    """Of kl: mean activity of each unit (0, 1); 0.05 in Ng's notes."""
+    """For kl: target mean activity of each unit (0, 1); 0.05 in Ng's notes."""
     activity_decay: Rate = 0.9
-    """Of kl: decay per step of the average that follows the mean activities [0, 1); 0.9 to 0.99 in Hinton's guide
-    (UTML TR 2010-003, section 11)."""
+    """For kl: decay per step of the moving average of the mean activities [0, 1); 0.9 to 0.99 in Hinton's guide (UTML
+    TR 2010-003, section 11)."""
     weight_decay: NonNegative[float] = 1e-5
-    """Of half the sum of the decoder's squared weights [1]."""
+    """Weight of half the sum of the decoder's squared weights [1]."""
 
 
 class SparseAutoencoder(autoencoder.Autoencoder):
-    """A sparse autoencoder: the networks, the player and the batch of `Autoencoder`.
+    """A sparse autoencoder, with the networks, player and batches of `Autoencoder`.
 
     Examples:
         >>> model = keras_gen.SparseAutoencoder(image_size=8, latent_dim=80, sparsity="l1")
@@ -107,11 +107,11 @@ class SparseAutoencoder(autoencoder.Autoencoder):
 
     @property
     def code_activation(self) -> str:
-        """Activities are positive, and under kl probabilities."""
+        """Activities are positive, and for kl they are probabilities."""
         return "sigmoid" if self.config.sparsity == "kl" else "relu"
 
     def penalty(self, latents: tf.Tensor) -> tuple[tf.Tensor, Values, Values]:
-        """The weighed penalty and the decay of the decoder's weights."""
+        """The weighted sparsity penalty, and the weight decay of the decoder."""
         config = self.config
         kernels = [v for v in self.decoder.trainable_variables if v.name == "kernel"]
         decay = 0.5 * config.weight_decay * tf.add_n([tf.reduce_sum(tf.square(kernel)) for kernel in kernels])
@@ -127,12 +127,12 @@ class SparseAutoencoder(autoencoder.Autoencoder):
         return config.sparsity_weight * tangent + decay, {"sparsity": divergence, "mean_activity": mean}, sums
 
     def running_state(self, sums: Values, gathered: Values) -> list[tuple[keras.Variable, tf.Tensor]]:
-        """The average follows the activities of the batch (Nair and Hinton 2009)."""
+        """Updates the moving average from the activities of the batch (Nair and Hinton 2009)."""
         decay = self.config.activity_decay
         return [(self.activity, decay * self.activity + (1.0 - decay) * sums["activity"] / sums["examples"])]
 
     def validate(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Values:
-        """Also the share of units that are active (above 0.1; l1: above 0) and the mean activity, (batch,) each."""
+        """Also the fraction of active units (above 0.1; l1: above 0) and the mean activity, (batch,) each."""
         latents = self.encode(batch[0])
         active = latents > _ACTIVE[self.config.sparsity]
         return super().validate(batch) | {
@@ -141,7 +141,7 @@ class SparseAutoencoder(autoencoder.Autoencoder):
         }
 
     def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, View]:
-        """original | reconstruction, what units draw, and the histogram of activities."""
+        """original | reconstruction, the feature of each unit, and a histogram of activities."""
         latents = self.encode(batch[0])
         return super().preview(batch) | {
             "features": Sheet(
@@ -152,13 +152,13 @@ class SparseAutoencoder(autoencoder.Autoencoder):
         }
 
     def features(self, latents: tf.Tensor) -> tf.Tensor:
-        """What each unit adds to a picture when it goes from 0 to 1 and all others have their means.
+        """How the image changes when one unit goes from 0 to 1 and all others keep their means.
 
         Args:
-            latents: (batch, latent_dim), of which the means are taken.
+            latents: (batch, latent_dim), from which the means are computed.
 
         Returns:
-            (latent, S, S, channels) in [-1, 1], the largest change of each unit being 1 or -1, and 0 no change.
+            (latent, S, S, channels) in [-1, 1]; each unit's largest change is scaled to 1 or -1, and 0 is no change.
         """
         others = tf.reduce_mean(latents, axis=0) * (1.0 - tf.eye(self.config.latent_dim))
         change = self.decode(others + tf.eye(self.config.latent_dim)) - self.decode(others)

@@ -1,17 +1,17 @@
-"""Super-resolution autoencoder: an enlarged picture in, what enlarging cannot bring back out.
+"""Super-resolution autoencoder: restores detail in images that were enlarged by bicubic interpolation.
 
-A picture of low resolution is enlarged by bicubic interpolation, and an encoder-decoder of convolutions draws what is
-missing, which is added to it. Long skips carry the maps of each layer of the encoder to the mirrored one of the
-decoder, so that details pass and gradients reach the first layers.
+A convolutional encoder-decoder predicts the missing detail, which is added to the enlarged image. Long skip connections
+link each encoder layer to the mirrored decoder layer, so that details pass through and gradients reach the first
+layers.
 
     min  E d(y, x + decoder(encoder(x)))          x enlarged, y sharp
 
 Mao, Shen, Yang: Image Restoration Using Very Deep Convolutional Encoder-Decoder Networks with Symmetric Skip
 Connections (RED-Net), NeurIPS 2016, arXiv 1603.09056.
 
-Departures from the paper: the first convolution has the scale as its stride, and the last, transposed one too, since an
-enlarged picture holds no more than that; inside, transposed convolutions of stride 1 are written as the convolutions
-that they are. Colours instead of luma alone; fewer layers.
+Departures from the paper: the first convolution and the last, transposed one have the scale as stride, since an
+enlarged image holds no more information than that. Transposed convolutions of stride 1 are written as the equivalent
+ordinary ones. Colour instead of luma only; fewer layers.
 """
 
 from __future__ import annotations
@@ -31,30 +31,30 @@ from keras_gen.models.denoising_autoencoder import Restoration
 
 @dataclasses.dataclass(frozen=True)
 class Config(BaseConfig):
-    """What the model is."""
+    """Architecture and objective of the model."""
 
     filters: Positive[int] = 32
-    """Channels of the maps inside [channels]; 64 in the paper."""
+    """Channels of the hidden layers [channels]; 64 in the paper."""
     depth: Positive[int] = 4
-    """Layers of the encoder, and of the decoder [count]; 5 to 15 in the paper."""
+    """Layers of the encoder, and as many of the decoder [count]; 5 to 15 in the paper."""
     distance: Literal["l2", "l1"] = "l2"
-    """Between sharp picture and drawn one, the mean over pixels of its square, for PSNR, or its absolute value."""
+    """Reconstruction loss: mean squared error (l2), which maximises PSNR, or mean absolute error (l1), over pixels."""
     image_size: Hidden[Positive[int]] = 48
     scale: Hidden[Positive[int]] = 2
     channels: Hidden[Positive[int]] = 3
 
     @property
     def source_channels(self) -> int:
-        """Channels of what is translated."""
+        """Channels of the network's input."""
         return self.channels
 
 
 def red_net(config: Config, activation: str = "linear") -> keras.Model:
-    """A functional network: (batch, S, S, channels) in [-1, 1] -> the same, S a multiple of the scale.
+    """A functional network: (batch, S, S, channels) in [-1, 1] -> the same shape; S is a multiple of the scale.
 
     Args:
-        config: its form.
-        activation: of the output; "linear", or "hard_tanh", which clips at -1 and 1.
+        config: architecture of the network.
+        activation: activation of the output; "linear", or "hard_tanh", which clips at -1 and 1.
     """
     scale, settings = config.scale, {"padding": "same", "kernel_initializer": "he_normal"}
     x = enlarged = keras.Input((config.image_size, config.image_size, config.channels), name="enlarged")
@@ -75,7 +75,8 @@ def red_net(config: Config, activation: str = "linear") -> keras.Model:
 class SuperresAutoencoder(Restoration):
     """A super-resolution autoencoder as a `GenerativeModel`.
 
-    One player of one network. A batch is (enlarged, sharp), float32 NHWC in [-1, 1], both of the size of the sharp one.
+    One player with one network. A batch is (enlarged, sharp), float32 NHWC in [-1, 1], both of the size of the sharp
+    image.
 
     Examples:
         >>> model = keras_gen.SuperresAutoencoder(image_size=16, filters=4)
@@ -112,5 +113,5 @@ class SuperresAutoencoder(Restoration):
         return red_net(self.config, activation)
 
     def translate(self, enlarged: tf.Tensor) -> tf.Tensor:
-        """`restore`: enlarged pictures, sharpened."""
+        """Sharpens enlarged images: (batch, S, S, channels) in [-1, 1], float32."""
         return self.restore(enlarged)

@@ -1,7 +1,7 @@
-"""Variational autoencoder: an autoencoder whose latent vectors are spread as a normal distribution, so that it samples.
+"""Variational autoencoder: an autoencoder whose latent vectors follow a normal distribution, so that it can be sampled.
 
-The encoder gives a normal distribution over latent vectors instead of one vector, the decoder a distribution over
-images, and both are trained on a lower bound of the likelihood:
+The encoder outputs a normal distribution over latent vectors instead of a single vector. The decoder outputs a
+distribution over images. Both are trained on a lower bound of the likelihood:
 
     log p(x)  >=  E_q(z|x) log p(x|z)  -  beta KL(q(z|x) || N(0, 1))                              (ELBO, beta = 1)
     log p(x)  >=  E log 1/K sum_k p(x|z_k) p(z_k) / q(z_k|x)                                      (IWAE bound)
@@ -40,29 +40,30 @@ _SAMPLES = 32  # pictures from the prior on a sheet
 
 @dataclasses.dataclass(frozen=True)
 class Variational(Layout):
-    """What the model is, of all variants."""
+    """Fields that all VAE families share."""
 
     likelihood: Likelihood = "bernoulli"
-    """Of an image given its latent vector: bernoulli for nearly binary ones, gaussian with a learned variance, or
-    logistic, the probabilities of 256 levels."""
+    """Likelihood of an image given its latent vector: bernoulli for nearly binary images, gaussian with a learned
+    variance, or logistic, discretised to 256 levels."""
     warm_up: NonNegative[int] = 0
-    """Steps over which the weight of the divergence grows from 0 to its full value [steps]."""
+    """Steps over which the weight of the divergence rises from 0 to its full value [steps]."""
     importance_samples: ClassVar[int] = 1
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(Variational):
-    """What the model is."""
+    """Architecture and objective of the model."""
 
     beta: NonNegative[float] = 1.0
-    """Weight of the KL divergence [1]; 1 is the bound, more disentangles (Higgins et al. 2017)."""
+    """Weight of the KL divergence [1]; 1 gives the ELBO, larger values encourage disentanglement (Higgins et al.
+    2017)."""
     free_bits: NonNegative[float] = 0.0
-    """KL divergence of a unit that costs nothing, mean over the batch [nats] (Kingma et al. 2016)."""
+    """KL divergence of each latent unit that is not penalised, as a batch mean [nats] (Kingma et al. 2016)."""
     importance_samples: Positive[int] = 1
-    """Samples of the bound [count]; more than 1 is the IWAE bound (Burda et al. 2016)."""
+    """Latent samples per image [count]; 1 gives the ELBO, more the IWAE bound (Burda et al. 2016)."""
 
     def check_together(self) -> None:
-        """Only a bound of one sample has a KL divergence."""
+        """The IWAE bound has no separate KL divergence to weight."""
         super().check_together()
         if self.importance_samples > 1 and (self.beta != 1 or self.warm_up or self.free_bits):
             raise self.fault(
@@ -74,10 +75,11 @@ class Config(Variational):
 class VAE(GenerativeModel):
     """A variational autoencoder as a `GenerativeModel`.
 
-    One player of both networks. A batch is (image, label), float32 NHWC in [-1, 1] and int32; labels are not used.
+    One player, which trains both networks. A batch is (image, label), float32 NHWC in [-1, 1] and int32; labels are not
+    used.
 
-    A variant overrides `divergence`, what its paper puts in place of the KL divergence, or `conditioned`, what its
-    networks take beside images and latent vectors.
+    A variant overrides `divergence`, to replace the KL divergence by what its paper uses, or `conditioned`, to give its
+    networks further inputs.
 
     Examples:
         >>> model = keras_gen.VAE(image_size=8, latent_dim=2, hidden_units=(8,), filters=2)
@@ -124,11 +126,11 @@ class VAE(GenerativeModel):
 
     @property
     def decoder_channels(self) -> int:
-        """Channels of the likelihood's parameters."""
+        """Number of channels that the likelihood's parameters need."""
         return self.config.channels * parameters_per_channel(self.config.likelihood)
 
     def batch_parts(self, training: bool = True) -> tuple[Part, ...]:
-        """(image, label); only variants look at labels."""
+        """(image, label); only variants use the labels."""
         size, channels = self.config.image_size, self.config.channels
         return Part("image", (size, size, channels)), Part("label", ())
 
@@ -137,7 +139,7 @@ class VAE(GenerativeModel):
         return self.reconstruct(images)
 
     def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
-        """The negative bound and its parts in nats, means over examples."""
+        """The negative bound and its parts, mean over examples [nats]."""
         images, labels = batch
         samples = self.config.importance_samples
         mean, log_variance = self.encoder(self.conditioned(images, labels), training=True)
@@ -157,27 +159,27 @@ class VAE(GenerativeModel):
     def divergence(
         self, z: tf.Tensor, mean: tf.Tensor, log_variance: tf.Tensor
     ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
-        """What the latent vectors cost: beta times the KL divergence, by its closed form.
+        """The loss on the latent vectors: beta times the KL divergence, in closed form.
 
         Args:
             z: samples of the posteriors, (batch, latent_dim).
-            mean, log_variance: of the posteriors, (batch, latent_dim).
+            mean, log_variance: parameters of the posteriors, (batch, latent_dim).
 
         Returns:
-            player -> loss, of which that of "vae" is added to the reconstruction's, and further terms to log.
+            player -> loss, where the loss of "vae" is added to the reconstruction loss; and further terms to log.
         """
         # By unit: what is below the free bits does not count, and gives no gradient.
         kl = tf.reduce_mean(kl_to_standard_normal(mean, log_variance), axis=0)
         return {"vae": self.config.beta * tf.reduce_sum(tf.maximum(kl, self.config.free_bits))}, {}
 
     def _warmth(self) -> tf.Tensor:
-        """Of the divergence's weight, what this step has, [0, 1]."""
+        """Fraction of the divergence's full weight at this step, [0, 1]."""
         if not self.config.warm_up:
             return tf.constant(1.0)
         return tf.minimum(1.0, (tf.cast(self.step, tf.float32) + 1.0) / self.config.warm_up)
 
     def conditioned(self, inputs: tf.Tensor, labels: tf.Tensor | None) -> Any:
-        """What encoder and decoder take for images or latent vectors: these alone."""
+        """Inputs of the encoder or decoder, from images or latent vectors and labels: here without the labels."""
         return inputs
 
     def draw_noise(self, samples: int, count: tf.Tensor) -> tf.Tensor:
@@ -195,18 +197,18 @@ class VAE(GenerativeModel):
         return tf.reshape(log_likelihood(self.config.likelihood, parameters, images), (samples, -1))
 
     def log_weights(self, images: tf.Tensor, noise: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
-        """log p(x|z) + log p(z) - log q(z|x): the weights of importance sampling, by the networks of inference.
+        """Log importance weights log p(x|z) + log p(z) - log q(z|x), computed with the networks used for inference.
 
-        The logarithm of their mean (`ops.divergences.log_mean_exp`) is below log p(x) in expectation and reaches it
-        with many samples (Burda et al. 2016, equation 8).
+        The log of the mean weight (`ops.divergences.log_mean_exp`) is a lower bound of log p(x) in expectation and
+        converges to it with many samples (Burda et al. 2016, equation 8).
 
         Args:
             images: (n, S, S, channels) in [-1, 1].
-            noise: standard normal, (K, n, latent_dim): K samples z = mean + deviation * noise for each image.
-            labels: int (n,), of families that are conditioned on them.
+            noise: standard normal, (K, n, latent_dim); each image gets K samples z = mean + standard deviation * noise.
+            labels: int (n,), for class-conditional families.
 
         Returns:
-            (K, n), nats.
+            (K, n) [nats].
         """
         mean, log_variance = self.encode(images, labels)
         z = mean + tf.exp(0.5 * log_variance) * noise
@@ -218,27 +220,28 @@ class VAE(GenerativeModel):
 
         Args:
             images: (batch, S, S, channels) in [-1, 1].
-            labels: int (batch,), of families that are conditioned on them.
+            labels: int (batch,), for class-conditional families.
         """
         return tuple(self.inference("encoder")(self.conditioned(images, labels), training=False))
 
     def decode(self, latents: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
-        """The pictures of latent vectors: (batch, latent_dim) -> (batch, S, S, channels) in [-1, 1], float32.
+        """Images for latent vectors: (batch, latent_dim) -> (batch, S, S, channels) in [-1, 1], float32.
 
-        Labels are as those of `encode`.
+        Labels are as in `encode`.
         """
         parameters = self.inference("decoder")(self.conditioned(latents, labels), training=False)
         return picture(self.config.likelihood, parameters)
 
     def reconstruct(self, images: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
-        """By the mean of the posterior and back: (batch, S, S, channels) in [-1, 1], float32; labels as of `encode`."""
+        """Encodes images and decodes the posterior means: (batch, S, S, channels) in [-1, 1], float32. Labels are as in
+        `encode`."""
         mean, _ = self.encode(images, labels)
         return self.decode(mean, labels)
 
     def validate(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Negative ELBO and its parts [nats] with one sample, and PSNR [dB] of the mean, each of shape (batch,).
+        """Negative ELBO and its parts from one sample [nats], and PSNR of the decoded mean [dB], each (batch,).
 
-        The noise is the same for equal images, so that two validations of the same weights agree.
+        Equal images get equal noise, so repeated validation of the same weights gives the same result.
         """
         images, labels = batch
         mean, log_variance = self.encode(images, labels)
@@ -259,13 +262,13 @@ class VAE(GenerativeModel):
         truncation: float = math.inf,
         network: Callable[..., Any] | None = None,
     ) -> tf.Tensor:
-        """Pictures of latent vectors from N(0, 1), the same for the same seed.
+        """Generates images from latent vectors z ~ N(0, 1). The same seed gives the same images.
 
         Args:
-            count: of pictures.
-            seed: of the latent vectors.
-            truncation: of the latent vectors, see `ops.latents.truncated`.
-            network: draws instead of the model's own decoder; what `serving` calls "decoder", or an export of it.
+            count: number of images.
+            seed: seed of the latent vectors.
+            truncation: truncation of the latent vectors, see `ops.latents.truncated`.
+            network: decoder to use instead of the model's own; see "decoder" of `serving`, or its export.
         """
         return (network or self.decode)(latent_vectors(count, self.config.latent_dim, seed, truncation))
 
@@ -280,7 +283,7 @@ class VAE(GenerativeModel):
         }
 
     def latent_space(self) -> LatentSpace:
-        """The means of the posteriors, which the KL divergence makes normal."""
+        """The posterior means, which the KL divergence makes approximately normal."""
 
         def mean(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
             return self.encode(images, labels)[0]
@@ -292,12 +295,12 @@ class VAE(GenerativeModel):
         return LatentSpace(self.config.latent_dim, mean, self.decode, divergence, conditional)
 
     def serving(self) -> dict[str, Served]:
-        """The whole by the mean of the latent vector, the encoder to that mean, and the decoder to pictures."""
+        """The whole model with the mean latent vector, the encoder to that mean, and the decoder to images."""
         encode, decode = self._to_serve()
         return self._served(encode, decode, chained(encode, decode, name=self.family))
 
     def _to_serve(self) -> tuple[keras.Model, keras.Model]:
-        """The encoder to the mean, and the decoder to pictures, of what the trained ones take."""
+        """The encoder with the mean as its only output, and the decoder with images as its output."""
         down = self.for_serving("encoder", self._encoder)
         raw = self.for_serving("decoder", self._decoder)
         encode = keras.Model(down.input, down.outputs[0], name="encoder")
@@ -307,7 +310,7 @@ class VAE(GenerativeModel):
     def _served(
         self, encode: keras.Model, decode: keras.Model, whole: keras.Model, label: tuple[Port, ...] = ()
     ) -> dict[str, Served]:
-        """Encoder, decoder and both; `label` is the port of the class that they take too, if they do."""
+        """Encoder, decoder and both together; `label` is the port of the class, if the networks take one."""
         images, latents = image("images", encode.inputs[0]), vector("latents", encode.output, "the mean")
         drawn_from = vector("latents", decode.inputs[0], "from N(0, 1)")
         encoder = Served(encode, (images, *label), (latents,), "the vectors of pictures")
@@ -327,7 +330,7 @@ class VAE(GenerativeModel):
 
 
 class _Picture(keras.layers.Layer):
-    """The mean of a likelihood as an image."""
+    """The mean of a likelihood, as an image."""
 
     def __init__(self, likelihood: Likelihood, **settings: Any) -> None:
         super().__init__(**settings)

@@ -1,8 +1,8 @@
-"""VQ-VAE: an autoencoder whose latent map is of discrete codes, and a prior over them, so that it samples.
+"""VQ-VAE: an autoencoder with a map of discrete codes, and a prior over the codes, so that it can be sampled.
 
-The encoder's vectors are replaced by the nearest codes of a codebook, and the decoder draws from those; the gradient
-passes the replacement as if it were not there. The codebook follows the encoder by moving averages. An image is then a
-small map of integers, and a PixelCNN learns how these are distributed.
+Each encoder output is replaced by the nearest code of a codebook, and the decoder reconstructs the image from the
+codes; the gradient is copied past the replacement (straight-through). The codebook follows the encoder by moving
+averages. An image is thus represented by a small map of integers, whose distribution a PixelCNN learns.
 
     min  d(x, decoder(e)) + beta ||z - sg(e)||^2      z = encoder(x), e = the nearest codes, sg: no gradient
     min  -log p(indices of e)                         the prior, which moves neither encoder nor codes
@@ -10,9 +10,9 @@ small map of integers, and a PixelCNN learns how these are distributed.
 van den Oord, Vinyals, Kavukcuoglu: Neural Discrete Representation Learning, NeurIPS 2017, arXiv 1711.00937. Restart of
 idle codes: `layers.quantisation`. Prior: `networks.pixelcnn`.
 
-Departures from the paper: the prior is trained at the same time as the codes instead of after them, so that one command
-ends with samples; as the learning rate goes to 0, the codes come to rest and it catches up. Idle codes are restarted.
-The two terms are means over pixels and over units of z. 64 channels instead of 256, outputs by tanh.
+Departures from the paper: the prior is trained together with the codes instead of afterwards, so that a single command
+produces samples. As the learning rate goes to 0, the codes settle and the prior catches up. Idle codes are restarted.
+The two terms are means over pixels and over units of z. 64 channels instead of 256; tanh outputs.
 """
 
 from __future__ import annotations
@@ -44,35 +44,35 @@ _LARGEST = 8  # side of the map of codes that `levels` of 0 stops at
 
 @dataclasses.dataclass(frozen=True)
 class Config(BaseConfig):
-    """What the model is."""
+    """Architecture and objective of the model."""
 
     num_codes: Positive[int] = 512
-    """Vectors in the codebook [count]; 512 in the paper."""
+    """Codes in the codebook [count]; 512 in the paper."""
     code_dim: Positive[int] = 64
-    """Length of each [units]."""
+    """Length of each code [units]."""
     commitment: NonNegative[float] = 0.25
-    """Weight of the distance of the encoder's vectors from their codes, the paper's beta [1]."""
+    """Weight of the commitment loss, the distance of encoder outputs from their codes [1]; beta in the paper."""
     decay: Rate = 0.99
-    """Of the moving averages that the codebook follows, per step [0, 1); 0.99 in the paper."""
+    """Decay per step of the moving averages that update the codebook [0, 1); 0.99 in the paper."""
     restart_after: NonNegative[int] = 100
-    """Steps without being chosen after which a code is put on a random vector of the batch [steps]; 0: never."""
+    """Steps after which an unused code is reset to a random encoder output of the batch [steps]; 0: never."""
     levels: NonNegative[int] = 0
-    """Halvings of the image's side, rounded up, down to the map of codes [count]; 2 in the paper; 0: to a map of at
-    most 8x8, which the prior learns quickly."""
+    """Number of halvings from the image to the map of codes, rounded up [count]; 2 in the paper; 0: until the map is at
+    most 8x8, whose prior is quick to learn."""
     filters: Positive[int] = 64
     """Channels of encoder and decoder [channels]; 256 in the paper."""
     residual_filters: Positive[int] = 32
-    """Channels inside of a residual block [channels]; 256 in the paper."""
+    """Channels inside a residual block [channels]; 256 in the paper."""
     prior_filters: Positive[int] = 64
-    """Channels of the prior's two stacks [channels]."""
+    """Channels of each of the prior's two stacks [channels]."""
     prior_layers: Positive[int] = 6
-    """Gated layers of the prior, which sees one row and column of codes more than that [count]."""
+    """Gated layers of the prior [count]; its receptive field reaches one more row and column of codes than that."""
     image_size: Hidden[Positive[int]] = 28
     channels: Hidden[Positive[int]] = 1
 
     @property
     def sizes(self) -> list[int]:
-        """Sides of the maps from the image's down to that of the codes, at least two."""
+        """Side lengths of the maps, from the image to the codes, at least two."""
         sizes = [self.image_size, -(-self.image_size // 2)]
         while len(sizes) <= self.levels or (not self.levels and sizes[-1] > _LARGEST):
             sizes.append(-(-sizes[-1] // 2))
@@ -82,8 +82,8 @@ class Config(BaseConfig):
 class VQVAE(GenerativeModel):
     """A VQ-VAE and its prior as a `GenerativeModel`.
 
-    Two players: encoder and decoder, and the prior. A batch is (image, label), float32 NHWC in [-1, 1]; labels are not
-    used.
+    Two players: "vq_vae" trains encoder and decoder, "prior" the prior. A batch is (image, label), float32 NHWC in [-1,
+    1]; labels are not used.
 
     Examples:
         >>> model = keras_gen.VQVAE(image_size=8, num_codes=16, code_dim=4, filters=4, prior_filters=4)
@@ -144,7 +144,7 @@ class VQVAE(GenerativeModel):
         )
 
     def batch_parts(self, training: bool = True) -> tuple[Part, ...]:
-        """(image, label); the labels are not looked at."""
+        """(image, label); the labels are not used."""
         size, channels = self.config.image_size, self.config.channels
         return Part("image", (size, size, channels)), Part("label", ())
 
@@ -153,7 +153,8 @@ class VQVAE(GenerativeModel):
         return self.reconstruct(images)
 
     def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
-        """Equation 3 of the paper without its second term, which the moving averages stand for; nats of the prior."""
+        """Equation 3 of the paper without its second term, which the moving averages replace; and the prior's loss
+        [nats]."""
         images, _ = batch
         layer = _layer(self.quantiser)
         vectors = self.encoder(images, training=True)
@@ -175,11 +176,12 @@ class VQVAE(GenerativeModel):
         return Step(losses, terms, layer.seen(vectors, indices, self.part()))
 
     def running_state(self, sums: Values, gathered: Values) -> list[tuple[keras.Variable, tf.Tensor]]:
-        """The codebook follows the vectors of the batch."""
+        """Updates the codebook from the encoder outputs of the batch."""
         return _layer(self.quantiser).running_state(sums)
 
     def validate(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Values:
-        """Mean squared error in units of [-1, 1], PSNR [dB], and nats of the codes by the prior, each (batch,)."""
+        """Mean squared error in units of [-1, 1], PSNR [dB], and negative log-likelihood of the codes [nats], each
+        (batch,)."""
         images, _ = batch
         indices = self.encode(images)
         drawn = self.decode(indices)
@@ -192,29 +194,29 @@ class VQVAE(GenerativeModel):
         }
 
     def encode(self, images: tf.Tensor) -> tf.Tensor:
-        """Images -> maps of the indices of their codes, (batch, h, w) int32."""
+        """Images -> maps of code indices, (batch, h, w) int32."""
         indices, _ = self.inference("quantiser")(self.inference("encoder")(images, training=False), training=False)
         return indices
 
     def decode(self, indices: tf.Tensor) -> tf.Tensor:
-        """Maps of indices -> images (batch, S, S, channels) in [-1, 1], float32."""
+        """Maps of code indices -> images (batch, S, S, channels) in [-1, 1], float32."""
         codes = tf.gather(_layer(self.inference("quantiser")).codebook, indices)
         return self.inference("decoder")(codes, training=False)
 
     def reconstruct(self, images: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
-        """Through the codes and back: (batch, S, S, channels) in [-1, 1], float32; labels are not used."""
+        """Encodes and decodes images: (batch, S, S, channels) in [-1, 1], float32; labels are not used."""
         return self.decode(self.encode(images))
 
     def generate(
         self, count: int, seed: int = 0, truncation: float = math.inf, network: Callable[..., Any] | None = None
     ) -> tf.Tensor:
-        """Pictures of code maps that the prior draws, the same for the same seed.
+        """Generates images from code maps sampled from the prior. The same seed gives the same images.
 
         Args:
-            count: of pictures.
-            seed: of the codes.
-            truncation: infinite: the prior draws no normal numbers.
-            network: draws the codes instead of the model's own prior; what `serving` calls "prior", or an export of it.
+            count: number of images.
+            seed: seed of the codes.
+            truncation: must be infinite, because the prior samples no normal numbers.
+            network: prior to use instead of the model's own; see "prior" of `serving`, or its export.
 
         Raises:
             UserError: for a finite truncation.
@@ -244,7 +246,7 @@ class VQVAE(GenerativeModel):
         }
 
     def serving(self) -> dict[str, Served]:
-        """The whole, the encoder to indices, the decoder from them, and the prior."""
+        """The whole model, the encoder to indices, the decoder from indices, and the prior."""
         config = self.config
         side = config.sizes[-1]
         down = self.for_serving("encoder", lambda: encoder(config))
@@ -275,7 +277,7 @@ class VQVAE(GenerativeModel):
 
 
 def encoder(config: Config) -> keras.Model:
-    """A functional encoder (batch, S, S, channels) -> (batch, s, s, code_size).
+    """A functional encoder (batch, S, S, channels) -> (batch, s, s, code_dim).
 
     Section 4.1: 4x4 convolutions of stride 2, two residual blocks, and one more convolution to the length of a code.
     """
@@ -288,7 +290,7 @@ def encoder(config: Config) -> keras.Model:
 
 
 def decoder(config: Config) -> keras.Model:
-    """A functional decoder (batch, s, s, code_size) -> (batch, S, S, channels): two residual blocks, then upwards."""
+    """A functional decoder (batch, s, s, code_dim) -> (batch, S, S, channels): two residual blocks, then upsampling."""
     sizes = config.sizes
     x = codes = keras.Input((sizes[-1], sizes[-1], config.code_dim), name="codes")
     x = FastConv2D(config.filters, 3, padding="same")(x)
@@ -302,7 +304,7 @@ def decoder(config: Config) -> keras.Model:
 
 
 def _residual_blocks(x: Any, config: Config) -> Any:
-    """Two of ReLU, 3x3 convolution, ReLU, 1x1 convolution, and a ReLU at the end."""
+    """Two residual blocks (ReLU, 3x3 convolution, ReLU, 1x1 convolution), then a ReLU."""
     for _ in range(2):
         y = FastConv2D(config.residual_filters, 3, padding="same", activation="relu")(layers.ReLU()(x))
         x = layers.Add()([x, layers.Conv2D(config.filters, 1)(y)])
@@ -310,7 +312,8 @@ def _residual_blocks(x: Any, config: Config) -> Any:
 
 
 def quantiser(config: Config) -> keras.Model:
-    """A functional quantiser (batch, s, s, code_size) -> indices (batch, s, s) int32, and codes as its input."""
+    """A functional quantiser (batch, s, s, code_dim) -> indices (batch, s, s) int32, and the codes in its input's
+    shape."""
     side = config.sizes[-1]
     vectors = keras.Input((side, side, config.code_dim), name="vectors")
     layer = VectorQuantiser(config.num_codes, decay=config.decay, restart_after=config.restart_after, name="quantiser")

@@ -1,16 +1,17 @@
-"""WGAN: a critic instead of a discriminator, whose two means differ by the Wasserstein distance of drawn from real.
+"""WGAN: a critic instead of a discriminator, whose mean scores estimate the Wasserstein distance of generated from real
+images.
 
-    critic:     max  E f(x) - E f(G(z))    over functions f of a bounded slope
+    critic:     max  E f(x) - E f(G(z))    over functions f of bounded slope
     generator:  max  E f(G(z))
 
-The maximum is the earth mover's distance (times the bound), which tells a generator the way also where its images have
-nothing in common with the real ones. To bound the slope, each weight of the critic is clipped after every step; what
-the critic then says is an estimate of the distance, and falls as the pictures get better.
+The maximum is the Wasserstein-1 (earth mover's) distance times the bound. It has a useful gradient even where generated
+and real images have nothing in common. To bound the slope, each weight of the critic is clipped after every step. The
+critic's loss then estimates the distance, which falls as the images improve.
 
 Arjovsky, Chintala, Bottou: Wasserstein GAN, ICML 2017, arXiv 1701.07875.
 
-Departures from the paper: in the last of the n_critic steps both players move, on one forward pass (the paper's
-generator moves after it, on fresh noise).
+Departures from the paper: in the last of the n_critic steps both players are updated from the same forward pass (in the
+paper the generator is updated afterwards, on fresh noise).
 """
 
 from __future__ import annotations
@@ -31,24 +32,23 @@ from keras_gen.ops.adversarial import Objective
 
 @dataclasses.dataclass(frozen=True)
 class Config(Adversarial):
-    """What the model is."""
+    """Architecture and objective of the model."""
 
     n_critic: Positive[int] = 5
-    """Steps of the critic for one of the generator, each on fresh images and fresh noise [steps]; 5 in the paper. A
-    step of the run has all of them, so it takes n_critic batches."""
+    """Critic steps per generator step, each on fresh images and fresh noise [steps]; 5 in the paper. One step of the
+    run includes all of them, so it takes n_critic batches."""
     beta_1: Rate = 0.0
-    """Momentum of RMSProp [0, 1); 0 in the paper, which found a critic with momentum unstable."""
+    """Momentum of RMSProp [0, 1); 0 in the paper, which found training a critic with momentum unstable."""
     beta_2: Rate = 0.99
-    """Decay of RMSProp's mean square [0, 1); 0.99 in the authors' program."""
+    """Decay of RMSProp's mean square [0, 1); 0.99 in the authors' code."""
     clip: Positive[float] = 0.01
-    """Largest absolute value of a weight of the critic, to which it is clipped after every step [1]; 0.01 in the
-    paper."""
+    """Largest absolute value of the critic's weights, enforced after every step [1]; 0.01 in the paper."""
 
     objective: ClassVar[Objective] = "wasserstein"
 
 
 class Clip(keras.constraints.Constraint):
-    """Weights within a bound; optimizers apply a variable's constraint after each of their steps."""
+    """Clips weights to a bound. Optimizers apply a variable's constraint after each of their steps."""
 
     def __init__(self, bound: float) -> None:
         """Args:
@@ -57,12 +57,12 @@ class Clip(keras.constraints.Constraint):
         self.bound = bound
 
     def __call__(self, weights: Any) -> Any:
-        """The weights, each the nearest number within the bound."""
+        """The weights, clipped to the bound."""
         return keras.ops.clip(weights, -self.bound, self.bound)
 
 
 class WGAN(GAN):
-    """A Wasserstein GAN with clipped weights.
+    """A Wasserstein GAN with weight clipping.
 
     Examples:
         >>> model = keras_gen.WGAN(image_size=8, latent_dim=4, filters=2, clip=0.02)
@@ -94,7 +94,7 @@ class WGAN(GAN):
         self.log_terms(train=["wasserstein_estimate"])
 
     def build_discriminator(self) -> keras.Model:
-        """The critic; all that an optimizer moves is clipped, scales and offsets of normalisations too."""
+        """The critic, with all trainable variables clipped, including the scales and offsets of normalisations."""
         network = super().build_discriminator()
         for variable in network.trainable_variables:
             variable.constraint = Clip(self.config.clip)
@@ -102,7 +102,7 @@ class WGAN(GAN):
         return network
 
     def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
-        """RMSProp for each player (paper, algorithm 1), with epsilon where the authors' program has it."""
+        """RMSProp for each player (paper, algorithm 1), with epsilon placed as in the authors' code."""
         config = self.config
         return {
             player: TorchRMSprop(rate, rho=config.beta_2, momentum=config.beta_1, name=f"rmsprop_{player}")

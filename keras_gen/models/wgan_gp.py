@@ -1,22 +1,22 @@
-"""WGAN-GP: a critic whose gradient is held at length 1, so that what it says is a distance.
+"""WGAN-GP: a critic whose gradient is kept at norm 1 by a penalty, so that its scores estimate a distance.
 
     critic:     min  E f(G(z)) - E f(x) + 10 E (||grad f(x^)||_2 - 1)^2,    x^ on a line between x and G(z)
     generator:  min  -E f(G(z))
 
-The difference of its means is an estimate of the Wasserstein distance if f is 1-Lipschitz (Arjovsky et al. 2017). The
-optimal f has gradients of length 1 almost everywhere on the straight lines between what is real and what is drawn, and
-the penalty asks for that, at one point of each, uniformly chosen. So no weight is clipped, and f uses what it has.
+If f is 1-Lipschitz, the difference of its means estimates the Wasserstein distance (Arjovsky et al. 2017). The optimal
+f has gradients of norm 1 almost everywhere on the straight lines between real and generated images. The penalty
+enforces this at one point of each line, chosen uniformly. No weights are clipped, so the critic keeps its capacity.
 
 Gulrajani, Ahmed, Arjovsky, Dumoulin, Courville: Improved Training of Wasserstein GANs, NeurIPS 2017, arXiv 1704.00028.
 
-Two other penalties on the discriminator's gradient, of papers that keep the cross-entropy of GAN ("nonsaturating"),
-take one step of the discriminator for one of the generator (`--n-critic 1`), and have a weight of 10 as well:
+Two other gradient penalties are available. Their papers keep the cross-entropy of GAN ("nonsaturating") and take one
+discriminator step per generator step (`--n-critic 1`). Their weight is 10 too:
 
     dragan      E (||grad D|| - 1)^2 around real images     Kodali et al. 2017, arXiv 1705.07215
     r1          E ||grad D||^2 / 2 at real images           Mescheder et al. 2018, arXiv 1801.04406; gamma is the weight
 
-Departures from the paper: in the last of the n_critic steps both players move, on one forward pass (the paper's
-generator moves after it, on fresh noise).
+Departures from the paper: in the last of the n_critic steps both players are updated from the same forward pass (in the
+paper the generator is updated afterwards, on fresh noise).
 """
 
 from __future__ import annotations
@@ -39,31 +39,31 @@ from keras_gen.ops.adversarial import Objective
 
 @dataclasses.dataclass(frozen=True)
 class Config(Adversarial):
-    """What the model is."""
+    """Architecture and objective of the model."""
 
     n_critic: Positive[int] = 5
-    """Steps of the critic for one of the generator, each on fresh images and fresh noise [steps]; 5 in the paper, 1 in
-    those of dragan and r1. A step of the run has all of them, so it takes n_critic batches."""
+    """Critic steps per generator step, each on fresh images and fresh noise [steps]; 5 in the paper, 1 in those of
+    dragan and r1. One step of the run includes all of them, so it takes n_critic batches."""
     beta_1: Rate = 0.0
     """Decay of Adam's first moment [0, 1); 0 in the paper."""
     beta_2: Rate = 0.9
     """Decay of Adam's second moment [0, 1); 0.9 in the paper."""
     discriminator_norm: networks.AnyNorm = "layer"
-    """Normalisation in the critic: layer, instance or none; batch would make the gradient of an example depend on the
-    others, so it is refused."""
+    """Normalisation in the critic: layer, instance or none. Batch normalisation is refused, because each example's
+    gradient would depend on the others."""
     penalty: Literal["gradient", "dragan", "r1"] = "gradient"
-    """What holds the gradient: gradient, on lines between real and generated images, with the Wasserstein objective;
-    dragan, around real images, or r1, at them, with the cross-entropy."""
+    """Gradient penalty: gradient, on lines between real and generated images, with the Wasserstein objective; dragan,
+    around real images, or r1, at real images, both with the cross-entropy."""
     penalty_weight: NonNegative[float] = 10.0
-    """Weight of the penalty [1]; 10 in all three papers."""
+    """Weight of the gradient penalty [1]; 10 in all three papers."""
 
     @property
     def objective(self) -> Objective:
-        """That of the penalty's paper."""
+        """The objective of the penalty's paper."""
         return "wasserstein" if self.penalty == "gradient" else "nonsaturating"
 
     def check_together(self) -> None:
-        """Each example has a gradient of its own."""
+        """Each example must have its own gradient."""
         super().check_together()
         require_independent_examples(self, "discriminator_norm")
 
@@ -126,7 +126,7 @@ class WGANGP(GAN):
             self.log_terms(train=["wasserstein_estimate"])
 
     def discriminator_loss(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
-        """The objective and the penalty on the gradient (paper, eq. 3), each as a term."""
+        """The objective plus the gradient penalty (paper, eq. 3), each also as a term."""
         loss, terms = super().discriminator_loss(real, fake)
         if self.config.objective == "wasserstein":
             terms["wasserstein_estimate"] = -loss
@@ -134,7 +134,7 @@ class WGANGP(GAN):
         return loss + self.config.penalty_weight * terms["gradient_penalty"], terms
 
     def draw_uniform(self, shape: Any) -> tf.Tensor:
-        """Uniform numbers in [0, 1) that choose where the gradient is looked at."""
+        """Uniform random numbers in [0, 1), which choose where the gradient is penalised."""
         return keras.random.uniform(shape, seed=self.noise)
 
     def _penalty(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tf.Tensor:

@@ -57,7 +57,7 @@ def test_presets_are_explained_and_a_switch_that_is_on_is_turned_off(capsys):
     )
     lines = text_of("train_pix2pix", "-H", capsys).split("\n")
     after = lines[lines.index("  --no-mirror") + 1]
-    assert after.startswith("      Turns this off: Mirror training pairs")
+    assert after.startswith("      Turns this off: Flip training pairs")
 
 
 def test_there_are_apps():

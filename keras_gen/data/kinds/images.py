@@ -49,7 +49,7 @@ class ImagesConfig(FilesConfig):
     label_feature: str = ""
     """For tfds: name of the label feature; default: the main label feature of the data set, if any."""
     mirror: bool = False
-    """Random horizontal flips of training images."""
+    """Flip training images horizontally at random."""
     binarise: Literal["none", "threshold", "sample"] = "none"
     """Make pixels black or white: threshold at mid-grey, or random with the grey value as the probability of white,
     drawn again at each access in training and once in validation (Burda et al. 2016)."""

@@ -57,9 +57,9 @@ class PairsConfig(FilesConfig):
     feature_b: str = ""
     """For tfds: name of the image feature that is side B, such as image."""
     jitter: bool = True
-    """Random crops of training pairs: resize to 286/256 of the image size and crop (paper, section 6.2)."""
+    """Crop training pairs at random after resizing them to 286/256 of the image size (paper, section 6.2)."""
     mirror: bool = True
-    """Random horizontal flips of training pairs (paper, section 6.2)."""
+    """Flip training pairs horizontally at random (paper, section 6.2)."""
 
     def open(self, seed: int = 0, model: Any = None) -> PairsData:
         """Finds the pairs, checks every one, and decodes them if they fit into the cache; see `DataConfig.open`."""

@@ -46,7 +46,7 @@ class SuperresConfig(DataConfig):
     """Leave out files that cannot be decoded or are smaller than a patch, and report how many, instead of refusing to
     start."""
     mirror: bool = True
-    """Random horizontal and vertical flips of training patches."""
+    """Flip training patches horizontally and vertically at random."""
     memory_gib: Positive[float] = 2.0
     """Memory limit for the images, which need two bytes per pixel and channel [GiB]."""
     max_pixels: Positive[int] = images.MAX_PIXELS
