@@ -199,8 +199,8 @@ class VAE(GenerativeModel):
     def log_weights(self, images: tf.Tensor, noise: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
         """Log importance weights log p(x|z) + log p(z) - log q(z|x), computed with the networks used for inference.
 
-        The log of the mean weight (`ops.divergences.log_mean_exp`) is a lower bound of log p(x) in expectation and
-        converges to it with many samples (Burda et al. 2016, equation 8).
+        The logarithm of the mean weight (`ops.divergences.log_mean_exp`) is a lower bound of log p(x) in expectation.
+        It converges to log p(x) with many samples (Burda et al. 2016, equation 8).
 
         Args:
             images: (n, S, S, channels) in [-1, 1].
