@@ -1,4 +1,4 @@
-"""The data of a finished run: opened again, or others read in the same way."""
+"""Data for a finished run: its own opened again, or other data read in the same way."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -17,16 +17,16 @@ from keras_gen.flags import hidden_fields
 
 
 def reopen(run: Path, spec: str = "", *, seed: int = 0) -> Data:
-    """The data that a run was trained on, or others read in the same way.
+    """The data that a run was trained on, or other data read in the same way.
 
     Args:
         run: the run folder.
-        spec: another SPEC, from `--data`; "" opens the run's own.
-        seed: of the order and the augmentation of training examples.
+        spec: another SPEC, from `--data`; "" opens the run's own data.
+        seed: seed of the order and the augmentation of training examples.
 
     Raises:
-        UserError: if the data cannot be read (for the run's own the message names `--data`), or `spec` has other
-            channels or another size than the run's model.
+        UserError: if the data cannot be read (for the run's own data the message names `--data`), or if the channels or
+            the size of `spec` differ from those of the run's model.
     """
     config, model = _configured(run)
     try:
@@ -47,7 +47,7 @@ def reopen(run: Path, spec: str = "", *, seed: int = 0) -> Data:
 
 
 def _configured(run: Path) -> tuple[DataConfig, Any]:
-    """A run's configurations of data and model."""
+    """The data and model configurations of a run."""
     content, path = read_config(run), run / CONFIG_FILE
     if content["data"] is None:
         raise UserError(f"{run} was saved from Python and names no data; accepted is the folder of a training run.")
@@ -60,15 +60,15 @@ def _configured(run: Path) -> tuple[DataConfig, Any]:
 
 
 def read_as(run: Path, spec: str, **changes: Any) -> Sequences:
-    """All sequences of a SPEC, read as a run reads its own, for the run's model.
+    """All sequences of a SPEC, read with the settings of a run, for the run's model.
 
     Args:
         run: the run folder.
         spec: see `data.kinds.sequences.read_sequences`.
-        changes: fields of `SequencesConfig` to set otherwise than the run did.
+        changes: fields of `SequencesConfig` that replace those of the run.
 
     Raises:
-        UserError: if the sequences cannot be read or do not fit the model, or the run is of a family without sequences.
+        UserError: if the sequences cannot be read or do not fit the model, or the run's family does not use sequences.
     """
     config, model = _configured(run)
     if type(config) is not SequencesConfig:
@@ -94,7 +94,7 @@ def reopen_pairs(run: Path, spec: str = "", *, seed: int = 0) -> PairsData:
 def classes_of(run: Path, spec: str = "") -> tuple[str, ...]:
     """Names of the classes in the label maps that a run translates, in order of their ids.
 
-    They are known for the built-in facades; () for all other data and for photographs. Arguments as of `reopen_pairs`.
+    They are known for the built-in facades. () for all other data and for photographs. Arguments as of `reopen_pairs`.
     """
     config = read_config(run)["data"] or {"data": "", "direction": "AtoB"}
     return CLASSES if (spec or config["data"]) == "facades" and config.get("direction") == "AtoB" else ()

@@ -1,4 +1,4 @@
-"""What every app does that draws pictures from pictures: flags, the network of MODEL, one file after the other."""
+"""Shared by all apps that map pictures to pictures: flags, opening MODEL, writing one file per picture."""
 
 import itertools
 import sys
@@ -23,14 +23,14 @@ from keras_gen.inference.tiling import Network, load_network
 
 @dataclass(frozen=True)
 class Pictures:
-    """Which pictures a model draws from, and where its drawings go."""
+    """Input pictures, and where to write the results."""
 
     model: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
     """A run folder, a saved_model folder or a .tflite file."""
     inputs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="INPUT...")]
-    """Image files, and folders, of which every image is taken."""
+    """Image files, or folders, whose images are all used."""
     out: Path
-    """Folder for the results, PNG."""
+    """Folder for the results, PNG files."""
     overwrite: bool = False
     """Replace files of the same names; leave everything else in --out alone."""
     overlap: float = 0.25
@@ -40,7 +40,7 @@ class Pictures:
     checkpoint: Literal["newest", "best"] = "newest"
     """For a run folder: which checkpoint to use, the newest or the best by validation."""
     batch_size: int = 1
-    """Tiles per batch [tiles]; a .tflite has a fixed number."""
+    """Tiles per batch [tiles]; fixed in a .tflite file."""
     threads: int = 0
     """For a .tflite: CPU threads; 0: all cores."""
     skip_bad: bool = False
@@ -55,7 +55,7 @@ class Pictures:
 
     @property
     def is_run(self) -> bool:
-        """Whether MODEL is a run folder, and not an export."""
+        """Whether MODEL is a run folder rather than an export."""
         return (self.model / CONFIG_FILE).is_file()
 
 
@@ -64,10 +64,10 @@ def open_network(pictures: Pictures, open_run: Callable[[Path], Network]) -> Net
 
     Args:
         pictures: the flags.
-        open_run: what opens a run folder.
+        open_run: function that opens a run folder.
 
     Raises:
-        UserError: if MODEL is none, or a flag is for another kind of it.
+        UserError: if MODEL cannot be opened, or a flag does not apply to this kind of MODEL.
     """
     path = pictures.model
     if pictures.is_run:
@@ -88,14 +88,14 @@ def write_drawings(
     titles: tuple[str, str],
     labels: int = 0,
 ) -> None:
-    """Read everything once, then draw and write one picture after the other.
+    """Reads every picture once to check it, then computes and writes the results one by one.
 
     Args:
         pictures: the flags.
         read: file -> float32 (height, width, channels) in [-1, 1].
-        draw: pictures as read -> a drawing for each, float32 in [-1, 1].
-        titles: of what went in and what came out on sheets.
-        labels: label ids of which a source has a map each; 0 for pictures.
+        draw: pictures, as read -> one result each, float32 in [-1, 1].
+        titles: column titles of the sheets, for inputs and outputs.
+        labels: number of label ids of the sources; 0 for pictures.
     """
     files = readable(find_images(pictures.inputs), read, skip=pictures.skip_bad)
     stems, sheets = unique_stems(files), titles if pictures.sheet else None

@@ -1,4 +1,4 @@
-"""What every training app does, from flags to exports.
+"""Shared by all training apps, from flags to exports.
 
 Reads top to bottom: flags, run folder, data (checked first), model in the strategy's scope, fit, export.
 """
@@ -14,13 +14,13 @@ from ._data import classes_of
 
 
 def train(family: type[GenerativeModel], data: Any, argv: Sequence[str] | None, *, example: str) -> None:
-    """Train, preview, checkpoint and export a model of a family.
+    """Train, preview, checkpoint and export a model.
 
     Args:
-        family: the class.
-        data: the data layer's configuration with its defaults, a `keras_gen.data.config.DataConfig`.
-        argv: the words after the program's name; None for those of the process.
-        example: a command to begin the help with, from the app's name on.
+        family: class of the model.
+        data: the data configuration with its defaults, a `keras_gen.data.config.DataConfig`.
+        argv: command-line arguments; None for those of the process.
+        example: an example command for the help, starting with the app's name.
     """
     setup = parse_setup(family.family, family.presets, data, argv, example=example)
     with Run(setup) as run:

@@ -1,6 +1,6 @@
-"""Check data before training: read every file, and report what is wrong with the set in a table and on a page.
+"""Check data before training: read every file, and report problems in a table and on a page.
 
-Exit code 0 if it is clean, 1 with warnings, 2 with errors.
+Exit code 0 if the data are clean, 1 with warnings, 2 with errors.
 """
 
 import sys
@@ -26,21 +26,21 @@ EXAMPLE = "check_data my_pairs --num-classes 12 --direction BtoA"
 @dataclass(frozen=True)
 class Flags:
     spec: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SPEC")]
-    """What to check: pairs, as in --data of the training commands, or a folder of images."""
+    """Data to check: pairs, as in --data of the training commands, or a folder of images."""
     kind: Literal["pairs", "images", "labelled"] = "pairs"
-    """Aligned pairs, images of a folder and the folders in it, or images in one folder per class."""
+    """pairs: aligned pairs; images: a folder and its subfolders; labelled: images in one folder per class."""
     quick: bool = False
-    """Check only 200 examples, evenly spaced, a quarter of them from validation, of at most 32 million pixels."""
+    """Check only 200 examples, evenly spaced, a quarter of them from validation, of at most 32 million pixels each."""
     out: Path = Path("data_check")
     """Folder for check.json and index.html; those of an earlier check are replaced."""
     direction: Literal["AtoB", "BtoA"] = "AtoB"
-    """For pairs: which side is the source."""
+    """For pairs: direction of translation, from the source to the target."""
     num_classes: int = 0
-    """For pairs: number of label ids in the source [count]; 0: it is a picture."""
+    """For pairs: number of label ids if the source is a label map [count]; 0: the source is a picture."""
     val_every: int = 10
     """Without a validation split, hold out every N-th example [examples]."""
     image_size: int = 256
-    """Side at which the built-in facades are drawn [pixels]."""
+    """Image size of the built-in facades [pixels]."""
     max_pixels: int = MAX_PIXELS
     """Refuse images whose headers claim more, as a guard against decompression bombs [pixels]."""
     feature_a: str = ""

@@ -1,9 +1,9 @@
-"""Compress pictures with a trained autoencoder, VAE or VQ-VAE into .kgz files, which `decompress` turns back to PNG.
+"""Compress pictures with a trained autoencoder, VAE or VQ-VAE into .kgz files, which `decompress` restores to PNG.
 
-The latent vector of a picture is rounded, and the numbers, or the map of codes of a VQ-VAE, are entropy-coded;
-docs/compression.md has the format. The first time the statistics of the run's training images are written to
-RUN/codec-....npz; decompressing needs the run folder with them. --curve also compares the run with JPEG and WebP on
-these pictures: rate_distortion.html, .png and .json in --out.
+The latent vector of each picture is quantised and entropy-coded, or the map of codes of a VQ-VAE is;
+docs/compression.md describes the format. The first time, statistics of the run's training images are written to
+RUN/codec-....npz. Decompressing needs the run folder with that file. --curve also compares the run with JPEG and WebP
+on these pictures: rate_distortion.html, .png and .json in --out.
 """
 
 import sys
@@ -35,23 +35,23 @@ EXAMPLE = "compress savedmodels/vae/RUN my_pictures --out small"
 @dataclass(frozen=True)
 class Flags:
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """Folder of the run, of an autoencoder, a VAE or a VQ-VAE."""
+    """Run folder of an autoencoder, a VAE or a VQ-VAE."""
     inputs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="INPUT...")]
-    """Image files, and folders, of which every image is taken."""
+    """Image files, or folders, whose images are all used."""
     out: Path
-    """Folder for the files, NAME.kgz for NAME.png."""
+    """Folder for the compressed files, NAME.kgz for NAME.png."""
     step: float = 0.0
-    """Quantisation step: smaller is a better picture and a larger file [levels of 255 by which a picture changes per
-    step, root mean square; multiples of 0.25]; 0: rounding adds at most a tenth to the run's own
-    squared error. Codes of a VQ-VAE are not rounded."""
+    """Quantisation step; smaller steps give better pictures and larger files [root-mean-square change of the picture
+    per step, in levels of 255; multiples of 0.25]; 0: the largest step that adds at most a tenth to the run's own
+    squared error. The codes of a VQ-VAE are not quantised further."""
     resize: bool = False
-    """Resize pictures of other sizes than the run's; they are restored to their own size."""
+    """Resize pictures whose size differs from the run's; decompress restores their own size."""
     curve: bool = False
     """Also write rate-distortion curves of the run, JPEG and WebP on these pictures."""
     checkpoint: Literal["newest", "best"] = "newest"
-    """Which checkpoint of the run to use: the newest, or the best by validation; decompress with the same one."""
+    """Which checkpoint of the run to use: the newest, or the best by validation; decompress must use the same one."""
     data: str = ""
-    """Where the run's training images are now, if they have moved; needed the first time."""
+    """Location of the run's training images, if they have moved; needed only the first time."""
     overwrite: bool = False
     """Replace files of the same names; leave everything else in --out alone."""
     skip_bad: bool = False

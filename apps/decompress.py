@@ -1,6 +1,6 @@
-"""Decompress .kgz files to pictures: DIR/NAME.png for NAME.kgz, at the size that was compressed.
+"""Decompress .kgz files to pictures: DIR/NAME.png for NAME.kgz, at the original size.
 
-It takes the run folder that compressed them, with its codec-....npz.
+Needs the run folder that compressed them, with its codec-....npz.
 """
 
 import sys
@@ -26,13 +26,13 @@ EXAMPLE = "decompress savedmodels/vae/RUN small --out drawn"
 @dataclass(frozen=True)
 class Flags:
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """Folder of the run that compressed the files."""
+    """Run folder that compressed the files."""
     inputs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="INPUT...")]
-    """Files made by `compress`, and folders, of which every .kgz is taken."""
+    """Files written by `compress`, or folders, whose .kgz files are all used."""
     out: Path
-    """Folder for the pictures, PNG."""
+    """Folder for the pictures, PNG files."""
     checkpoint: Literal["newest", "best"] = "newest"
-    """The checkpoint of the run that compressed them."""
+    """Checkpoint of the run that compressed the files."""
     overwrite: bool = False
     """Replace files of the same names; leave everything else in --out alone."""
 

@@ -1,7 +1,7 @@
-"""Clean pictures of any size by a trained model: a run folder, a SavedModel or a .tflite file.
+"""Denoise pictures of any size with a trained model: a run folder, a SavedModel or a .tflite file.
 
-The pictures are cut into overlapping tiles of the model's size and what it makes of them is blended; every result has
-the size of its input. DIR/NAME.png is the cleaned NAME.jpg; where an earlier input took the name it is NAME-2.png.
+Pictures are processed in overlapping tiles of the model's size and the results are blended, so every result has the
+size of its input. The result for NAME.jpg is DIR/NAME.png, or NAME-2.png if an earlier input has that name.
 """
 
 import sys
@@ -23,7 +23,7 @@ EXAMPLE = "denoise savedmodels/denoising_autoencoder/RUN photos --out cleaned --
 
 @app
 def main(argv: Sequence[str] | None = None) -> None:
-    """Open the model, then clean and write one picture after the other."""
+    """Open the model, then denoise and write one picture after the other."""
     pictures = parse(Pictures, argv, example=EXAMPLE)
     network = open_network(pictures, partial(_open_run, checkpoint=pictures.checkpoint))
     if not pictures.is_run and (metadata := read_metadata(pictures.model)).task != "denoise":

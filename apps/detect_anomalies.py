@@ -1,8 +1,9 @@
 """Find anomalies in sequences with a recurrent autoencoder that was trained on normal ones.
 
 A sequence's score is the mean squared error of its reconstruction over its steps, in units of the features' variances.
-It is an anomaly if it scores above the threshold: a quantile of the scores of the run's validation sequences, which are
-normal, or --threshold. Where labels tell what is an anomaly, the area under the ROC curve is printed too.
+A sequence is an anomaly if its score is above the threshold. The threshold is a quantile of the scores of the run's
+validation sequences, which are normal, or --threshold. If the sequences are labelled, the area under the ROC curve is
+printed too.
 """
 
 import csv
@@ -38,25 +39,26 @@ _BATCH = 64  # sequences scored at a time
 @dataclass(frozen=True)
 class Flags:
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """Folder of the run."""
+    """Run folder."""
     data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
     """Sequences to check: a .csv file, a folder of them, a .npy or .npz file, or the built-in waves with anomalies."""
     out: Path = Path("anomalies.csv")
-    """File for one line per sequence, .csv or .json; a plot of the highest scores is written beside it as .png."""
+    """File for the results, one line per sequence, .csv or .json. A plot of the highest scores is written beside it as
+    .png."""
     quantile: float = 0.99
-    """The threshold is this quantile of the scores of the run's validation sequences, which are normal (0, 1)."""
+    """Quantile of the scores of the run's validation sequences that is the threshold (0, 1)."""
     threshold: float | None = None
-    """Score above which a sequence is an anomaly, instead of the quantile; the run's own data are not needed then."""
+    """Score above which a sequence is an anomaly, instead of --quantile; the run's own data are not needed then."""
     checkpoint: Literal["newest", "best"] = "newest"
     """Which checkpoint of the run to use: the newest, or the best by validation."""
     worst: int = 8
-    """How many of the highest-scoring sequences to plot [sequences]."""
+    """Number of highest-scoring sequences to plot [sequences]."""
     missing: Literal["as-trained", "refuse", "interpolate"] = "as-trained"
-    """Missing values: as-trained treats them as the run did, refuse stops, interpolate fills them linearly."""
+    """Missing values: as-trained treats them as in training, refuse stops, interpolate fills them linearly in time."""
     window: int | None = None
-    """Cut sequences into windows of this length [steps]; 0: leave them whole; default: as the run did."""
+    """Cut sequences into windows of this length [steps]; 0: leave them whole; default: as in training."""
     cache_gib: float | None = None
-    """Refuse files and arrays that need more memory [GiB]; default: as the run did."""
+    """Refuse files and arrays that need more memory [GiB]; default: as in training."""
 
     def __post_init__(self) -> None:
         positive(self, "worst")
@@ -70,7 +72,7 @@ class Flags:
 
 @app
 def main(argv: Sequence[str] | None = None) -> None:
-    """Load the run, score the sequences, choose the threshold, write and print what lies above it."""
+    """Load the run, score the sequences, choose the threshold, write and print what exceeds it."""
     flags = parse(Flags, argv, example=EXAMPLE)
     picture = flags.out.with_suffix(".png")
     for file in (flags.out, picture):
@@ -125,7 +127,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _scored(errors_of: Callable, batches: Iterable[Any]) -> tuple[np.ndarray, np.ndarray]:
     """The error of every step, (n, length), and the score of every sequence, (n,).
 
-    Values so far from the normal ones that arithmetic fails have the largest error that there is.
+    Values too extreme for floating-point arithmetic get the largest finite error.
     """
     both = [(errors := errors_of(sequences), mean_over_steps(errors, sequences)) for sequences in batches]
     largest = np.finfo(np.float32).max
@@ -133,7 +135,7 @@ def _scored(errors_of: Callable, batches: Iterable[Any]) -> tuple[np.ndarray, np
 
 
 def _rows(found: Sequences, errors: np.ndarray, scores: np.ndarray, threshold: float) -> list[dict[str, Any]]:
-    """What is written about each sequence."""
+    """The output row of each sequence."""
     rows = [
         {
             "name": shown(name),

@@ -1,21 +1,22 @@
 """Evaluate a run on its validation data, or compare two folders of images file by file.
 
-A run is evaluated by what its family does, its task.
+The evaluation depends on the task of the run's family.
 
-Translation (pix2pix, saliency): the distances of the drawn images from the targets, and the FCN score where the sources
-are label maps. That needs a segmenter trained on the real pairs: it is trained at the first evaluation and kept beside
-the run's folder, so that runs on the same data are judged by the same one; `--segmenter FILE` keeps it elsewhere.
+Translation (pix2pix, saliency): the distances between generated images and targets, and the FCN score if the sources
+are label maps. The FCN score needs a segmenter trained on the real pairs. It is trained at the first evaluation and
+kept beside the run's folder, so that runs on the same data share it; `--segmenter FILE` keeps it elsewhere.
 
-Reconstruction (autoencoder, vae and their kin): the distances of reconstructions from the images; with a likelihood
-also the active latent units, and with `--importance-samples` the likelihood itself. Where the factors of the images are
-known (`--data shapes`), `--metrics mig,factor_vae_score` says how well latent units stand for them.
+Reconstruction (autoencoder, vae and their variants): the distances between reconstructions and images; for models with
+a likelihood also the number of active latent units, and with `--importance-samples` the log-likelihood. If the factors
+of variation are known (`--data shapes`), `--metrics mig,factor_vae_score` measures how well the latent units represent
+them.
 
-Restoration (denoising, super-resolution): the distances of the restored images, beside those of the inputs; of a
-denoiser for every kind of noise.
+Restoration (denoising, super-resolution): the distances of restored images, beside those of the inputs; for a denoiser,
+for every kind of noise.
 
-Classification (sgan): the errors, and which classes are taken for which.
+Classification (sgan): the error rate, and which classes are confused.
 
-Generation (gan and its kin): the energy score, and on `--data ring` and `grid` the modes that were found.
+Generation (gan and its variants): the energy score, and for `--data ring` and `grid` the modes that were found.
 """
 
 import sys
@@ -41,13 +42,13 @@ RESULT_FILE = "evaluation.json"
 @dataclass(frozen=True)
 class Flags:
     run: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = None
-    """Folder of the run."""
+    """Run folder."""
     data: str = ""
-    """Other data to evaluate RUN on, or where its own are now; any SPEC of the training app."""
+    """Other data to evaluate RUN on, or the new location of its own; any SPEC of the training app."""
     checkpoint: Literal["newest", "best"] = "newest"
-    """Which of RUN's checkpoints: the newest, or the best by validation."""
+    """Which checkpoint of RUN to use: the newest, or the best by validation."""
     json: Path | None = None
-    """File for the figures; default: evaluation.json in RUN; none for folders."""
+    """File for the results; default: evaluation.json in RUN, and none for folders."""
     options: evaluation.Options = field(default_factory=evaluation.Options)
     translation: evaluation.translation.Options = field(default_factory=evaluation.translation.Options)
     reconstruction: evaluation.reconstruction.Options = field(default_factory=evaluation.reconstruction.Options)
@@ -66,7 +67,7 @@ class Flags:
 
 @app
 def main(argv: Sequence[str] | None = None) -> None:
-    """Compare, write and print the figures."""
+    """Compare, write and print the results."""
     flags = parse(Flags, argv, example=EXAMPLE)
     if flags.run:
         file = flags.json or flags.run / RESULT_FILE

@@ -1,9 +1,9 @@
-"""Explore the latent space of a run: the path between pictures, arithmetic of attributes, nearest neighbours.
+"""Explore the latent space of a run: interpolation between pictures, attribute arithmetic, nearest neighbours.
 
-A PICTURE is an image file, or the number of one of the run's validation images. path.png and path.gif lead from each
-picture to the next; --add LABEL draws arithmetic.png, each picture with the mean vector of that label's images added
-and that of --subtract's taken off; neighbours.png has the validation images whose vectors are closest. index.html shows
-all of it.
+A PICTURE is an image file, or the number of one of the run's validation images. path.png and path.gif interpolate from
+each picture to the next. With --add LABEL, arithmetic.png shows each picture with the mean vector of that label's
+images added and that of --subtract's subtracted. neighbours.png shows the validation images with the closest vectors.
+index.html shows everything.
 """
 
 import sys
@@ -41,31 +41,32 @@ _BATCH = 256  # images encoded at a time
 @dataclass(frozen=True)
 class Flags:
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """Folder of the run."""
+    """Run folder."""
     pictures: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PICTURE...")] = ("0", "1")
     """Image files, or numbers of validation images; write ./7 for a file whose name is a number."""
     out: Path | None = None
     """Folder for the results; files of the same names are replaced; default: latents/ in RUN."""
     way: exploration.Way = "auto"
-    """Path between pictures; auto: spherical for vectors that training makes normal, as a VAE's, else straight."""
+    """Interpolation between pictures; auto: spherical if training makes the vectors normal, as in a VAE, otherwise
+    straight."""
     steps: int = 9
     """Pictures along a path, including the reconstructions at both ends [pictures]."""
     add: str = ""
-    """Label whose mean vector is added to each picture; empty: no arithmetic."""
+    """Label whose mean vector is added to each picture; default: no arithmetic."""
     subtract: str = ""
-    """Label whose mean vector is subtracted then; empty: all others."""
+    """Label whose mean vector is subtracted; default: all others."""
     strengths: tuple[float, ...] = (-1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
-    """How much of the difference to add, one picture for each [1]."""
+    """Multiples of the difference to add, one picture for each [1]."""
     neighbours: int = 9
     """Nearest validation images to show for each picture [images]; 0: none."""
     examples: int = 5000
-    """Validation images to compute means from and to search for neighbours [images]."""
+    """Validation images from which to compute means and find neighbours [images]."""
     data: str = ""
-    """Where the run's images are now, if they have moved, or other data; any SPEC of the training command."""
+    """New location of the run's images, or other data; any SPEC of the training command."""
     checkpoint: Literal["newest", "best"] = "newest"
     """Which checkpoint of the run to use: the newest, or the best by validation."""
     resize: bool = False
-    """Resize image files of another size than the run's."""
+    """Resize image files whose size differs from the run's."""
 
     def __post_init__(self) -> None:
         positive(self, "examples")
@@ -80,7 +81,7 @@ class Flags:
 
 @app
 def main(argv: Sequence[str] | None = None) -> None:
-    """Load the run, encode its validation images and the pictures, draw what is asked for."""
+    """Load the run, encode its validation images and the pictures, write the requested files."""
     flags = parse(Flags, argv, example=EXAMPLE)
     _require_latents(flags.run)
     out = flags.out or flags.run / "latents"
@@ -122,7 +123,7 @@ def _has_latents(family: str) -> bool:
 
 
 def _pictures(flags: Flags, data: ImagesData, space: LatentSpace) -> list[Picture]:
-    """The pictures of the command line, with their vectors."""
+    """The pictures given on the command line, with their latent vectors."""
     numbers = {word: int(word) for word in flags.pictures if word.isdecimal()}
     last = max(numbers.values(), default=0)
     if last >= data.val_size:

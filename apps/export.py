@@ -1,7 +1,7 @@
-"""Export a run again: SavedModel and TFLite variants from a checkpoint, compared with the network and timed.
+"""Export a checkpoint of a run again, as a SavedModel and TFLite variants, compared with the network and timed.
 
-report.json says what was written, how far each file is from the network on real validation images, how fast it is and
-what it is made of; report.html and TensorBoard show the same. Files are replaced; others of the same weights stay.
+report.json lists the files written, their deviation from the network on real validation images, their speed and their
+operators. report.html and TensorBoard show the same. Existing files are replaced; others of the same weights are kept.
 """
 
 import sys
@@ -33,33 +33,34 @@ EXAMPLE = "export savedmodels/pix2pix/RUN --variants float32,float16,dynamic8,in
 @dataclass(frozen=True)
 class Flags:
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """Folder of the run."""
+    """Run folder."""
     variants: str = "float32"
-    """TFLite files to write: float32, float16, dynamic8 (weights int8), int8 (activations too); comma-separated."""
+    """TFLite files to write: float32, float16, dynamic8 (int8 weights), int8 (int8 activations too);
+    comma-separated."""
     io: Io = "float"
-    """Values of the .tflite's images: float32 in [-1, 1], or uint8 in [0, 255]."""
+    """Values of the .tflite files' images: float32 in [-1, 1], or uint8 in [0, 255]."""
     sizes: str = ""
-    """Sides of the images, one file for each [pixels, comma-separated]; default: that of the run."""
+    """Image sizes, one file for each [pixels, comma-separated]; default: that of the run."""
     batch: int = 1
-    """Images per call of a .tflite [images]."""
+    """Images per call of a .tflite file [images]."""
     checkpoint: Literal["newest", "best"] = "newest"
-    """Which of the run's checkpoints: the newest, or the best by validation."""
+    """Which checkpoint of the run to use: the newest, or the best by validation."""
     out: Path | None = None
-    """Folder to write saved_model/, the .tflite files and the reports to; default: RUN itself."""
+    """Folder for saved_model/, the .tflite files and the reports; default: RUN itself."""
     data: str = ""
-    """Where the pairs of the run are now, if not where config.json says; any SPEC of the training app."""
+    """New location of the run's data, if they have moved; any SPEC of the training app."""
     images: int = 32
-    """Validation images to compare on, where there are as many [images]."""
+    """Validation images to compare on, at most [images]."""
     calibration: int = 64
-    """Training images that show int8 the ranges of its activations [images]."""
+    """Training images from which int8 quantisation learns the ranges of its activations [images]."""
     runs: int = 30
-    """Calls that are timed with one thread and with two [calls]."""
+    """Timed calls, each with one thread and with two [calls]."""
     author: str = ""
-    """Author, for the files' metadata."""
+    """Author, for the metadata of the files."""
     licence: str = ""
-    """Licence of the model, for the files' metadata."""
+    """Licence of the model, for the metadata of the files."""
     classes: str = ""
-    """Names of the classes that the source shows, in order of their ids, comma-separated; known for facades."""
+    """Names of the classes in the source, in order of their ids, comma-separated; known for facades."""
 
     def __post_init__(self) -> None:
         positive(self, "batch", "images", "calibration", "runs")

@@ -1,7 +1,7 @@
-"""Draw new pictures: by a run of a family that samples, or by its exported decoder (SavedModel or .tflite).
+"""Generate new images with a run of a family that samples, or with its exported decoder (SavedModel or .tflite).
 
-Each seed has a picture of its own, the same from the run and from its exports. Of a family with classes, --label says
-which one is drawn; without it each seed is drawn as every class.
+Each seed gives one image, the same from the run and from its exports. For class-conditional families, --label chooses
+the class; without it, each seed gives one image of every class.
 """
 
 import math
@@ -31,33 +31,34 @@ _DIGITS = len(str(_LARGEST_SEED))
 _MOST_SEEDS = 100_000  # pictures of a call: a file for each, whose names are checked first
 EXAMPLE = "generate savedmodels/cvae/RUN --seeds 0-63 --label 3 --out drawn"
 Draw = Callable[[int, int | None], np.ndarray]
-"""Seed and class (None where there are none) -> a picture, float32 (height, width, channels) in [-1, 1]."""
+"""Seed and class (None without classes) -> an image, float32 (height, width, channels) in [-1, 1]."""
 
 
 @dataclass(frozen=True)
 class Flags:
     model: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
-    """A run folder, or its decoder: a saved_model_decoder folder or decoder.tflite."""
+    """A run folder, or its exported decoder: a saved_model_decoder folder or decoder.tflite."""
     out: Path
-    """Folder for the pictures, PNG: seed-N.png, of a class class-C-seed-N.png."""
+    """Folder for the images, PNG files: seed-N.png, or class-C-seed-N.png."""
     seeds: str = "0-15"
-    """Seeds, a picture for each: numbers and ranges, comma-separated, such as 0-63 or 4,8-11."""
+    """Seeds, one image for each: numbers and ranges, comma-separated, such as 0-63 or 4,8-11."""
     label: str | None = None
-    """Class to draw, by its name in the data or by its number from 0 on; default: every class, where there are any."""
+    """Class to generate, by its name in the data or by its number, starting from 0; default: every class, if there are
+    any."""
     truncation: float = math.inf
-    """Keep the numbers that a picture is drawn from within this many deviations, for fewer kinds of pictures of which
-    more are good (Brock et al. 2019); below 2 it shows; inf: all."""
+    """Truncation of the latent vector, in standard deviations: smaller values give better but less diverse images
+    (Brock et al. 2019), visibly so below 2; inf: no truncation."""
     sheet: bool = False
-    """Write all on one sheet too, sheet.png, with a column for each class."""
+    """Also write all images on one sheet, sheet.png, with one column per class."""
     overwrite: bool = False
-    """Replace files of the same names; nothing else in --out is touched."""
+    """Replace files of the same names; leave everything else in --out alone."""
     checkpoint: Literal["newest", "best"] = "newest"
-    """Of a run folder: which of its checkpoints draws."""
+    """For a run folder: which checkpoint to use, the newest or the best by validation."""
 
 
 @app
 def main(argv: Sequence[str] | None = None) -> None:
-    """Open the model, look for free places, draw and write one picture after the other."""
+    """Open the model, check the output files, then generate and write one image after the other."""
     flags = parse(Flags, argv, example=EXAMPLE)
     if not flags.truncation > 0:
         raise UserError(f"--truncation got {flags.truncation}; accepted are numbers greater than 0.")
@@ -92,14 +93,14 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _title(label: int | None, names: Sequence[str]) -> str:
-    """Of a column of the sheet."""
+    """Column title of the sheet."""
     if label is None:
         return "drawn"
     return names[label] if names else f"class {label}"
 
 
 def _open(flags: Flags) -> tuple[Draw, int, tuple[str, ...]]:
-    """What draws, how many classes it knows, 0 for none, and their names, where they are known."""
+    """The drawing function, the number of classes (0 for none), and their names if known."""
     path = flags.model
     if (path / CONFIG_FILE).is_file():
         content, tasks = read_config(path), models.require_task(path, "generate").tasks
@@ -130,10 +131,10 @@ def _open(flags: Flags) -> tuple[Draw, int, tuple[str, ...]]:
 
 
 def _numbers(text: str) -> list[int]:
-    """The numbers of a list such as 4,8-11.
+    """The numbers in a list such as 4,8-11.
 
     Raises:
-        UserError: if it is none.
+        UserError: if the text is not such a list.
     """
     found: list[int] = []
     for part in text.split(","):

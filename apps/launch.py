@@ -1,7 +1,7 @@
 """Start a training command as several worker processes on this machine, for --distribute multiworker.
 
-The output of each worker is prefixed with its number, signals are forwarded, and all workers are stopped if one fails.
-On several machines, start the command on each, with TF_CONFIG set by you or your queue: docs/scaling.md.
+Each worker's output is prefixed with its number. Signals are forwarded, and all workers are stopped if one fails. On
+several machines, start the command on each of them instead, with TF_CONFIG set by you or your queue: docs/scaling.md.
 """
 
 import sys
@@ -26,7 +26,7 @@ class Flags(BaseConfig):
 
 @app
 def main(argv: Sequence[str] | None = None) -> None:
-    """Split the command off at --, start it, wait."""
+    """Split the command at --, start the workers, wait."""
     argv = sys.argv[1:] if argv is None else list(argv)
     own, _, words = (argv[: argv.index("--")], "--", argv[argv.index("--") + 1 :]) if "--" in argv else (argv, "", [])
     flags = parse(Flags, own, example=EXAMPLE)

@@ -1,7 +1,7 @@
-"""Pack aligned pairs into TFRecord shards, for data that outgrows one disk.
+"""Pack aligned pairs into TFRecord shards, for data too large for one disk.
 
-The images stay encoded as they are. Train on the folder with `--data DIR`, or spread its shards over several
-disks and train with `--data tfrecord:/disk1/*.tfrecord,/disk2/*.tfrecord`.
+Images keep their encoding. Train on the folder with `--data DIR`, or spread its shards over several disks and train
+with `--data tfrecord:/disk1/*.tfrecord,/disk2/*.tfrecord`.
 """
 
 import sys
@@ -23,15 +23,15 @@ EXAMPLE = "pack_data photos_and_maps --out packed --shards 8"
 @dataclass(frozen=True)
 class Flags:
     spec: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SPEC")]
-    """What to pack: any SPEC that --data of the training commands accepts."""
+    """Data to pack: any SPEC that --data of the training commands accepts."""
     out: Path
-    """Folder to write, new or empty."""
+    """Output folder, new or empty."""
     shards: int = 1
     """Number of training shards [files]; validation has at most as many."""
     val_every: int = 10
     """Without a validation split, hold out every N-th pair [pairs]."""
     image_size: int = 256
-    """Side at which the built-in facades are drawn [pixels]."""
+    """Image size of the built-in facades [pixels]."""
     feature_a: str = ""
     """For tfds: name of the image feature that is side A."""
     feature_b: str = ""

@@ -1,7 +1,7 @@
-"""Compare runs on one page: their state, pictures, curves, configurations, validation, exports and health.
+"""Compare runs on one page: their state, images, curves, configurations, validation, exports and health.
 
 FOLDER is a folder of runs, such as savedmodels or savedmodels/pix2pix, or a single run. Runs may be unfinished or of
-different families; one that cannot be read is named and left out. The page needs no other file and no network.
+different families. A run that cannot be read is named and left out. The page is one file and needs no network.
 """
 
 import sys
@@ -24,14 +24,14 @@ EXAMPLE = "report savedmodels/pix2pix"
 @dataclass(frozen=True)
 class Flags:
     folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER")]
-    """A run folder, or a folder of runs, at most three levels below it."""
+    """A run folder, or a folder of runs, at most three levels deep."""
     out: Path | None = None
     """HTML file to write the comparison to; default: index.html in FOLDER."""
 
 
 @app
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write the page of one run, or of several."""
+    """Write the page for one or several runs."""
     flags = parse(Flags, argv, example=EXAMPLE)
     if (flags.folder / CONFIG_FILE).is_file():
         if flags.out:

@@ -1,4 +1,4 @@
-"""Train an auxiliary-classifier GAN, which draws the class asked for and reads that of an image, on labelled images."""
+"""Train an auxiliary-classifier GAN (AC-GAN), which generates and classifies images by class, on labelled images."""
 
 import sys
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Train a conditional GAN, which draws the class asked for, on labelled images."""
+"""Train a conditional GAN, which generates images of a chosen class, on labelled images."""
 
 import sys
 from collections.abc import Sequence

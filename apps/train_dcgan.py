@@ -1,4 +1,4 @@
-"""Train a generative adversarial network of convolutions (DCGAN) on images."""
+"""Train a deep convolutional GAN (DCGAN) on images."""
 
 import sys
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Train a FactorVAE, a variational autoencoder of disentangled factors, on images."""
+"""Train a FactorVAE, a variational autoencoder for disentangled factors of variation, on images."""
 
 import sys
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Train a generative adversarial network of dense layers on images, or on the points of a 2-d set."""
+"""Train a generative adversarial network (GAN) on images, or on points in the plane."""
 
 import sys
 from collections.abc import Sequence

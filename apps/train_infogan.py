@@ -1,4 +1,4 @@
-"""Train an InfoGAN, which finds categories and continuous codes of its own, on images without labels."""
+"""Train an InfoGAN, which discovers categories and continuous codes, on images without labels."""
 
 import sys
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Train an LSGAN, a generative adversarial network of least squares, on images."""
+"""Train a least-squares GAN (LSGAN) on images."""
 
 import sys
 from collections.abc import Sequence

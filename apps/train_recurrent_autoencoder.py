@@ -1,4 +1,4 @@
-"""Train a recurrent autoencoder on sequences, to find anomalies in others."""
+"""Train a recurrent autoencoder on normal sequences, to find anomalies in others."""
 
 import sys
 from collections.abc import Sequence

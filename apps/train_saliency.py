@@ -1,4 +1,4 @@
-"""Train a saliency model on pictures and their maps."""
+"""Train a model that predicts where people look, on pictures and their saliency maps."""
 
 import sys
 from collections.abc import Sequence

@@ -1,4 +1,5 @@
-"""Train a classifier of few labelled images, and many unlabelled ones, as the discriminator of a GAN."""
+"""Train a semi-supervised GAN (SGAN), whose discriminator is a classifier, on images of which only a few are
+labelled."""
 
 import sys
 from collections.abc import Sequence

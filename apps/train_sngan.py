@@ -1,4 +1,4 @@
-"""Train an SNGAN, a generative adversarial network with a spectrally normalised discriminator, on images."""
+"""Train a GAN with a spectrally normalised discriminator (SNGAN) on images."""
 
 import sys
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Train an autoencoder for super-resolution on pictures."""
+"""Train an autoencoder for super-resolution on images."""
 
 import sys
 from collections.abc import Sequence

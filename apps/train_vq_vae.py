@@ -1,4 +1,4 @@
-"""Train a VQ-VAE on images, and a prior over its codes."""
+"""Train a VQ-VAE, and a prior over its codes, on images."""
 
 import sys
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Train a WGAN, a generative adversarial network whose critic estimates a Wasserstein distance, on images."""
+"""Train a Wasserstein GAN with weight clipping (WGAN) on images."""
 
 import sys
 from collections.abc import Sequence

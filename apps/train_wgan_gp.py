@@ -1,4 +1,4 @@
-"""Train a WGAN-GP, a generative adversarial network whose critic pays for the length of its gradient, on images."""
+"""Train a Wasserstein GAN with gradient penalty (WGAN-GP) on images."""
 
 import sys
 from collections.abc import Sequence

@@ -1,9 +1,10 @@
-"""Translate pictures of any size by a trained model: a run folder, a SavedModel or a .tflite file.
+"""Translate pictures of any size with a trained model: a run folder, a SavedModel or a .tflite file.
 
-The pictures are cut into overlapping tiles of the model's size and the drawings blended, or, with --resize, drawn
-whole; every result has the size of its input, or a multiple of it where the model enlarges. A run of super-resolution
-enlarges its input first (bicubic); its exports take enlarged pictures. DIR/NAME.png is the drawing of NAME.jpg; where
-an earlier input took the name it is NAME-2.png. A model of label ids takes images of ids; an export's metadata say so.
+Pictures are processed in overlapping tiles of the model's size and the results are blended; with --resize, each picture
+is processed whole. Every result has the size of its input, or a multiple of it if the model enlarges. A
+super-resolution run enlarges its input first (bicubic); its exports take enlarged pictures. The result for NAME.jpg is
+DIR/NAME.png, or NAME-2.png if an earlier input has that name. Models of label maps take images of label ids; an
+export's metadata say so.
 """
 
 import sys
@@ -29,16 +30,16 @@ EXAMPLE = "translate savedmodels/pix2pix/RUN photo.jpg --out drawn"
 class Flags:
     pictures: Pictures
     side: Side = "whole"
-    """Part of each image to translate: of pairs side by side, the left or the right half."""
+    """Part of each image to translate: of side-by-side pairs, the left or the right half."""
     resize: bool = False
-    """Draw each image whole, resized to the model's size and back, instead of in tiles."""
+    """Process each image whole, resized to the model's size and back, instead of in tiles."""
     noise_at_test: bool = False
-    """Of a run folder: keep dropout on, as the pix2pix paper does."""
+    """For a run folder: keep dropout on, as in the pix2pix paper."""
 
 
 @app
 def main(argv: Sequence[str] | None = None) -> None:
-    """Open the model, then draw and write one picture after the other."""
+    """Open the model, then translate and write one picture after the other."""
     flags = parse(Flags, argv, example=EXAMPLE)
     network, enlarged = _open(flags)
     labels = network.source.num_classes
@@ -54,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _open(flags: Flags) -> tuple[Network, int]:
-    """The network of MODEL, and how many times its sources are enlarged before it gets them."""
+    """The network of MODEL, and the factor by which its sources are enlarged first."""
     pictures, path = flags.pictures, flags.pictures.model
 
     def open_run(path: Path) -> Network:

@@ -93,8 +93,8 @@ class FilesConfig(CachedConfig):
     skip_bad: bool = False
     """Leave out examples whose files cannot be decoded, and report how many, instead of refusing to start."""
     verify: bool = True
-    """Decode every file before training, which takes about 1 ms each. --no-verify reads only the headers of files that
-    are not cached."""
+    """Decode every file before training, which takes about 1 ms each. Otherwise only the headers of uncached files are
+    read."""
     max_pixels: Positive[int] = MAX_PIXELS
     """Refuse images whose headers claim more, as a guard against decompression bombs [pixels]."""
     check: bool = True

@@ -37,7 +37,7 @@ class RunConfig(BaseConfig):
     out: Path | None = None
     """Run folder; default: savedmodels/FAMILY/DATE-TIME."""
     epochs: Positive[int] = 200
-    """Number of epochs [epochs]."""
+    """Epochs to train for [epochs]."""
     steps_per_epoch: NonNegative[int] = 0
     """Steps per epoch [steps]; 0: as many as there are full batches in the training data."""
     batch_size: Positive[int] = 1
@@ -45,8 +45,8 @@ class RunConfig(BaseConfig):
     learning_rate: Positive[float] = 2e-4
     """Learning rate; with a schedule, its highest value [1/step]."""
     schedule: Decay = "constant-then-linear"
-    """Learning-rate schedule: constant for the first half of the run, then linear to 0; constant; linear to 0 from the
-    start; step, which multiplies by --step-factor at each of --step-at; or cosine, half a period down to 0."""
+    """Learning-rate schedule. constant-then-linear: constant for the first half of the run, then linear to 0; linear:
+    to 0 from the start; step: multiplied by --step-factor at each of --step-at; cosine: half a period, down to 0."""
     step_at: tuple[Positive[int], ...] = ()
     """For --schedule step: steps at which the learning rate is multiplied by --step-factor [steps]."""
     step_factor: Positive[float] = 0.1

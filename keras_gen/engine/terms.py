@@ -1,11 +1,11 @@
-"""What the terms that runs log mean, a sentence each: TensorBoard shows it beside a chart."""
+"""Descriptions of the logged terms, which TensorBoard shows beside the charts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 DISTANCES: Mapping[str, str] = {"l2": "mse", "l1": "l1"}
-"""Distance to train by -> the term that it is logged as, so that validation of the same term is in the same chart."""
+"""Training distance -> name of its logged term; validation logs the same name, so both are in one chart."""
 
 DESCRIPTIONS: Mapping[str, str] = {
     # Of a reconstruction or translation.
@@ -18,31 +18,31 @@ DESCRIPTIONS: Mapping[str, str] = {
     "discriminator_loss": "The discriminator's objective.",
     "real_logit": "Mean logit of real images, 0 where the discriminator is undecided.",
     "fake_logit": "Mean logit of generated images, 0 where the discriminator is undecided.",
-    "real_accuracy": "Share of real images that the discriminator takes for real; 0.5 if it cannot tell.",
-    "fake_accuracy": "Share of generated images that the discriminator takes for generated; 0.5 if it cannot tell.",
-    "augmentation": "Probability of each augmentation in front of the discriminator.",
-    "geometric_penalty": "How unevenly the generator's steps in the latent space change its images.",
+    "real_accuracy": "Fraction of real images that the discriminator classifies as real; 0.5 is chance.",
+    "fake_accuracy": "Fraction of generated images that the discriminator classifies as generated; 0.5 is chance.",
+    "augmentation": "Probability of each augmentation of the discriminator's images.",
+    "geometric_penalty": "How unequally different latent directions change the generated images.",
     "energy_score": "Energy score of the samples against real images; lower is better.",
-    "wasserstein_estimate": "The critic's mean on real images minus that on generated ones.",
+    "wasserstein_estimate": "The critic's mean score of real images minus that of generated ones.",
     "gradient_penalty": "Mean squared distance of the critic's gradient norm from 1.",
     # Of latent variables.
     "negative_bound": "The training objective: reconstruction and weighted divergence [nats]; lower is better.",
     "negative_elbo": "Negative evidence lower bound [nats]; lower is better.",
     "reconstruction": "Negative log-likelihood of the images given their latent vectors [nats].",
     "kl": "KL divergence of the latent vectors from the prior [nats].",
-    "total_correlation": "How far the latent units are from being independent [nats].",
+    "total_correlation": "Dependence between the latent units [nats]; 0 if they are independent.",
 }
 
 
 def described(family: type, term: str) -> str:
-    """The sentence about a term: the family's own (`descriptions`), or the one that families share.
+    """The description of a term: the family's own (`descriptions`), or the common one.
 
     Args:
         family: class of the model.
         term: name given to `log_terms`, or the norm of a player's gradient.
 
     Raises:
-        KeyError: if there is none.
+        KeyError: if there is no description.
     """
     for base in family.__mro__:
         if term in (own := vars(base).get("descriptions", {})):

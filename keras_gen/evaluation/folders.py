@@ -19,11 +19,13 @@ class Options:
     """Flags of this comparison alone."""
 
     images: Path | None = None
-    """Instead of RUN: folder of images to compare with those of the same name, endings aside, in --reference."""
+    """Instead of RUN: folder of images to compare with those in --reference that have the same name, apart from the
+    extension."""
     reference: Path | None = None
-    """Folder of the images that those of --images should be."""
+    """Folder of reference images for --images."""
     skip_bad: bool = False
-    """Leave out files without partner, of another size or damaged, and say which, instead of refusing."""
+    """Leave out files that have no partner, differ in size or are damaged, and list them, instead of refusing to
+    start."""
 
 
 def measure(options: Options, reconstruction: Reconstruction) -> Result:

@@ -25,7 +25,7 @@ class Options:
     """Flags of this task alone."""
 
     importance_samples: int = 0
-    """Of a RUN with a likelihood: latent samples by which to estimate it for each image; 0: not [samples]; 5000 in
+    """For a RUN with a likelihood: latent samples per image to estimate it with [samples]; 0: no estimate; 5000 in
     Burda et al. 2016."""
 
     def __post_init__(self) -> None:
@@ -57,7 +57,7 @@ def measure(subject: Subject) -> Result:
 
 
 def _likelihood(subject: Subject) -> LogLikelihood | None:
-    """The estimate by as many samples as were asked for, None if by none."""
+    """The estimate with the requested number of samples; None without samples."""
     samples, model = subject.own.get("reconstruction", Options()).importance_samples, subject.model
     if not samples:
         return None

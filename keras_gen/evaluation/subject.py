@@ -25,16 +25,16 @@ class Options:
     """Flags of several tasks."""
 
     limit: int = 0
-    """Validation examples of RUN to evaluate on, the first so many; 0: all [examples]."""
+    """Number of validation examples of RUN to evaluate on, from the first [examples]; 0: all."""
     seed: int = 0
-    """Seed of the segmenter (weights, order and augmentation), of the importance samples and of the factors for mig
-    and factor_vae_score [integer]."""
+    """Random seed of the segmenter (weights, order and augmentation), of the importance samples and of the factors for
+    mig and factor_vae_score [integer]."""
     metrics: str = "l1,psnr,ssim"
-    """Distances: l1, psnr, ssim, ms_ssim and lpips; of maps of saliency kl, cc, sim and nss; of latent units of a RUN
-    on shapes mig and factor_vae_score; comma-separated. ssim takes sides from 11 pixels on, without this flag it is
-    left out below; ms_ssim takes them from 161 on."""
+    """Metrics, comma-separated: l1, psnr, ssim, ms_ssim and lpips; for saliency maps kl, cc, sim and nss; for the
+    latent units of a RUN on shapes mig and factor_vae_score. ssim needs images of at least 11 pixels and is left out of
+    the default for smaller ones; ms_ssim needs at least 161."""
     weights: Path | None = None
-    """For lpips: .npz file of its weights, of AlexNet or SqueezeNet."""
+    """For lpips: .npz file with the weights of AlexNet or SqueezeNet."""
 
     def __post_init__(self) -> None:
         non_negative(self, "limit", "seed")

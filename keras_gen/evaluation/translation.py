@@ -24,11 +24,11 @@ class Options:
     """Flags of this task alone."""
 
     fcn_score: bool = True
-    """The FCN score, where the sources are label maps; --no-fcn-score: the distances alone."""
+    """Compute the FCN score if the sources are label maps."""
     segmenter: Path | None = None
-    """File of the segmenter, trained and written where absent; default: one beside RUN, named by its data."""
+    """File of the segmenter, trained and written if it does not exist; default: one beside RUN, named by its data."""
     segmenter_epochs: int = 12
-    """Passes over the real training pairs that train the segmenter [epochs]."""
+    """Epochs of the segmenter's training on the real training pairs [epochs]."""
 
     def __post_init__(self) -> None:
         positive(self, "segmenter_epochs")

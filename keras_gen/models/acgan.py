@@ -54,10 +54,10 @@ class ACGAN(Conditional):
     Config = Config
     descriptions: ClassVar[dict[str, str]] = {
         "real_class_loss": "Cross-entropy of the classes of real images [nats].",
-        "real_class_accuracy": "Share of real images whose class the discriminator recognises.",
+        "real_class_accuracy": "Fraction of real images whose class the discriminator predicts correctly.",
         "fake_class_loss": "Cross-entropy of the classes of generated images [nats].",
-        "fake_class_accuracy": "Share of generated images whose class the discriminator recognises.",
-        "class_accuracy": "Share of images whose class the discriminator recognises.",
+        "fake_class_accuracy": "Fraction of generated images whose class the discriminator predicts correctly.",
+        "class_accuracy": "Fraction of images whose class the discriminator predicts correctly.",
     }
     presets: ClassVar[dict[str, Preset]] = {
         "demo": Preset(

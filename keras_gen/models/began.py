@@ -65,8 +65,8 @@ class BEGAN(AutoencodingGAN):
     descriptions: ClassVar[dict[str, str]] = {
         "real_error": "Error of the discriminator's reconstruction of real images.",
         "fake_error": "Error of the discriminator's reconstruction of generated images.",
-        "k": "Weight of generated images in the discriminator's objective, which balances the players.",
-        "convergence": "Error of real images plus the distance from balance, the paper's measure; lower is better.",
+        "k": "Weight of generated images in the discriminator's loss, which balances the players.",
+        "convergence": "Error on real images plus the distance from equilibrium, the paper's measure; lower is better.",
     }
     presets: ClassVar[dict[str, Preset]] = {
         # Of 1,617 small digits: a balance that leaves all kinds of them, reached within 4,000 steps.

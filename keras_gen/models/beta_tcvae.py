@@ -57,8 +57,8 @@ class BetaTCVAE(VAE):
     family = "beta_tcvae"
     Config = Config
     descriptions: ClassVar[dict[str, str]] = {
-        "mutual_information": "What the latent vectors tell about the image [nats].",
-        "dimension_wise_kl": "KL divergence of each latent unit from the prior, their sum [nats].",
+        "mutual_information": "Mutual information between image and latent vector [nats].",
+        "dimension_wise_kl": "Sum of the KL divergences of the latent units from the prior [nats].",
     }
     min_examples_per_part = 2
     presets: ClassVar[dict[str, Preset]] = {

@@ -79,7 +79,7 @@ class EBGAN(AutoencodingGAN):
     descriptions: ClassVar[dict[str, str]] = {
         "real_energy": "The discriminator's energy of real images.",
         "fake_energy": "The discriminator's energy of generated images.",
-        "pulling_away": "How alike the codes of generated images are; lower is more diverse.",
+        "pulling_away": "Similarity of the codes of generated images; lower is more diverse.",
     }
     min_examples_per_part = 2
     presets: ClassVar[dict[str, Preset]] = {

@@ -58,7 +58,7 @@ class FactorVAE(VAE):
     family = "factor_vae"
     Config = Config
     descriptions: ClassVar[dict[str, str]] = {
-        "discriminator_loss": "The objective of the discriminator that tells latent vectors from shuffled ones.",
+        "discriminator_loss": "Loss of the discriminator that tells latent vectors from shuffled ones.",
     }
     min_examples_per_part = 2
     presets: ClassVar[dict[str, Preset]] = {

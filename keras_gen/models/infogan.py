@@ -90,9 +90,9 @@ class InfoGAN(Conditional):
     family = "infogan"
     Config = Config
     descriptions: ClassVar[dict[str, str]] = {
-        "information": "Lower bound of what the images tell about the codes [nats].",
-        "categorical_information": "The part of the categories [nats].",
-        "continuous_information": "The part of the continuous codes [nats].",
+        "information": "Lower bound on the mutual information between images and codes [nats].",
+        "categorical_information": "Mutual information of the categorical code [nats].",
+        "continuous_information": "Mutual information of the continuous codes [nats].",
     }
     presets: ClassVar[dict[str, Preset]] = {
         "demo": Preset(

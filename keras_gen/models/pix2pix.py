@@ -119,7 +119,7 @@ class Pix2Pix(GenerativeModel):
     family = "pix2pix"
     Config = Config
     descriptions: ClassVar[dict[str, str]] = {
-        "generator_gan": "The adversarial part of the generator's objective.",
+        "generator_gan": "Adversarial part of the generator's loss.",
         "discriminator_penalty": "Mean squared distance of the critic's gradient norm from 1.",
     }
     monitor = "l1"
@@ -267,7 +267,7 @@ class Pix2Pix(GenerativeModel):
                 for name, image in (("generated", fake), ("target", target))
             }
             shown["discriminator_patches"] = Sheet(
-                maps, "What the discriminator says of each patch: white is real, black generated, grey undecided."
+                maps, "The discriminator's score for each patch: white is real, black generated, grey undecided."
             )
         return shown
 

@@ -79,7 +79,7 @@ class Saliency(GenerativeModel):
         "kl": "KL divergence of the maps from those of the data [nats]; lower is better.",
         "cc": "Linear correlation of the maps with those of the data, at most 1; higher is better.",
         "sim": "Intersection of the maps with those of the data as histograms, at most 1; higher is better.",
-        "nss": "Normalised scanpath saliency: the map where people look, in standard deviations; higher is better.",
+        "nss": "Normalised scanpath saliency: mean of the standardised map where people look; higher is better.",
     }
     monitor = "kl"
     tasks = ("translate",)

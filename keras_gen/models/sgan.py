@@ -142,11 +142,11 @@ class SGAN(GAN):
     Config = Config
     descriptions: ClassVar[dict[str, str]] = {
         "supervised_loss": "Cross-entropy of the classes of labelled images [nats].",
-        "unsupervised_loss": "The objective of telling real from generated images.",
-        "error": "Share of labelled images that are classified wrongly.",
-        "consistency_loss": "How much the classes of an image change when it is augmented.",
-        "entropy": "Entropy of the predicted classes of images without labels [nats].",
-        "imbalance": "How far the predicted classes are from being equally frequent [nats].",
+        "unsupervised_loss": "Loss of telling real from generated images.",
+        "error": "Fraction of labelled images that are misclassified.",
+        "consistency_loss": "How much the predicted classes of an image change under augmentation.",
+        "entropy": "Entropy of the predicted classes of unlabelled images [nats].",
+        "imbalance": "KL divergence of the predicted classes from equal frequencies [nats].",
     }
     monitor = "error"
     tasks = ("classify", "generate")

@@ -76,7 +76,7 @@ class SparseAutoencoder(autoencoder.Autoencoder):
     descriptions: ClassVar[dict[str, str]] = {
         "sparsity": "The sparsity penalty, before its weight.",
         "mean_activity": "Mean activity of the latent units.",
-        "active_share": "Share of the latent units that are active.",
+        "active_share": "Fraction of latent units that are active.",
     }
     Config: ClassVar[type] = Config
     presets: ClassVar[dict[str, Preset]] = {

@@ -96,9 +96,9 @@ class VQVAE(GenerativeModel):
     Config = Config
     descriptions: ClassVar[dict[str, str]] = {
         "commitment": "Mean squared distance of the encoder's vectors from their codes.",
-        "prior_nats": "Negative log-likelihood of the codes by the prior [nats].",
-        "perplexity": "How many codes of the codebook are in use, by the entropy of their frequencies.",
-        "used_codes": "Codes of the codebook that are in use.",
+        "prior_nats": "Negative log-likelihood of the codes under the prior [nats].",
+        "perplexity": "Effective number of codes in use, the exponential of the entropy of their frequencies.",
+        "used_codes": "Fraction of the codebook that is in use.",
     }
     monitor = "mse"
     tasks = ("reconstruct", "generate")
