@@ -16,13 +16,13 @@ from keras_gen.data.files.codecs import to_uint8
 from keras_gen.data.files.inputs import Reader, find_images, readable, unique_stems
 from keras_gen.engine.config import CONFIG_FILE
 from keras_gen.errors import UserError
-from keras_gen.flags import positive
+from keras_gen.flags import BaseConfig, NonNegative, Positive, Range
 from keras_gen.inference.outputs import Drawings
 from keras_gen.inference.tiling import Network, load_network
 
 
 @dataclass(frozen=True)
-class Pictures:
+class Pictures(BaseConfig):
     """Input pictures, and where to write the results."""
 
     model: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
@@ -33,25 +33,18 @@ class Pictures:
     """Folder for the results, PNG files."""
     overwrite: bool = False
     """Replace files of the same names; leave everything else in --out alone."""
-    overlap: float = 0.25
+    overlap: Annotated[float, Range(0, 0.9)] = 0.25
     """Minimum overlap of neighbouring tiles, as a fraction of a tile [0 to 0.9]."""
     sheet: bool = False
     """Also write sheets with input and output side by side, to sheets/ in --out."""
     checkpoint: Literal["newest", "best"] = "newest"
     """For a run folder: which checkpoint to use, the newest or the best by validation."""
-    batch_size: int = 1
+    batch_size: Positive[int] = 1
     """Tiles per batch [tiles]; fixed in a .tflite file."""
-    threads: int = 0
+    threads: NonNegative[int] = 0
     """For a .tflite: CPU threads; 0: all cores."""
     skip_bad: bool = False
     """Skip files that cannot be decoded, and list them, instead of refusing to start."""
-
-    def __post_init__(self) -> None:
-        positive(self, "batch_size")
-        if self.threads < 0:
-            raise UserError(f"--threads got {self.threads}; accepted are 0 (all cores) and greater numbers.")
-        if not 0 <= self.overlap <= 0.9:
-            raise UserError(f"--overlap got {self.overlap}; accepted are shares from 0 to 0.9.")
 
     @property
     def is_run(self) -> bool:

@@ -19,12 +19,13 @@ from keras_gen.data.checks.rules import check
 from keras_gen.data.files.codecs import MAX_PIXELS
 from keras_gen.data.kinds.pairs import PairsConfig
 from keras_gen.errors import Stopped, UserError
+from keras_gen.flags import BaseConfig, Positive, Range
 
 EXAMPLE = "check_data my_pairs --num-classes 12 --direction BtoA"
 
 
 @dataclass(frozen=True)
-class Flags:
+class Flags(BaseConfig):
     spec: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SPEC")]
     """Data to check: pairs, as in --data of the training commands, or a folder of images."""
     kind: Literal["pairs", "images", "labelled"] = "pairs"
@@ -35,13 +36,13 @@ class Flags:
     """Folder for check.json and index.html; those of an earlier check are replaced."""
     direction: Literal["AtoB", "BtoA"] = "AtoB"
     """For pairs: direction of translation, from the source to the target."""
-    num_classes: int = 0
+    num_classes: Annotated[int, Range(0, 65536)] = 0
     """For pairs: number of label ids if the source is a label map [count]; 0: the source is a picture."""
-    val_every: int = 10
+    val_every: Annotated[int, Range(2)] = 10
     """Without a validation split, hold out every N-th example [examples]."""
-    image_size: int = 256
+    image_size: Positive[int] = 256
     """Image size of the built-in facades [pixels]."""
-    max_pixels: int = MAX_PIXELS
+    max_pixels: Positive[int] = MAX_PIXELS
     """Refuse images whose headers claim more, as a guard against decompression bombs [pixels]."""
     feature_a: str = ""
     """For tfds: name of the image feature that is side A."""

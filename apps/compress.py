@@ -25,6 +25,7 @@ from keras_gen.data.files.codecs import to_float
 from keras_gen.data.files.inputs import OfModel, find_images, readable, unique_stems
 from keras_gen.errors import UserError
 from keras_gen.files import write
+from keras_gen.flags import BaseConfig
 from keras_gen.inference.outputs import free_places
 
 from ._data import reopen
@@ -33,7 +34,7 @@ EXAMPLE = "compress savedmodels/vae/RUN my_pictures --out small"
 
 
 @dataclass(frozen=True)
-class Flags:
+class Flags(BaseConfig):
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """Run folder of an autoencoder, a VAE or a VQ-VAE."""
     inputs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="INPUT...")]
@@ -57,12 +58,12 @@ class Flags:
     skip_bad: bool = False
     """Skip files that cannot be decoded, and list them, instead of refusing to start."""
 
-    def __post_init__(self) -> None:
+    def check_together(self) -> None:
+        super().check_together()
         cells = self.step * CELLS_PER_LEVEL
         if not (0 <= cells <= LARGEST_STEP * CELLS_PER_LEVEL and cells == int(cells)):
-            raise UserError(
-                f"--step got {self.step}; accepted are 0 (automatic) and multiples of {1 / CELLS_PER_LEVEL} up to "
-                f"{LARGEST_STEP}."
+            raise self.fault(
+                f"<step got>; accepted are 0 (automatic) and multiples of {1 / CELLS_PER_LEVEL} up to {LARGEST_STEP}."
             )
 
 

@@ -18,13 +18,14 @@ from keras_gen.compression.run import open_codec
 from keras_gen.data.files.codecs import read_contents, to_uint8
 from keras_gen.data.files.folders import shown
 from keras_gen.data.files.inputs import find_files, unique_stems
+from keras_gen.flags import BaseConfig
 from keras_gen.inference.outputs import Drawings
 
 EXAMPLE = "decompress savedmodels/vae/RUN small --out drawn"
 
 
 @dataclass(frozen=True)
-class Flags:
+class Flags(BaseConfig):
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """Run folder that compressed the files."""
     inputs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="INPUT...")]

@@ -24,7 +24,7 @@ from keras_gen.data.files.folders import shown
 from keras_gen.data.files.sequence_files import Sequences
 from keras_gen.errors import UserError
 from keras_gen.files import require_writable, write, write_json
-from keras_gen.flags import non_negative, positive
+from keras_gen.flags import BaseConfig, NonNegative, Positive, Range
 from keras_gen.metrics.detection import aurocs
 from keras_gen.ops.sequences import mean_over_steps
 from keras_gen.visual.plots import curves
@@ -37,7 +37,7 @@ _BATCH = 64  # sequences scored at a time
 
 
 @dataclass(frozen=True)
-class Flags:
+class Flags(BaseConfig):
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """Run folder."""
     data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
@@ -45,29 +45,25 @@ class Flags:
     out: Path = Path("anomalies.csv")
     """File for the results, one line per sequence, .csv or .json. A plot of the highest scores is written beside it as
     .png."""
-    quantile: float = 0.99
+    quantile: Annotated[float, Range(0, 1, open_low=True, open_high=True)] = 0.99
     """Quantile of the scores of the run's validation sequences that is the threshold (0, 1)."""
-    threshold: float | None = None
+    threshold: NonNegative[float] | None = None
     """Score above which a sequence is an anomaly, instead of --quantile; the run's own data are not needed then."""
     checkpoint: Literal["newest", "best"] = "newest"
     """Which checkpoint of the run to use: the newest, or the best by validation."""
-    worst: int = 8
+    worst: Positive[int] = 8
     """Number of highest-scoring sequences to plot [sequences]."""
     missing: Literal["as-trained", "refuse", "interpolate"] = "as-trained"
     """Missing values: as-trained treats them as in training, refuse stops, interpolate fills them linearly in time."""
-    window: int | None = None
+    window: NonNegative[int] | None = None
     """Cut sequences into windows of this length [steps]; 0: leave them whole; default: as in training."""
-    cache_gib: float | None = None
+    cache_gib: Annotated[float, Range(0, infinite=True)] | None = None
     """Refuse files and arrays that need more memory [GiB]; default: as in training."""
 
-    def __post_init__(self) -> None:
-        positive(self, "worst")
-        if not 0 < self.quantile < 1:
-            raise UserError(f"--quantile got {self.quantile}; accepted are shares between 0 and 1.")
-        if self.threshold is not None:
-            non_negative(self, "threshold")
+    def check_together(self) -> None:
+        super().check_together()
         if self.out.suffix not in (".csv", ".json"):
-            raise UserError(f"--out got {self.out}; accepted is a file that ends in .csv or .json.")
+            raise self.fault("<out got>; accepted is a file that ends in .csv or .json.")
 
 
 @app

@@ -32,6 +32,7 @@ from keras_gen.cli.parsing import app, parse
 from keras_gen.engine.config import read_config
 from keras_gen.errors import UserError
 from keras_gen.files import require_writable, write_json
+from keras_gen.flags import BaseConfig
 
 from ._data import reopen
 
@@ -40,7 +41,7 @@ RESULT_FILE = "evaluation.json"
 
 
 @dataclass(frozen=True)
-class Flags:
+class Flags(BaseConfig):
     run: Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = None
     """Run folder."""
     data: str = ""
@@ -54,7 +55,8 @@ class Flags:
     reconstruction: evaluation.reconstruction.Options = field(default_factory=evaluation.reconstruction.Options)
     folders: evaluation.folders.Options = field(default_factory=evaluation.folders.Options)
 
-    def __post_init__(self) -> None:
+    def check_together(self) -> None:
+        super().check_together()
         if self.run:
             evaluation.refuse_others(self.folders, (), "a RUN")
             return

@@ -25,7 +25,7 @@ from keras_gen.engine.model import GenerativeModel
 from keras_gen.engine.run_report import refresh_run_page
 from keras_gen.errors import UserError
 from keras_gen.files import require_folder
-from keras_gen.flags import non_negative, positive
+from keras_gen.flags import BaseConfig, NonNegative, Positive, Range
 from keras_gen.inference.tiling import resized
 from keras_gen.visual import exploration
 from keras_gen.visual.exploration import Picture
@@ -39,7 +39,7 @@ _BATCH = 256  # images encoded at a time
 
 
 @dataclass(frozen=True)
-class Flags:
+class Flags(BaseConfig):
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """Run folder."""
     pictures: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PICTURE...")] = ("0", "1")
@@ -49,7 +49,7 @@ class Flags:
     way: exploration.Way = "auto"
     """Interpolation between pictures; auto: spherical if training makes the vectors normal, as in a VAE, otherwise
     straight."""
-    steps: int = 9
+    steps: Annotated[int, Range(2)] = 9
     """Pictures along a path, including the reconstructions at both ends [pictures]."""
     add: str = ""
     """Label whose mean vector is added to each picture; default: no arithmetic."""
@@ -57,9 +57,9 @@ class Flags:
     """Label whose mean vector is subtracted; default: all others."""
     strengths: tuple[float, ...] = (-1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
     """Multiples of the difference to add, one picture for each [1]."""
-    neighbours: int = 9
+    neighbours: NonNegative[int] = 9
     """Nearest validation images to show for each picture [images]; 0: none."""
-    examples: int = 5000
+    examples: Positive[int] = 5000
     """Validation images from which to compute means and find neighbours [images]."""
     data: str = ""
     """New location of the run's images, or other data; any SPEC of the training command."""
@@ -68,15 +68,12 @@ class Flags:
     resize: bool = False
     """Resize image files whose size differs from the run's."""
 
-    def __post_init__(self) -> None:
-        positive(self, "examples")
-        non_negative(self, "neighbours")
-        if self.steps < 2:
-            raise UserError(f"--steps got {self.steps}; accepted are 2, the ends, and greater numbers.")
-        if not self.strengths or not np.isfinite(self.strengths).all():
-            raise UserError(f"--strengths got {self.strengths}; accepted are one or more finite numbers.")
+    def check_together(self) -> None:
+        super().check_together()
+        if not self.strengths:
+            raise self.fault("<strengths got>; accepted are one or more finite numbers.")
         if self.subtract and not self.add:
-            raise UserError(f"--subtract got {self.subtract!r} without --add; accepted is one together with --add.")
+            raise self.fault("<subtract got> without <add>; accepted is one together with <add>.")
 
 
 @app

@@ -23,7 +23,7 @@ from keras_gen.export.metadata import Provenance
 from keras_gen.export.signature import Io
 from keras_gen.export.tflite import VARIANTS
 from keras_gen.files import require_utf8
-from keras_gen.flags import positive
+from keras_gen.flags import BaseConfig, Positive
 
 from ._data import classes_of, reopen
 
@@ -31,7 +31,7 @@ EXAMPLE = "export savedmodels/pix2pix/RUN --variants float32,float16,dynamic8,in
 
 
 @dataclass(frozen=True)
-class Flags:
+class Flags(BaseConfig):
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """Run folder."""
     variants: str = "float32"
@@ -41,7 +41,7 @@ class Flags:
     """Values of the .tflite files' images: float32 in [-1, 1], or uint8 in [0, 255]."""
     sizes: str = ""
     """Image sizes, one file for each [pixels, comma-separated]; default: that of the run."""
-    batch: int = 1
+    batch: Positive[int] = 1
     """Images per call of a .tflite file [images]."""
     checkpoint: Literal["newest", "best"] = "newest"
     """Which checkpoint of the run to use: the newest, or the best by validation."""
@@ -49,11 +49,11 @@ class Flags:
     """Folder for saved_model/, the .tflite files and the reports; default: RUN itself."""
     data: str = ""
     """New location of the run's data, if they have moved; any SPEC of the training app."""
-    images: int = 32
+    images: Positive[int] = 32
     """Validation images to compare on, at most [images]."""
-    calibration: int = 64
+    calibration: Positive[int] = 64
     """Training images from which int8 quantisation learns the ranges of its activations [images]."""
-    runs: int = 30
+    runs: Positive[int] = 30
     """Timed calls, each with one thread and with two [calls]."""
     author: str = ""
     """Author, for the metadata of the files."""
@@ -62,8 +62,8 @@ class Flags:
     classes: str = ""
     """Names of the classes in the source, in order of their ids, comma-separated; known for facades."""
 
-    def __post_init__(self) -> None:
-        positive(self, "batch", "images", "calibration", "runs")
+    def check_together(self) -> None:
+        super().check_together()
         for variant in _listed(self.variants) or ("nothing",):
             if variant not in VARIANTS:
                 raise UserError(f"--variants got {variant}; accepted are {', '.join(VARIANTS)}, comma-separated.")

@@ -20,7 +20,7 @@ from keras_gen.data.files.codecs import to_uint8
 from keras_gen.engine.config import CONFIG_FILE, read_config
 from keras_gen.errors import UserError
 from keras_gen.files import write
-from keras_gen.flags import class_of
+from keras_gen.flags import BaseConfig, Range, class_of
 from keras_gen.inference.outputs import free_places
 from keras_gen.inference.tiling import load_export
 from keras_gen.ops.latents import latent_vectors
@@ -35,7 +35,7 @@ Draw = Callable[[int, int | None], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Flags:
+class Flags(BaseConfig):
     model: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
     """A run folder, or its exported decoder: a saved_model_decoder folder or decoder.tflite."""
     out: Path
@@ -45,7 +45,7 @@ class Flags:
     label: str | None = None
     """Class to generate, by its name in the data or by its number, starting from 0; default: every class, if there are
     any."""
-    truncation: float = math.inf
+    truncation: Annotated[float, Range(0, open_low=True, infinite=True)] = math.inf
     """Truncation of the latent vector, in standard deviations: smaller values give better but less diverse images
     (Brock et al. 2019), visibly so below 2; inf: no truncation."""
     sheet: bool = False
@@ -55,13 +55,15 @@ class Flags:
     checkpoint: Literal["newest", "best"] = "newest"
     """For a run folder: which checkpoint to use, the newest or the best by validation."""
 
+    def check_together(self) -> None:
+        super().check_together()
+        _numbers(self.seeds)
+
 
 @app
 def main(argv: Sequence[str] | None = None) -> None:
     """Open the model, check the output files, then generate and write one image after the other."""
     flags = parse(Flags, argv, example=EXAMPLE)
-    if not flags.truncation > 0:
-        raise UserError(f"--truncation got {flags.truncation}; accepted are numbers greater than 0.")
     seeds = _numbers(flags.seeds)
     draw, num_classes, names = _open(flags)
     asked = None if flags.label is None else class_of(flags.label, num_classes, names)

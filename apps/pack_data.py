@@ -16,21 +16,22 @@ from keras_gen.cli.parsing import app, parse
 from keras_gen.console import command
 from keras_gen.data.files.packing import pack_pairs
 from keras_gen.data.kinds.pairs import PairsConfig, split_of
+from keras_gen.flags import BaseConfig, Positive, Range
 
 EXAMPLE = "pack_data photos_and_maps --out packed --shards 8"
 
 
 @dataclass(frozen=True)
-class Flags:
+class Flags(BaseConfig):
     spec: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SPEC")]
     """Data to pack: any SPEC that --data of the training commands accepts."""
     out: Path
     """Output folder, new or empty."""
-    shards: int = 1
+    shards: Positive[int] = 1
     """Number of training shards [files]; validation has at most as many."""
-    val_every: int = 10
+    val_every: Annotated[int, Range(2)] = 10
     """Without a validation split, hold out every N-th pair [pairs]."""
-    image_size: int = 256
+    image_size: Positive[int] = 256
     """Image size of the built-in facades [pixels]."""
     feature_a: str = ""
     """For tfds: name of the image feature that is side A."""

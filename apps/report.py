@@ -16,13 +16,14 @@ from keras_gen.cli.parsing import app, parse
 from keras_gen.engine.config import CONFIG_FILE
 from keras_gen.engine.run_report import PAGE_FILE, write_comparison, write_run_page
 from keras_gen.errors import UserError
+from keras_gen.flags import BaseConfig
 from keras_gen.pages import plural
 
 EXAMPLE = "report savedmodels/pix2pix"
 
 
 @dataclass(frozen=True)
-class Flags:
+class Flags(BaseConfig):
     folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER")]
     """A run folder, or a folder of runs, at most three levels deep."""
     out: Path | None = None

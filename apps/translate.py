@@ -19,6 +19,7 @@ from keras_gen.cli.parsing import app, parse
 from keras_gen.data.files.inputs import Reader, Side
 from keras_gen.engine.config import read_config
 from keras_gen.errors import UserError
+from keras_gen.flags import BaseConfig
 from keras_gen.inference.tiling import Network, compiled, draw, draw_resized
 
 from ._draw import Pictures, open_network, write_drawings
@@ -27,7 +28,7 @@ EXAMPLE = "translate savedmodels/pix2pix/RUN photo.jpg --out drawn"
 
 
 @dataclass(frozen=True)
-class Flags:
+class Flags(BaseConfig):
     pictures: Pictures
     side: Side = "whole"
     """Part of each image to translate: of side-by-side pairs, the left or the right half."""

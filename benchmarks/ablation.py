@@ -29,7 +29,7 @@ from keras_gen.cli.parsing import app, parse
 from keras_gen.engine.config import read_config
 from keras_gen.engine.run_exports import REPORT_FILE
 from keras_gen.errors import UserError
-from keras_gen.flags import positive
+from keras_gen.flags import BaseConfig, NonNegative, Positive, Rate
 from keras_gen.models.pix2pix import DiscriminatorNorm
 from keras_gen.networks.patchgan import Patch
 from keras_gen.visual.sheets import ClassScores, png_bytes, sheet
@@ -48,36 +48,34 @@ _FIGURES = {"pixel_accuracy": "per-pixel", "class_accuracy": "per-class", "class
 
 
 @dataclass(frozen=True)
-class Flags:
-    seeds: tuple[int, ...] = (0, 1, 2)
+class Flags(BaseConfig):
+    seeds: tuple[NonNegative[int], ...] = (0, 1, 2)
     """Seeds of the runs; each objective is trained once with each [integers]."""
-    epochs: int = 60
+    epochs: Positive[int] = 60
     """Passes over the 400 training pairs [epochs]."""
-    batch_size: int = 4
+    batch_size: Positive[int] = 4
     """Pairs of a step [pairs]; 1 in the paper."""
-    image_size: int = 64
+    image_size: Positive[int] = 64
     """Side of the images [pixels]."""
-    filters: int = 16
+    filters: Positive[int] = 16
     """Channels of the generator's first block [channels]; 64 in the paper."""
-    discriminator_filters: int = 64
+    discriminator_filters: Positive[int] = 64
     """Channels of the discriminator's first block [channels]; 64 in the paper."""
     patch: Patch = 70
     """Receptive field of the discriminator [pixels]; 70 in the paper, the whole image at 64 pixels."""
-    dropout: float = 0.0
+    dropout: Rate = 0.0
     """Rate in the three innermost decoder blocks [0, 1); 0.5 in the paper."""
     discriminator_norm: DiscriminatorNorm = "same"
     """Normalisation of the discriminator; same as the generator's in the paper."""
-    examples: int = 6
+    examples: Positive[int] = 6
     """Validation pairs on the sheet [pairs]."""
     out: Path = Path("savedmodels/ablation")
     """Folder of the runs, the table (ablation.md) and the sheet (ablation.png)."""
 
-    def __post_init__(self) -> None:
-        positive(self, "epochs", "batch_size", "image_size", "filters", "discriminator_filters", "examples")
-        if not 0 <= self.dropout < 1:
-            raise UserError(f"--dropout got {self.dropout}; accepted is a rate from 0 to below 1.")
+    def check_together(self) -> None:
+        super().check_together()
         if not self.seeds:
-            raise UserError("--seeds got nothing; accepted are one or more integers.")
+            raise self.fault("<seeds got>; accepted are one or more whole numbers.")
 
 
 @app

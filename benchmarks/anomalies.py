@@ -24,27 +24,29 @@ from keras_gen.cli.parsing import app, parse
 from keras_gen.data.files.sequence_files import Sequences
 from keras_gen.engine.run_exports import REPORT_FILE
 from keras_gen.errors import UserError
+from keras_gen.flags import BaseConfig, NonNegative, Positive
 from keras_gen.metrics.detection import aurocs
 
 EXAMPLE = "python -m benchmarks.anomalies --seeds 0 1 2"
 
 
 @dataclass(frozen=True)
-class Flags:
-    seeds: tuple[int, ...] = (0, 1, 2)
+class Flags(BaseConfig):
+    seeds: tuple[NonNegative[int], ...] = (0, 1, 2)
     """Seeds of the waves and of the training [integers]."""
     cells: tuple[Literal["lstm", "gru"], ...] = ("lstm", "gru")
     """Cells of the autoencoders."""
-    widths: tuple[int, ...] = (3, 5, 9)
+    widths: tuple[Positive[int], ...] = (3, 5, 9)
     """Windows of the moving averages, odd [steps]."""
     out: Path = Path("savedmodels/anomalies")
     """Folder of the runs."""
 
-    def __post_init__(self) -> None:
+    def check_together(self) -> None:
+        super().check_together()
         if not (self.seeds and self.cells and self.widths):
-            raise UserError("--seeds, --cells and --widths take one or more values each.")
+            raise self.fault("<seeds>, <cells> and <widths> take one or more values each.")
         if not all(width % 2 for width in self.widths):
-            raise UserError(f"--widths got {self.widths}; accepted are odd numbers.")
+            raise self.fault("<widths got>; accepted are odd numbers.")
 
 
 @app

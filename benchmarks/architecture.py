@@ -19,6 +19,7 @@ from pathlib import Path
 
 import keras_gen
 from keras_gen.cli.parsing import app, parse
+from keras_gen.flags import BaseConfig
 
 ROOT = Path(keras_gen.__file__).resolve().parents[1]
 _ROOF = "apps"
@@ -44,7 +45,7 @@ _SAYS = {
 
 
 @dataclass(frozen=True)
-class Flags:
+class Flags(BaseConfig):
     out: Path = ROOT / "docs" / "images" / "architecture.png"
     """Where the picture goes."""
 

@@ -25,15 +25,16 @@ from keras_gen.data.checks.inspection import Images, Pairs, headers
 from keras_gen.data.checks.rules import check, quick_check
 from keras_gen.data.files.codecs import MAX_PIXELS
 from keras_gen.data.kinds.pairs import PairsConfig
+from keras_gen.flags import BaseConfig, Positive
 
 SIZE = 256
 
 
 @dataclass(frozen=True)
-class Flags:
-    images: int = 4000
+class Flags(BaseConfig):
+    images: Positive[int] = 4000
     """Number of images, and a quarter as many pairs [images]."""
-    rounds: int = 5
+    rounds: Positive[int] = 5
     """Rounds, of which the median counts [rounds]."""
 
 

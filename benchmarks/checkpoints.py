@@ -24,7 +24,7 @@ import keras
 
 from keras_gen.cli.parsing import app, parse
 from keras_gen.engine.checkpoints import Checkpoints, Progress
-from keras_gen.flags import positive
+from keras_gen.flags import BaseConfig, NonNegative, Positive
 from keras_gen.models.pix2pix import Pix2Pix
 
 EXAMPLE = "python -m benchmarks.checkpoints --writes 5 --stops 3"
@@ -32,16 +32,13 @@ _INTERVAL = 300.0  # seconds between two checkpoints
 
 
 @dataclass(frozen=True)
-class Flags:
-    writes: int = 5
+class Flags(BaseConfig):
+    writes: Positive[int] = 5
     """Checkpoints to write and read [checkpoints]."""
-    stops: int = 3
+    stops: Positive[int] = 3
     """Processes to stop [processes]."""
-    seed: int = 0
+    seed: NonNegative[int] = 0
     """Seed of the moments [integer]."""
-
-    def __post_init__(self) -> None:
-        positive(self, "writes", "stops")
 
 
 @app

@@ -27,9 +27,8 @@ from keras_gen import models
 from keras_gen.cli.parsing import app, parse
 from keras_gen.data.kinds.images import ImagesConfig, ImagesData
 from keras_gen.engine.config import CONFIG_FILE
-from keras_gen.errors import UserError
 from keras_gen.files import write_json
-from keras_gen.flags import positive
+from keras_gen.flags import BaseConfig, NonNegative, Positive
 from keras_gen.ops.reconstruction import psnr
 
 ARCHITECTURES = ("dense", "conv")
@@ -37,25 +36,19 @@ _BATCH = 1000  # images drawn or judged at a time
 
 
 @dataclass(frozen=True)
-class Flags:
+class Flags(BaseConfig):
     data: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="FOLDER...")]
     """Folders of idx files, MNIST's and Fashion-MNIST's."""
-    seeds: tuple[int, ...] = (0, 1)
+    seeds: tuple[NonNegative[int], ...] = (0, 1)
     """Seeds of the autoencoders and of the classifier [integers]."""
-    latent_dim: int = 16
+    latent_dim: Positive[int] = 16
     """Numbers per image [count]."""
-    epochs: int = 12
+    epochs: Positive[int] = 12
     """Passes over the training images for each autoencoder [epochs]."""
-    classifier_epochs: int = 4
+    classifier_epochs: Positive[int] = 4
     """Passes over the training images for the classifier [epochs]."""
     out: Path = Path("savedmodels/compression")
     """Folder for the runs and for results.json."""
-
-    def __post_init__(self) -> None:
-        positive(self, "latent_dim", "epochs", "classifier_epochs")
-        for seed in self.seeds:
-            if seed < 0:
-                raise UserError(f"--seeds got {seed}; accepted are 0 and greater numbers.")
 
 
 def arrays(data: ImagesData, part: str) -> tuple[np.ndarray, np.ndarray]:

@@ -20,24 +20,21 @@ from keras_gen import models
 from keras_gen.cli.parsing import app, parse
 from keras_gen.engine.config import read_config
 from keras_gen.errors import UserError
-from keras_gen.flags import positive
+from keras_gen.flags import BaseConfig, NonNegative, Positive
 
 EXAMPLE = "python -m benchmarks.conditional savedmodels/cvae/RUN"
 
 
 @dataclass(frozen=True)
-class Flags:
+class Flags(BaseConfig):
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """Folder of a run of cvae."""
-    per_class: int = 200
+    per_class: Positive[int] = 200
     """Pictures of each class [pictures]."""
-    train_images: int = 10_000
+    train_images: Positive[int] = 10_000
     """Training images for the classifier, where there are as many [images]."""
-    seed: int = 0
+    seed: NonNegative[int] = 0
     """Of the pictures [integer]."""
-
-    def __post_init__(self) -> None:
-        positive(self, "per_class", "train_images")
 
 
 @app

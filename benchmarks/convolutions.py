@@ -21,8 +21,7 @@ import tensorflow as tf
 
 from benchmarks.interleaved import medians
 from keras_gen.cli.parsing import app, parse
-from keras_gen.errors import UserError
-from keras_gen.flags import positive
+from keras_gen.flags import BaseConfig, Positive
 from keras_gen.layers.fast import planes, products, winograd
 from keras_gen.layers.fast.convolutions import formulation, padding
 from keras_gen.networks.gan import Layout, discriminator, generator
@@ -35,20 +34,18 @@ Network = Literal["pix2pix", "demo", "dcgan", "resnet"]
 
 
 @dataclass(frozen=True)
-class Flags:
+class Flags(BaseConfig):
     networks: tuple[Network, ...] = ("pix2pix",)
     """Whose layers: pix2pix of the paper at 256, of the demo at 128, DCGAN at 64, a residual GAN at 32."""
-    batches: tuple[int, ...] = (1, 4)
+    batches: tuple[Positive[int], ...] = (1, 4)
     """Batch sizes [images]."""
-    runs: int = 7
+    runs: Positive[int] = 7
     """Calls of each that are timed [calls]."""
 
-    def __post_init__(self) -> None:
-        positive(self, "runs")
-        if not self.networks:
-            raise UserError("--networks got nothing; accepted are one or more networks.")
-        if not self.batches or min(self.batches) < 1:
-            raise UserError(f"--batches got {self.batches}; accepted are sizes from 1 on.")
+    def check_together(self) -> None:
+        super().check_together()
+        if not (self.networks and self.batches):
+            raise self.fault("<networks> and <batches> take one or more values each.")
 
 
 @app

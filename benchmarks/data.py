@@ -26,20 +26,21 @@ from keras_gen.cli.parsing import app, parse
 from keras_gen.data.builtin.facades import PALETTE, draw_pair
 from keras_gen.data.kinds.images import ImagesConfig
 from keras_gen.data.kinds.pairs import PairsConfig, PairsData
+from keras_gen.flags import BaseConfig, NonNegative, Positive
 from keras_gen.models.pix2pix import Pix2Pix
 
 SIZE = 256
 
 
 @dataclass(frozen=True)
-class Flags:
-    pairs: int = 200
+class Flags(BaseConfig):
+    pairs: Positive[int] = 200
     """Number of different pairs [pairs]."""
-    batch_size: int = 4
+    batch_size: Positive[int] = 4
     """Pairs per batch [pairs]."""
-    seconds: float = 5.0
+    seconds: Positive[float] = 5.0
     """Time to measure each way for [s]."""
-    model_images_per_second: float = 0.0
+    model_images_per_second: NonNegative[float] = 0.0
     """What the model takes [images/s]; 0 measures ten training steps of the paper's pix2pix here."""
     images: bool = False
     """Measure single images instead: an epoch of 60,000 of 28x28 at batch 128."""

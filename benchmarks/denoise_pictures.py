@@ -19,6 +19,7 @@ from keras_gen import models
 from keras_gen.cli.parsing import app, parse
 from keras_gen.data.files.codecs import to_float, to_uint8
 from keras_gen.data.files.inputs import Reader
+from keras_gen.flags import BaseConfig, Share
 from keras_gen.inference.tiling import compiled, draw
 from keras_gen.ops.noise import NOISES
 from keras_gen.ops.reconstruction import psnr
@@ -28,12 +29,12 @@ KINDS = tuple(kind for kind in NOISES if kind != "mixed")
 
 
 @dataclass(frozen=True)
-class Flags:
+class Flags(BaseConfig):
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """Folder of a run of the denoising autoencoder."""
     pictures: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PICTURE...")]
     """Clean pictures."""
-    strength: float = 0.2
+    strength: Share = 0.2
     """Of each kind of noise [share]."""
 
 

@@ -29,7 +29,7 @@ from keras_gen.cli.parsing import app, parse
 from keras_gen.data.kinds.noisy import Noise, NoisyConfig, noisy
 from keras_gen.engine.schedules import Schedule
 from keras_gen.files import write_json
-from keras_gen.flags import positive
+from keras_gen.flags import BaseConfig, NonNegative, Positive, Share
 from keras_gen.models.denoising_autoencoder import Config, DenoisingAutoencoder
 from keras_gen.ops.reconstruction import psnr
 
@@ -40,28 +40,25 @@ _TUNING = 30  # training images on which the best of these is found
 
 
 @dataclass(frozen=True)
-class Flags:
+class Flags(BaseConfig):
     train: Path
     """Folder of idx files whose training images are trained on."""
     test: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="FOLDER...")]
     """Folders of idx files whose test images are tested on."""
-    strength: tuple[float, float] = (0.05, 0.3)
+    strength: tuple[Share, Share] = (0.05, 0.3)
     """Lowest and highest strength, in training and in the test [share]."""
-    filters: int = 8
+    filters: Positive[int] = 8
     """Of the network [channels]."""
-    steps: int = 400
+    steps: Positive[int] = 400
     """Steps of each training [steps]."""
-    batch_size: int = 64
+    batch_size: Positive[int] = 64
     """Images per step [images]."""
-    images: int = 300
+    images: Positive[int] = 300
     """Test images of each folder, the first ones [images]."""
-    seeds: tuple[int, ...] = (0, 1)
+    seeds: tuple[NonNegative[int], ...] = (0, 1)
     """Seeds of weights, order and noise in training [integers]."""
     json: Path = Path("denoising.json")
     """File for the figures."""
-
-    def __post_init__(self) -> None:
-        positive(self, "filters", "steps", "batch_size", "images")
 
 
 def clean_images(folder: Path, part: str, count: int) -> tf.Tensor:

@@ -18,7 +18,7 @@ from keras_gen.data.builtin.shapes import LEVELS
 from keras_gen.data.kinds.images import ImagesConfig, ImagesData
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.engine.schedules import Schedule
-from keras_gen.flags import positive
+from keras_gen.flags import BaseConfig, NonNegative, Positive
 from keras_gen.metrics.disentanglement import factor_vae_score, mutual_information_gap, of_factors
 from keras_gen.models import beta_tcvae, factor_vae, vae
 from keras_gen.networks.autoencoders import Architecture
@@ -28,34 +28,31 @@ _ENCODED = 500  # images encoded at a time
 
 
 @dataclass(frozen=True)
-class Flags:
-    seeds: tuple[int, ...] = (0, 1)
+class Flags(BaseConfig):
+    seeds: tuple[NonNegative[int], ...] = (0, 1)
     """Seeds of weights, noise and order; each model is trained once with each [integers]."""
-    steps: int = 5000
+    steps: Positive[int] = 5000
     """Steps of each training [steps]."""
-    batch_size: int = 64
+    batch_size: Positive[int] = 64
     """Images of a step [images]."""
-    learning_rate: float = 1e-3
+    learning_rate: Positive[float] = 1e-3
     """Adam's, constant for the first half and then linearly to 0 [1/step]."""
-    image_size: int = 32
+    image_size: Positive[int] = 32
     """Side that the 64x64 shapes are resized to [pixels]."""
     architecture: Architecture = "conv"
     """Of encoder and decoder."""
-    filters: int = 16
+    filters: Positive[int] = 16
     """Channels of the first convolution [channels]."""
-    hidden_units: tuple[int, ...] = (256,)
+    hidden_units: tuple[Positive[int], ...] = (256,)
     """Units of the dense layers [units]."""
-    latent_dim: int = 10
+    latent_dim: Positive[int] = 10
     """Latent units [count]."""
-    beta: float = 4.0
+    beta: NonNegative[float] = 4.0
     """Weight of the beta-VAE's KL divergence [1]."""
-    tc_beta: float = 6.0
+    tc_beta: NonNegative[float] = 6.0
     """Weight of the beta-TCVAE's total correlation [1]."""
-    gamma: float = 10.0
+    gamma: NonNegative[float] = 10.0
     """Weight of the FactorVAE's total correlation [1]."""
-
-    def __post_init__(self) -> None:
-        positive(self, "steps", "batch_size", "image_size")
 
 
 @app

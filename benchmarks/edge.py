@@ -30,7 +30,7 @@ from keras_gen.errors import UserError
 from keras_gen.export.rewrite import STEPS, Step, rewritten
 from keras_gen.export.signature import Served, image
 from keras_gen.export.tflite import VARIANTS, TFLiteModel, Variant, write_tflite
-from keras_gen.flags import positive
+from keras_gen.flags import BaseConfig, Positive
 from keras_gen.models.pix2pix import Config, Pix2Pix
 from keras_gen.networks.normalisation import Norm
 
@@ -40,24 +40,24 @@ _STEPS_VARIANTS = tuple(variant for variant in VARIANTS if variant != "float16")
 
 
 @dataclass(frozen=True)
-class Flags:
-    image_size: int = 256
+class Flags(BaseConfig):
+    image_size: Positive[int] = 256
     """Side of the images [pixels]."""
-    filters: int = 64
+    filters: Positive[int] = 64
     """Channels of the first block [channels]."""
-    threads: int = 2
+    threads: Positive[int] = 2
     """CPU threads of each engine [threads]."""
-    runs: int = 30
+    runs: Positive[int] = 30
     """Calls that are timed [calls]."""
     steps: bool = False
     """What each rewrite is worth, instead of the comparison with ONNX Runtime."""
     norm: Norm = "instance"
     """Normalisation of the U-Net; ONNX Runtime is compared on instance."""
 
-    def __post_init__(self) -> None:
-        positive(self, "image_size", "filters", "threads", "runs")
+    def check_together(self) -> None:
+        super().check_together()
         if self.norm != "instance" and not self.steps:
-            raise UserError(f"--norm got {self.norm} without --steps; accepted is instance.")
+            raise self.fault("<norm got> without <steps>; accepted is instance.")
 
 
 @app

@@ -14,15 +14,16 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # one core: NumPy's libraries too
 
 from keras_gen.cli.parsing import app, parse
 from keras_gen.data.builtin.facades import draw_pair
+from keras_gen.flags import BaseConfig, Positive
 
 
 @dataclass(frozen=True)
-class Flags:
-    sizes: tuple[int, ...] = (128, 256)
+class Flags(BaseConfig):
+    sizes: tuple[Positive[int], ...] = (128, 256)
     """Sides of the pictures [pixels]."""
-    pairs: int = 100
+    pairs: Positive[int] = 100
     """Pairs in a round [pairs]."""
-    rounds: int = 5
+    rounds: Positive[int] = 5
     """Rounds, of which the median counts [rounds]."""
 
 

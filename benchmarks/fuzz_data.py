@@ -16,14 +16,15 @@ from pathlib import Path
 
 import apps  # noqa: F401  (silences TensorFlow before it is imported)
 from keras_gen.cli.parsing import app, parse
+from keras_gen.flags import BaseConfig, NonNegative, Positive
 from tests.fuzzing import FORMATS, fuzz
 
 
 @dataclass(frozen=True)
-class Flags:
-    mutations: int = 100_000
+class Flags(BaseConfig):
+    mutations: Positive[int] = 100_000
     """Number of mutated files [files]."""
-    seed: int = 0
+    seed: NonNegative[int] = 0
     """Of the mutations: the same seed gives the same files."""
 
 

@@ -37,7 +37,7 @@ from keras_gen.cli.parsing import app, parse
 from keras_gen.data.builtin.points import POINT_SETS, Mixture
 from keras_gen.diagnostics.gan_health import HEALTHY, WARM_UP
 from keras_gen.engine.model import GenerativeModel
-from keras_gen.flags import positive
+from keras_gen.flags import BaseConfig, Positive
 from keras_gen.metrics.modes import SAMPLES, Modes
 from keras_gen.ops.divergences import energy_score
 
@@ -103,16 +103,13 @@ FAILING = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Flags:
+class Flags(BaseConfig):
     kind: Literal["good", "failing"] = "good"
     """Which runs."""
     only: str = ""
     """Regular expression of the rows to run, found anywhere in them; empty: all."""
-    steps: int = 4000
+    steps: Positive[int] = 4000
     """Steps of each [steps]."""
-
-    def __post_init__(self) -> None:
-        positive(self, "steps")
 
 
 @app

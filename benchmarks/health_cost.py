@@ -28,7 +28,7 @@ from keras_gen.engine.checkpoints import Progress
 from keras_gen.engine.config import Preset, Setup
 from keras_gen.engine.gan_monitor import HealthMonitor
 from keras_gen.engine.model import GenerativeModel
-from keras_gen.flags import hidden_fields, positive
+from keras_gen.flags import BaseConfig, Positive, hidden_fields
 from keras_gen.models import dcgan, gan, pix2pix, wgan_gp
 
 EXAMPLE = "python -m benchmarks.health_cost --blocks 6"
@@ -43,14 +43,11 @@ _CASES: dict[str, tuple[type[GenerativeModel], Preset, Any]] = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Flags:
-    blocks: int = 6
+class Flags(BaseConfig):
+    blocks: Positive[int] = 6
     """Blocks with the monitor, and as many without [blocks]."""
     only: str = ""
     """Words of the cases to measure; empty: all."""
-
-    def __post_init__(self) -> None:
-        positive(self, "blocks")
 
 
 class Clocked(HealthMonitor):

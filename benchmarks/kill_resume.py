@@ -27,7 +27,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from keras_gen.cli.parsing import app, parse
 from keras_gen.engine.event_files import VALIDATION
-from keras_gen.flags import positive
+from keras_gen.flags import BaseConfig, NonNegative, Positive
 
 EXAMPLE = "python -m benchmarks.kill_resume --kills 50"
 COMMAND = [
@@ -46,16 +46,13 @@ _OF_THIS_RUN = ("config", "_hparams_", "images_per_second")  # tags whose values
 
 
 @dataclasses.dataclass(frozen=True)
-class Flags:
-    kills: int = 50
+class Flags(BaseConfig):
+    kills: Positive[int] = 50
     """Processes that are killed [processes]."""
-    seed: int = 0
+    seed: NonNegative[int] = 0
     """Seed of the moments [integer]."""
     out: Path | None = None
     """Folder of the two runs; default: a temporary one."""
-
-    def __post_init__(self) -> None:
-        positive(self, "kills")
 
 
 @app

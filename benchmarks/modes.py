@@ -25,7 +25,7 @@ from benchmarks.health import modes_of, train, verdicts
 from keras_gen import models
 from keras_gen.cli.parsing import app, parse
 from keras_gen.data.builtin.points import POINT_SETS
-from keras_gen.flags import positive
+from keras_gen.flags import BaseConfig, NonNegative, Positive
 
 EXAMPLE = "python -m benchmarks.modes --seeds 0 1 2 3 4"
 _COMMON = "--preset points --epochs 1 --preview-every 500 --checkpoint-every 100000"
@@ -36,18 +36,15 @@ RUNS = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Flags:
-    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+class Flags(BaseConfig):
+    seeds: tuple[NonNegative[int], ...] = (0, 1, 2, 3, 4)
     """Seeds of weights, noise and order; one run of each row with each [integers]."""
     sets: tuple[str, ...] = ("ring", "grid")
     """Built-in mixtures."""
     runs: tuple[str, ...] = tuple(RUNS)
     """Rows, by their names."""
-    steps: int = 12000
+    steps: Positive[int] = 12000
     """Steps of the generator in each run [steps]."""
-
-    def __post_init__(self) -> None:
-        positive(self, "steps")
 
 
 @app

@@ -24,7 +24,7 @@ from benchmarks.train_step import flop_per_image
 from keras_gen.cli.launcher import run_fleet
 from keras_gen.cli.parsing import app, parse
 from keras_gen.errors import Stopped
-from keras_gen.flags import positive
+from keras_gen.flags import BaseConfig, Positive
 from keras_gen.models.pix2pix import Config, Pix2Pix
 
 EXAMPLE = "python -m benchmarks.network --image-size 256 --steps 10"
@@ -32,18 +32,15 @@ _COUNTER = Path("/sys/class/net/lo/statistics/tx_bytes")
 
 
 @dataclass(frozen=True)
-class Flags:
-    image_size: int = 256
+class Flags(BaseConfig):
+    image_size: Positive[int] = 256
     """Side of the images [pixels]."""
-    steps: int = 10
+    steps: Positive[int] = 10
     """Steps to count [steps]."""
-    gpu_tflops: float = 20.0
+    gpu_tflops: Positive[float] = 20.0
     """What one GPU makes of these layers, an assumption [TFLOP/s]."""
-    latency: float = 20.0
+    latency: Positive[float] = 20.0
     """Of one message between two hosts, an assumption [microseconds]."""
-
-    def __post_init__(self) -> None:
-        positive(self, "image_size", "steps", "gpu_tflops", "latency")
 
 
 class Count(keras.callbacks.Callback):

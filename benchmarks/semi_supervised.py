@@ -24,6 +24,7 @@ from apps import evaluate
 from benchmarks.health import train
 from keras_gen.cli.parsing import app, parse
 from keras_gen.errors import UserError
+from keras_gen.flags import BaseConfig, NonNegative
 
 EXAMPLE = "python -m benchmarks.semi_supervised --data mnist --seeds 0 1 2"
 _COMMON = "--preset convolutional --augment ada --augmentations translation scale tilt --ada-target 0 --ada-span 20000"
@@ -38,10 +39,10 @@ STAGES = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Flags:
+class Flags(BaseConfig):
     data: str = "mnist"
     """Folder with MNIST's idx files, or a set that `--data` of the apps knows."""
-    seeds: tuple[int, ...] = (0, 1, 2)
+    seeds: tuple[NonNegative[int], ...] = (0, 1, 2)
     """Seeds of weights, noise, order and of which images have labels; one run of all stages with each [integers]."""
     out: Path = Path("savedmodels/semi_supervised")
     """Folder of the runs, SEED/STAGE; the classifier of the last stage is the best."""

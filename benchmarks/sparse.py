@@ -23,34 +23,31 @@ from sklearn.preprocessing import StandardScaler
 
 from keras_gen.cli.parsing import app, parse
 from keras_gen.data.kinds.images import ImagesConfig, ImagesData
-from keras_gen.flags import positive
+from keras_gen.flags import BaseConfig, NonNegative, Positive
 from keras_gen.models.autoencoder import Autoencoder
 from keras_gen.models.sparse_autoencoder import Config, SparseAutoencoder
 
 
 @dataclass(frozen=True)
-class Flags:
+class Flags(BaseConfig):
     data: str = "digits"
     """SPEC of labelled images, such as a folder of MNIST's idx files."""
-    units: int = 1024
+    units: Positive[int] = 1024
     """Units of the sparse codes [count]."""
-    weights_kl: tuple[float, ...] = (1e-3,)
+    weights_kl: tuple[NonNegative[float], ...] = (1e-3,)
     """Weights of the KL penalty [1]."""
-    weights_l1: tuple[float, ...] = (3e-4,)
+    weights_l1: tuple[NonNegative[float], ...] = (3e-4,)
     """Weights of the L1 penalty [1]."""
-    narrow: tuple[int, ...] = (32, 48, 64, 96)
+    narrow: tuple[Positive[int], ...] = (32, 48, 64, 96)
     """Units of the undercomplete codes [count]."""
-    steps: int = 1500
+    steps: Positive[int] = 1500
     """Steps of Adam [steps]."""
-    batch_size: int = 128
+    batch_size: Positive[int] = 128
     """Examples in a step [images]."""
-    labelled: int = 10_000
+    labelled: Positive[int] = 10_000
     """Training images that the probe is fitted to [images]."""
-    seed: int = 0
+    seed: NonNegative[int] = 0
     """Of weights and order."""
-
-    def __post_init__(self) -> None:
-        positive(self, "units", "steps", "batch_size", "labelled")
 
 
 @dataclass(frozen=True)

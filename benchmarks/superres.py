@@ -24,38 +24,37 @@ from keras_gen.data.files import codecs as images
 from keras_gen.data.files.folders import list_images
 from keras_gen.data.kinds.superres import SuperresConfig, degraded
 from keras_gen.engine.schedules import Schedule
-from keras_gen.errors import UserError
-from keras_gen.flags import positive
+from keras_gen.flags import BaseConfig, NonNegative, Positive
 from keras_gen.inference.tiling import compiled, draw
 from keras_gen.models.superres_autoencoder import Config, SuperresAutoencoder
 from keras_gen.ops.resampling import luma
 
 
 @dataclass(frozen=True)
-class Flags:
+class Flags(BaseConfig):
     data: str
     """SPEC of the training pictures."""
     test: Path
     """Folder of the test pictures."""
     scale: Literal[2, 3, 4] = 2
     """How many times they are enlarged."""
-    filters: int = 32
+    filters: Positive[int] = 32
     """Channels of the maps inside [channels]."""
-    depth: int = 4
+    depth: Positive[int] = 4
     """Layers of the encoder [count]."""
-    steps: int = 4000
+    steps: Positive[int] = 4000
     """Steps of Adam [steps]."""
-    batch_size: int = 16
+    batch_size: Positive[int] = 16
     """Patches in a step [patches]."""
-    learning_rate: float = 1e-3
+    learning_rate: Positive[float] = 1e-3
     """Constant for the first half and then linearly to 0 [1/step]."""
-    seed: int = 0
+    seed: NonNegative[int] = 0
     """Of weights, order and places."""
 
-    def __post_init__(self) -> None:
-        positive(self, "filters", "depth", "steps", "batch_size", "learning_rate")
+    def check_together(self) -> None:
+        super().check_together()
         if not self.test.is_dir() or not list_images(self.test):
-            raise UserError(f"--test got {self.test}; accepted is a folder of images.")
+            raise self.fault("<test got>; accepted is a folder of images.")
 
 
 @app

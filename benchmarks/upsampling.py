@@ -18,8 +18,7 @@ import tensorflow as tf
 
 from benchmarks.interleaved import medians
 from keras_gen.cli.parsing import app, parse
-from keras_gen.errors import UserError
-from keras_gen.flags import positive
+from keras_gen.flags import BaseConfig, Positive
 from keras_gen.layers.transposed import SubPixelConv2DTranspose
 from keras_gen.networks.unet import unet
 
@@ -39,20 +38,20 @@ KINDS = (keras.layers.Conv2DTranspose, SubPixelConv2DTranspose, Rearranged)
 
 
 @dataclass(frozen=True)
-class Flags:
-    image_size: int = 256
+class Flags(BaseConfig):
+    image_size: Positive[int] = 256
     """Side of the U-Net's images [pixels]."""
-    levels: int = 8
+    levels: Positive[int] = 8
     """Halvings of the U-Net [count]."""
-    batches: tuple[int, ...] = (1, 4)
+    batches: tuple[Positive[int], ...] = (1, 4)
     """Batch sizes [images]."""
-    runs: int = 20
+    runs: Positive[int] = 20
     """Calls of each that are timed [calls]."""
 
-    def __post_init__(self) -> None:
-        positive(self, "image_size", "levels", "runs")
-        if not self.batches or min(self.batches) < 1:
-            raise UserError(f"--batches got {self.batches}; accepted are sizes from 1 on.")
+    def check_together(self) -> None:
+        super().check_together()
+        if not self.batches:
+            raise self.fault("<batches got>; accepted are one or more sizes.")
 
 
 @app

@@ -27,7 +27,7 @@ from keras_gen.cli.parsing import app, parse
 from keras_gen.engine.config import CONFIG_FILE
 from keras_gen.engine.data import Data
 from keras_gen.engine.schedules import Schedule
-from keras_gen.flags import positive
+from keras_gen.flags import BaseConfig, NonNegative, Positive
 from keras_gen.models.vq_vae import VQVAE
 from keras_gen.ops.autoregressive import negative_log_likelihood
 
@@ -36,24 +36,21 @@ _BATCH = 500  # images measured at a time
 
 
 @dataclass(frozen=True)
-class Flags:
+class Flags(BaseConfig):
     data: str = "digits"
     """SPEC of the images, as of apps.train_vq_vae."""
-    seeds: tuple[int, ...] = (0, 1)
+    seeds: tuple[NonNegative[int], ...] = (0, 1)
     """Of weights and order; each variant is trained once with each [integers]."""
-    epochs: int = 1
+    epochs: Positive[int] = 1
     """Passes over the training images [epochs]."""
-    batch_size: int = 64
+    batch_size: Positive[int] = 64
     """Examples in a step [images]."""
-    num_codes: int = 512
+    num_codes: Positive[int] = 512
     """Vectors in the codebook [count]."""
     afterwards: bool = False
     """Also train a prior on the finished codes."""
     out: Path = Path("savedmodels/vq")
     """Folder of the runs."""
-
-    def __post_init__(self) -> None:
-        positive(self, "epochs", "batch_size", "num_codes")
 
 
 @app

@@ -330,22 +330,6 @@ def input_runs(config: Any) -> dict[str, Path]:
     return {name: getattr(config, name) for name in names if getattr(config, name) is not None}
 
 
-def positive(config: Any, *fields: str) -> None:
-    """Raise a UserError that names the flag unless each field is greater than 0 and finite."""
-    for field in fields:
-        value = getattr(config, field)
-        if not 0 < value < math.inf:
-            raise UserError(f"--{field.replace('_', '-')} got {value}; accepted are numbers greater than 0.")
-
-
-def non_negative(config: Any, *fields: str) -> None:
-    """Raise a UserError that names the flag unless each field is at least 0 and finite."""
-    for field in fields:
-        value = getattr(config, field)
-        if not 0 <= value < math.inf:
-            raise UserError(f"--{field.replace('_', '-')} got {value}; accepted are 0 and greater numbers.")
-
-
 def require_labels(config: BaseConfig, model: str) -> None:
     """Raise a UserError that names `data` unless `config.num_classes` says that there are classes.
 

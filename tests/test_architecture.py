@@ -73,6 +73,13 @@ def test_apps_hold_no_logic():
         assert bases <= {"BaseConfig"}, f"{path.name}: {names} inherit; classes with logic belong into keras_gen"
 
 
+def test_flags_of_every_command_are_checked_by_their_annotations():
+    for path in [*(ROOT / "apps").rglob("*.py"), *(ROOT / "benchmarks").glob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and node.name == "Flags":
+                assert [ast.unparse(base) for base in node.bases] == ["BaseConfig"], path
+
+
 def test_there_is_no_utils():
     assert not [path for path in ROOT.glob("*/**/util*.py") if ".venv" not in path.parts]
 

@@ -26,6 +26,7 @@ from keras_gen.engine.run_exports import write_exports
 from keras_gen.errors import UserError
 from keras_gen.export.exporter import Plan
 from keras_gen.export.metadata import Metadata, read_metadata
+from keras_gen.flags import BaseConfig, Range
 from keras_gen.inference.local_server import Content, LocalServer
 from keras_gen.inference.tiling import load_network
 from keras_gen.pages import page
@@ -39,10 +40,10 @@ PAGE = ("page.css", "page.js", "drawing.js", "translator.js")
 
 
 @dataclass(frozen=True)
-class Flags:
+class Flags(BaseConfig):
     model: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN_OR_TFLITE")]
     """A run folder, or a .tflite file of a batch of 1; its source is label maps of facades."""
-    port: int = 8000
+    port: Annotated[int, Range(0, 65535)] = 8000
     """Port of 127.0.0.1 to serve the page at; 0 takes a free one."""
     checkpoint: Literal["newest", "best"] = "newest"
     """Of a run folder: which of its checkpoints draws."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from keras_gen.data.files.folder_pairs import batches, find_compared
 from keras_gen.data.files.folders import listed, shown
 from keras_gen.evaluation.subject import Result
+from keras_gen.flags import BaseConfig
 from keras_gen.metrics.reconstruction import Reconstruction
 
 FLAGS = frozenset({"images", "reference", "skip_bad", "metrics", "weights", "json"})
@@ -15,7 +16,7 @@ FLAGS = frozenset({"images", "reference", "skip_bad", "metrics", "weights", "jso
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(BaseConfig):
     """Flags of this comparison alone."""
 
     images: Path | None = None

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from keras_gen.engine.config import read_config
 from keras_gen.evaluation.subject import Evaluation, Result, Subject
-from keras_gen.flags import non_negative
+from keras_gen.flags import BaseConfig, NonNegative
 from keras_gen.metrics.log_likelihood import LogLikelihood
 from keras_gen.ops.divergences import active_units
 
@@ -21,15 +21,12 @@ _BINARISED = {
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(BaseConfig):
     """Flags of this task alone."""
 
-    importance_samples: int = 0
+    importance_samples: NonNegative[int] = 0
     """For a RUN with a likelihood: latent samples per image to estimate it with [samples]; 0: no estimate; 5000 in
     Burda et al. 2016."""
-
-    def __post_init__(self) -> None:
-        non_negative(self, "importance_samples")
 
 
 def measure(subject: Subject) -> Result:

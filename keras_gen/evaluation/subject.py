@@ -12,7 +12,7 @@ from keras_gen.engine.data import Data
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.engine.tasks import Task
 from keras_gen.errors import UserError
-from keras_gen.flags import non_negative
+from keras_gen.flags import BaseConfig, NonNegative
 from keras_gen.metrics.disentanglement import SCORES
 from keras_gen.metrics.reconstruction import NAMES, Reconstruction, measures
 
@@ -21,12 +21,12 @@ RUN = frozenset({"run", "data", "checkpoint", "limit", "json"})
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(BaseConfig):
     """Flags of several tasks."""
 
-    limit: int = 0
+    limit: NonNegative[int] = 0
     """Number of validation examples of RUN to evaluate on, from the first [examples]; 0: all."""
-    seed: int = 0
+    seed: NonNegative[int] = 0
     """Random seed of the segmenter (weights, order and augmentation), of the importance samples and of the factors for
     mig and factor_vae_score [integer]."""
     metrics: str = "l1,psnr,ssim"
@@ -36,8 +36,8 @@ class Options:
     weights: Path | None = None
     """For lpips: .npz file with the weights of AlexNet or SqueezeNet."""
 
-    def __post_init__(self) -> None:
-        non_negative(self, "limit", "seed")
+    def check_together(self) -> None:
+        super().check_together()
         for name in self.names or ("nothing",):
             if name not in (*NAMES, *SCORES):
                 raise UserError(f"--metrics got {name}; accepted are {', '.join((*NAMES, *SCORES))}, comma-separated.")

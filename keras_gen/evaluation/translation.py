@@ -11,7 +11,7 @@ from pathlib import Path
 
 from keras_gen.data.builtin.facades import CLASSES, PALETTE
 from keras_gen.evaluation.subject import Evaluation, Result, Subject
-from keras_gen.flags import positive
+from keras_gen.flags import BaseConfig, Positive
 from keras_gen.metrics.fcn_score import FCNScore
 from keras_gen.metrics.labels import LabelMaps, label_maps
 from keras_gen.metrics.segmenter import open_segmenter
@@ -20,18 +20,15 @@ _BATCH = 8  # pairs drawn at a time
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(BaseConfig):
     """Flags of this task alone."""
 
     fcn_score: bool = True
     """Compute the FCN score if the sources are label maps."""
     segmenter: Path | None = None
     """File of the segmenter, trained and written if it does not exist; default: one beside RUN, named by its data."""
-    segmenter_epochs: int = 12
+    segmenter_epochs: Positive[int] = 12
     """Epochs of the segmenter's training on the real training pairs [epochs]."""
-
-    def __post_init__(self) -> None:
-        positive(self, "segmenter_epochs")
 
 
 def measure(subject: Subject) -> Result:

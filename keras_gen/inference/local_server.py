@@ -41,7 +41,7 @@ class LocalServer(ThreadingHTTPServer):
 
     Args:
         contents: path of the URL ("/page.css") -> content; its ending gives the type, and "/" is HTML.
-        port: to listen at; 0 takes a free one.
+        port: to listen at, up to 65535; 0 takes a free one.
 
     Raises:
         UserError: if the port cannot be had.
@@ -51,8 +51,6 @@ class LocalServer(ThreadingHTTPServer):
         self.contents = contents
         try:
             super().__init__((HOST, port), _Handler)
-        except OverflowError:
-            raise UserError(f"--port got {port}; accepted are 0 (any free one) to 65535.") from None
         except OSError as error:
             reason = (
                 "which is taken" if error.errno == errno.EADDRINUSE else f"which is not to be had ({error.strerror})"

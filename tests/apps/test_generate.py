@@ -86,10 +86,17 @@ def test_families_of_factors_train_on_shapes_and_draw(app, family, tmp_path):
     assert all(np.abs(found[name] - pictures[name]).max() <= 1 for name in pictures)
 
 
+def test_a_class_that_the_run_does_not_know_is_refused(cvae, tmp_path, capsys):
+    assert generate.main([str(cvae), "--out", str(tmp_path / "drawn"), "--label", "10"]) == 2
+    assert "--label got 10; accepted are the classes 0 to 9" in capsys.readouterr().err
+    assert not (tmp_path / "drawn").exists()
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--label", "10"], "--label got 10; accepted are the classes 0 to 9"),
+        (["--truncation", "0"], "--truncation got 0.0; accepted are numbers greater than 0"),
+        (["--truncation", "nan"], "--truncation got nan; accepted are numbers greater than 0"),
         (["--seeds", "3-1"], "--seeds got 3-1; accepted are numbers and ranges"),
         (["--seeds", "x"], "--seeds got x; accepted are numbers and ranges"),
         (["--seeds", "0-99999999999"], "--seeds got 0-99999999999; accepted are at most 100,000 numbers"),
@@ -98,8 +105,8 @@ def test_families_of_factors_train_on_shapes_and_draw(app, family, tmp_path):
         (["--seeds", "9" * 5000], "accepted are at most 100,000 numbers of at most 2,147,483,647"),
     ],
 )
-def test_bad_input(cvae, flags, said, tmp_path, capsys):
-    assert generate.main([str(cvae), "--out", str(tmp_path / "drawn"), *flags]) == 2
+def test_wrong_flags_are_refused_before_the_model_is_opened(flags, said, tmp_path, capsys):
+    assert generate.main([str(tmp_path / "nowhere"), "--out", str(tmp_path / "drawn"), *flags]) == 2
     complaint = capsys.readouterr().err
     assert said in complaint
     assert complaint.count("\n") == 1

@@ -161,7 +161,7 @@ def test_names_of_any_bytes_and_values_of_any_size(run, tmp_path, capsys):
         ("1,2,3\n", [], "has the 3 columns without names, and asked for are a, b"),
         ("a,b\n", [], "sequence 'new' has no steps"),
         ("a,b\n" + "1,2\n" * 10, [], "sequence 'new' has 10 steps; accepted by the model are up to 9"),
-        ("a,b\n1,2\n", ["--quantile", "1"], "--quantile got 1.0; accepted are shares between 0 and 1"),
+        ("a,b\n1,2\n", ["--quantile", "1"], "--quantile got 1.0; accepted are numbers between 0 and 1"),
         ("a,b\n1,2\n", ["--threshold", "-1"], "--threshold got -1.0"),
         ("a,b\n1,2\n", ["--worst", "0"], "--worst got 0"),
         ("a,b\n1,2\n", ["--out", "found.txt"], "--out got found.txt; accepted is a file that ends in .csv or .json"),

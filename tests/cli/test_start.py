@@ -54,14 +54,21 @@ def test_no_app_needs_tensorflow_for_its_help_and_a_wrong_flag():
 
 
 @pytest.mark.parametrize(
-    ("words", "code"), [(("--help",), 0), (("--epochs", "many"), 2), (("--resume", "nowhere", "--epochs", "3"), 2)]
+    ("app", "words", "code"),
+    [
+        ("train_pix2pix", ("--help",), 0),
+        ("train_pix2pix", ("--epochs", "many"), 2),
+        ("train_pix2pix", ("--resume", "nowhere", "--epochs", "3"), 2),
+        ("generate", ("run", "--out", "drawn", "--seeds", "3-1"), 2),
+        ("web", ("run", "--port", "70000"), 2),
+    ],
 )
-def test_python_m_ends_before_tensorflow_is_imported(words, code):
-    command = [sys.executable, "-X", "importtime", "-m", "apps.train_pix2pix", *words]
+def test_python_m_ends_before_tensorflow_is_imported(app, words, code):
+    command = [sys.executable, "-X", "importtime", "-m", f"apps.{app}", *words]
     result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert result.returncode == code
     imported = {line.rpartition("|")[2].strip() for line in result.stderr.splitlines()}
-    assert "keras_gen.models.pix2pix" in imported
+    assert "keras_gen.cli.parsing" in imported
     assert "tensorflow" in imported  # as a stand-in
     assert not {"tensorflow.python", "keras.src", "numpy.testing"} & imported
 

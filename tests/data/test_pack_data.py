@@ -79,7 +79,7 @@ def test_side_by_side_images_stay_so(pairs, tmp_path):
 def test_bad_flags_end_with_one_sentence_and_nothing_written(pairs, tmp_path, capsys):
     out = tmp_path / "packed"
     for argv, message in (
-        ([str(pairs), "--out", str(out), "--shards", "0"], "--shards got 0; accepted are 1 to 10"),
+        ([str(pairs), "--out", str(out), "--shards", "0"], "--shards got 0; accepted are whole numbers from 1 on"),
         ([str(pairs), "--out", str(out), "--shards", "11"], "--shards got 11; accepted are 1 to 10"),
         ([str(pairs), "--out", str(pairs)], "which holds something already"),
         ([str(pairs / "nowhere"), "--out", str(out)], "nowhere, which is no folder"),
