@@ -122,7 +122,7 @@ def _open(flags: Flags) -> tuple[Draw, int, tuple[str, ...]]:
     latents, *more = network.metadata.inputs
     if network.metadata.task != "generate" or latents.kind != "vector":
         raise UserError(
-            f"{path} has {network.metadata.description}; accepted are models that draw pictures of random numbers."
+            f"{path} has {network.metadata.description}; accepted are models that generate images from noise."
         )
 
     def draw(seed: int, label: int | None) -> np.ndarray:

@@ -111,7 +111,7 @@ class ACGAN(Conditional):
         classifier = keras.Model(network.input, probabilities, name="classifier")
         of_classes = vector("probabilities", probabilities, range=(0, 1), num_classes=self.config.num_classes)
         ports = (self._port("images", network.input),), (of_classes,)
-        return served | {"classifier": Served(classifier, *ports, "the classes of pictures")}
+        return served | {"classifier": Served(classifier, *ports, "the classes of images")}
 
 
 def _class_loss(judged: DiscriminatorOutput) -> tf.Tensor:

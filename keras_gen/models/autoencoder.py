@@ -149,13 +149,13 @@ class Autoencoder(GenerativeModel):
         images, latents = image("images", down.input), vector("latents", down.output)
         reconstruction = (dataclasses.replace(images, name="reconstruction"),)
         return {
-            self.family: Served(whole, (images,), reconstruction, "pictures through a vector", "reconstruct"),
-            "encoder": Served(down, (images,), (latents,), "the vectors of pictures"),
+            self.family: Served(whole, (images,), reconstruction, "reconstructions of images", "reconstruct"),
+            "encoder": Served(down, (images,), (latents,), "the latent vectors of images"),
             "decoder": Served(
                 up,
                 (latents,),
                 (images,),
-                "pictures of vectors",
+                "images from latent vectors",
                 examples=lambda batch: (down(batch[0], training=False),),
             ),
         }

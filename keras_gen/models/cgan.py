@@ -140,7 +140,7 @@ class Conditional(GAN):
                 network,
                 (vector("latents", latents, "from N(0, 1)"), self.label_port(label)),
                 (self._port("images", network.output),),
-                "pictures of random numbers and a class",
+                "images from noise and a class",
                 "generate",
                 examples=lambda batch: (
                     vectors_of(batch[0], self.config.latent_dim),

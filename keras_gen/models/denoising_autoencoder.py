@@ -173,7 +173,7 @@ class DenoisingAutoencoder(Restoration):
     family = "denoising_autoencoder"
     Config = Config
     parts = ("noisy", "clean", "reconstruction")
-    about = "a picture without its noise"
+    about = "a denoised image"
     tasks = ("denoise",)
     next_commands = ("denoise RUN FOLDER --out cleaned", "evaluate RUN")
     presets: ClassVar[dict[str, Preset]] = {

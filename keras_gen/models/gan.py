@@ -102,13 +102,12 @@ class Adversarial(networks.Layout):
             raise self.fault(f"<augmentations got> with <augment=>; accepted are {', '.join(known) or 'none'}.")
         if self.label_smoothing and not self.adversarial_loss.has_targets:
             raise self.fault(
-                "<label_smoothing got>; accepted is 0 where the objective has no target for what the discriminator "
-                "says."
+                "<label_smoothing got>; accepted is 0, because the objective has no targets for the discriminator."
             )
         if self.augment == "ada" and self.adversarial_loss.decision_boundary is None:
             raise self.fault(
-                "<augment got>, which goes by how many real images the discriminator calls real; accepted for a "
-                "critic, which only scores, are none and diffaugment."
+                "<augment got>, which needs to know whether the discriminator calls an image real; accepted are none "
+                "and diffaugment, because a critic has no decision boundary."
             )
 
 
@@ -457,7 +456,7 @@ class GAN(GenerativeModel):
                 network,
                 (vector("latents", network.input, "from N(0, 1)"),),
                 (self._port("images", network.output),),
-                "pictures of random numbers",
+                "images from noise",
                 "generate",
                 examples=lambda batch: (vectors_of(batch[0], self.config.latent_dim),),
             )

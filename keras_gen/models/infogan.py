@@ -70,7 +70,9 @@ class Config(Adversarial):
         """The continuous codes must fit into the latent vector."""
         super().check_together()
         if self.continuous > self.latent_dim:
-            raise self.fault("<continuous got>; accepted are 0 to <latent_dim=>, which they are part of.")
+            raise self.fault(
+                "<continuous got>; accepted are 0 to <latent_dim=>, because they are part of the latent vector."
+            )
 
     @property
     def num_classes(self) -> int:
@@ -215,7 +217,7 @@ class InfoGAN(Conditional):
                 keras.Model(network.input, tensors, name="recogniser"),
                 (self._port("images", network.input),),
                 tuple(outputs.values()),
-                "the codes that pictures were drawn from",
+                "the codes of generated images",
                 examples=lambda batch: (generator(*generator.examples(batch)),),
             )
         }

@@ -45,7 +45,7 @@ class Config(Adversarial):
         """The target for real images must be above that for generated ones."""
         super().check_together()
         if self.b - self.label_smoothing <= self.a:
-            raise self.fault("<b got> with <label_smoothing=>; accepted are numbers that are greater by it than <a=>.")
+            raise self.fault("<b got>; accepted are numbers greater than <a=> plus <label_smoothing=>.")
         if self.c <= self.a:
             raise self.fault("<c got>; accepted are numbers greater than <a=>.")
 

@@ -91,7 +91,7 @@ class Config(Levels):
         elif self.gan_loss == "wgangp":
             require_independent_examples(self, "discriminator_norm", "instance, none and spectral")
         if self.gan_loss == "none" and not self.l1_weight:
-            raise self.fault("<gan_loss=> with <l1_weight=> leaves nothing to learn: give one of them a value.")
+            raise self.fault("<gan_loss=> with <l1_weight=> leaves nothing to learn: set one of them.")
 
     @property
     def adversarial_loss(self) -> AdversarialLoss | None:
@@ -286,4 +286,4 @@ class Pix2Pix(GenerativeModel):
         network = self.for_serving("generator", self._unet)
         source = (label_map if self.config.num_classes else image)("source", network.input)
         generated = image("generated", network.output)
-        return {"generator": Served(network, (source,), (generated,), "a picture from another", "translate")}
+        return {"generator": Served(network, (source,), (generated,), "an image translated into another", "translate")}

@@ -172,13 +172,15 @@ class RecurrentAutoencoder(GenerativeModel):
         latents = vector("latents", down.output)
         drawn = sequence("reconstruction", up.output, "in the data's units")
         return {
-            "recurrent_autoencoder": Served(whole, (sequences,), (drawn,), "sequences through a vector", "reconstruct"),
-            "encoder": Served(down, (sequences,), (latents,), "the vectors of sequences"),
+            "recurrent_autoencoder": Served(
+                whole, (sequences,), (drawn,), "reconstructions of sequences", "reconstruct"
+            ),
+            "encoder": Served(down, (sequences,), (latents,), "the latent vectors of sequences"),
             "decoder": Served(
                 up,
                 (latents,),
                 (drawn,),
-                "sequences of vectors",
+                "sequences from latent vectors",
                 examples=lambda batch: (down(batch[0], training=False),),
             ),
         }

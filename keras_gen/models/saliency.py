@@ -57,7 +57,7 @@ class Config(Levels):
         """A saliency map has one channel."""
         super().check_together()
         if self.target_channels != 1:
-            raise self.fault("<target_channels got>; accepted is 1, a map of saliency is grey.")
+            raise self.fault("<target_channels got>; accepted is 1, because saliency maps are grey.")
 
 
 class Saliency(GenerativeModel):

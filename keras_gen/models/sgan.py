@@ -106,8 +106,8 @@ class Config(Adversarial):
         noisy = self.architecture == "mlp" and (self.input_noise or self.unit_noise)
         if self.consistency_weight and not (noisy or self.instance_noise or self.augment != "none"):
             raise self.fault(
-                "<consistency_weight got> and would compare images with themselves; without <augment>, "
-                "<instance_noise> or the noise of mlp accepted is 0."
+                "<consistency_weight got>, which would compare images with themselves; accepted is 0 "
+                "without <augment>, <instance_noise> or the noise of mlp."
             )
         if self.architecture == "mlp" and not self.discriminator_hidden_units:
             raise self.fault("<discriminator_hidden_units got> with <architecture=>; accepted are one or more numbers.")
@@ -299,7 +299,7 @@ class SGAN(GAN):
         network = keras.Model(discriminator.input, probabilities, name="classifier")
         of_classes = vector("probabilities", probabilities, range=(0, 1), num_classes=self.config.num_classes)
         ports = (self._port("images", network.input),), (of_classes,)
-        return {"classifier": Served(network, *ports, "the classes of pictures that are real")} | super().serving()
+        return {"classifier": Served(network, *ports, "the classes of real images")} | super().serving()
 
 
 def _errors(classes: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:

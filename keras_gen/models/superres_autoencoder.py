@@ -87,7 +87,7 @@ class SuperresAutoencoder(Restoration):
     family = "superres_autoencoder"
     Config = Config
     parts = ("enlarged", "sharp", "sharpened")
-    about = "an enlarged picture, sharpened"
+    about = "a sharpened image"
     tasks = ("upscale", "translate")
     next_commands = ("translate RUN PICTURE_OR_FOLDER... --out enlarged",)
     presets: ClassVar[dict[str, Preset]] = {

@@ -67,7 +67,7 @@ class Config(Variational):
         super().check_together()
         if self.importance_samples > 1 and (self.beta != 1 or self.warm_up or self.free_bits):
             raise self.fault(
-                "<importance_samples got>, whose bound has no KL divergence to weigh: leave <beta>, <warm_up> and "
+                "<importance_samples got>, whose bound has no separate KL divergence: leave <beta>, <warm_up> and "
                 "<free_bits> out."
             )
 
@@ -278,7 +278,8 @@ class VAE(GenerativeModel):
         return {
             "samples": Sheet({"original": images, "reconstruction": self.reconstruct(images, labels)}),
             "prior": Sheet(
-                {"from the prior": self.generate(_SAMPLES)}, "Images decoded from vectors that the prior draws."
+                {"from the prior": self.generate(_SAMPLES)},
+                "Images decoded from latent vectors sampled from the prior.",
             ),
         }
 
@@ -313,7 +314,7 @@ class VAE(GenerativeModel):
         """Encoder, decoder and both together; `label` is the port of the class, if the networks take one."""
         images, latents = image("images", encode.inputs[0]), vector("latents", encode.output, "the mean")
         drawn_from = vector("latents", decode.inputs[0], "from N(0, 1)")
-        encoder = Served(encode, (images, *label), (latents,), "the vectors of pictures")
+        encoder = Served(encode, (images, *label), (latents,), "the latent vectors of images")
 
         def means(batch: tuple[Any, ...]) -> tuple[Any, ...]:
             taken = batch[: len(encoder.inputs)]
@@ -321,10 +322,10 @@ class VAE(GenerativeModel):
 
         reconstruction = (dataclasses.replace(images, name="reconstruction"),)
         return {
-            self.family: Served(whole, encoder.inputs, reconstruction, "pictures through a vector", "reconstruct"),
+            self.family: Served(whole, encoder.inputs, reconstruction, "reconstructions of images", "reconstruct"),
             "encoder": encoder,
             "decoder": Served(
-                decode, (drawn_from, *label), (images,), "pictures of vectors", "generate", examples=means
+                decode, (drawn_from, *label), (images,), "images from latent vectors", "generate", examples=means
             ),
         }
 

@@ -241,7 +241,7 @@ class VQVAE(GenerativeModel):
         return {
             "samples": Sheet({"original": images, "reconstruction": self.reconstruct(images)}),
             "prior": Sheet(
-                {"from the prior": self.generate(_SAMPLES)}, "Images decoded from codes that the prior draws."
+                {"from the prior": self.generate(_SAMPLES)}, "Images decoded from codes sampled from the prior."
             ),
         }
 
@@ -261,18 +261,20 @@ class VQVAE(GenerativeModel):
         decode = chained(keras.Model(taken, lookup(taken)), up, name="decoder")
         lookup.set_weights([quantise.codebook.numpy()])
         images = image("images", down.input)
-        index = indices("indices", taken, config.num_codes, "a code for each place")
-        logits = feature_map("logits", prior.output, "of each code, given those before it row by row")
+        index = indices("indices", taken, config.num_codes, "one code per position")
+        logits = feature_map("logits", prior.output, "of each code, given the codes before it in row order")
 
         def coded(batch: tuple[Any, ...]) -> tuple[Any]:
             return (encode(batch[0], training=False),)
 
         reconstruction = (dataclasses.replace(images, name="reconstruction"),)
         return {
-            "vq_vae": Served(whole, (images,), reconstruction, "pictures through codes", "reconstruct", chooses=True),
-            "encoder": Served(encode, (images,), (index,), "the codes of pictures", chooses=True),
-            "decoder": Served(decode, (index,), (images,), "pictures of codes", examples=coded),
-            "prior": Served(prior, (index,), (logits,), "how likely codes are", "generate", examples=coded),
+            "vq_vae": Served(
+                whole, (images,), reconstruction, "reconstructions of images", "reconstruct", chooses=True
+            ),
+            "encoder": Served(encode, (images,), (index,), "the codes of images", chooses=True),
+            "decoder": Served(decode, (index,), (images,), "images from codes", examples=coded),
+            "prior": Served(prior, (index,), (logits,), "the logits of the codes", "generate", examples=coded),
         }
 
 

@@ -73,6 +73,6 @@ def require_independent_examples(config: BaseConfig, field: str, accepted: str =
     """Raise a UserError that names `field` if a critic with a penalty on the gradient normalises batches."""
     if getattr(config, field) == "batch":
         raise config.fault(
-            f"<{field} got>, by which the gradient of an example depends on the others of the batch; accepted are "
+            f"<{field} got>, which makes each example's gradient depend on the rest of the batch; accepted are "
             f"{accepted}."
         )

@@ -62,7 +62,7 @@ def test_a_stopped_run_goes_on_exactly(run, tmp_path):
         (["--noise", "speckle"], "speckle"),
         (
             ["--strength", "0.3", "0.1"],
-            "--strength got 0.3 0.1; accepted are a lowest and a highest share",
+            "--strength got 0.3 0.1; accepted are a minimum and a maximum",
         ),
         (["--strength=-0.1", "0.1"], "--strength got -0.1 0.1"),
         (["--strength", "0.1"], "--strength"),

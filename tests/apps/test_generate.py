@@ -123,7 +123,7 @@ def test_what_is_there_stays_unless_it_may_be_replaced(cvae, tmp_path, capsys):
 
 def test_models_that_draw_nothing_new_are_refused(cvae, tmp_path, capsys):
     assert generate.main([str(cvae / "encoder.tflite"), "--out", str(tmp_path / "drawn")]) == 2
-    assert "accepted are models that draw pictures of random numbers" in capsys.readouterr().err
+    assert "accepted are models that generate images from noise" in capsys.readouterr().err
     shutil.copytree(cvae, tmp_path / "run")
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     (tmp_path / "run" / "config.json").write_text(json.dumps(config | {"family": "autoencoder"}))

@@ -54,7 +54,7 @@ def test_generate_draws_by_the_prior_of_a_run(run, tmp_path, capsys):
     assert generate.main([str(run), "--truncation", "1", "--out", str(tmp_path / "cut")]) == 2
     assert "--truncation got 1.0, and vq_vae draws from no normal numbers" in capsys.readouterr().err
     assert generate.main([str(run / "decoder.tflite"), "--out", str(tmp_path / "drawn")]) == 2
-    assert "accepted are models that draw pictures of random numbers" in capsys.readouterr().err
+    assert "accepted are models that generate images from noise" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -181,7 +181,7 @@ def test_adaptive_augmentation_of_a_critic_is_refused(critic):
     [wgan.Config, wgan_gp.Config, began.Config, ebgan.Config, sngan.Config, partial(cgan.Config, objective="hinge")],
 )
 def test_an_objective_without_targets_has_nothing_to_smooth(config):
-    with pytest.raises(UserError, match=r"label_smoothing got 0\.1; accepted is 0 where"):
+    with pytest.raises(UserError, match=r"label_smoothing got 0\.1; accepted is 0, because"):
         config(label_smoothing=0.1)
 
 

@@ -66,7 +66,7 @@ def test_the_coding(coding):
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"a": 1.0}, "b got 1.0 with label_smoothing=0.0; accepted are numbers that are greater"),
+        ({"a": 1.0}, "b got 1.0; accepted are numbers greater than a=1.0 plus label_smoothing=0.0"),
         ({"b": 3.0, "a": 2.0, "c": 1.0}, "c got 1.0; accepted are numbers greater than a=2.0."),
     ],
 )

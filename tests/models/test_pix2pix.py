@@ -244,7 +244,7 @@ def test_loss_scaling_does_not_change_the_step():
         ({"l1_weight": -1.0}, "l1_weight got -1.0"),
         ({"beta_1": 1.5}, "beta_1 got 1.5"),
         ({"gan_loss": "none", "l1_weight": 0.0}, "leaves nothing to learn"),
-        ({"gan_loss": "wgangp", "norm": "batch"}, "norm got 'batch', by which the gradient of an example depends"),
+        ({"gan_loss": "wgangp", "norm": "batch"}, "norm got 'batch', which makes each example's gradient depend"),
         ({"gan_loss": "wgangp", "discriminator_norm": "batch"}, "discriminator_norm got 'batch', by which"),
     ],
 )

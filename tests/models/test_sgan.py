@@ -152,7 +152,7 @@ def test_undecided_answers_and_rare_classes_cost():
 
 
 def test_fields_that_cannot_be():
-    with pytest.raises(UserError, match=r"consistency_weight got 1.0 and would compare images with themselves"):
+    with pytest.raises(UserError, match=r"consistency_weight got 1.0, which would compare images with themselves"):
         dataclasses.replace(STILL, consistency_weight=1.0)
     with pytest.raises(UserError, match=r"discriminator_hidden_units got \(8, 0\)"):
         Config(discriminator_hidden_units=(8, 0))

@@ -76,5 +76,5 @@ def test_the_estimate_moves_once_for_each_step_of_the_discriminator():
 
 
 def test_the_hinge_has_no_targets_to_smooth():
-    with pytest.raises(UserError, match=r"label_smoothing got 0\.1; accepted is 0 where"):
+    with pytest.raises(UserError, match=r"label_smoothing got 0\.1; accepted is 0, because"):
         Config(label_smoothing=0.1)

@@ -86,7 +86,7 @@ def test_the_estimate_is_what_the_critic_wins():
 
 
 def test_a_distance_has_no_targets_to_smooth():
-    with pytest.raises(UserError, match=r"label_smoothing got 0\.1; accepted is 0 where"):
+    with pytest.raises(UserError, match=r"label_smoothing got 0\.1; accepted is 0, because"):
         Config(label_smoothing=0.1)
     with pytest.raises(UserError, match=r"clip got 0\.0"):
         Config(clip=0.0)

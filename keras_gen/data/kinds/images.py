@@ -70,9 +70,7 @@ class ImagesConfig(FilesConfig):
         if self.data in POINT_SETS:
             for name in ("image_size", "channels", "mirror", "binarise"):
                 if getattr(self, name) != getattr(ImagesConfig, name):
-                    raise self.fault(
-                        f"<{name}=> does not go with <data=>, which are points and no pictures: leave it out."
-                    )
+                    raise self.fault(f"<{name}=> does not apply to <data=>, which are points: leave it out.")
 
 
 class ImagesData(Dataset):

@@ -40,7 +40,7 @@ class NoisyConfig(ImagesConfig):
         """The minimum strength must not exceed the maximum."""
         super().check_together()
         if self.strength[0] > self.strength[1]:
-            raise self.fault("<strength got>; accepted are a lowest and a highest share, from 0 to 1.")
+            raise self.fault("<strength got>; accepted are a minimum and a maximum, from 0 to 1.")
 
 
 class NoisyData(ImagesData):

@@ -40,8 +40,8 @@ class SemiSupervisedConfig(ImagesConfig):
         super().check_together()
         if self.data in POINT_SETS:
             raise self.fault(
-                "<data=> has other points at each access, so that none can be labelled for good; accepted are images "
-                "of classes."
+                "<data=> generates new points at each access, so none can keep a label; accepted are images with "
+                "classes."
             )
 
 

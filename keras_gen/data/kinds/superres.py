@@ -204,7 +204,7 @@ def _decoded(
             yield images.convert_channels(source.images[index], config.channels), f"image {index}"
         return
     if not isinstance(source, Encoded):
-        raise UserError(f"--data got {config.data}, drawings of one size; accepted are pictures.")
+        raise UserError(f"--data got {config.data}, drawings of one size; accepted are image files and arrays.")
     for index in indices:
         name = source.names(index)
         try:

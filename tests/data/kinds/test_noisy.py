@@ -82,7 +82,7 @@ def test_facades_are_the_photographs_alone():
         ),
         (
             {"strength": (0.3, 0.1)},
-            "strength got \\(0.3, 0.1\\); accepted are a lowest and a highest share, from 0 to 1",
+            "strength got \\(0.3, 0.1\\); accepted are a minimum and a maximum, from 0 to 1",
         ),
         ({"strength": (-0.1, 0.1)}, "strength got \\(-0.1, 0.1\\)"),
         ({"strength": (0.1, 1.5)}, "strength got \\(0.1, 1.5\\)"),
