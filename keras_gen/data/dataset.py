@@ -1,14 +1,13 @@
-"""Streams of examples that are a pure function of (seed, position), for every family.
+"""Streams of examples that are a pure function of (seed, position), for all kinds of data.
 
-A data set is a number of examples and a `load` function that reaches any of them. Example number i of the
-stream belongs to epoch e = i // size and is the example at place i % size of the permutation of (seed,
-e); whatever chance `load` needs it draws from a stateless key of (seed, e, index). So nothing has to be
-skipped or saved to go on after an interruption: step s of batch b starts at `start=s * b`. The stream runs on
-over the end of an epoch, also within a batch when the batch size does not divide the size; how many steps are
-an epoch is the caller's choice.
+A data set has a number of examples and a `load` function that gives any of them. Example number i of the stream belongs
+to epoch e = i // size. It is the example at position i % size in the permutation of (seed, e). All randomness in `load`
+comes from a stateless key of (seed, e, index). A run can therefore resume without skipping or saving anything: step s
+of batch size b starts at `start=s * b`. The stream continues over the end of an epoch, even within a batch if the batch
+size does not divide the size. The caller decides how many steps make an epoch.
 
-Indices and keys are computed for a batch at a time. `load` is called for each example, in parallel, or with
-`vectorised` once for the whole batch: the same indices and keys, at a hundredth of the cost for small examples.
+Indices and keys are computed per batch. `load` is called for each example, in parallel, or with `vectorised` once for
+the whole batch: the same indices and keys, at a hundredth of the cost for small examples.
 """
 
 from __future__ import annotations
@@ -23,12 +22,13 @@ import numpy as np
 import tensorflow as tf
 
 Load = Callable[[tf.Tensor, tf.Tensor], Any]
-"""A graph function: (index: int64, key: int64 (2,), a stateless seed) -> one example of static shapes.
+"""A graph function: (index: int64, key: int64 (2,), a stateless seed) -> one example with static shapes.
 
-If it is vectorised: (indices: (n,), keys: (n, 2)) -> a batch of n."""
+If vectorised: (indices: (n,), keys: (n, 2)) -> a batch of n examples.
+"""
 
 Finish = Callable[..., Any]
-"""A graph function that turns a batch of what is loaded, its parts as arguments, into what the model takes."""
+"""A graph function from the parts of a loaded batch to the inputs of the model."""
 
 _ORDER, _DRAW, _PURPOSES = 0, 1, 2  # what a key is for: the order of an epoch, or the chance within an example
 _ROUNDS = 16  # of the cipher that permutes
@@ -120,13 +120,13 @@ def ordered_batches(
 
 @dataclass(frozen=True)
 class Stream:
-    """Where one side of a batch comes from.
+    """The source of one part of a batch, or of several that belong together.
 
     Attributes:
-      load, finish: see `training_stream`; `finish` gives the parts of a batch, of any shapes.
+      load, finish: see `training_stream`; `finish` returns the parts of a batch, of any shapes.
       size: number of examples.
-      vectorised: `load` takes and gives batches.
-      number: of its order: sides of one number and size go in step, those of others do not.
+      vectorised: `load` takes and returns batches.
+      number: number of its order; streams of equal number and size stay aligned, others do not.
     """
 
     load: Load
@@ -137,16 +137,16 @@ class Stream:
 
 
 class Dataset(abc.ABC):
-    """Training and validation examples of a set, as streams of batches; kinds say how an example is loaded.
+    """Training and validation examples as streams of batches; subclasses define how an example is loaded.
 
-    A batch is the parts of one stream, or of several behind each other: sides of any shapes, of which there may be
-    unequally many, each drawn without replacement in an order of its own. An epoch is `train_size` examples, during
-    which a shorter side begins again, in another order.
+    A batch consists of the parts of one or several streams. They can have any shapes and different numbers of examples,
+    and each is sampled without replacement in its own order. An epoch is `train_size` examples; a shorter stream starts
+    again within it, in another order.
 
     Attributes:
-      train_size, val_size: number of examples that are an epoch, and that are validated.
-      classes: names of the classes by their number; empty where there are none.
-      mode_centres: of the modes that they are drawn from, (modes, values of an example); None where unknown.
+      train_size, val_size: number of training examples per epoch, and of validation examples.
+      classes: names of the classes in order of their numbers; empty if there are none.
+      mode_centres: centres of the modes of the distribution, (modes, values of an example); None where unknown.
     """
 
     train_size: int
@@ -159,38 +159,39 @@ class Dataset(abc.ABC):
 
     @abc.abstractmethod
     def _streams(self, training: bool) -> tuple[Stream, ...]:
-        """The streams whose parts make up a batch, of the training or of the validation examples."""
+        """The streams that make up a batch, for training or for validation."""
 
     @abc.abstractmethod
     def describe(self) -> str:
-        """Lines for a person: how many examples, from where, split how, and what was left out."""
+        """A summary to print: how many examples, their source and split, and what was left out."""
 
     @property
     def config(self) -> Any:
-        """The `DataConfig` that it was opened by."""
+        """The `DataConfig` that opened the data."""
         return self._config
 
     def attributes(self) -> dict[str, Any]:
-        """What a model may follow, by the names of its hidden fields: `image_size`, `channels`, ..."""
+        """Values for the hidden fields of a model's configuration, by name: `image_size`, `channels`, ..."""
         return {"train_size": self.train_size}
 
     def identity(self) -> dict[str, Any]:
-        """What tells these data from others, for config.json: the classes by name, counts, and a digest.
+        """Identifies the data in config.json: class names, counts, and a digest.
 
-        The digest is one of the names and sizes of files, or of the contents of arrays, wherever they lie.
+        The digest is computed from the names and sizes of files, or from the contents of arrays, independent of their
+        location.
         """
         counts = {"train_size": self.train_size, "val_size": self.val_size}
         return {"classes": list(self.classes), **counts, "digest": self._digest}
 
     @property
     def spec(self) -> tuple[tf.TensorSpec, ...]:
-        """Shape and type of each part of a validation batch, whose first axis is None."""
+        """Shape and type of each part of a validation batch; the first axis is None."""
         return self.validation(1).element_spec
 
     def train(
         self, batch_size: int, *, start: int = 0, stop: int | None = None, shard: tuple[int, int] = (0, 1)
     ) -> tf.data.Dataset:
-        """Training examples in random order, for ever or up to position `stop`: see `training_stream`."""
+        """Training examples in random order, endless or up to position `stop`: see `training_stream`."""
         place = {"start": start, "stop": stop, "shard": shard}
         return _side_by_side(
             training_stream(
@@ -209,7 +210,7 @@ class Dataset(abc.ABC):
     def validation(
         self, batch_size: int, *, limit: int | None = None, shard: tuple[int, int] = (0, 1)
     ) -> tf.data.Dataset:
-        """Validation examples once, or the first `limit`, always the same in the same order: see `ordered_batches`."""
+        """The validation examples once, or the first `limit`, always in the same order: see `ordered_batches`."""
         return _side_by_side(
             ordered_batches(
                 one.load,
@@ -226,7 +227,7 @@ class Dataset(abc.ABC):
 
 
 def _side_by_side(streams: Iterable[tf.data.Dataset]) -> tf.data.Dataset:
-    """One batch of all parts from a batch of each stream."""
+    """Joins a batch of each stream to one batch of all parts."""
     first, *others = streams
     if not others:
         return first
@@ -234,16 +235,17 @@ def _side_by_side(streams: Iterable[tf.data.Dataset]) -> tf.data.Dataset:
 
 
 def random_bool(key: tf.Tensor) -> tf.Tensor:
-    """A fair draw of True or False from a key, or one from each of (n, 2) keys.
+    """A fair random bool for a key, or one for each of (n, 2) keys.
 
-    TensorFlow draws from one key at a time; this is the first bit of `_split_mix`, the counter being the key's second
-    word.
+    TensorFlow generates from one key at a time. This is the first bit of `_split_mix` with the key's second word as the
+    counter.
     """
     return tf.bitwise.right_shift(_split_mix(*tf.unstack(tf.bitcast(key, tf.uint64), axis=-1)), _bits(63)) == 1
 
 
 def uniforms(keys: tf.Tensor, count: int) -> tf.Tensor:
-    """Draws from [0, 1) of a key (2,) or of each of (n, 2) keys: (count,) or (n, count) float32, of 24 bits."""
+    """Uniform random numbers in [0, 1) for a key (2,) or for each of (n, 2) keys: (count,) or (n, count) float32, of 24
+    bits."""
     states = _split_mix(*tf.unstack(tf.bitcast(keys, tf.uint64), axis=-1))
     mixed = _split_mix(states[..., None], tf.cast(tf.range(1, count + 1), tf.uint64))
     return tf.cast(tf.bitwise.right_shift(mixed, _bits(40)), tf.float32) * 2.0**-24

@@ -1,4 +1,4 @@
-"""What a run asks of a data set and of its configuration."""
+"""The interface between a run and its data."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import tensorflow as tf
 
 
 class Data(Protocol):
-    """What a run asks of a data set: a stream that is a pure function of the seed and the position, and a fixed one.
+    """What a run requires of a data set: a training stream that is a pure function of seed and position, and fixed
+    validation examples.
 
     Attributes:
-        train_size, val_size: number of examples that are an epoch, and that are validated.
-        classes: names of the classes by their number; empty where there are none.
-        mode_centres: of the modes that examples are drawn from; None where unknown.
+        train_size, val_size: number of training examples per epoch, and of validation examples.
+        classes: names of the classes in order of their numbers; empty if there are none.
+        mode_centres: centres of the modes of the distribution; None where unknown.
     """
 
     train_size: int
@@ -24,16 +25,16 @@ class Data(Protocol):
     mode_centres: np.ndarray | None
 
     def describe(self) -> str:
-        """Lines for a person."""
+        """A summary to print."""
 
     def attributes(self) -> Mapping[str, Any]:
-        """What the hidden fields of a model's configuration are filled from, by their names."""
+        """Values for the hidden fields of a model's configuration, by name."""
 
     def identity(self) -> Mapping[str, Any]:
-        """What tells these data from others: `classes`, `train_size`, `val_size` and `digest`; see `what_changed`."""
+        """Identifies the data: `classes`, `train_size`, `val_size` and `digest`; see `what_changed`."""
 
     def train(self, batch_size: int, *, start: int = 0, shard: tuple[int, int] = (0, 1)) -> tf.data.Dataset:
-        """Batches for ever from example `start` on; `shard` is (worker, workers)."""
+        """Endless training batches from example `start` on; `shard` is (worker, workers)."""
 
     def validation(
         self, batch_size: int, *, limit: int | None = None, shard: tuple[int, int] = (0, 1)
@@ -42,7 +43,7 @@ class Data(Protocol):
 
 
 def what_changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """In what data differ from those of before, by their identities; "" if they do not.
+    """Describes how two data identities differ; "" if they are equal.
 
     Examples:
         >>> before = {"classes": ["boot", "shoe"], "train_size": 90, "val_size": 10, "digest": "a"}

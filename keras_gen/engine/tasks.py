@@ -1,7 +1,7 @@
-"""Tasks: what a finished model can do, and by which method.
+"""Tasks: what a trained model can do, and the method that does it.
 
-A family lists its tasks in `GenerativeModel.tasks`, the one that it is evaluated by first. Apps go by that list and by
-nothing else. Images are float32 (batch, height, width, channels) in [-1, 1].
+A family lists its tasks in `GenerativeModel.tasks`; the first one with an evaluation is evaluated. Apps use that list
+and nothing else. Images are float32 (batch, height, width, channels) in [-1, 1].
 """
 
 from __future__ import annotations
@@ -25,68 +25,68 @@ Task: TypeAlias = Literal[
 
 
 class Translator(Protocol):
-    """Makes an image of another: of label maps photographs, of photographs maps, of enlarged images sharp ones."""
+    """Maps an image to another: label maps to photographs, photographs to maps, enlarged images to sharp ones."""
 
     def translate(self, source: tf.Tensor) -> tf.Tensor:
         """Images, or one-hot label maps in {-1, 1} -> images of the same size."""
 
 
 class Denoiser(Protocol):
-    """Takes noise away."""
+    """Removes noise."""
 
     def denoise(self, noisy: tf.Tensor) -> tf.Tensor:
         """Noisy images -> clean ones of the same shape."""
 
 
 class Reconstructor(Protocol):
-    """Draws an image again from a code."""
+    """Encodes and decodes an image."""
 
     def reconstruct(self, images: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
-        """Images, and their int32 classes (batch,) where the family needs them -> images of the same shape."""
+        """Images, and their int32 classes (batch,) for class-conditional families -> images of the same shape."""
 
 
 class LikelihoodEstimator(Protocol):
-    """Has latent vectors with posteriors, and with them a likelihood of images."""
+    """Estimates the likelihood of images from posteriors over latent vectors."""
 
     def encode(self, images: tf.Tensor, labels: tf.Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor]:
         """Mean and log variance of each image's posterior, (batch, latent_dim) each."""
 
     def log_weights(self, images: tf.Tensor, noise: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
-        """Log importance weights [nats] of latent vectors made of `noise`."""
+        """Log importance weights [nats] of the latent vectors given by `noise`."""
 
 
 class Classifier(Protocol):
-    """Tells the classes of images."""
+    """Classifies images."""
 
     def classify(self, images: tf.Tensor) -> tf.Tensor:
         """Images -> class scores (batch, classes); the largest is the class."""
 
 
 class Generator(Protocol):
-    """Draws new images."""
+    """Generates images."""
 
     def generate(self, count: int, seed: int = 0, truncation: float = math.inf) -> tf.Tensor:
-        """New images, the same for the same seed.
+        """Generates images. The same seed gives the same images.
 
         Args:
-            count: of images.
-            seed: of what they are drawn from.
-            truncation: keep normal numbers within this many standard deviations; inf: all.
+            count: number of images.
+            seed: seed of the noise.
+            truncation: keep normal random numbers within this many standard deviations; inf: no truncation.
 
         Raises:
-            UserError: for a finite truncation, if the images are not drawn from normal numbers.
+            UserError: for a finite truncation, if the model does not use normal random numbers.
         """
 
 
 class ClassGenerator(Protocol):
-    """Draws new images of a class that is asked for; `config.num_classes` is how many there are."""
+    """Generates images of a given class; there are `config.num_classes`."""
 
     def generate(self, count: int, seed: int = 0, truncation: float = math.inf, label: int | None = None) -> tf.Tensor:
-        """As `Generator`, of the class `label`; None: of any."""
+        """As `Generator`, for the class `label`; None: all classes."""
 
 
 class AnomalyDetector(Protocol):
-    """Tells how unusual each step of a sequence is."""
+    """Measures how unusual each step of a sequence is."""
 
     def errors(self, sequences: tf.Tensor) -> tf.Tensor:
         """Sequences (batch, length, features) -> squared errors of their reconstructions (batch, length)."""
@@ -103,4 +103,4 @@ TASKS: dict[Task, type] = {
     "generate_class": ClassGenerator,
     "detect_anomalies": AnomalyDetector,
 }
-"""Task -> what a family that has it offers."""
+"""Task -> the protocol that a family with this task implements."""

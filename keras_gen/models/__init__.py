@@ -1,4 +1,4 @@
-"""The families, one module each, and the way from a run folder back to its model."""
+"""The model families, one module each, and functions that rebuild a model from its run folder."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from keras_gen.errors import UserError
 
 
 def families() -> list[str]:
-    """Stems of all families: the modules beside this one."""
+    """Names of all families, which are the modules in this package."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
 def family(name: str) -> type[GenerativeModel]:
-    """The class of a family by the stem of its module.
+    """The class of a family, by the name of its module.
 
     Raises:
         UserError: if there is no such family.
@@ -38,10 +38,10 @@ def family(name: str) -> type[GenerativeModel]:
 
 
 def require_task(folder: Path, task: Task) -> type[GenerativeModel]:
-    """The class of a run's family, which has this task.
+    """The class of a run's family, which must have this task.
 
     Raises:
-        UserError: if the folder holds no run, or one of a family that has not.
+        UserError: if the folder is not a run folder, or its family does not have the task.
     """
     found = family(read_config(folder)["family"])
     if task not in found.tasks:
@@ -51,18 +51,18 @@ def require_task(folder: Path, task: Task) -> type[GenerativeModel]:
 
 
 def load(folder: Path, checkpoint: str = "newest", **changes: Any) -> tuple[GenerativeModel, int]:
-    """The model of a run with the weights of a checkpoint, for drawing and exporting.
+    """The model of a run with the weights of a checkpoint, for generating and exporting.
 
     Args:
         folder: the run folder.
         checkpoint: "newest" or "best".
-        changes: fields of the family's `Config` to set otherwise than the run did, such as `noise_at_test`.
+        changes: fields of the family's `Config` that replace those of the run, such as `noise_at_test`.
 
     Returns:
-        The model, not compiled, and the number of updates it had seen.
+        The model, not compiled, and the number of training steps of the checkpoint.
 
     Raises:
-        UserError: if the folder holds no run, or no such checkpoint, or one that does not fit.
+        UserError: if the folder is not a run folder, the checkpoint does not exist, or it does not fit the model.
     """
     content = read_config(folder)
     kind = family(content["family"])

@@ -1,11 +1,11 @@
 """The generator and the discriminator of DCGAN.
 
 Radford, Metz, Chintala: Unsupervised Representation Learning with Deep Convolutional GANs, ICLR 2016, arXiv 1511.06434.
-Its five recommendations: strided and transposed convolutions instead of pooling; batch normalisation in both networks,
-but for the generator's output and the discriminator's input; no hidden dense layers; ReLU in the generator and tanh at
-its output; leaky ReLU of slope 0.2 in the discriminator. Weights begin as N(0, 0.02).
+Its five guidelines: strided and transposed convolutions instead of pooling; batch normalisation in both networks,
+except at the generator's output and the discriminator's input; no hidden dense layers; ReLU in the generator and tanh
+at its output; leaky ReLU of slope 0.2 in the discriminator. Weights are initialised from N(0, 0.02).
 
-Convolutions are 4x4, which a stride of 2 covers evenly, where the authors' code has 5x5.
+Convolutions are 4x4, which a stride of 2 covers evenly; the authors' code has 5x5.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ def dcgan_generator(
     Args:
         x: the latent vectors.
         image_size: side S [pixels], a multiple of 2**doublings.
-        channels: of the images.
-        doublings: transposed convolutions.
-        filters: channels of the last map before the image; twice as many in each map before.
-        norm: after all convolutions but the last.
-        dense: units of a dense layer before the first map; 0: none, as DCGAN has it.
+        channels: channels of the images.
+        doublings: number of transposed convolutions.
+        filters: channels of the last map before the image; each earlier map has twice as many.
+        norm: normalisation after all convolutions except the last.
+        dense: units of a dense layer before the first map; 0: none, as in DCGAN.
     """
     if dense:
         x = layers.Dense(dense, use_bias=norm == "none", kernel_initializer=gaussian())(x)
@@ -52,15 +52,15 @@ def dcgan_generator(
 def dcgan_features(
     x: keras.KerasTensor, *, halvings: int, filters: int, norm: AnyNorm, dense: int = 0, wrap: Wrap = as_it_is
 ) -> keras.KerasTensor:
-    """Images (batch, S, S, channels) -> features, the pixels of the last map, which has sides of S / 2**halvings.
+    """Images (batch, S, S, channels) -> features: the flattened last map, whose sides are S / 2**halvings.
 
     Args:
         x: the images.
-        halvings: convolutions of stride 2.
-        filters: channels of the first map; twice as many in each one after.
-        norm: after all convolutions but the first.
-        dense: units of a dense layer that makes the features of the last map; 0: none, as DCGAN has it.
-        wrap: what each layer with weights is wrapped in.
+        halvings: number of convolutions of stride 2.
+        filters: channels of the first map; each later map has twice as many.
+        norm: normalisation after all convolutions except the first.
+        dense: units of a dense layer on the last map; 0: none, as in DCGAN.
+        wrap: wrapper for each layer that has weights.
     """
     for level in range(halvings):
         own = norm if level else "none"

@@ -1,4 +1,4 @@
-"""Autoencoders as discriminators: the halves are the discriminator and the generator of the same form."""
+"""Autoencoders as discriminators, built from the networks of a GAN: a discriminator encodes, a generator decodes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ def autoencoder(layout: Layout, code: int) -> keras.Model:
     """A functional autoencoder: images (batch, S, S, channels) -> "reconstruction" in [-1, 1] and "code" (batch, code).
 
     Args:
-        layout: form of the encoder, which is that of a discriminator, and of the decoder, that of a generator.
-        code: numbers between them, linear.
+        layout: architecture of the encoder (a discriminator) and of the decoder (a generator).
+        code: length of the code, which is linear.
     """
     encoder = discriminator(layout, {"code": code}, name="encoder")
     decoder = generator(layout, code, name="decoder")

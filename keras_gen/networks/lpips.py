@@ -1,12 +1,12 @@
-"""LPIPS: how different two pictures look, by the features of a network that was trained to tell what is in them.
+"""LPIPS: a perceptual distance between images, computed from the features of a network trained for classification.
 
-The features of both are normalised to length 1 at every place, the squares of their differences weighted by channel,
-averaged over places and summed over layers:
+Features are normalised to length 1 at every position. Their squared differences are weighted by channel, averaged over
+positions and summed over layers:
 
     d(x, y) = sum_l 1/(H_l W_l) sum_hw |w_l (f_l(x)_hw - f_l(y)_hw)|^2                               (equation 1)
 
 Zhang, Isola, Efros, Shechtman, Wang: The Unreasonable Effectiveness of Deep Features as a Perceptual Metric, CVPR 2018,
-arXiv 1801.03924. The squares of w_l, which are learned from people's judgements, are the arrays `lin` of version 0.1.
+arXiv 1801.03924. The squares of w_l, which are learned from human judgements, are the arrays `lin` of version 0.1.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from keras_gen.networks.pretrained.squeezenet import squeezenet
 from keras_gen.networks.pretrained.weights import read_arrays, set_weights
 
 SMALLEST = {"alex": 31, "squeeze": 17}
-"""Smallest side of an image that leaves a feature in every layer [pixels]."""
+"""Smallest image side that leaves a feature in every layer [pixels]."""
 
 _MEAN, _DEVIATION = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of ImageNet's channels in [-1, 1], as published
 _TINY = 1e-10  # length of a feature below which it is not normalised, as published
 
 
 def lpips(backbone: str) -> keras.Model:
-    """A functional network of two batches of images, RGB in [-1, 1] and of any size -> distances (batch,).
+    """A functional network from two batches of images, RGB in [-1, 1] and of any size, to distances (batch,).
 
     Args:
-        backbone: "alex", the published measure, or "squeeze" (SqueezeNet 1.1), a quarter of its size.
+        backbone: "alex", the published metric, or "squeeze" (SqueezeNet 1.1), a quarter of its size.
     """
     features = {"alex": alexnet, "squeeze": squeezenet}[backbone]()
     pair = [keras.Input((None, None, 3), name=name) for name in ("images", "reference")]
@@ -48,14 +48,14 @@ def lpips(backbone: str) -> keras.Model:
 
 
 def load_lpips(file: Path) -> keras.Model:
-    """The network of a file of weights; which backbone it is, its arrays tell.
+    """The network with the weights of a file. The backbone follows from the arrays in it.
 
     Args:
         file: .npz of kernels NAME_w (HWIO), biases NAME_b and channel weights lin0, lin1, ...; NAME is conv1 to conv5
-            of AlexNet, or conv1 and fire2_squeeze, fire2_expand1x1, fire2_expand3x3 to fire9 of SqueezeNet 1.1.
+            for AlexNet, or conv1 and fire2_squeeze, fire2_expand1x1, fire2_expand3x3 to fire9 for SqueezeNet 1.1.
 
     Raises:
-        UserError: naming `--weights`, if the file holds no such weights.
+        UserError: naming `--weights`, if the file does not contain such weights.
     """
     arrays = read_arrays(file)
     network = lpips("squeeze" if "fire2_squeeze_w" in arrays else "alex")

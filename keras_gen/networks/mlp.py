@@ -1,4 +1,4 @@
-"""Fully connected generator and discriminator, for images of any size and for points of a plane (images of 1x1)."""
+"""Fully connected generator and discriminator, for images of any size and for points in the plane (images of 1x1)."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def mlp_generator(
 
     Args:
         x: the latent vectors.
-        shape: of an image.
-        hidden_units: units of the layers between.
-        norm: after each of them.
+        shape: shape of an image.
+        hidden_units: units of the hidden layers.
+        norm: normalisation after each hidden layer.
     """
     for units in hidden_units:
         x = layers.Dense(units, kernel_initializer="he_normal")(x)
@@ -35,9 +35,9 @@ def mlp_features(
 
     Args:
         x: the images.
-        hidden_units: units of the layers, of a generator of mirrored form: the last come first.
-        norm: after all but the first.
-        wrap: what each layer with weights is wrapped in.
+        hidden_units: units of the generator's hidden layers; the discriminator has them in reverse order.
+        norm: normalisation after all layers except the first.
+        wrap: wrapper for each layer that has weights.
     """
     x = layers.Flatten()(x)
     for number, units in enumerate(reversed(hidden_units)):

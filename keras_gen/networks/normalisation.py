@@ -1,4 +1,4 @@
-"""Normalisation layers by their flags' names."""
+"""Normalisation layers by the names that the flags use."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from keras_gen.layers.fast.instance import FastInstanceNormalization
 Norm = Literal["instance", "batch"]
 AnyNorm = Literal["batch", "instance", "layer", "none"]
 Wrap: TypeAlias = Callable[[keras.layers.Layer], keras.layers.Layer]
-"""What is done with every layer of weights of a network: spectral normalisation, or nothing."""
+"""A function applied to every layer that has weights, such as spectral normalisation."""
 
 
 def as_it_is(layer: keras.layers.Layer) -> keras.layers.Layer:
-    """The `Wrap` that does nothing."""
+    """The `Wrap` that leaves a layer unchanged."""
     return layer
 
 
 def normalised(x: keras.KerasTensor, norm: AnyNorm, name: str | None = None) -> keras.KerasTensor:
     """`x` after a normalisation with scale and offset.
 
-    - instance: per example and channel over all places, group normalisation with one channel a group; at a batch of 1
-      it is what batch normalisation by the batch's own statistics computes. Vectors and maps of a single pixel have
-      one place, over which every channel would be 0: for them it is layer normalisation;
-    - batch: per channel over the batch and all places;
-    - layer: per example over all channels and places (Ba et al. 2016);
+    - instance: per example and channel, over all positions; the same as group normalisation with one channel per group.
+      With a batch size of 1 it equals batch normalisation with batch statistics. Vectors and maps of one pixel have
+      only one position, where every channel would become 0, so layer normalisation is used for them;
+    - batch: per channel, over the batch and all positions;
+    - layer: per example, over all channels and positions (Ba et al. 2016);
     - none: the identity.
 
-    epsilon is 1e-5, the value of the code of pix2pix and of DCGAN.
+    epsilon is 1e-5, as in the code of pix2pix and of DCGAN.
 
     Args:
         x: (batch, channels) or (batch, h, w, channels).
         norm: one of the names above.
-        name: of the layer.
+        name: name of the layer.
 
     Raises:
-        UserError: if a single value is all that a statistic would be taken over, as it would always become 0.
+        UserError: if the statistics would be taken over a single value, which would always become 0.
     """
     sides = x.shape[1:-1]
     places = math.inf if None in sides else math.prod(sides)  # of a vector 1
@@ -60,7 +60,7 @@ def normalised(x: keras.KerasTensor, norm: AnyNorm, name: str | None = None) -> 
 
 
 def normalises_vectors_over_batch(network: keras.Model) -> bool:
-    """Whether there is a batch normalisation of vectors, which makes a batch of one example 0 in training."""
+    """Whether the network has batch normalisation of vectors, which gives 0 for a training batch of one example."""
     return any(
         normalises_vectors_over_batch(layer)
         if isinstance(layer, keras.Model)
@@ -70,7 +70,7 @@ def normalises_vectors_over_batch(network: keras.Model) -> bool:
 
 
 def require_independent_examples(config: BaseConfig, field: str, accepted: str = "layer, instance and none") -> None:
-    """Raise a UserError that names `field` if a critic with a penalty on the gradient normalises batches."""
+    """Raises a UserError that names `field` if a critic with a gradient penalty uses batch normalisation."""
     if getattr(config, field) == "batch":
         raise config.fault(
             f"<{field} got>, which makes each example's gradient depend on the rest of the batch; accepted are "

@@ -1,4 +1,4 @@
-"""PatchGAN, the discriminator that judges overlapping patches (Isola et al. 2017, appendix 6.1.2)."""
+"""PatchGAN, a discriminator that classifies overlapping patches (Isola et al. 2017, appendix 6.1.2)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ _HALVINGS: dict[int, int] = {1: 0, 16: 1, 70: 3, 286: 5}  # blocks of stride 2; 
 
 
 def smallest_image(patch: Patch) -> int:
-    """The smallest side in pixels that leaves a logit: each of the two last convolutions takes one row and column."""
+    """The smallest image side that leaves a logit [pixels]; each of the last two convolutions removes one row and
+    column."""
     return 1 if patch == 1 else 2 * 2 ** _HALVINGS[patch] + 1  # halved, rounded up, to 3
 
 
@@ -30,20 +31,20 @@ def patchgan(
     wrap: Wrap = as_it_is,
     name: str = "discriminator",
 ) -> keras.Model:
-    """A functional discriminator: a list of images -> logits (batch, rows, columns, 1), one for each patch.
+    """A functional discriminator: a list of images -> logits (batch, rows, columns, 1), one per patch.
 
-    70 is C64-C128-C256-C512, 16 is C64-C128, 286 is C64-C128-C256-C512-C512-C512, each of 4x4 convolutions with
-    stride 2 but for the last two, padded by 1; 1 is C64-C128 of 1x1 convolutions (PixelGAN). No normalisation in the
-    first block.
+    70 is C64-C128-C256-C512, 16 is C64-C128, 286 is C64-C128-C256-C512-C512-C512, all with 4x4 convolutions, padded by
+    1, of stride 2 except for the last two; 1 is C64-C128 with 1x1 convolutions (PixelGAN). The first block has no
+    normalisation.
 
     Args:
         image_size: side of the images in pixels, at least `smallest_image(patch)`.
         channels: channels of each input image; the images are concatenated.
         patch: side of the receptive field of a logit, in pixels.
         filters: channels of the first block.
-        norm: after each block but the first; with "none" their convolutions have a bias.
-        wrap: what each convolution is wrapped in.
-        name: of the network.
+        norm: normalisation after each block except the first; with "none" their convolutions have a bias.
+        wrap: wrapper for each convolution.
+        name: name of the network.
     """
     halvings = _HALVINGS[patch]
     kernel = 1 if patch == 1 else 4

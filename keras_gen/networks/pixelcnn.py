@@ -1,9 +1,9 @@
-"""Gated PixelCNN: the logits of every place of a map, of what comes before it in raster order alone.
+"""Gated PixelCNN: logits for every position of a map, given only the positions before it in raster order.
 
 van den Oord et al.: Conditional Image Generation with PixelCNN Decoders, NeurIPS 2016, arXiv 1606.05328, section 2 and
-figure 2. Two stacks of convolutions: the vertical one sees the rows above, the horizontal one what is left in the row,
-and takes the vertical one in; together they leave no blind spot. Instead of multiplying kernels by masks, convolutions
-have only the taps that a mask would leave, and the map is shifted under them.
+figure 2. There are two stacks of convolutions. The vertical one sees the rows above. The horizontal one sees the
+positions to the left in the same row and takes the vertical stack as input. Together they have no blind spot. Instead
+of masking kernels, the convolutions have only the taps that a mask would leave, and the map is shifted.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ def pixelcnn(
     """A functional network (batch, height, width) int32 -> logits (batch, height, width, codes) float32.
 
     Args:
-        height, width: of the map.
-        codes: values at each place, 0 to codes - 1.
+        height, width: size of the map.
+        codes: number of codes; values are 0 to codes - 1.
         filters: channels of the two stacks.
-        depth: gated layers; a place sees `depth` + 1 rows above it, and as many columns left of it.
-        name: of the network.
+        depth: gated layers; a position sees `depth` + 1 rows above it, and as many columns to its left.
+        name: name of the network.
     """
     indices = keras.Input((height, width), dtype="int32", name="codes")
     spread = keras.initializers.RandomNormal(stddev=1.0)  # what the convolutions' own scale expects
@@ -48,12 +48,12 @@ def pixelcnn(
 
 
 def _rows_up_to(x: Any, filters: int) -> Any:
-    """A convolution that sees a place's row, to both sides, and those above."""
+    """A convolution over a position's row, on both sides, and the rows above."""
     return layers.Conv2D(filters, (_HALF + 1, _KERNEL))(layers.ZeroPadding2D(((_HALF, 0), (_HALF, _HALF)))(x))
 
 
 def _columns_up_to(x: Any, filters: int) -> Any:
-    """A convolution that sees a place and what is left of it in its row."""
+    """A convolution over a position and those to its left in the same row."""
     return layers.Conv2D(filters, (1, _HALF + 1))(layers.ZeroPadding2D(((0, 0), (_HALF, 0)))(x))
 
 

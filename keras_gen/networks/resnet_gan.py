@@ -1,9 +1,9 @@
-"""The residual generator and critic of WGAN-GP for images of 32x32, for other sizes with fewer or more blocks.
+"""The residual generator and critic of WGAN-GP for images of 32x32; other sizes have fewer or more blocks.
 
-Gulrajani et al.: Improved Training of Wasserstein GANs, NeurIPS 2017, arXiv 1704.00028, appendix F: blocks of two 3x3
-convolutions of 128 channels before which stand normalisation and ReLU; up by nearest neighbours before the first
-convolution, down by mean pooling after the second; the shortcut is a 1x1 convolution where size or channels change. The
-critic ends in ReLU and a mean over all places.
+Gulrajani et al.: Improved Training of Wasserstein GANs, NeurIPS 2017, arXiv 1704.00028, appendix F. A block has two 3x3
+convolutions of 128 channels, each preceded by normalisation and ReLU. Upsampling is by nearest neighbours before the
+first convolution, downsampling by mean pooling after the second. The shortcut is a 1x1 convolution where the size or
+the channels change. The critic ends in ReLU and a mean over all positions.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from keras_gen.networks.normalisation import AnyNorm, Wrap, as_it_is, normalised
 def resnet_generator(
     x: keras.KerasTensor, image_size: int, channels: int, *, doublings: int, filters: int, norm: AnyNorm
 ) -> keras.KerasTensor:
-    """Latent vectors (batch, units) -> images (batch, S, S, channels), linear; arguments as of `dcgan_generator`, but
-    that all maps have `filters` channels."""
+    """Latent vectors (batch, units) -> images (batch, S, S, channels), linear. Arguments as for `dcgan_generator`,
+    except that all maps have `filters` channels."""
     side = image_size // 2**doublings
     x = layers.Dense(side * side * filters)(x)
     x = layers.Reshape((side, side, filters))(x)
@@ -36,9 +36,10 @@ def resnet_generator(
 def resnet_features(
     x: keras.KerasTensor, *, halvings: int, filters: int, norm: AnyNorm, wrap: Wrap = as_it_is
 ) -> keras.KerasTensor:
-    """Images -> features (batch, filters): blocks that halve, then two that do not; arguments as of `dcgan_features`.
+    """Images -> features (batch, filters): blocks that downsample, then two that do not. Arguments as for
+    `dcgan_features`.
 
-    In the published critic of 32x32 two blocks halve, and the maps end at 8x8.
+    In the published critic for 32x32, two blocks downsample, and the maps end at 8x8.
     """
     # The first block acts on the image itself: no activation before it, and the shortcut is pooled first.
     y = wrap(_convolution(filters))(x)

@@ -1,4 +1,5 @@
-"""The U-Net of pix2pix: an encoder-decoder with skips between mirrored levels (Isola et al. 2017, appendix 6.1.1)."""
+"""The U-Net of pix2pix: an encoder-decoder with skip connections between mirrored levels (Isola et al. 2017, appendix
+6.1.1)."""
 
 from __future__ import annotations
 
@@ -16,17 +17,18 @@ from keras_gen.networks.normalisation import Norm, normalised
 
 @dataclasses.dataclass(frozen=True)
 class Levels(BaseConfig):
-    """Size of the images and depth of a U-Net: what a family's `Config` inherits to have them as flags."""
+    """Image size and depth of a U-Net. A family's `Config` inherits these fields."""
 
     fewest_levels: ClassVar[int] = 2
-    """Halvings that the size has to allow where `levels` is 0."""
+    """Minimum number of halvings that the size must allow if `levels` is 0."""
 
     image_size: Hidden[Positive[int]] = 256
     levels: NonNegative[int] = 0
-    """Halvings of the generator [count]; 0: as many as the size allows, at most 8 (8 at 256 in pix2pix)."""
+    """Number of halvings in the generator [count]; 0: as many as the image size allows, at most 8 (8 at 256 in
+    pix2pix)."""
 
     def check_together(self) -> None:
-        """The size can be halved so often."""
+        """The image size must be divisible often enough."""
         super().check_together()
         if self.levels == 1:
             raise self.fault("<levels got>; accepted are 2 and more (0: as many as the size allows).")
@@ -36,12 +38,12 @@ class Levels(BaseConfig):
 
     @property
     def depth(self) -> int:
-        """The number of halvings: `levels`, or what the size allows."""
+        """Number of halvings: `levels`, or as many as the image size allows."""
         return self.levels or levels_of(self.image_size)
 
 
 def gaussian() -> keras.initializers.Initializer:
-    """N(0, 0.02), the weights of DCGAN and pix2pix before training (Isola et al. 2017, section 3.3)."""
+    """Initializer N(0, 0.02) of DCGAN and pix2pix (Isola et al. 2017, section 3.3)."""
     return keras.initializers.RandomNormal(0.0, 0.02)
 
 

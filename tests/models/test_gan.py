@@ -170,7 +170,7 @@ def test_augmentation_goes_by_the_decision_boundary(family, config):
 @pytest.mark.parametrize("critic", [wgan, wgan_gp, began])
 def test_adaptive_augmentation_of_a_critic_is_refused(critic):
     """It decides nothing, so there is no share of real images that it calls real."""
-    with pytest.raises(UserError, match=r"augment got .ada., which goes by how many .* none and diffaugment"):
+    with pytest.raises(UserError, match=r"augment got .ada., which needs to know .* none and diffaugment"):
         critic.Config(augment="ada")
     critic.Config(augment="diffaugment")
     wgan_gp.Config(augment="ada", penalty="r1")
