@@ -245,7 +245,7 @@ def test_loss_scaling_does_not_change_the_step():
         ({"beta_1": 1.5}, "beta_1 got 1.5"),
         ({"gan_loss": "none", "l1_weight": 0.0}, "leaves nothing to learn"),
         ({"gan_loss": "wgangp", "norm": "batch"}, "norm got 'batch', which makes each example's gradient depend"),
-        ({"gan_loss": "wgangp", "discriminator_norm": "batch"}, "discriminator_norm got 'batch', by which"),
+        ({"gan_loss": "wgangp", "discriminator_norm": "batch"}, "discriminator_norm got 'batch', which makes"),
     ],
 )
 def test_fields_that_cannot_be(fields, said):

@@ -151,7 +151,7 @@ def test_pictures_from_the_prior_are_those_of_the_seed(model):
         ({"beta": -0.5}, "beta got -0.5"),
         ({"hidden_units": (0,)}, "hidden_units got"),
         ({"importance_samples": 0}, "importance_samples got 0"),
-        ({"importance_samples": 5, "beta": 2.0}, "importance_samples got 5, whose bound has no KL divergence"),
+        ({"importance_samples": 5, "beta": 2.0}, "importance_samples got 5, whose bound has no separate KL divergence"),
     ],
 )
 def test_fields_that_cannot_be(fields, said):

@@ -138,5 +138,5 @@ def test_validation_is_always_the_same(name):
 )
 @pytest.mark.parametrize("name", POINT_SETS)
 def test_what_is_for_pictures_is_refused(name, options, field):
-    with pytest.raises(UserError, match=f"^{field} does not go with data='{name}', .* leave it out.$"):
+    with pytest.raises(UserError, match=f"^{field} does not apply to data='{name}', .* leave it out.$"):
         ImagesConfig(data=name, **options)

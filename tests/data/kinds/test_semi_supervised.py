@@ -87,7 +87,7 @@ def test_files_that_are_decoded_at_each_access(tmp_path):
             {"labels_per_class": 160},
             "--labels-per-class got 160, but there are 159 training images of class 2; accepted is at most that",
         ),
-        ({"data": "ring"}, "data='ring' has other points at each access"),
+        ({"data": "ring"}, "data='ring' generates new points at each access"),
     ],
 )
 def test_what_cannot_be(fields, said):
