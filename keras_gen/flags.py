@@ -46,25 +46,25 @@ T = TypeVar("T")
 _RUN_FOLDER = "a run that is copied into the run's folder"
 
 RunFolder = Annotated[Path | None, _RUN_FOLDER]
-"""A field of a family's `Config` that names another run, which this one is made of; its run folder gets a copy."""
+"""A field of a family's `Config` that names another run, which is an input of this one. The run folder gets a copy."""
 C = TypeVar("C", bound="BaseConfig")
 
 Hidden = tyro.conf.Suppress
-"""Marks a field that follows the data and is no flag: `channels: Hidden[int] = 3`."""
+"""Marks a field that is set from the data and is not a flag: `channels: Hidden[int] = 3`."""
 
 OF_TRAINING = "of the data that a run was trained on"
-"""Marks a hidden field in which other data of a finished run may differ: `Annotated[Hidden[int], OF_TRAINING]`."""
+"""Marks a hidden field that may differ for other data of a finished run: `Annotated[Hidden[int], OF_TRAINING]`."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Range:
-    """What a number may be, as part of an annotation: `Annotated[float, Range(0, 1)]`.
+    """Accepted numbers, as part of an annotation: `Annotated[float, Range(0, 1)]`.
 
     Attributes:
-        low: the least value.
-        high: the greatest; infinity for none.
-        open_low: whether `low` itself is left out.
-        open_high: whether `high` itself is left out.
+        low: the minimum.
+        high: the maximum; infinity for none.
+        open_low: whether `low` itself is excluded.
+        open_high: whether `high` itself is excluded.
         infinite: whether a float may be infinite.
     """
 
@@ -79,7 +79,7 @@ class Range:
         return above and (value < self.high if self.open_high else value <= self.high)
 
     def accepted(self, whole: bool) -> str:
-        """The end of a sentence: "numbers from 0 to below 1"."""
+        """The accepted values in words: "numbers from 0 to below 1"."""
         kind = "whole numbers" if whole else "numbers"
         low, high = (int(end) if end % 1 == 0 else end for end in (self.low, self.high))
         if self.high == math.inf:
@@ -102,16 +102,16 @@ Rate = Annotated[float, Range(0, 1, open_high=True)]
 """A rate or a decay, from 0 to below 1."""
 
 Share = Annotated[float, Range(0, 1)]
-"""A share or a probability, from 0 to 1."""
+"""A fraction or a probability, from 0 to 1."""
 
 
 @dataclasses.dataclass(frozen=True)
 class BaseConfig:
-    """Base of all configurations: checks the fields of its subclasses.
+    """Base class of all configurations. It checks the fields of its subclasses.
 
     A field is a bool, an int, a float, a str, a Path, a Literal, a tuple of these, another configuration, or one of
-    these or None; numbers may have a `Range`. Whole numbers are taken for floats, lists for tuples, NumPy's numbers for
-    Python's, and paths for strings and the other way round.
+    these or None. Numbers may have a `Range`. Integers are accepted for floats, lists for tuples, NumPy numbers for
+    Python numbers, and strings and paths for each other.
     """
 
     def __post_init__(self) -> None:
@@ -123,13 +123,13 @@ class BaseConfig:
         self.check_together()
 
     def check_together(self) -> None:
-        """Raise a `fault` if fields do not go together; a subclass calls this one first."""
+        """Raises a `fault` if fields do not go together. A subclass calls this method first."""
 
     def fault(self, sentence: str) -> UserError:
-        """The error to raise about fields, in the words of Python and of the shell.
+        """The error to raise about fields, worded for Python and for the shell.
 
         Args:
-            sentence: in which a field stands as <name>, for its name; <name=> for its name and value; <name got>, for
+            sentence: the message. <name> stands for a field's name, <name=> for its name and value, and <name got> for
                 the same with "got" between them.
         """
 
@@ -249,15 +249,15 @@ def _instance(kind: type, value: Any) -> Any:
 
 
 def configured(kind: type[C], config: C | None, fields: Mapping[str, Any]) -> C:
-    """A configuration with some fields set otherwise.
+    """A configuration with some fields replaced.
 
     Args:
-        kind: of the configuration.
+        kind: class of the configuration.
         config: an instance of it; None: its defaults.
         fields: name -> value.
 
     Raises:
-        UserError: if `config` is of another kind, there is no such field, or its value cannot be.
+        UserError: if `config` is of another class, a field does not exist, or its value is not accepted.
     """
     if not isinstance(config, kind | None):
         raise UserError(f"config got {config!r}; accepted are instances of {kind.__module__}.{kind.__qualname__}.")
@@ -270,7 +270,7 @@ def configured(kind: type[C], config: C | None, fields: Mapping[str, Any]) -> C:
 
 
 def texts_of(kind: type) -> dict[str, str]:
-    """The texts below the fields of a dataclass and of those that it extends."""
+    """The texts below the fields of a dataclass and of its base classes."""
     texts: dict[str, str] = {}
     for one in reversed(kind.__mro__):
         if "__dataclass_fields__" not in vars(one) or one.__module__ == "types":  # the latter is of make_dataclass
@@ -283,7 +283,7 @@ def texts_of(kind: type) -> dict[str, str]:
 
 
 class Fields:
-    """A docstring of a class with a `Config`, which lists the fields; they are read when somebody looks."""
+    """The docstring of a class with a `Config`, followed by its fields, which are read only when it is accessed."""
 
     def __init__(self, text: str) -> None:
         """Args:
@@ -316,7 +316,7 @@ def signature_of(config: type) -> inspect.Signature:
 
 
 def hidden_fields(config: type, *, of_training: bool = True) -> tuple[str, ...]:
-    """Names of the fields of a dataclass that are marked as `Hidden`; those marked `OF_TRAINING` may be left out."""
+    """Names of the fields of a dataclass that are marked as `Hidden`; fields marked `OF_TRAINING` can be excluded."""
     (mark,) = Hidden[int].__metadata__
     hints = typing.get_type_hints(config, include_extras=True)
     marks = {name: getattr(hint, "__metadata__", ()) for name, hint in hints.items()}
@@ -324,18 +324,18 @@ def hidden_fields(config: type, *, of_training: bool = True) -> tuple[str, ...]:
 
 
 def input_runs(config: Any) -> dict[str, Path]:
-    """Name -> folder, of the fields of a configuration that are a `RunFolder` and not None."""
+    """Name -> folder, for the fields of a configuration that are a `RunFolder` and not None."""
     hints = typing.get_type_hints(type(config), include_extras=True)
     names = [name for name, hint in hints.items() if _RUN_FOLDER in getattr(hint, "__metadata__", ())]
     return {name: getattr(config, name) for name in names if getattr(config, name) is not None}
 
 
 def require_labels(config: BaseConfig, model: str) -> None:
-    """Raise a UserError that names `data` unless `config.num_classes` says that there are classes.
+    """Raises a UserError that names `data` unless `config.num_classes` is positive.
 
     Args:
-        config: of `model`.
-        model: what needs classes: "a conditional VAE".
+        config: configuration of `model`.
+        model: the model that needs classes, in words: "a conditional VAE".
     """
     if config.num_classes < 1:
         told = (
@@ -346,20 +346,20 @@ def require_labels(config: BaseConfig, model: str) -> None:
 
 
 def class_names(config: Any) -> tuple[str, ...]:
-    """Names of the classes of a model's configuration: those of its data, or else their numbers."""
+    """Names of the classes of a model: those of its data, otherwise their numbers."""
     return config.classes or tuple(map(str, range(config.num_classes)))
 
 
 def class_of(wanted: int | str, num_classes: int, names: Sequence[str] = ()) -> int:
-    """The class that somebody asks for by its name or its number; a name counts first, as classes may be called 2 or 0.
+    """The class with a given name or number. Names take precedence, because classes may be named 2 or 0.
 
     Args:
-        wanted: what was asked for.
-        num_classes: how many there are, 0 for a model without any.
-        names: of the classes, in order of their numbers, where they are known.
+        wanted: name or number.
+        num_classes: number of classes; 0 for a model without classes.
+        names: names of the classes in order of their numbers, where known.
 
     Raises:
-        UserError: that names `label`, if there is no such class.
+        UserError: naming `label`, if there is no such class.
     """
     wanted = str(wanted)
     if wanted in names:

@@ -1,14 +1,14 @@
-"""Data sets, each of which `fit` takes as it is: what `apps.train_...` reads by `--data`, from Python.
+"""Data sets for `fit`: in Python, the data that `apps.train_...` reads with `--data`.
 
 A data set has training and validation examples, with the same augmentation, order and checks as in a run:
 
     data = keras_gen.data.images("digits")
-    model.fit(data, batch_size=32, epochs=3)              # validates on the data's own validation part
+    model.fit(data, batch_size=32, epochs=3)              # validates on the held-out examples
     for images, labels in data.validation(32): ...        # tf.data: the validation examples once, in order
-    data.train(32)                                        # tf.data: training batches for ever, in random order
+    data.train(32)                                        # tf.data: endless training batches, in random order
 
 The first argument is a SPEC: the name of built-in data, or a path; docs/data.md lists the forms. Other arguments are
-the fields of the configuration in `keras_gen.data.kinds`, whose texts `apps.train_... -H` shows.
+fields of the configuration in `keras_gen.data.kinds`; `apps.train_... -H` explains them.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ __all__ = ["images", "noisy", "pairs", "semi_supervised", "sequences", "superres
 
 
 def images(data: str | Path = "digits", *, seed: int = 0, **fields: Any) -> ImagesData:
-    """Images with the labels that they have: batches of (image, label), float32 in [-1, 1] and int32.
+    """Images and their labels, if any: batches of (image, label), float32 in [-1, 1] and int32.
 
     Args:
-        data: digits, shapes, facades, points of the plane (ring, grid, swiss-roll), a folder of images or of one
-            subfolder per class, idx files, a .npz or .npy file, tfds:NAME[:SPLIT].
-        seed: of the order and of what is random in training examples.
+        data: glyphs, digits, shapes, facades, points in the plane (ring, grid, swiss-roll), a folder of images or with
+            one subfolder per class, idx files, a .npz or .npy file, tfds:NAME[:SPLIT].
+        seed: seed of the order and of all randomness in training examples.
         fields: of `keras_gen.data.kinds.images.ImagesConfig`: `image_size`, `channels`, `mirror`, `binarise`,
             `val_every`, `cache_gib` and others.
 
@@ -61,11 +61,11 @@ def images(data: str | Path = "digits", *, seed: int = 0, **fields: Any) -> Imag
 
 
 def noisy(data: str | Path = "shapes", *, seed: int = 0, **fields: Any) -> NoisyData:
-    """Images with noise put on them: batches of (noisy, clean), float32 in [-1, 1].
+    """Images with added noise: batches of (noisy, clean), float32 in [-1, 1].
 
     Args:
-        data: as of `images`.
-        seed: of the order, the noise and what else is random.
+        data: as for `images`.
+        seed: seed of the order, the noise and all other randomness.
         fields: of `keras_gen.data.kinds.noisy.NoisyConfig`: those of `images`, `noise` and `strength`.
 
     Raises:
@@ -84,15 +84,15 @@ def noisy(data: str | Path = "shapes", *, seed: int = 0, **fields: Any) -> Noisy
 
 
 def pairs(data: str | Path = "facades", image_size: int = 256, *, seed: int = 0, **fields: Any) -> PairsData:
-    """Pairs of images, one to be translated into the other: batches of (source, target), float32 in [-1, 1].
+    """Aligned pairs of images, for translation: batches of (source, target), float32 in [-1, 1].
 
     Args:
         data: facades or shapes-saliency (built in), a folder of side-by-side images, a folder with A/ and B/ or trainA/
             and trainB/, two folders "PATH_A,PATH_B", tfds:NAME[:SPLIT], tfrecord:GLOB[,GLOB], a packed folder.
-        image_size: side of the square images that it gives [pixels].
-        seed: of the order, the crops and the mirroring.
-        fields: of `keras_gen.data.kinds.pairs.PairsConfig`: `direction`, `labels`, `jitter`, `mirror`, `val_every`,
-            `cache_gib` and others.
+        image_size: height and width of the images [pixels].
+        seed: seed of the order, crops and flips.
+        fields: of `keras_gen.data.kinds.pairs.PairsConfig`: `direction`, `num_classes`, `jitter`, `mirror`,
+            `val_every`, `cache_gib` and others.
 
     Raises:
         UserError: if the data cannot be used.
@@ -112,11 +112,11 @@ def pairs(data: str | Path = "facades", image_size: int = 256, *, seed: int = 0,
 
 
 def semi_supervised(data: str | Path = "digits", *, seed: int = 0, **fields: Any) -> SemiSupervisedData:
-    """Images of which few have labels: training batches of (image, label, unlabelled image).
+    """Images of which only a few are labelled: training batches of (image, label, unlabelled image).
 
     Args:
-        data: as of `images`.
-        seed: of the order and of which labels are known.
+        data: as for `images`.
+        seed: seed of the order and of the choice of labelled images.
         fields: of `keras_gen.data.kinds.semi_supervised.SemiSupervisedConfig`: those of `images` and
             `labels_per_class`.
 
@@ -135,11 +135,11 @@ def semi_supervised(data: str | Path = "digits", *, seed: int = 0, **fields: Any
 
 
 def sequences(data: str | Path = "waves", *, seed: int = 0, **fields: Any) -> SequencesData:
-    """Sequences of numbers: batches of (sequence,), float32 in the data's units, NaN beyond the end of each.
+    """Sequences of numbers: batches of (sequence,), float32 in the units of the data, NaN after the end of each.
 
     Args:
         data: waves or waves:SEED (built in), a .csv file, a folder of them, a .npy or .npz file.
-        seed: of the order.
+        seed: seed of the order.
         fields: of `keras_gen.data.kinds.sequences.SequencesConfig`: `columns`, `missing`, `window` and others.
 
     Raises:
@@ -157,11 +157,11 @@ def sequences(data: str | Path = "waves", *, seed: int = 0, **fields: Any) -> Se
 
 
 def superres(data: str | Path = "facades", *, seed: int = 0, **fields: Any) -> SuperresData:
-    """Patches of pictures, sharp and enlarged again after shrinking: batches of (enlarged, sharp), in [-1, 1].
+    """Patches of sharp images and of their enlarged low-resolution versions: batches of (enlarged, sharp), in [-1, 1].
 
     Args:
-        data: facades (built in), a folder of images of any sizes, a .npz or .npy file.
-        seed: of the order and the places of the patches.
+        data: facades (built in), a folder of images of any size, a .npz or .npy file.
+        seed: seed of the order and the positions of the patches.
         fields: of `keras_gen.data.kinds.superres.SuperresConfig`: `scale`, `patch_size`, `channels` and others.
 
     Raises:

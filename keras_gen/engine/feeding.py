@@ -1,7 +1,7 @@
-"""What `fit` and `evaluate` are given: arrays, tf.data or a data set of keras_gen, as batches that a model reads.
+"""The input of `fit` and `evaluate`: arrays, tf.data or a keras_gen data set, as batches for a model.
 
-Labels that a model does not need may be left out, and what the first batch holds is compared with what the model takes:
-pictures from 0 to 255, or of another size, would otherwise train without a word.
+Labels that a model does not need may be left out. The first batch is compared with what the model takes, because images
+in [0, 255] or of another size would otherwise train without an error.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class Part:
     """One part of a batch.
 
     Attributes:
-        name: for messages.
-        shape: of an example; None for a side of any length; () for labels.
-        ranged: whether values are from -1 to 1.
-        classes: of labels, their number; 0 if any label does, or none.
+        name: name for error messages.
+        shape: shape of an example; None for an axis of any length; () for labels.
+        ranged: whether values must be in [-1, 1].
+        classes: number of classes of labels; 0 if labels are not checked.
     """
 
     name: str
@@ -37,23 +37,23 @@ class Part:
 
     @property
     def dtype(self) -> tf.DType:
-        """Of labels int32, else float32."""
+        """int32 for labels, otherwise float32."""
         return tf.float32 if self.shape else tf.int32
 
     @property
     def optional(self) -> bool:
-        """Whether it may be left out."""
+        """Whether the part may be left out."""
         return not self.shape and not self.classes
 
     def check(self, shape: Sequence[int | None], values: np.ndarray | None = None) -> None:
-        """Compare the part of a batch with what it is to be.
+        """Checks this part of a batch.
 
         Args:
-            shape: with the batch; None where it is unknown.
-            values: all or some of it.
+            shape: shape including the batch axis; None where unknown.
+            values: all values or some of them.
 
         Raises:
-            UserError: if it is something else.
+            UserError: if shape or values do not fit the model.
         """
         own, wanted = list(shape)[1:], list(self.shape)
         if len(own) != len(wanted) or any(a != b for a, b in zip(own, wanted, strict=True) if None not in (a, b)):
@@ -78,24 +78,23 @@ class Part:
 
 
 def given(x: Any, y: Any = None) -> Any:
-    """A `tf.data.Dataset` as it is, or the list of arrays, or of what else there is, that `fit` was given."""
+    """The input of `fit`: a `tf.data.Dataset` unchanged, otherwise a list of the arrays or other objects."""
     if isinstance(x, tf.data.Dataset):
         return x
     return [part for part in (*(x if isinstance(x, tuple | list) else (x,)), y) if part is not None]
 
 
 def dataset_of(given: Any, parts: Sequence[Part], batch_size: int, *, shuffle: bool = False) -> Any:
-    """What `fit` or `evaluate` were given, as batches that a model reads; other things than below are left as they are.
+    """The input of `fit` or `evaluate` as batches for the model; types not listed below are returned unchanged.
 
     Args:
-        given: a `tf.data.Dataset` of batches, or arrays, one for each part of a batch; labels may be missing.
-        parts: of a batch.
-        batch_size: of arrays; with `shuffle` a last batch that is smaller is left out.
-        shuffle: arrays anew in each pass.
+        given: a `tf.data.Dataset` of batches, or arrays, one per part of a batch; labels may be missing.
+        parts: the parts of a batch.
+        batch_size: batch size for arrays; with `shuffle` a smaller last batch is dropped.
+        shuffle: whether to shuffle arrays in each epoch.
 
     Raises:
-        UserError: if it is not what a batch is to be; what is wrong with values of a `tf.data.Dataset`, its first batch
-            raises.
+        UserError: if the input does not fit the model. Wrong values in a `tf.data.Dataset` raise it at its first batch.
     """
     if isinstance(given, tf.data.Dataset):
         return _checked(given, parts)
@@ -117,10 +116,10 @@ def dataset_of(given: Any, parts: Sequence[Part], batch_size: int, *, shuffle: b
 
 
 def check_shapes(dataset: tf.data.Dataset, parts: Sequence[Part]) -> tf.data.Dataset:
-    """The data set itself.
+    """The data set itself, after checking the shapes of its batches.
 
     Raises:
-        UserError: if the shapes of its batches, as far as they are known, are not what they are to be.
+        UserError: if a known shape does not fit the model.
     """
     spec = dataset.element_spec
     if isinstance(spec, dict):
@@ -134,7 +133,7 @@ def check_shapes(dataset: tf.data.Dataset, parts: Sequence[Part]) -> tf.data.Dat
 
 
 def _checked(dataset: tf.data.Dataset, parts: Sequence[Part]) -> tf.data.Dataset:
-    """Batches as a model reads them; the first of each pass is looked at."""
+    """Batches for the model; the first batch of each epoch is checked."""
     check_shapes(dataset, parts)
 
     def look(*values: np.ndarray) -> np.ndarray:
@@ -154,7 +153,7 @@ def _checked(dataset: tf.data.Dataset, parts: Sequence[Part]) -> tf.data.Dataset
 
 
 def _labelled(own: Sequence[tf.Tensor], parts: Sequence[Part]) -> tuple[tf.Tensor, ...]:
-    """With `NO_LABEL` for labels that are missing."""
+    """Adds `NO_LABEL` where labels are missing."""
     return (*own, *(tf.fill(tf.shape(own[0])[:1], NO_LABEL) for _ in parts[len(own) :]))
 
 

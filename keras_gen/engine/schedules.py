@@ -1,4 +1,4 @@
-"""Learning rates over the steps of a run."""
+"""Learning-rate schedules over the steps of a run."""
 
 from __future__ import annotations
 
@@ -94,12 +94,12 @@ class _Scaled(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def scaled(rate: Any, factor: float, steps: int = 1) -> Any:
-    """A learning rate, or a schedule of one, times `factor` at every step.
+    """A learning rate or schedule, multiplied by `factor`.
 
     Args:
-        rate: of a player that takes one step with each of the run; a number or a schedule.
-        factor: of the rate.
-        steps: that this player takes with each of the run; its schedule ends with the run all the same.
+        rate: number or schedule of a player that takes one step per step of the run.
+        factor: factor of the rate.
+        steps: number of steps that this player takes per step of the run; its schedule still ends with the run.
     """
     if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
         return rate if factor == steps == 1 else _Scaled(rate, factor, steps)
