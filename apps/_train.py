@@ -13,7 +13,14 @@ from keras_gen.engine.run import Run
 from ._data import classes_of
 
 
-def train(family: type[GenerativeModel], data: Any, argv: Sequence[str] | None, *, example: str) -> None:
+def train(
+    family: type[GenerativeModel],
+    data: Any,
+    argv: Sequence[str] | None,
+    *,
+    example: str,
+    presets: Sequence[str] = (),
+) -> None:
     """Train, preview, checkpoint and export a model.
 
     Args:
@@ -21,9 +28,11 @@ def train(family: type[GenerativeModel], data: Any, argv: Sequence[str] | None, 
         data: the data configuration with its defaults, a `keras_gen.data.config.DataConfig`.
         argv: command-line arguments; None for those of the process.
         example: an example command for the help, starting with the app's name.
+        presets: names of the presets for these data, the default first; empty for all of the family.
     """
-    setup = parse_setup(family.family, family.presets, data, argv, example=example)
-    with Run(setup) as run:
+    offered = {name: family.presets[name] for name in presets or family.presets}
+    setup = parse_setup(family.family, offered, data, argv, example=example)
+    with Run(setup, example.split()[0]) as run:
         for warning in setup.data.inspect():
             run.say(f"warning: {warning}")
         data = setup.data.open(setup.run.seed, setup.model)

@@ -18,7 +18,7 @@ from keras_gen.inference.tiling import Network, compiled, draw
 
 from ._draw import Pictures, open_network, write_drawings
 
-EXAMPLE = "denoise savedmodels/denoising_autoencoder/RUN photos --out cleaned --sheet"
+EXAMPLE = "denoise savedmodels/restoration/RUN photos --out cleaned --sheet"
 
 
 @app

@@ -87,16 +87,15 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _run(flags: Flags, file: Path) -> evaluation.Result:
     """Open a run with its data and evaluate it by its family's task."""
-    content = read_config(flags.run)
-    family = models.family(content["family"])
-    how = evaluation.evaluation_of(family.tasks, flags, f"a run of {family.family}")
+    family, tasks = models.tasks_of_run(flags.run)
+    how = evaluation.evaluation_of(tasks, flags, f"a run of {family.family}")
     if how is None:
         raise UserError(
             f"{flags.run} is a run of {family.family}, which has no evaluation; accepted are runs of families that "
             f"{', '.join(evaluation.EVALUATIONS)}."
         )
     comparison = flags.options.comparison()
-    seed = flags.options.seed if "seed" in how.accepted(family.tasks) else content["run"]["seed"]
+    seed = flags.options.seed if "seed" in how.accepted(tasks) else read_config(flags.run)["run"]["seed"]
     data = reopen(flags.run, flags.data, seed=seed)
     model, step = models.load(flags.run, flags.checkpoint)
     require_writable(file, "--json")

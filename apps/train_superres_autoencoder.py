@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from keras_gen.cli.parsing import app
 from keras_gen.data.kinds.superres import SuperresConfig
-from keras_gen.models.superres_autoencoder import SuperresAutoencoder
+from keras_gen.models.restoration import Restoration
 
 from ._train import train
 
@@ -15,7 +15,7 @@ EXAMPLE = "train_superres_autoencoder --data my_pictures --scale 4"
 @app
 def main(argv: Sequence[str] | None = None) -> None:
     """Train, preview, checkpoint and export an autoencoder for super-resolution."""
-    train(SuperresAutoencoder, SuperresConfig(), argv, example=EXAMPLE)
+    train(Restoration, SuperresConfig(), argv, example=EXAMPLE, presets=("superres", "tiny"))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How well a run cleans pictures of any size that it never saw: PSNR before and after, for each kind of noise.
 
-    python -m benchmarks.denoise_pictures savedmodels/denoising_autoencoder/RUN photo.png ...
+    python -m benchmarks.denoise_pictures savedmodels/restoration/RUN photo.png ...
 
 Noise is clipped and rounded to 8 bits, as a file of the picture would have it,
 and cleaned by blended tiles, as `apps.denoise` does.
@@ -24,14 +24,14 @@ from keras_gen.inference.tiling import compiled, draw
 from keras_gen.ops.noise import NOISES
 from keras_gen.ops.reconstruction import psnr
 
-EXAMPLE = "python -m benchmarks.denoise_pictures savedmodels/denoising_autoencoder/RUN photo.png"
+EXAMPLE = "python -m benchmarks.denoise_pictures savedmodels/restoration/RUN photo.png"
 KINDS = tuple(kind for kind in NOISES if kind != "mixed")
 
 
 @dataclass(frozen=True)
 class Flags(BaseConfig):
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """Folder of a run of the denoising autoencoder."""
+    """Folder of a run of train_denoising_autoencoder."""
     pictures: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PICTURE...")]
     """Clean pictures."""
     strength: Share = 0.2
@@ -43,8 +43,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     """A row for each picture, with two figures for each noise."""
     flags = parse(Flags, argv, example=EXAMPLE)
     model, _ = models.load(flags.run)
-    size, channels = model.config.image_size, model.config.channels
-    network, read = compiled(model.denoise, (None, size, size, channels)), Reader(channels, keep_colours=True)
+    (served,) = model.serving().values()
+    network = compiled(model.denoise, *served.inputs, *served.outputs)
+    read = Reader(model.config.channels, keep_colours=True)
     print(f"| strength {flags.strength:g} | size | {' | '.join(KINDS)} |\n|---|---|{'---:|' * len(KINDS)}")
     for place, path in enumerate(flags.pictures):
         clean, cells = tf.constant(read(path)), []

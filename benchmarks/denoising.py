@@ -30,7 +30,7 @@ from keras_gen.data.kinds.noisy import Noise, NoisyConfig, noisy
 from keras_gen.engine.schedules import Schedule
 from keras_gen.files import write_json
 from keras_gen.flags import BaseConfig, NonNegative, Positive, Share
-from keras_gen.models.denoising_autoencoder import Config, DenoisingAutoencoder
+from keras_gen.models.restoration import Config, Restoration
 from keras_gen.ops.reconstruction import psnr
 
 EXAMPLE = "python -m benchmarks.denoising --train fashion_mnist --test fashion_mnist mnist"
@@ -111,11 +111,11 @@ def rows_of_non_local_means(flags: Flags, tests: dict[str, tf.Tensor]) -> dict[s
     return rows
 
 
-def trained(flags: Flags, noise: Noise, seed: int, channels: int, size: int) -> DenoisingAutoencoder:
+def trained(flags: Flags, noise: Noise, seed: int, channels: int, size: int) -> Restoration:
     """A model after `steps` steps on one kind of noise."""
     keras.utils.set_random_seed(seed)
     data = NoisyConfig(data=str(flags.train), noise=noise, strength=flags.strength).open(seed)
-    model = DenoisingAutoencoder(Config(filters=flags.filters, image_size=size, channels=channels))
+    model = Restoration(Config(filters=flags.filters, image_size=size, channels=channels))
     rate = Schedule(2e-3, flags.steps)
     model.compile(model.make_optimizers(rate))
     model.fit(data.train(flags.batch_size), steps_per_epoch=flags.steps, shuffle=False, verbose=0)

@@ -26,7 +26,7 @@ from keras_gen.data.kinds.superres import SuperresConfig, degraded
 from keras_gen.engine.schedules import Schedule
 from keras_gen.flags import BaseConfig, NonNegative, Positive
 from keras_gen.inference.tiling import compiled, draw
-from keras_gen.models.superres_autoencoder import Config, SuperresAutoencoder
+from keras_gen.models.restoration import Config, Restoration
 from keras_gen.ops.resampling import luma
 
 
@@ -64,7 +64,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     data = SuperresConfig(data=flags.data, scale=flags.scale).open(flags.seed)
     print(data.describe(), flush=True)
     keras.utils.set_random_seed(flags.seed)
-    model = SuperresAutoencoder(Config(filters=flags.filters, depth=flags.depth, scale=flags.scale))
+    sizes = {"image_size": data.image_size, "scale": flags.scale}
+    model = Restoration(Config("red", flags.filters, depth=flags.depth, **sizes))
     rate = Schedule(flags.learning_rate, flags.steps)
     model.compile(model.make_optimizers(rate))
     step, begun = tf.function(model.train_step), time.perf_counter()
@@ -74,7 +75,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             print(f"{number} steps, {time.perf_counter() - begun:.0f} s", flush=True)
     print(f"\n{sum(v.numpy().size for v in model.network.weights):,} weights\n")
 
-    network = compiled(model.translate, (None, data.image_size, data.image_size, 3))
+    (served,) = model.serving().values()
+    network = compiled(model.translate, *served.inputs, *served.outputs)
     rows = []
     print(f"| x{flags.scale}, PSNR of Y [dB] | bicubic | sharpened |\n|---|---:|---:|")
     for path in list_images(flags.test):

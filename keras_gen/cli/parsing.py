@@ -342,6 +342,11 @@ def _saved_setup(family: str, model: Any, data: Any, folder: Path) -> Setup:
     content = read_config(folder)
     if content["family"] != family:
         raise UserError(f"--resume got {folder}, a run of {content['family']}; accepted is a run of {family}.")
+    if content["data_kind"] != data.kind():
+        raise UserError(
+            f"--resume got {folder}, a run on data of the kind {content['data_kind']}; accepted is one on data of the "
+            f"kind {data.kind()}."
+        )
     kinds = {"model": type(model), "data": type(data), "run": RunConfig}
     sections = {name: from_plain(kind, content[name], folder / CONFIG_FILE) for name, kind in kinds.items()}
     return Setup(family, content["preset"], **sections)

@@ -76,7 +76,8 @@ class GenerativeModel(keras.Model):
         monitor: the validation term by which the best checkpoint is chosen (smaller is better).
         descriptions: term -> a sentence for TensorBoard, of those that `engine.terms` does not know.
         starts_from: other family -> names of its networks that this one can begin with, which have the same names here.
-        tasks: what it can do, see `engine.tasks`; what it is evaluated by comes first.
+        tasks: what it can do, see `engine.tasks`; what it is evaluated by comes first. If they depend on the
+            configuration, `tasks_of(config)` says which of them it has.
         next_commands: what a user does next with a run, beside exporting it: apps and their arguments, with RUN for the
             folder.
         fewest: examples that a loss needs which couples those of a batch (a contrast, a density over the batch). Such
@@ -165,6 +166,11 @@ class GenerativeModel(keras.Model):
         self.built = True  # as all networks are
 
     # -- what a family declares ------------------------------------------------------------------------------------
+
+    @classmethod
+    def tasks_of(cls, config: Any) -> tuple[Task, ...]:
+        """What a model with this configuration can do: all `tasks`."""
+        return cls.tasks
 
     def make_networks(self, config: Any) -> None:
         """Declare networks, players and terms of the model; the constructor calls it."""

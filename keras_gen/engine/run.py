@@ -58,14 +58,19 @@ class Run:
     Use, in this order: `Run(setup)`, `scope()`, `compile`, `fit`, `export`.
     """
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: Setup, app: str = "") -> None:
         """Check the folder and prepare TensorFlow; nothing is written yet.
+
+        Args:
+            setup: the configuration of the run.
+            app: name of the app, for the command that resumes the run; "" for train_FAMILY.
 
         Raises:
             UserError: if the folder holds a run already, cannot be written, or a flag cannot be met.
         """
         default = Path("savedmodels") / setup.family / datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
         self.folder = Path(setup.run.out or default)
+        self._app = app or f"train_{setup.family}"
         self.setup = dataclasses.replace(setup, run=dataclasses.replace(setup.run, out=self.folder))
         self._check_folder()
         self.strategy = prepare(setup.run)
@@ -425,7 +430,7 @@ class Run:
         return f"the checkpoint of step {step} is kept in {self.folder}" if kept else "no checkpoint was written yet"
 
     def _command(self, flag: str) -> str:
-        return command(f"train_{self.setup.family} {flag} {shlex.quote(str(self.folder))}")
+        return command(f"{self._app} {flag} {shlex.quote(str(self.folder))}")
 
     # -- what remains ----------------------------------------------------------------------------------------------
 

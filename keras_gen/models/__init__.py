@@ -41,13 +41,28 @@ def require_task(folder: Path, task: Task) -> type[GenerativeModel]:
     """The class of a run's family, which must have this task.
 
     Raises:
-        UserError: if the folder is not a run folder, or its family does not have the task.
+        UserError: if the folder is not a run folder, or the run does not have the task.
     """
-    found = family(read_config(folder)["family"])
-    if task not in found.tasks:
+    found, tasks = tasks_of_run(folder)
+    if task not in tasks:
         others, does = ", ".join(name for name in families() if task in family(name).tasks), task.replace("_", " ")
-        raise UserError(f"{folder} is a run of {found.family}, which does not {does}; accepted are runs of {others}.")
+        own = f" that was trained to {tasks[0].replace('_', ' ')}" if task in found.tasks else ""
+        raise UserError(
+            f"{folder} is a run of {found.family}{own}, which does not {does}; accepted are runs of "
+            f"{others}{' that do' * bool(own)}."
+        )
     return found
+
+
+def tasks_of_run(folder: Path) -> tuple[type[GenerativeModel], tuple[Task, ...]]:
+    """The class of a run's family, and what the run can do.
+
+    Raises:
+        UserError: if the folder is not a run folder.
+    """
+    content = read_config(folder)
+    found = family(content["family"])
+    return found, found.tasks_of(from_plain(found.Config, content["model"], Path(folder) / CONFIG_FILE))
 
 
 def load(folder: Path, checkpoint: str = "newest", **changes: Any) -> tuple[GenerativeModel, int]:

@@ -68,6 +68,8 @@ def test_a_stopped_run_goes_on_exactly(run, tmp_path):
         (["--strength", "0.1"], "--strength"),
         (["--filters", "0"], "--filters got 0"),
         (["--levels=-1"], "--levels got -1"),
+        (["--network", "red", "--levels", "3"], "--levels 3 is for --network unet."),
+        (["--preset", "superres"], "--preset got 'superres'; accepted are denoise, tiny."),
         (["--data", "nowhere"], "nowhere"),
     ],
 )
@@ -91,7 +93,7 @@ def test_bad_input_of_cleaning(run, tiny_run, folder, tmp_path, capsys):
         ((run, folder, *out, "--overlap", "1"), "--overlap got 1.0"),
         (
             (tiny_run.folder, folder, *out),
-            "is a run of pix2pix, which does not denoise; accepted are runs of denoising_autoencoder.",
+            "is a run of pix2pix, which does not denoise; accepted are runs of restoration.",
         ),
         (
             (tiny_run.folder / "model.tflite", folder, *out),

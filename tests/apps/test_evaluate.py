@@ -27,10 +27,10 @@ from keras_gen.engine.config import Setup
 from keras_gen.metrics.modes import Modes
 from keras_gen.models.autoencoder import Autoencoder
 from keras_gen.models.autoencoder import Config as AutoencoderConfig
-from keras_gen.models.denoising_autoencoder import Config as DenoisingConfig
-from keras_gen.models.denoising_autoencoder import DenoisingAutoencoder
 from keras_gen.models.pix2pix import Pix2Pix
 from keras_gen.models.recurrent_autoencoder import Config as RecurrentConfig
+from keras_gen.models.restoration import Config as RestorationConfig
+from keras_gen.models.restoration import Restoration
 from keras_gen.models.vae import VAE
 from keras_gen.models.vae import Config as VAEConfig
 from keras_gen.networks.lpips import load_lpips
@@ -370,8 +370,8 @@ def test_an_autoencoder_is_judged_by_its_reconstructions(tmp_path, capsys):
 def test_a_denoiser_is_judged_beside_its_noisy_input_for_every_noise(noise, tmp_path, capsys):
     """Weights of 0 change nothing: what it gives is the noisy image."""
     data = NoisyConfig(noise=noise, image_size=12, strength=(0.2, 0.4))
-    config = DenoisingConfig(filters=2, levels=1, image_size=12, channels=1)
-    folder = make_image_run(tmp_path / "run", DenoisingAutoencoder, config, data)
+    config = RestorationConfig(filters=2, levels=1, image_size=12, channels=1)
+    folder = make_image_run(tmp_path / "run", Restoration, config, data)
     assert evaluate.main([str(folder), "--metrics", "psnr,ssim", "--limit", "60"]) == 0
     found = figures(folder)
     means = found["denoising"]["means"]
@@ -389,9 +389,9 @@ def test_a_denoiser_is_judged_beside_its_noisy_input_for_every_noise(noise, tmp_
 
 def test_cleaned_images_are_told_from_noisy_ones(tmp_path):
     """Noise of strength 0 is none, and an untrained network spoils it."""
-    config = DenoisingConfig(filters=2, levels=1, image_size=8, channels=1)
-    data = NoisyConfig(noise="gaussian", strength=(0.0, 0.0))
-    folder = make_image_run(tmp_path / "run", DenoisingAutoencoder, config, data, zero=False)
+    config = RestorationConfig(filters=2, levels=1, image_size=8, channels=1)
+    data = NoisyConfig(data="digits", noise="gaussian", strength=(0.0, 0.0))
+    folder = make_image_run(tmp_path / "run", Restoration, config, data, zero=False)
     assert evaluate.main([str(folder), "--limit", "20"]) == 0
     row = figures(folder)["denoising"]["means"]["gaussian"]
     assert row["noisy"]["psnr"] == 120

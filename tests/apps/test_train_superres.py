@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from apps import evaluate, train_superres_autoencoder, translate
+from apps import denoise, evaluate, train_denoising_autoencoder, train_superres_autoencoder, translate
 from apps._data import reopen
 from keras_gen import models
 from keras_gen.data.builtin.facades import draw_pair
@@ -27,6 +27,10 @@ def run(tmp_path_factory):
         "24",
         "--val-every",
         "3",
+        "--network",
+        "red",
+        "--depth",
+        "2",
         "--no-export",
     ]
     assert train_superres_autoencoder.main([*flags, "--scale", "3", "--out", str(root / "run")]) == 0
@@ -53,6 +57,21 @@ def test_sharpened_patches_are_compared_beside_enlarged_ones(run, capsys):
     sharpened = models.load(run)[0].translate(enlarged)
     assert figures["reconstruction"]["l1"]["mean"] == pytest.approx(np.abs(sharpened - sharp).mean(), rel=1e-4)
     assert figures["enlarged"]["l1"] == pytest.approx(np.abs(enlarged - sharp).mean(), rel=1e-4)
+
+
+def test_a_run_of_super_resolution_does_not_denoise(run, tmp_path, capsys):
+    """Nor does the other command go on with it; the one that began it is named."""
+    assert denoise.main([str(run), str(run.parent / "pictures"), "--out", str(tmp_path / "clean")]) == 2
+    assert capsys.readouterr().err == (
+        f"error: {run} is a run of restoration that was trained to upscale, which does not denoise; accepted are runs "
+        "of restoration that do.\n"
+    )
+    assert train_denoising_autoencoder.main(["--resume", str(run)]) == 2
+    assert capsys.readouterr().err == (
+        f"error: --resume got {run}, a run on data of the kind superres; accepted is one on data of the kind noisy.\n"
+    )
+    assert train_superres_autoencoder.main(["--resume", str(run)]) == 0
+    assert f"train_superres_autoencoder --resume {run}" in capsys.readouterr().out
 
 
 def test_bad_input(run, tmp_path, capsys):

@@ -58,6 +58,10 @@ class NoisyData(ImagesData):
         """Minimum and maximum strength."""
         return self._config.strength
 
+    def attributes(self) -> dict[str, Any]:
+        """As for `ImagesData`, and `scale`: 1, as the inputs are not enlarged."""
+        return {**super().attributes(), "scale": 1}
+
     def with_noise(self, noise: Noise) -> NoisyData:
         """The same images with another kind of noise in the same range of strengths."""
         other = copy.copy(self)
