@@ -11,7 +11,7 @@ from keras_gen.ops.noise import NOISES
 
 
 def opened(seed=0, **options):
-    return NoisyConfig(**options).open(seed)
+    return NoisyConfig(**{"data": "digits"} | options).open(seed)
 
 
 def stack(stream):
@@ -20,7 +20,7 @@ def stack(stream):
 
 
 def test_the_clean_images_are_those_without_noise():
-    config = {"mirror": True}
+    config = {"data": "digits", "mirror": True}
     clean, plain = opened(**config), ImagesConfig(**config).open(0)
     for a, b in ((clean.train(16, stop=64), plain.train(16, stop=64)), (clean.validation(50), plain.validation(50))):
         np.testing.assert_array_equal(stack(a)[1], stack(b)[0])
