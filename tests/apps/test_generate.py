@@ -126,7 +126,7 @@ def test_models_that_draw_nothing_new_are_refused(cvae, tmp_path, capsys):
     assert "accepted are models that generate images from noise" in capsys.readouterr().err
     shutil.copytree(cvae, tmp_path / "run")
     config = json.loads((tmp_path / "run" / "config.json").read_text())
-    (tmp_path / "run" / "config.json").write_text(json.dumps(config | {"family": "autoencoder"}))
+    (tmp_path / "run" / "config.json").write_text(json.dumps(config | {"family": "autoencoder", "model": {}}))
     assert generate.main([str(tmp_path / "run"), "--out", str(tmp_path / "drawn")]) == 2
     assert "is a run of autoencoder, which does not generate; accepted are runs of acgan, " in capsys.readouterr().err
 
