@@ -136,7 +136,15 @@ def test_closed_streams_are_no_error(closed):
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs /proc to see what a process has loaded")
 def test_ctrl_c_while_tensorflow_is_imported(tmp_path):
     command = [sys.executable, "-m", "apps.translate", "run", "picture.png", "--out", str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        # Of a test run in the background, which ignores it, processes would inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
         maps, end = Path(f"/proc/{process.pid}/maps"), time.monotonic() + 60
         while "tensorflow" not in maps.read_text() and time.monotonic() < end:
             time.sleep(0.01)

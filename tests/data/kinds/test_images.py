@@ -431,5 +431,5 @@ def test_tfds_is_prepared_offline_by_its_own_builder(shared: Path, tmp_path, mon
         "--image-feature got 'label'; accepted .*: image", f"tfds:{name}", tfds_dir=str(tmp_path), image_feature="label"
     )
     refused(
-        "label_feature got 'image'; accepted .*: label", f"tfds:{name}", tfds_dir=str(tmp_path), label_feature="image"
+        "--label-feature got 'image'; accepted .*: label", f"tfds:{name}", tfds_dir=str(tmp_path), label_feature="image"
     )
