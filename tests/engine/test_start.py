@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_gen.data.kinds.images import ImagesConfig
 from keras_gen.engine.checkpoints import Checkpoints, Progress
 from keras_gen.engine.config import CONFIG_FILE, RunConfig, Setup
 from keras_gen.engine.start import freeze, start_from
@@ -39,7 +40,7 @@ def vae(tmp_path_factory):
     keras.utils.set_random_seed(1)
     model = VAE(TINY)
     Checkpoints(folder / "checkpoints", model.state(), keep=1).save(Progress(7))
-    (folder / CONFIG_FILE).write_text(Setup("vae", "tiny", TINY, TINY, RunConfig()).to_json())
+    (folder / CONFIG_FILE).write_text(Setup("vae", "tiny", TINY, ImagesConfig(), RunConfig()).to_json())
     return model, folder
 
 
@@ -78,7 +79,7 @@ def test_another_family_is_refused(vae, tmp_path):
     model = beta_tcvae(BetaTCVAE)
     with pytest.raises(UserError, match=r"a run of vae; accepted is a run of beta_tcvae\."):
         start_from(model, folder)
-    (tmp_path / CONFIG_FILE).write_text(Setup("gan", "tiny", TINY, TINY, RunConfig()).to_json())
+    (tmp_path / CONFIG_FILE).write_text(Setup("gan", "tiny", TINY, ImagesConfig(), RunConfig()).to_json())
     with pytest.raises(UserError, match=r"a run of gan; accepted is a run of from_vae or vae \(encoder\)\."):
         start_from(beta_tcvae(), tmp_path)
 
@@ -108,7 +109,7 @@ def test_a_network_grows(vae):
 
 
 def test_a_run_that_has_no_checkpoint_is_refused(vae, tmp_path):
-    (tmp_path / CONFIG_FILE).write_text(Setup("vae", "tiny", TINY, TINY, RunConfig()).to_json())
+    (tmp_path / CONFIG_FILE).write_text(Setup("vae", "tiny", TINY, ImagesConfig(), RunConfig()).to_json())
     with pytest.raises(UserError, match=r"--start-from got .* holds no newest checkpoint"):
         start_from(VAE(TINY), tmp_path)
 
