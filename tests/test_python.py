@@ -316,6 +316,7 @@ def test_weights_alone_go_into_a_file(vae, tmp_path):
 
 
 def test_apps_read_what_was_saved(vae, tmp_path, capsys):
+    vae.fitted_on = None
     vae.save(tmp_path / "vae")
     assert generate.main([str(tmp_path / "vae"), "--seeds", "0-2", "--out", str(tmp_path / "drawn")]) == 0
     assert len(list((tmp_path / "drawn").glob("*.png"))) >= 3
@@ -335,6 +336,13 @@ def test_apps_read_what_was_saved(vae, tmp_path, capsys):
     assert (
         "was saved from Python and names no data; accepted is the folder of a training run" in capsys.readouterr().err
     )
+
+
+def test_a_refused_fit_leaves_no_data_behind(vae):
+    before, data = vae.fitted_on, keras_gen.data.images("digits", image_size=12)
+    with pytest.raises(UserError, match="shape"):
+        vae.fit(data, verbose=0)
+    assert vae.fitted_on is before
 
 
 def test_exports_are_proved_on_examples(vae, tmp_path):

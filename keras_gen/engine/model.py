@@ -555,8 +555,8 @@ class GenerativeModel(keras.Model):
             size = min(size, x.train_size)
             steps_per_epoch = steps_per_epoch or max(1, x.train_size // size)
             validation_data = x if validation_data is None else validation_data
-            self.fitted_on = x
-            x = check_shapes(x.train(size), self.batch_parts())
+            data, x = x, check_shapes(x.train(size), self.batch_parts())
+            self.fitted_on = data  # not of a fit that was refused
         elif checked:
             x = dataset_of(given(x, y), self.batch_parts(), size, shuffle=shuffle)
             y = None
