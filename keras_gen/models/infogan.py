@@ -79,6 +79,11 @@ class Config(Adversarial):
         """Number of categories, which `--label` chooses from."""
         return self.categories
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the categories: none, whatever the classes of the data are called."""
+        return ()
+
 
 class InfoGAN(Conditional):
     """An InfoGAN: a GAN with codes, and a recogniser for them on the discriminator's features.
