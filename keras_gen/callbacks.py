@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,18 @@ from keras_gen.errors import UserError
 _LOG = logging.getLogger("keras_gen")
 
 
+class _NoWriter:
+    """Writes nothing. TensorFlow's own leaves the default writer of somebody else in place, which may be closed."""
+
+    @contextlib.contextmanager
+    def as_default(self, step: int | None = None) -> Iterator[None]:
+        with tf.summary.record_if(False):
+            yield
+
+    def flush(self) -> None:
+        """Nothing is kept back."""
+
+
 class _OfRun(keras.callbacks.Callback):
     """A callback of a run, `self.inner`, made when `fit` begins, which counts the steps for it."""
 
@@ -28,7 +41,7 @@ class _OfRun(keras.callbacks.Callback):
     def __init__(self, logs: str | Path | None) -> None:
         super().__init__()
         self._progress = Progress()
-        self._writer = tf.summary.create_file_writer(str(logs)) if logs else tf.summary.create_noop_writer()
+        self._writer = tf.summary.create_file_writer(str(logs)) if logs else _NoWriter()
 
     def make(self) -> StepCallback:
         """The callback of a run."""

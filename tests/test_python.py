@@ -402,3 +402,14 @@ def test_previews_and_health_in_a_plain_fit(tmp_path, caplog, capsys):
     vae.compile()
     with pytest.raises(UserError, match="Health is for GANs"):
         vae.fit(IMAGES, callbacks=[keras_gen.callbacks.Health(IMAGES)], verbose=0)
+
+
+def test_without_logs_nothing_is_written_to_the_writer_of_others(tmp_path):
+    others = tf.summary.create_file_writer(str(tmp_path / "others"))
+    with others.as_default(step=0):
+        others.close()
+        model = keras_gen.VAE(image_size=8, latent_dim=2, hidden_units=(8,), filters=2)
+        model.compile()
+        previews = keras_gen.callbacks.Previews(tmp_path / "samples", IMAGES[:4], every=1)
+        model.fit(IMAGES[:8], batch_size=4, callbacks=[previews], verbose=0)
+    assert list((tmp_path / "samples").glob("*.png"))
