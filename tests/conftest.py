@@ -46,6 +46,16 @@ def own_cache(tmp_path_factory):
         os.environ["XDG_CACHE_HOME"] = before
 
 
+@pytest.fixture(autouse=True)
+def no_default_writer():
+    """A test that leaves a summary writer behind breaks a later one, by chance in whichever process both run."""
+    import tensorflow as tf
+
+    yield
+    if tf.summary.should_record_summaries():
+        pytest.fail("the test left a summary writer as the default: use `with writer.as_default()`")
+
+
 @pytest.fixture
 def shared() -> Path:
     """Folder of real data beside the project; the test is skipped where it is absent."""

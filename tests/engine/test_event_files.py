@@ -53,10 +53,9 @@ def test_both_files_are_cut_to_their_sizes_and_later_ones_deleted(folder):
         with open(folder / name, "ab") as file:
             file.write(b"steps of a killed process")
     with EventWriters(folder) as writers:  # of the same process, later
-        writers.train.set_as_default(9)
-        tf.summary.scalar("step/loss", 9.0)
-        writers.validation.set_as_default(9)
-        tf.summary.scalar("epoch/loss", 9.0)
-    tf.summary.experimental.set_step(None)
+        with writers.train.as_default(9):
+            tf.summary.scalar("step/loss", 9.0)
+        with writers.validation.as_default(9):
+            tf.summary.scalar("epoch/loss", 9.0)
     cut(folder, kept)
     assert {name: (folder / name).read_bytes() for name in sizes(folder)} == before
