@@ -43,10 +43,19 @@ class Stopped(Exception):
         self.code = code
 
 
+def from_pipeline(error: tf.errors.OpError) -> UserError | None:
+    """The `UserError` that was raised within a tf.data pipeline: TensorFlow makes an error of its own of it.
+
+    Returns:
+        A `UserError` with the same sentence; None if the error began elsewhere.
+    """
+    kinds = "|".join(kind.__name__ for kind in (UserError, *UserError.__subclasses__()))
+    found = re.search(rf"(?:^|\s)(?:{kinds}): (.+)", error.message)
+    return UserError(found[1]) if found else None
+
+
 def from_system(error: Exception) -> UserError | None:
     """The fault of a file that Python or a TensorFlow operation met in the middle of its work.
-
-    A `UserError` that was raised within a tf.data pipeline arrives as an operation's error that holds its text.
 
     Returns:
         One sentence to show; None if the error is of another kind and its traceback is needed.
@@ -56,10 +65,14 @@ def from_system(error: Exception) -> UserError | None:
     tf = sys.modules.get("tensorflow")
     if tf is None or not isinstance(error, tf.errors.OpError):
         return None
-    kinds = "|".join(kind.__name__ for kind in (UserError, *UserError.__subclasses__()))
-    if found := re.search(rf"(?:^|\s)(?:{kinds}): (.+)", error.message):
-        return UserError(found[1])
-    return UserError(f"{complaint(error)}.") if type(error).__name__ in _OF_FILES else None
+    if fault := from_pipeline(error):
+        return fault
+    # A variable, table or writer of TensorFlow can be missing just as a file can, but that is no user's fault.
+    if type(error).__name__ not in _OF_FILES or re.search(
+        r"\b(Resource|resource:|Container) localhost\b", error.message
+    ):
+        return None
+    return UserError(f"{complaint(error)}.")
 
 
 def complaint(error: tf.errors.OpError) -> str:
@@ -68,4 +81,4 @@ def complaint(error: tf.errors.OpError) -> str:
     Of log files it says first which one and why, then how many events they lost.
     """
     before_nodes = re.split(r"\n\t \[\[|\n\tFailed to flush", error.message, maxsplit=1)[0]
-    return re.sub(r"\{\{.*?\}\} *", "", before_nodes).strip().rsplit("\n", 1)[-1]
+    return re.sub(r"\{\{.*?\}\} *| \[Op:\w+\].*$", "", before_nodes).strip().rsplit("\n", 1)[-1]

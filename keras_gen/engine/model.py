@@ -25,7 +25,7 @@ from keras_gen.engine.saving import save
 from keras_gen.engine.state import slot_paths, variable_paths
 from keras_gen.engine.strategy import several_workers
 from keras_gen.engine.tasks import Task
-from keras_gen.errors import UserError, from_system
+from keras_gen.errors import UserError, from_pipeline
 from keras_gen.export.exporter import ExportError, Plan, export
 from keras_gen.export.rewrite import in_keras_layers
 from keras_gen.export.signature import Served
@@ -881,7 +881,7 @@ def _in_words() -> Iterator[None]:
     try:
         yield
     except tf.errors.OpError as error:
-        if fault := from_system(error):
+        if fault := from_pipeline(error):
             raise fault from None
         raise
 
