@@ -68,9 +68,8 @@ def from_system(error: Exception) -> UserError | None:
     if fault := from_pipeline(error):
         return fault
     # A variable, table or writer of TensorFlow can be missing just as a file can, but that is no user's fault.
-    if type(error).__name__ not in _OF_FILES or re.search(
-        r"\b(Resource|resource:|Container) localhost\b", error.message
-    ):
+    of_a_resource = re.search(r"\b(Resource|resource:|Container) localhost\b", error.message)
+    if of_a_resource or type(error).__name__ not in _OF_FILES:
         return None
     return UserError(f"{complaint(error)}.")
 
