@@ -1,5 +1,6 @@
 """TensorFlow as all tests use it: quiet, two logical CPUs (for replicas), and a cache folder of the test run's own."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -54,6 +55,28 @@ def no_default_writer():
     yield
     if tf.summary.should_record_summaries():
         pytest.fail("the test left a summary writer as the default: use `with writer.as_default()`")
+
+
+class _Warned(logging.Handler):
+    """Warnings that TensorFlow logs instead of raising them, such as that AutoGraph could not read a function."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "AutoGraph" in (message := record.getMessage()):
+            self.messages.append(message)
+
+
+@pytest.fixture(autouse=True)
+def no_warnings_of_autograph():
+    """Users would see them at the first step of a training."""
+    warned, logger = _Warned(), logging.getLogger("tensorflow")
+    logger.addHandler(warned)
+    yield
+    logger.removeHandler(warned)
+    assert not warned.messages, warned.messages[0]
 
 
 @pytest.fixture

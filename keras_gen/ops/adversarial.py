@@ -163,7 +163,8 @@ def feature_matching(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
 def _mean(function: Callable[..., tf.Tensor], *logits: Logits) -> tf.Tensor:
     """The mean of a scalar function over the discriminators."""
     by_discriminator = zip(*(x if isinstance(x, list | tuple) else [x] for x in logits), strict=True)
-    return tf.add_n(values := [function(*map(_wide, own)) for own in by_discriminator]) / len(values)
+    means = [function(*map(_wide, own)) for own in by_discriminator]
+    return tf.add_n(means) / len(means)
 
 
 def _wide(logits: tf.Tensor) -> tf.Tensor:

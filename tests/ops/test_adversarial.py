@@ -136,3 +136,11 @@ def test_feature_matching_is_the_squared_distance_of_means():
     expected = np.sum((real.mean(axis=0) - fake.mean(axis=0)) ** 2)
     assert float(feature_matching(real, fake)) == pytest.approx(expected, rel=1e-5)
     assert float(feature_matching(tf.constant(real, tf.bfloat16), real)) < 1e-4
+
+
+
+@pytest.mark.parametrize("objective", ["nonsaturating", "lsgan", "hinge", "wasserstein", "energy"])
+def test_losses_are_the_same_in_a_graph(objective):
+    loss, (real, fake) = AdversarialLoss(objective), tf.constant([[[0.3], [-1.2]], [[2.0], [0.1]]])
+    eager = loss.discriminator([real, fake], [fake, real])
+    np.testing.assert_allclose(tf.function(loss.discriminator)([real, fake], [fake, real]), eager, rtol=1e-6)
