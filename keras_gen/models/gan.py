@@ -134,7 +134,8 @@ class DiscriminatorOutput:
     Attributes:
         images: (batch, S, S, channels) in [-1, 1], before instance noise and augmentation.
         labels: int32 (batch,), -1 where there are none; for generated images, the labels given to the generator.
-        outputs: outputs of the discriminator by head; "logit" is (batch, 1).
+        outputs: outputs of the discriminator by head; "logit" is (batch, 1), or a list with one of several
+            discriminators each.
         latents: inputs of the generator, (batch, units); None for real images.
     """
 
@@ -144,8 +145,8 @@ class DiscriminatorOutput:
     latents: tf.Tensor | None = None
 
     @property
-    def logit(self) -> tf.Tensor:
-        """(batch, 1); larger means more likely real."""
+    def logit(self) -> adversarial.Logits:
+        """(batch, 1), or a list of them; larger means more likely real."""
         return self.outputs["logit"]
 
 
@@ -432,8 +433,8 @@ class GAN(GenerativeModel):
 
     def _logits(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         """(batch,), shifted so that 0 is the decision boundary; a critic's scores are not shifted."""
-        logits = self.discriminate(images, labels, training=False)["logit"][:, 0]
-        return logits - (self.adversarial_loss.decision_boundary or 0.0)
+        logits = self.discriminate(images, labels, training=False)["logit"]
+        return adversarial.example_scores(logits) - (self.adversarial_loss.decision_boundary or 0.0)
 
     def health(self) -> Health:
         """Images for the labels of a batch, generated with the current weights rather than their average."""

@@ -32,7 +32,7 @@ from keras_gen.networks.normalisation import Norm, require_independent_examples
 from keras_gen.networks.patchgan import Patch, patchgan, smallest_image
 from keras_gen.networks.unet import Levels, unet
 from keras_gen.ops import reconstruction
-from keras_gen.ops.adversarial import AdversarialLoss
+from keras_gen.ops.adversarial import AdversarialLoss, Logits
 from keras_gen.ops.penalties import gradient_penalty
 from keras_gen.visual.sheets import ClassScores
 from keras_gen.visual.views import Sheet, View
@@ -191,8 +191,8 @@ class Pix2Pix(GenerativeModel):
         """beta1 0.5 for each player (paper, section 3.3)."""
         return self.config.beta_1, 0.999
 
-    def discriminate(self, source: tf.Tensor, image: tf.Tensor, training: bool) -> tf.Tensor:
-        """The discriminator's logits, one per patch: (batch, rows, columns, 1)."""
+    def discriminate(self, source: tf.Tensor, image: tf.Tensor, training: bool) -> Logits:
+        """The discriminator's logits, one per patch: (batch, rows, columns, 1), or a list of them, one for each scale."""
         return self.discriminator([source, image] if self.config.conditional else image, training=training)
 
     def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -262,10 +262,11 @@ class Pix2Pix(GenerativeModel):
         seen = ClassScores(source) if self.config.num_classes else source
         shown: dict[str, View] = {"samples": Sheet({"source": seen, "generated": fake, "target": target})}
         if self.adversarial_loss and self.adversarial_loss.decision_boundary is not None:
-            maps = {
-                f"of {name}": self.adversarial_loss.score_map(self.discriminate(source, image, False))
-                for name, image in (("generated", fake), ("target", target))
-            }
+            maps = {}
+            for name, image in (("generated", fake), ("target", target)):
+                for scale, logits in enumerate(tf.nest.flatten(self.discriminate(source, image, False)), start=1):
+                    title = f"of {name}" if scale == 1 else f"of {name}, scale {scale}"
+                    maps[title] = self.adversarial_loss.score_map(logits)
             shown["discriminator_patches"] = Sheet(
                 maps, "The discriminator's score for each patch: white is real, black generated, grey undecided."
             )

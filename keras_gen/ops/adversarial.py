@@ -147,6 +147,13 @@ class AdversarialLoss:
         return tf.clip_by_value((logits - self.decision_boundary) / (0.5 * (of_real - of_fake)), -1.0, 1.0)
 
 
+def example_scores(logits: Logits) -> tf.Tensor:
+    """The mean of the logits of each example, (batch,): over all patches, and over all discriminators alike."""
+    parts = logits if isinstance(logits, list | tuple) else [logits]
+    means = [tf.reduce_mean(tf.reshape(_wide(part), (tf.shape(part)[0], -1)), axis=1) for part in parts]
+    return tf.add_n(means) / len(means)
+
+
 def feature_matching(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
     """||E real - E fake||_2^2, what a generator may minimise instead (Salimans et al. 2016, section 3.1).
 

@@ -1,9 +1,10 @@
 """Penalties beside adversarial objectives: on the critic's gradient, on what it says of an image that is shown twice,
 and on how a generator's images differ.
 
-A critic maps examples (batch, ...) to logits (batch, ...). Where it gives several logits for an example (a PatchGAN),
-its gradient is that of their mean, so that a bound holds for the score of the whole example. Gradients and results are
-float32 whatever precision the networks compute in; results are scalars without their weight.
+A critic maps examples (batch, ...) to logits (batch, ...), or to a list of them. Where it gives several logits for an
+example (a PatchGAN, or discriminators at several scales), its gradient is that of their mean, so that a bound holds for
+the score of the whole example. Gradients and results are float32 whatever precision the networks compute in; results
+are scalars without their weight.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import tensorflow as tf
+
+from keras_gen.ops.adversarial import example_scores
 
 _LEAST = 1e-12
 """Added to sums of squares under a root or in a denominator, where 0 would have no derivative."""
@@ -142,8 +145,7 @@ def _squared_gradients(critic: Callable[[tf.Tensor], tf.Tensor], inputs: tf.Tens
     inputs = tf.cast(inputs, tf.float32)
     with tf.GradientTape() as tape:
         tape.watch(inputs)
-        logits = tf.cast(critic(inputs), tf.float32)
-        scores = tf.reduce_mean(tf.reshape(logits, (tf.shape(logits)[0], -1)), axis=1)
+        scores = example_scores(critic(inputs))
     return _squared_norms(tape.gradient(scores, inputs))
 
 
