@@ -1,8 +1,6 @@
-import gzip
-import struct
-
 import numpy as np
 import pytest
+from idx_files import idx, write_idx
 
 from keras_gen.data.files.arrays import holds_idx, read_idx, read_numpy
 from keras_gen.errors import UserError
@@ -10,17 +8,6 @@ from keras_gen.errors import UserError
 MOST = 2**20
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 6, 6), np.uint8)
 LABELS = np.arange(12, dtype=np.uint8) % 3
-
-
-def idx(array, kind=8):
-    return bytes([0, 0, kind, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
-
-
-def write_idx(folder, name, array):
-    folder.mkdir(exist_ok=True)
-    content = idx(array)
-    (folder / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
-    return folder / name
 
 
 def refused(pattern, read, path, max_bytes=MOST):

@@ -1,11 +1,13 @@
 import os
 import socket
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from idx_files import write_idx
 from PIL import Image
 from tensorflow_datasets.core.download import resource
 
@@ -399,15 +401,33 @@ def test_mnist_in_idx_files(shared: Path):
     assert labels[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
 
 
-@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
-def test_tfds_is_prepared_offline_by_its_own_builder(shared: Path, tmp_path, monkeypatch, name):
-    """The files lie where its download manager looks first; nothing may ask the network."""
-    downloads = tmp_path / "downloads" / name
+@pytest.fixture(params=["mnist", "fashion_mnist"])
+def small_tfds(request, tmp_path, monkeypatch):
+    """A data set of tensorflow-datasets with 60 and 20 examples: its name, and the folder of its files.
+
+    The files lie where its download manager looks before it downloads; of its builder only the numbers of examples are
+    others. Preparing all 70,000 takes a minute.
+    """
+    name, files, downloads = request.param, tmp_path / "files", tmp_path / "downloads" / request.param
     downloads.mkdir(parents=True)
-    for url, info in tfds.builder_cls(name).url_infos.items():
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 60), ("t10k", 20)):
+        write_idx(files, f"{part}-images-idx3-ubyte.gz", rng.integers(0, 256, (count, 28, 28), np.uint8))
+        write_idx(files, f"{part}-labels-idx1-ubyte.gz", rng.integers(0, 10, count, np.uint8))
+    builder = tfds.builder_cls(name)
+    for url, info in builder.url_infos.items():
         file = downloads / resource.get_dl_fname(url, info.checksum)
-        os.symlink(shared / "data" / name / info.filename, file)
+        os.symlink(files / info.filename, file)
         resource.get_info_path(file).write_text("{}")
+    module = sys.modules[builder.__module__]
+    monkeypatch.setattr(module, "_TRAIN_EXAMPLES", 60)
+    monkeypatch.setattr(module, "_TEST_EXAMPLES", 20)
+    return name, files
+
+
+def test_tfds_is_prepared_offline_by_its_own_builder(small_tfds, tmp_path, monkeypatch):
+    """Nothing may ask the network."""
+    name, files = small_tfds
 
     def refuse(*arguments, **options):
         raise AssertionError("the network was asked")
@@ -415,18 +435,18 @@ def test_tfds_is_prepared_offline_by_its_own_builder(shared: Path, tmp_path, mon
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     data = opened(f"tfds:{name}", tfds_dir=str(tmp_path))
-    plain = opened(shared / "data" / name)
-    assert (data.train_size, data.val_size, data.image_size, data.channels) == (60_000, 10_000, 28, 1)
+    plain = opened(files)
+    assert (data.train_size, data.val_size, data.image_size, data.channels) == (60, 20, 28, 1)
     assert data.classes[-1] == {"mnist": "9", "fashion_mnist": "Ankle boot"}[name]
     assert "splits train and test" in data.describe()
 
     def content(data):
-        images, labels = stack(data.validation(1000))
+        images, labels = stack(data.validation(8))
         return sorted((image.tobytes(), label) for image, label in zip(images, labels, strict=True))
 
     assert content(data) == content(plain)  # in another order: tensorflow-datasets shuffles
-    sliced = opened(f"tfds:{name}:test[:1000]", tfds_dir=str(tmp_path))
-    assert (sliced.train_size, sliced.val_size) == (900, 100)
+    sliced = opened(f"tfds:{name}:test[:10]", tfds_dir=str(tmp_path))
+    assert (sliced.train_size, sliced.val_size) == (9, 1)
     refused(
         "--image-feature got 'label'; accepted .*: image", f"tfds:{name}", tfds_dir=str(tmp_path), image_feature="label"
     )
