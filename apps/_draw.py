@@ -18,7 +18,7 @@ from keras_gen.engine.config import CONFIG_FILE
 from keras_gen.errors import UserError
 from keras_gen.flags import BaseConfig, NonNegative, Positive, Range
 from keras_gen.inference.outputs import Drawings
-from keras_gen.inference.tiling import Network, load_network
+from keras_gen.inference.tiling import Network, load_network, require_model
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,10 @@ class Pictures(BaseConfig):
     """For a .tflite: CPU threads; 0: all cores."""
     skip_bad: bool = False
     """Skip files that cannot be decoded, and list them, instead of refusing to start."""
+
+    def check_together(self) -> None:
+        super().check_together()
+        require_model(self.model)
 
     @property
     def is_run(self) -> bool:

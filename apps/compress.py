@@ -23,6 +23,7 @@ from keras_gen.compression.rate_distortion import STEM, curves, ranges, table, v
 from keras_gen.compression.run import open_codec
 from keras_gen.data.files.codecs import to_float
 from keras_gen.data.files.inputs import OfModel, find_images, readable, unique_stems
+from keras_gen.engine.config import read_config
 from keras_gen.errors import UserError
 from keras_gen.files import write
 from keras_gen.flags import BaseConfig
@@ -65,6 +66,7 @@ class Flags(BaseConfig):
             raise self.fault(
                 f"<step got>; accepted are 0 (automatic) and multiples of {1 / CELLS_PER_LEVEL} up to {LARGEST_STEP}."
             )
+        read_config(self.run)
 
 
 @app

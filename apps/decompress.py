@@ -18,6 +18,7 @@ from keras_gen.compression.run import open_codec
 from keras_gen.data.files.codecs import read_contents, to_uint8
 from keras_gen.data.files.folders import shown
 from keras_gen.data.files.inputs import find_files, unique_stems
+from keras_gen.engine.config import read_config
 from keras_gen.flags import BaseConfig
 from keras_gen.inference.outputs import Drawings
 
@@ -36,6 +37,10 @@ class Flags(BaseConfig):
     """Checkpoint of the run that compressed the files."""
     overwrite: bool = False
     """Replace files of the same names; leave everything else in --out alone."""
+
+    def check_together(self) -> None:
+        super().check_together()
+        read_config(self.run)
 
 
 @app

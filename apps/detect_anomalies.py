@@ -22,6 +22,7 @@ from keras_gen import models
 from keras_gen.cli.parsing import app, parse
 from keras_gen.data.files.folders import shown
 from keras_gen.data.files.sequence_files import Sequences
+from keras_gen.engine.config import read_config
 from keras_gen.errors import UserError
 from keras_gen.files import require_writable, write, write_json
 from keras_gen.flags import BaseConfig, NonNegative, Positive, Range
@@ -64,6 +65,7 @@ class Flags(BaseConfig):
         super().check_together()
         if self.out.suffix not in (".csv", ".json"):
             raise self.fault("<out got>; accepted is a file that ends in .csv or .json.")
+        read_config(self.run)
 
 
 @app

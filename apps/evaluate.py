@@ -59,6 +59,7 @@ class Flags(BaseConfig):
         super().check_together()
         if self.run:
             evaluation.refuse_others(self.folders, (), "a RUN")
+            read_config(self.run)
             return
         if not (self.folders.images and self.folders.reference):
             raise UserError("RUN is missing; accepted are the folder of a run, or --images FOLDER --reference FOLDER.")

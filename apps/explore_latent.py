@@ -74,6 +74,7 @@ class Flags(BaseConfig):
             raise self.fault("<strengths got>; accepted are one or more finite numbers.")
         if self.subtract and not self.add:
             raise self.fault("<subtract got> without <add>; accepted is one together with <add>.")
+        read_config(self.run)
 
 
 @app

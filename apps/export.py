@@ -14,8 +14,9 @@ import tyro
 
 from keras_gen import models
 from keras_gen.cli.parsing import app, parse
-from keras_gen.engine.config import CONFIG_FILE
+from keras_gen.engine.config import CONFIG_FILE, read_config
 from keras_gen.engine.run_exports import read_report, write_exports
+from keras_gen.engine.run_lock import RunLock
 from keras_gen.engine.run_report import refresh_run_page
 from keras_gen.errors import UserError
 from keras_gen.export.exporter import Plan
@@ -70,6 +71,7 @@ class Flags(BaseConfig):
         for size in _listed(self.sizes):
             if not size.isdecimal() or not int(size):
                 raise UserError(f"--sizes got {size}; accepted are numbers of pixels, comma-separated.")
+        read_config(self.run)
 
 
 def _listed(text: str) -> tuple[str, ...]:
@@ -86,6 +88,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError(f"--out got {folder}, which is a file; accepted is a folder.")
     if (folder / CONFIG_FILE).exists() and folder.resolve() != flags.run.resolve():
         raise UserError(f"--out got {folder}, which holds a run of its own; accepted is any other folder.")
+    lock = RunLock(folder)
+    lock.check()
     model, step = models.load(flags.run, flags.checkpoint)
     data = reopen(flags.run, flags.data)
     checkpoint = {"which": flags.checkpoint, "step": step}
@@ -97,8 +101,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     counts = {"images": flags.images, "calibration": flags.calibration}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lines = write_exports(model, data, folder, report, plan=plan, origin=origin, classes=classes, **counts)
-        refresh_run_page(folder)
+        with lock:
+            lines = write_exports(model, data, folder, report, plan=plan, origin=origin, classes=classes, **counts)
+            refresh_run_page(folder)
     except OSError as error:
         reason = error.strerror or error
         raise UserError(f"{folder} cannot be written ({reason}); --out DIR exports to another folder.") from None

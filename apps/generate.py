@@ -22,7 +22,7 @@ from keras_gen.errors import UserError
 from keras_gen.files import write
 from keras_gen.flags import BaseConfig, Range, class_of
 from keras_gen.inference.outputs import free_places
-from keras_gen.inference.tiling import load_export
+from keras_gen.inference.tiling import load_export, require_model
 from keras_gen.ops.latents import latent_vectors
 from keras_gen.visual.sheets import png_bytes, sheet
 
@@ -58,6 +58,7 @@ class Flags(BaseConfig):
     def check_together(self) -> None:
         super().check_together()
         _numbers(self.seeds)
+        require_model(self.model)
 
 
 @app

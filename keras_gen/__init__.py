@@ -29,8 +29,34 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the names that `__getattr__` gives, for type checkers and editors
+    from keras_gen import callbacks as callbacks
+    from keras_gen import data as data
+    from keras_gen import models as models
     from keras_gen.engine.model import GenerativeModel
+    from keras_gen.models.acgan import ACGAN as ACGAN
+    from keras_gen.models.autoencoder import Autoencoder as Autoencoder
+    from keras_gen.models.began import BEGAN as BEGAN
+    from keras_gen.models.beta_tcvae import BetaTCVAE as BetaTCVAE
+    from keras_gen.models.cgan import CGAN as CGAN
+    from keras_gen.models.cvae import CVAE as CVAE
+    from keras_gen.models.dcgan import DCGAN as DCGAN
+    from keras_gen.models.ebgan import EBGAN as EBGAN
+    from keras_gen.models.factor_vae import FactorVAE as FactorVAE
+    from keras_gen.models.gan import GAN as GAN
+    from keras_gen.models.infogan import InfoGAN as InfoGAN
+    from keras_gen.models.lsgan import LSGAN as LSGAN
+    from keras_gen.models.pix2pix import Pix2Pix as Pix2Pix
+    from keras_gen.models.recurrent_autoencoder import RecurrentAutoencoder as RecurrentAutoencoder
+    from keras_gen.models.restoration import Restoration as Restoration
+    from keras_gen.models.saliency import Saliency as Saliency
+    from keras_gen.models.sgan import SGAN as SGAN
+    from keras_gen.models.sngan import SNGAN as SNGAN
+    from keras_gen.models.sparse_autoencoder import SparseAutoencoder as SparseAutoencoder
+    from keras_gen.models.vae import VAE as VAE
+    from keras_gen.models.vq_vae import VQVAE as VQVAE
+    from keras_gen.models.wgan import WGAN as WGAN
+    from keras_gen.models.wgan_gp import WGANGP as WGANGP
 
 __version__ = "0.1.0"
 
@@ -85,14 +111,16 @@ def _modules_of_families() -> dict[str, Path]:
     return {file.stem.replace("_", ""): file for file in files}
 
 
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return importlib.import_module(f"{__name__}.{name}")
-    file = None if name.startswith("_") else _modules_of_families().get(name.lower())
-    found = getattr(importlib.import_module(f"{__name__}.models.{file.stem}"), name, None) if file else None
-    if found is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return found
+if not TYPE_CHECKING:  # or there would be every name
+
+    def __getattr__(name: str) -> Any:
+        if name in _MODULES:
+            return importlib.import_module(f"{__name__}.{name}")
+        file = None if name.startswith("_") else _modules_of_families().get(name.lower())
+        found = getattr(importlib.import_module(f"{__name__}.models.{file.stem}"), name, None) if file else None
+        if found is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return found
 
 
 def __dir__() -> list[str]:

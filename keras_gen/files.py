@@ -43,6 +43,27 @@ def write_json(path: Path, content: Any) -> None:
     write(path, json.dumps(content, indent=2) + "\n")
 
 
+def cache_folder() -> Path:
+    """The user's folder for what can be had again: keras_gen below $XDG_CACHE_HOME or ~/.cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "keras_gen"
+
+
+@contextlib.contextmanager
+def filling_cache(folder: Path) -> Iterator[None]:
+    """Say how to name another folder if the cache cannot be written.
+
+    Raises:
+        UserError: instead of an OSError within.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"The cache folder {folder} cannot be written ({error.strerror}): "
+            "name a folder that can be by the environment variable XDG_CACHE_HOME."
+        ) from error
+
+
 def remove(path: Path) -> None:
     """Delete a file or a folder, if it is there."""
     if path.is_dir() and not path.is_symlink():

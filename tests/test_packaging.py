@@ -26,7 +26,7 @@ def pip(*words):
 def copied(folder):
     """The sources that a distribution is built from; the build leaves its traces there."""
     for name in BUILT_FROM:
-        place, ignored = folder / name, shutil.ignore_patterns("__pycache__", "vendor")
+        place, ignored = folder / name, shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, place, ignore=ignored) if (ROOT / name).is_dir() else shutil.copy(
             ROOT / name, place
         )

@@ -1,5 +1,6 @@
 """keras_gen as a Keras user expects it: what works, and what refuses in one sentence that says what to do instead."""
 
+import ast
 import json
 import logging
 import subprocess
@@ -63,8 +64,13 @@ def test_other_names_are_attribute_errors(name):
         getattr(keras_gen, name)
 
 
-def test_the_types_are_shipped():
-    assert (Path(keras_gen.__file__).parent / "py.typed").is_file()
+def test_type_checkers_know_the_names():
+    file = Path(keras_gen.__file__)
+    assert (file.parent / "py.typed").is_file()
+    (block, *_) = (node for node in ast.parse(file.read_text(encoding="utf-8")).body if isinstance(node, ast.If))
+    imported = {f"{node.module}.{alias.name}" for node in block.body for alias in node.names if alias.asname}
+    families = {f"{kind.__module__}.{kind.__name__}" for kind in map(models.family, models.families())}
+    assert imported == families | {"keras_gen.callbacks", "keras_gen.data", "keras_gen.models"}
 
 
 # -- making and compiling ----------------------------------------------------------------------------------------------
@@ -189,16 +195,16 @@ def test_a_step_has_the_batches_that_its_players_need():
     [
         (
             IMAGES * 100,
-            "image of the first batch has values from -.* to .*; accepted are -1 to 1, which pictures",
+            "image of a batch has values from -.* to .*; accepted are -1 to 1, which pictures",
         ),
-        ((IMAGES * 127.5 + 127.5).astype(np.uint8), "image of the first batch has values from 0 to"),
-        (IMAGES[:, :6], r"image of the first batch has shape \(24, 6, 8, 1\); accepted is \(batch, 8, 8, 1\)"),
-        (IMAGES[..., 0], r"image of the first batch has shape \(24, 8, 8\)"),
+        ((IMAGES * 127.5 + 127.5).astype(np.uint8), "image of a batch has values from 0 to"),
+        (IMAGES[:, :6], r"image of a batch has shape \(24, 6, 8, 1\); accepted is \(batch, 8, 8, 1\)"),
+        (IMAGES[..., 0], r"image of a batch has shape \(24, 8, 8\)"),
         (np.repeat(IMAGES, 3, axis=3), r"shape \(24, 8, 8, 3\); accepted is \(batch, 8, 8, 1\)"),
-        ((IMAGES, IMAGES), r"label of the first batch has shape .*; accepted is \(batch,\), a whole number for each"),
+        ((IMAGES, IMAGES), r"label of a batch has shape .*; accepted is \(batch,\), a whole number for each"),
         ((IMAGES, LABELS[:5]), "arrays have 24, 5 examples"),
         ((IMAGES, LABELS, IMAGES), r"a batch has 3 parts; accepted are \(image, label if any\)"),
-        (tf.data.Dataset.from_tensor_slices(IMAGES + 9).batch(8), "image of the first batch has values from 8"),
+        (tf.data.Dataset.from_tensor_slices(IMAGES + 9).batch(8), "image of a batch has values from 8"),
         (tf.data.Dataset.from_tensor_slices(IMAGES), r"shape \(8, 8, 1\)"),
         (
             tf.data.Dataset.from_tensor_slices({"image": IMAGES}).batch(8),
@@ -217,7 +223,7 @@ def test_labels_that_are_needed_are_asked_for(cgan):
     cgan.fit(IMAGES, LABELS, verbose=0)
     with pytest.raises(UserError, match=r"a batch has 1 part; accepted are \(image, label\)"):
         cgan.fit(IMAGES, verbose=0)
-    with pytest.raises(UserError, match="label of the first batch has values from 0 to 4; accepted are the classes"):
+    with pytest.raises(UserError, match="label of a batch has values from 0 to 4; accepted are the classes"):
         cgan.fit(IMAGES, LABELS + (LABELS == 3), verbose=0)
 
 
@@ -226,10 +232,82 @@ def test_data_of_another_size_are_refused(vae):
         vae.fit(keras_gen.data.images("digits", image_size=12), verbose=0)
 
 
-@pytest.mark.parametrize("setting", ["class_weight", "sample_weight", "validation_split"])
-def test_what_fit_refuses(vae, setting):
-    with pytest.raises(UserError, match=f"fit got {setting}; the losses are those of the paper"):
-        vae.fit(IMAGES, verbose=0, **{setting: 0.5})
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ({"class_weight": {0: 2.0}}, "fit got class_weight; the losses are those of the paper, in which all examples"),
+        ({"sample_weight": LABELS}, "fit got sample_weight; the losses"),
+        ({"validation_split": 0.2}, "fit got validation_split; accepted is validation_data"),
+    ],
+)
+def test_what_fit_refuses(vae, setting, said):
+    with pytest.raises(UserError, match=said):
+        vae.fit(IMAGES, verbose=0, **setting)
+    vae.fit(IMAGES[:8], verbose=0, **dict.fromkeys(setting))  # None is Keras' default
+
+
+class Batches(keras.utils.PyDataset):
+    """Batches of 8, with as many parts as it was given."""
+
+    def __init__(self, *parts):
+        super().__init__()
+        self.parts, self.ended = parts, 0
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, number):
+        batch = tuple(part[8 * number : 8 * number + 8] for part in self.parts)
+        return batch if len(batch) > 1 else batch[0]
+
+    def on_epoch_end(self):
+        self.ended += 1
+
+
+@pytest.mark.parametrize("parts", [(IMAGES,), (IMAGES, LABELS)])
+def test_batches_of_a_pydataset_and_of_a_generator(vae, parts):
+    expected = vae.evaluate(IMAGES, verbose=0, return_dict=True)["psnr"]
+    batches = Batches(*parts)
+    for given in (batches, (batches[number] for number in range(3))):
+        assert vae.evaluate(given, verbose=0, return_dict=True)["psnr"] == pytest.approx(expected, rel=1e-4)
+    before = int(vae.step)
+    vae.fit(batches, epochs=2, verbose=0)
+    assert batches.ended == 2
+    vae.fit((batches[number % 3] for number in range(6)), steps_per_epoch=3, epochs=2, verbose=0)
+    assert int(vae.step) == before + 12
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (Batches(IMAGES * 100), "image of a batch has values from"),
+        ((batch for batch in [IMAGES[:, :6]]), r"image of a batch has shape \(24, 6, 8, 1\)"),
+        ((batch for batch in [{"image": IMAGES}]), r"a batch is a dictionary; accepted are tuples \(image"),
+        ({"image": IMAGES}, r"a batch is a dictionary; accepted are tuples \(image"),
+        ("folder", "the data are a str; accepted are arrays, a tf.data.Dataset, a data set of keras_gen.data"),
+    ],
+)
+def test_batches_that_the_model_does_not_take_are_refused(vae, given, said):
+    with pytest.raises(UserError, match=said):
+        vae.fit(given, verbose=0)
+
+
+def test_steps_on_one_batch(vae, cgan):
+    before = int(vae.step)
+    terms = vae.train_on_batch(IMAGES[:8], return_dict=True)
+    assert int(vae.step) == before + 1
+    assert set(terms) == set(vae.fit(IMAGES[:8], verbose=0).history)
+    assert len(vae.train_on_batch(IMAGES[:8], LABELS[:8])) == len(terms)
+    expected = vae.evaluate(IMAGES[:8], verbose=0, return_dict=True)["psnr"]
+    assert vae.test_on_batch(IMAGES[:8], return_dict=True)["psnr"] == pytest.approx(expected, rel=1e-4)
+    for method in (vae.train_on_batch, vae.test_on_batch):
+        with pytest.raises(UserError, match="image of a batch has values from"):
+            method(IMAGES * 100)
+        with pytest.raises(UserError, match="_on_batch got sample_weight; the losses are those of the paper"):
+            method(IMAGES, sample_weight=LABELS)
+    with pytest.raises(UserError, match=r"a batch has 1 part; accepted are \(image, label\)"):
+        cgan.train_on_batch(IMAGES)
+    assert np.isfinite(cgan.train_on_batch(IMAGES, LABELS)).all()
 
 
 # -- drawing, describing -----------------------------------------------------------------------------------------------
@@ -375,10 +453,39 @@ def test_callbacks_of_keras_work(vae, tmp_path):
     assert "val_psnr" in (tmp_path / "log.csv").read_text().splitlines()[0]
 
 
-def test_callbacks_that_cannot_work_say_what_to_do(vae, tmp_path):
+def test_the_optimizer_is_that_of_the_only_player(vae, cgan):
+    assert [vae.optimizer] == list(vae.optimizers.values())
+    assert keras_gen.VAE(**SMALL).optimizer is None
+    with pytest.raises(AttributeError, match=r"no one optimizer with learning_rate; .* has one for each: "):
+        _ = cgan.optimizer.learning_rate
+
+
+@pytest.mark.parametrize("update_freq", ["batch", 2])
+def test_tensorboard_of_keras_logs_batches(vae, cgan, tmp_path, update_freq):
+    for model in (vae, cgan):
+        callback = keras.callbacks.TensorBoard(tmp_path, update_freq=update_freq, histogram_freq=1)
+        model.fit(IMAGES, LABELS, validation_data=(IMAGES, LABELS), callbacks=[callback], verbose=0)
+    assert {path.name for path in tmp_path.iterdir()} == {"train", "validation"}
+
+
+def test_callbacks_that_change_the_rate(vae, cgan):
+    history = vae.fit(
+        IMAGES,
+        epochs=2,
+        validation_data=IMAGES,
+        callbacks=[keras.callbacks.ReduceLROnPlateau("val_reconstruction", min_delta=1e9, patience=1, factor=0.5)],
+        verbose=0,
+    ).history
+    assert history["learning_rate"] == pytest.approx([1e-3, 1e-3])
+    assert vae.learning_rates() == pytest.approx({"vae": 5e-4})
+    vae.fit(IMAGES, callbacks=[keras.callbacks.LearningRateScheduler(lambda epoch: 1e-3)], verbose=0)
+    assert vae.learning_rates() == pytest.approx({"vae": 1e-3})
     for callback in (keras.callbacks.ReduceLROnPlateau(), keras.callbacks.LearningRateScheduler(lambda epoch: 1e-3)):
         with pytest.raises(UserError, match=r"one for each player; accepted is a schedule: compile\(learning_rate="):
-            vae.fit(IMAGES, callbacks=[callback], verbose=0)
+            cgan.fit(IMAGES, LABELS, callbacks=[callback], verbose=0)
+
+
+def test_callbacks_that_cannot_work_say_what_to_do(vae, tmp_path):
     with pytest.raises(UserError, match="save_weights_only=True"):
         vae.fit(IMAGES, callbacks=[keras.callbacks.ModelCheckpoint(tmp_path / "model.keras")], verbose=0)
 

@@ -48,6 +48,11 @@ class Flags(BaseConfig):
     checkpoint: Literal["newest", "best"] = "newest"
     """Of a run folder: which of its checkpoints draws."""
 
+    def check_together(self) -> None:
+        super().check_together()
+        if not self.model.exists():
+            raise UserError(f"{self.model} does not exist; accepted are a run folder and a .tflite of facades.")
+
 
 @app
 def main(argv: Sequence[str] | None = None) -> None:

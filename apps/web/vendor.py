@@ -1,6 +1,7 @@
-"""Fetch what the page takes from npm, once: the packages of package-lock.json, checked by their checksums, to vendor/.
+"""Fetch what the page takes from npm, once: the packages of package-lock.json, checked by their checksums.
 
-`python -m apps.web` does it by itself where it is missing; from then on nothing leaves this computer.
+They are kept in the user's cache folder. `python -m apps.web` fetches them by itself where they are missing; from then
+on nothing leaves this computer.
 """
 
 import re
@@ -12,10 +13,9 @@ from pathlib import Path
 
 from keras_gen.cli.parsing import app
 from keras_gen.errors import UserError
-from keras_gen.files import replacing
+from keras_gen.files import cache_folder, filling_cache, replacing
 
 HERE = Path(__file__).parent
-FOLDER = HERE / "vendor"
 _LISTS = ("package.json", "package-lock.json")
 
 
@@ -23,18 +23,19 @@ def vendor() -> Path:
     """The folder of the installed packages, of the versions that package-lock.json names.
 
     Raises:
-        UserError: if they are to be fetched, and npm is missing or does not get them.
+        UserError: if they are to be fetched, and npm is missing or does not get them, or they cannot be written.
     """
     wanted = {name: (HERE / name).read_bytes() for name in _LISTS}
-    packages = FOLDER / "node_modules"
-    if packages.is_dir() and all((FOLDER / name).read_bytes() == content for name, content in wanted.items()):
+    kept = cache_folder() / "web"
+    packages = kept / "node_modules"
+    if packages.is_dir() and all((kept / name).read_bytes() == content for name, content in wanted.items()):
         return packages
     npm = shutil.which("npm")
     if npm is None:
         raise UserError(
             "npm is not installed, and the page needs it once to fetch LiteRT; accepted is that of Node.js 18 or later."
         )
-    with replacing(FOLDER) as folder:
+    with filling_cache(kept.parent), replacing(kept) as folder:
         folder.mkdir(parents=True)
         for name, content in wanted.items():
             (folder / name).write_bytes(content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def open_codec(run: Path, model: GenerativeModel, training: Callable[[int], Iter
 
     Raises:
         UserError: if the model has no encoder from images to vectors or maps of codes and decoder back, or the file is
-            missing or damaged.
+            missing and cannot be written, or damaged.
     """
     served = model.serving()
     pair = [served[name] for name in ("encoder", "decoder") if name in served]
@@ -49,6 +50,11 @@ def open_codec(run: Path, model: GenerativeModel, training: Callable[[int], Iter
             raise UserError(
                 f"{run} has no {path.name}, the statistics that {command('compress')} writes there and decompressing "
                 "needs."
+            )
+        if not os.access(run, os.W_OK | os.X_OK):
+            raise UserError(
+                f"{path} cannot be written, the statistics that compressing needs; accepted is a run folder that is "
+                "writable, or a copy of it that is."
             )
         write(path, kind.statistics.fitted(*networks, training(_FIT_IMAGES)).to_bytes())
     return kind(*networks, kind.statistics.read(path))

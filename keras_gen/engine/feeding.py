@@ -1,15 +1,16 @@
-"""The input of `fit` and `evaluate`: arrays, tf.data or a keras_gen data set, as batches for a model.
+"""The input of `fit` and `evaluate`: arrays, tf.data, a PyDataset, a generator or a keras_gen data set, as batches.
 
-Labels that a model does not need may be left out. The first batch is compared with what the model takes, because images
-in [0, 255] or of another size would otherwise train without an error.
+Labels that a model does not need may be left out. Batches are compared with what the model takes, because images in
+[0, 255] or of another size would otherwise train without an error: the first of a `tf.data.Dataset`, all others each.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -59,7 +60,7 @@ class Part:
         if len(own) != len(wanted) or any(a != b for a, b in zip(own, wanted, strict=True) if None not in (a, b)):
             accepted = f"(batch, {', '.join('any' if side is None else str(side) for side in wanted)})"
             raise UserError(
-                f"{self.name} of the first batch has shape {tuple(shape)}; accepted is "
+                f"{self.name} of a batch has shape {tuple(shape)}; accepted is "
                 f"{accepted if wanted else '(batch,), a whole number for each example'}."
             )
         if values is None or not values.size:
@@ -67,12 +68,12 @@ class Part:
         low, high = values.min(), values.max()
         if self.shape and self.ranged and not -1 - _SLACK <= low <= high <= 1 + _SLACK:
             raise UserError(
-                f"{self.name} of the first batch has values from {low:g} to {high:g}; accepted are -1 to 1, which "
+                f"{self.name} of a batch has values from {low:g} to {high:g}; accepted are -1 to 1, which "
                 "pictures of 0 to 255 are after x / 127.5 - 1."
             )
         if self.classes and not 0 <= low <= high < self.classes:
             raise UserError(
-                f"{self.name} of the first batch has values from {low:g} to {high:g}; accepted are the classes 0 to "
+                f"{self.name} of a batch has values from {low:g} to {high:g}; accepted are the classes 0 to "
                 f"{self.classes - 1}."
             )
 
@@ -81,31 +82,56 @@ def given(x: Any, y: Any = None) -> Any:
     """The input of `fit`: a `tf.data.Dataset` unchanged, otherwise a list of the arrays or other objects."""
     if isinstance(x, tf.data.Dataset):
         return x
-    return [part for part in (*(x if isinstance(x, tuple | list) else (x,)), y) if part is not None]
+    return _parts_of(x) + ([] if y is None else [y])
+
+
+def _parts_of(batch: Any) -> list[Any]:
+    """Keras' tuples may end in None: labels or weights that there are not."""
+    return [part for part in (batch if isinstance(batch, tuple | list) else (batch,)) if part is not None]
+
+
+def batch_of(given: Sequence[Any], parts: Sequence[Part]) -> tuple[np.ndarray, ...]:
+    """One batch of arrays for the model, checked; labels may be missing.
+
+    TensorFlow is not used, so that it works in the processes of a `keras.utils.PyDataset`.
+
+    Args:
+        given: see `given`.
+        parts: the parts of a batch.
+
+    Raises:
+        UserError: if the arrays do not fit the model.
+    """
+    _check(given, parts)
+    own = [np.asarray(array).astype(part.dtype.as_numpy_dtype) for array, part in zip(given, parts, strict=False)]
+    return (*own, *(np.full(len(own[0]), NO_LABEL, np.int32) for _ in parts[len(own) :]))
 
 
 def dataset_of(given: Any, parts: Sequence[Part], batch_size: int, *, shuffle: bool = False) -> Any:
-    """The input of `fit` or `evaluate` as batches for the model; types not listed below are returned unchanged.
+    """The input of `fit` or `evaluate` as batches for the model.
 
     Args:
-        given: a `tf.data.Dataset` of batches, or arrays, one per part of a batch; labels may be missing.
+        given: a `tf.data.Dataset` of batches, or a list of a `keras.utils.PyDataset`, of a generator of batches, or of
+            arrays, one for each part of a batch; labels may be missing.
         parts: the parts of a batch.
         batch_size: batch size for arrays; with `shuffle` a smaller last batch is dropped.
         shuffle: whether to shuffle arrays in each epoch.
 
     Raises:
-        UserError: if the input does not fit the model. Wrong values in a `tf.data.Dataset` raise it at its first batch.
+        UserError: if the input does not fit the model. What has batches of its own raises it when they are read.
     """
     if isinstance(given, tf.data.Dataset):
         return _checked(given, parts)
-    if not all(hasattr(array, "shape") for array in given):
-        return given[0] if len(given) == 1 else given
-    _count(given, parts)
-    for array, part in zip(given, parts, strict=False):
-        part.check(np.shape(array), np.asarray(array[:batch_size]))
+    if len(given) == 1:
+        (only,) = given
+        if isinstance(only, tf.distribute.DistributedDataset):
+            return only
+        if isinstance(only, keras.utils.PyDataset):
+            return _CheckedBatches(only, parts)
+        if isinstance(only, Iterator):
+            return (batch_of(_parts_of(batch), parts) for batch in only)
+    _check(given, parts, batch_size)
     size = len(given[0])
-    if any(len(array) != size for array in given):
-        raise UserError(f"arrays have {', '.join(str(len(array)) for array in given)} examples; accepted are as many.")
     with tf.device("CPU:0"):
         table = tuple(tf.cast(array, part.dtype) for array, part in zip(given, parts, strict=False))
     numbers = tf.data.Dataset.range(size)
@@ -122,8 +148,7 @@ def check_shapes(dataset: tf.data.Dataset, parts: Sequence[Part]) -> tf.data.Dat
         UserError: if a known shape does not fit the model.
     """
     spec = dataset.element_spec
-    if isinstance(spec, dict):
-        raise UserError(f"a batch is a dictionary; accepted are tuples ({', '.join(part.name for part in parts)}).")
+    _require_tuple(spec, parts)
     specs = tuple(spec) if isinstance(spec, tuple | list) else (spec,)
     _count(specs, parts)
     for one, part in zip(specs, parts, strict=False):
@@ -150,6 +175,57 @@ def _checked(dataset: tf.data.Dataset, parts: Sequence[Part]) -> tf.data.Dataset
         return _labelled(own, parts)
 
     return dataset.enumerate().map(read)
+
+
+class _CheckedBatches(keras.utils.PyDataset):
+    """The batches of another `PyDataset`, for a model."""
+
+    def __init__(self, inner: keras.utils.PyDataset, parts: Sequence[Part]) -> None:
+        super().__init__(inner.workers, inner.use_multiprocessing, inner.max_queue_size)
+        self._inner, self._parts = inner, parts
+
+    @property
+    def num_batches(self) -> int | None:
+        return self._inner.num_batches
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
+        return batch_of(_parts_of(self._inner[index]), self._parts)
+
+    def on_epoch_begin(self) -> None:
+        self._inner.on_epoch_begin()
+
+    def on_epoch_end(self) -> None:
+        self._inner.on_epoch_end()
+
+
+def _check(given: Sequence[Any], parts: Sequence[Part], look: int | None = None) -> None:
+    """Check arrays, one for each part of a batch.
+
+    Args:
+        given: the arrays.
+        parts: the parts of a batch.
+        look: number of examples whose values are checked; None: all.
+
+    Raises:
+        UserError: if they do not fit the model.
+    """
+    for array in given:
+        _require_tuple(array, parts)
+        if not hasattr(array, "shape"):
+            raise UserError(
+                f"the data are a {type(array).__name__}; accepted are arrays, a tf.data.Dataset, a data set of "
+                "keras_gen.data, a keras.utils.PyDataset and a generator of batches."
+            )
+    _count(given, parts)
+    for array, part in zip(given, parts, strict=False):
+        part.check(np.shape(array), np.asarray(array[:look]))
+    if any(len(array) != len(given[0]) for array in given):
+        raise UserError(f"arrays have {', '.join(str(len(array)) for array in given)} examples; accepted are as many.")
+
+
+def _require_tuple(batch: Any, parts: Sequence[Part]) -> None:
+    if isinstance(batch, dict):
+        raise UserError(f"a batch is a dictionary; accepted are tuples ({', '.join(part.name for part in parts)}).")
 
 
 def _labelled(own: Sequence[tf.Tensor], parts: Sequence[Part]) -> tuple[tf.Tensor, ...]:

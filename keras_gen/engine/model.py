@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from keras_gen.diagnostics.gan_health import Health
 from keras_gen.engine.config import Preset
-from keras_gen.engine.feeding import Part, check_shapes, dataset_of, given
+from keras_gen.engine.feeding import Part, batch_of, check_shapes, dataset_of, given
 from keras_gen.engine.saving import save
 from keras_gen.engine.state import slot_paths, variable_paths
 from keras_gen.engine.strategy import several_workers
@@ -261,6 +261,7 @@ class GenerativeModel(keras.Model):
             loss=None,
             jit_compile=jit_compile,
             run_eagerly=run_eagerly,
+            auto_scale_loss=False,  # the players' are wrapped below
         )
         if accumulate > 1 and (names := self._normalised_over_batch()):
             told = (
@@ -529,27 +530,26 @@ class GenerativeModel(keras.Model):
         """Train, as `keras.Model.fit`.
 
         Args:
-            x: a data set of `keras_gen.data`, whose validation part is used unless `validation_data` is given; a
-                `tf.data.Dataset` of batches; or an array. A batch is what `batch_parts` says; labels that the model
-                does not need may be left out.
+            x: a data set of `keras_gen.data`, whose validation part is used unless `validation_data` is given; an
+                array; or batches: a `tf.data.Dataset`, a `keras.utils.PyDataset` or a generator. A batch is what
+                `batch_parts` says; labels that the model does not need may be left out.
             y: with an array `x`, the array of the second part.
             batch_size: of arrays and of data sets of `keras_gen.data`; 32 if None.
             epochs: the number of the last epoch.
             validation_data: as `x`, or a tuple of arrays.
             steps_per_epoch: steps of an epoch; needed where `x` does not end, and with several steps in one call.
-            shuffle: arrays.
-            checked: whether the first batch is compared with what the model takes.
+            shuffle: arrays, and the batches of a `PyDataset`.
+            checked: whether batches are compared with what the model takes.
             settings: `verbose`, `callbacks`, `initial_epoch` and others of `keras.Model.fit`.
 
         Raises:
-            UserError: if the first batch has another shape, or values that the model does not take.
+            UserError: if a batch has another shape, or values that the model does not take.
         """
         self._refuse_rates_of_one_optimizer(settings.get("callbacks"))
-        if other := {"class_weight", "sample_weight", "validation_split"} & set(settings):
-            raise UserError(
-                f"fit got {', '.join(sorted(other))}; the losses are those of the paper, and validation data are given "
-                "by validation_data."
-            )
+        _refuse_weights("fit", settings)
+        if settings.pop("validation_split", None):
+            raise UserError("fit got validation_split; accepted is validation_data, with examples that are held out.")
+        validation_size = settings.pop("validation_batch_size", None) or batch_size or 32
         size = (batch_size or 32) * self.batches_per_step
         if _is_data(x):
             size = min(size, x.train_size)
@@ -561,7 +561,7 @@ class GenerativeModel(keras.Model):
             x = dataset_of(given(x, y), self.batch_parts(), size, shuffle=shuffle)
             y = None
         if validation_data is not None and checked:
-            validation_data = self._validation(validation_data, batch_size or 32)
+            validation_data = self._validation(validation_data, validation_size)
         if self.steps_per_call > 1:
             if not steps_per_epoch:
                 raise ValueError("steps_per_execution needs steps_per_epoch, to know where an epoch ends.")
@@ -574,12 +574,14 @@ class GenerativeModel(keras.Model):
                 epochs=epochs,
                 validation_data=validation_data,
                 steps_per_epoch=steps_per_epoch,
-                shuffle=shuffle and not isinstance(x, tf.data.Dataset),
+                shuffle=shuffle and isinstance(x, keras.utils.PyDataset),
                 **settings,
             )
 
     def _refuse_rates_of_one_optimizer(self, callbacks: Any) -> None:
-        """Keras' own callbacks would fail on a model that has no `optimizer`, or one for each player."""
+        """They would set the rate of one player, or of none."""
+        if len(self.players) == 1:
+            return
         for callback in callbacks if isinstance(callbacks, list | tuple) else [callbacks]:
             if isinstance(callback, keras.callbacks.LearningRateScheduler | keras.callbacks.ReduceLROnPlateau):
                 raise UserError(
@@ -633,6 +635,16 @@ class GenerativeModel(keras.Model):
     # -- what Keras asks of the meters -----------------------------------------------------------------------------
 
     @property
+    def optimizer(self) -> Any:
+        """The only player's optimizer; of several players what Keras' callbacks ask of one; None if not compiled."""
+        own = list(self.optimizers.values())
+        return own[0] if len(own) == 1 else _OfPlayers(self) if own else None
+
+    @optimizer.setter
+    def optimizer(self, value: Any) -> None:
+        """Nothing: Keras sets it in `compile`, to None."""
+
+    @property
     def metrics(self) -> list[keras.metrics.Metric]:
         """The meters of the phase that is running: epoch logs are their means."""
         return list(self._meters[self._phase].values())
@@ -642,6 +654,7 @@ class GenerativeModel(keras.Model):
 
         The training means are left as they are.
         """
+        _refuse_weights("evaluate", settings)
         if "_use_cached_eval_dataset" not in settings:  # else it is `fit` that asks, of what it has looked at
             x, y = self._validation(x if y is None else (x, y), batch_size or 32), None
         self._phase = "test"
@@ -650,6 +663,47 @@ class GenerativeModel(keras.Model):
                 return super().evaluate(x, y, **settings)
         finally:
             self._phase = "train"
+
+    def train_on_batch(self, x: Any, y: Any = None, *, return_dict: bool = False, **settings: Any) -> Any:
+        """One step on one batch, as `keras.Model.train_on_batch`.
+
+        Args:
+            x: the batch, or its first part; see `batch_parts`. Labels that the model does not need may be left out.
+            y: its second part, if `x` is the first.
+            return_dict: return the terms by name.
+            settings: none.
+
+        Returns:
+            The terms of this step, by name or in the order of `metrics_names`.
+
+        Raises:
+            UserError: if the batch has another shape, or values that the model does not take.
+        """
+        _refuse_weights("train_on_batch", settings)
+        self._assert_compile_called("train_on_batch")
+        if self.steps_per_call > 1:
+            raise UserError(
+                f"train_on_batch is one step, and compile got steps_per_execution={self.steps_per_call}; accepted is 1."
+            )
+        self.make_train_function()
+        return self._of_one_batch(self.train_function, batch_of(given(x, y), self.batch_parts()), return_dict)
+
+    def test_on_batch(self, x: Any, y: Any = None, *, return_dict: bool = False, **settings: Any) -> Any:
+        """The validation terms of one batch, as `keras.Model.test_on_batch`; arguments as of `train_on_batch`."""
+        _refuse_weights("test_on_batch", settings)
+        self._assert_compile_called("test_on_batch")
+        self._phase = "test"
+        try:
+            self.make_test_function()
+            batch = batch_of(given(x, y), self.batch_parts(training=False))
+            return self._of_one_batch(self.test_function, batch, return_dict)
+        finally:
+            self._phase = "train"
+
+    def _of_one_batch(self, function: Callable[[Any], Values], batch: Any, return_dict: bool) -> Any:
+        self.reset_metrics()
+        values = {name: float(np.mean(value)) for name, value in function(iter([batch])).items()}
+        return values if return_dict else self._flatten_metrics_in_order(values)
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
         """Nothing is left to build; Keras would feed a first batch through, and fails on those of several workers."""
@@ -871,6 +925,15 @@ class GenerativeModel(keras.Model):
         raise NotImplementedError
 
 
+def _refuse_weights(method: str, settings: dict[str, Any]) -> None:
+    """Remove weights that are None from the arguments of a method of Keras; refuse others."""
+    given = {name: settings.pop(name) for name in ("class_weight", "sample_weight") if name in settings}
+    if got := [name for name, value in given.items() if value is not None]:
+        raise UserError(
+            f"{method} got {', '.join(got)}; the losses are those of the paper, in which all examples weigh the same."
+        )
+
+
 def _is_data(given: Any) -> bool:
     return hasattr(given, "train") and hasattr(given, "validation")
 
@@ -884,6 +947,26 @@ def _in_words() -> Iterator[None]:
         if fault := from_pipeline(error):
             raise fault from None
         raise
+
+
+class _OfPlayers:
+    """What Keras' callbacks ask of the optimizer of a model that has one for each player."""
+
+    built = True
+
+    def __init__(self, model: GenerativeModel) -> None:
+        self._model = model
+
+    @property
+    def iterations(self) -> keras.Variable:
+        """Train steps that are done."""
+        return self._model.step
+
+    def __getattr__(self, name: str) -> Any:
+        family, players = self._model.family, ", ".join(self._model.optimizers)
+        raise AttributeError(
+            f"{family} has no one optimizer with {name}; model.optimizers has one for each: {players}."
+        )
 
 
 def chained(first: keras.Model, second: keras.Model, name: str) -> keras.Model:

@@ -47,12 +47,23 @@ class Owner:
 
 
 class RunLock:
-    """The lock of a run folder, which this process may take."""
+    """The lock of a run folder, which this process may take.
+
+    Training and exporting take it, because what they write belongs together. What other commands write into a run are
+    single files that appear complete, and these may be written while the run trains.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._file = folder, folder / LOCK_FILE
         self._owner = Owner(socket.gethostname(), os.getpid(), _begun(os.getpid()))
         self._taken = False
+
+    def __enter__(self) -> RunLock:
+        self.take()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
     def check(self) -> None:
         """Look whether the folder is free, and write nothing.

@@ -72,6 +72,20 @@ def compiled(translate: Callable[[tf.Tensor], tf.Tensor], source: Port, output: 
     return Network(lambda images: graph(tf.constant(images, tf.float32)).numpy(), source, output)
 
 
+_MODELS = "accepted are a run folder, a saved_model folder and a .tflite file"
+
+
+def require_model(path: Path) -> None:
+    """Refuse a model that does not exist, before TensorFlow is imported.
+
+    Raises:
+        UserError: if there is nothing at `path`.
+    """
+    require_utf8(path)
+    if not path.exists():
+        raise UserError(f"{path} does not exist; {_MODELS}.")
+
+
 def load_export(path: Path, threads: int | None = None) -> SavedModel | TFLiteModel:
     """The network of a saved_model folder or of a .tflite file, whose metadata tell its ports.
 
@@ -82,14 +96,13 @@ def load_export(path: Path, threads: int | None = None) -> SavedModel | TFLiteMo
     Raises:
         UserError: if `path` is neither, or was not exported by keras_gen.
     """
-    require_utf8(path)
+    require_model(path)
     if (path / "saved_model.pb").is_file():
         network = SavedModel(path)
     elif path.suffix == ".tflite" and path.is_file():
         network = TFLiteModel(path, threads)
     else:
-        found = "holds no model" if path.exists() else "does not exist"
-        raise UserError(f"{path} {found}; accepted are a run folder, a saved_model folder and a .tflite file.")
+        raise UserError(f"{path} holds no model; {_MODELS}.")
     if network.metadata is None:
         raise UserError(
             f"{path} does not say what it takes and gives; accepted are files with the metadata that exports of "

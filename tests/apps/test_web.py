@@ -189,7 +189,7 @@ def test_files_of_other_images_are_refused(tiny_run, tmp_path):
 
 
 def test_without_npm_the_page_says_what_it_needs(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(vendoring, "FOLDER", tmp_path / "vendor")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
     assert vendoring.main([]) == 2
     assert capsys.readouterr().err.startswith("error: npm is not installed")
@@ -198,15 +198,14 @@ def test_without_npm_the_page_says_what_it_needs(monkeypatch, tmp_path, capsys):
 
 @pytest.mark.skipif(not shutil.which("npm"), reason="npm is not installed")
 def test_without_a_registry_nothing_is_left_behind(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(vendoring, "FOLDER", tmp_path / "vendor")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:1")
     monkeypatch.setenv("npm_config_cache", str(tmp_path / "cache"))
     assert vendoring.main([]) == 2
     error = capsys.readouterr().err
     assert "ECONNREFUSED" in error
     assert error.count("\n") == 1
-    assert not (tmp_path / "vendor").exists()
-    assert not (tmp_path / "vendor.part").exists()
+    assert not list((tmp_path / "keras_gen").iterdir())
 
 
 # -- in the browser ------------------------------------------------------------------------------------------------

@@ -61,6 +61,8 @@ def test_no_app_needs_tensorflow_for_its_help_and_a_wrong_flag():
         ("train_pix2pix", ("--resume", "nowhere", "--epochs", "3"), 2),
         ("generate", ("run", "--out", "drawn", "--seeds", "3-1"), 2),
         ("web", ("run", "--port", "70000"), 2),
+        ("export", ("nowhere",), 2),
+        ("translate", ("nowhere", "picture.png", "--out", "drawn"), 2),
     ],
 )
 def test_python_m_ends_before_tensorflow_is_imported(app, words, code):
@@ -135,7 +137,7 @@ def test_closed_streams_are_no_error(closed):
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs /proc to see what a process has loaded")
 def test_ctrl_c_while_tensorflow_is_imported(tmp_path):
-    command = [sys.executable, "-m", "apps.translate", "run", "picture.png", "--out", str(tmp_path)]
+    command = [sys.executable, "-m", "apps.translate", str(tmp_path), "picture.png", "--out", str(tmp_path)]
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,

@@ -8,7 +8,8 @@ from dataclasses import asdict
 
 import pytest
 
-from apps import train_vae
+import keras_gen
+from apps import export, train_vae
 from keras_gen.engine.run_lock import LOCK_FILE, Owner, RunLock
 from keras_gen.errors import UserError
 
@@ -56,6 +57,14 @@ def test_a_second_run_in_the_folder_is_refused_in_one_sentence(other, tmp_path, 
     assert error.startswith(f"error: {tmp_path} is in use by process {other.pid} on ")
     assert error.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == [LOCK_FILE]
+
+
+def test_an_export_into_a_folder_in_use_is_refused(other, tmp_path, capsys):
+    keras_gen.VAE(image_size=8, latent_dim=2, hidden_units=(8,), filters=2).save(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    assert export.main([str(tmp_path)]) == 2
+    assert f"{tmp_path} is in use by process {other.pid} on " in capsys.readouterr().err
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_number_that_another_process_got_since_is_no_owner(other, tmp_path):

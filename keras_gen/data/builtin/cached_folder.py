@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from keras_gen.errors import UserError
+from keras_gen.files import cache_folder, filling_cache
 
 
 def drawn_folder(
@@ -30,12 +29,11 @@ def drawn_folder(
     Raises:
         UserError: the cache cannot be written.
     """
-    if cache is None:
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "keras_gen"
+    cache = cache or cache_folder()
     folder = cache / name
     if folder.is_dir():
         return folder
-    try:
+    with filling_cache(cache):
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f"{folder.name}.", dir=cache) as drawing:
             whole = Path(drawing) / folder.name
@@ -50,9 +48,4 @@ def drawn_folder(
             except OSError:
                 if not folder.is_dir():  # otherwise another process was first, and drew the same
                     raise
-    except OSError as error:
-        raise UserError(
-            f"The cache folder {cache} cannot be written ({error.strerror}): "
-            "name a folder that can be by the environment variable XDG_CACHE_HOME."
-        ) from error
     return folder
