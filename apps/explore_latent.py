@@ -28,7 +28,7 @@ from keras_gen.files import require_folder
 from keras_gen.flags import BaseConfig, NonNegative, Positive, Range
 from keras_gen.inference.tiling import resized
 from keras_gen.visual import exploration
-from keras_gen.visual.exploration import Picture
+from keras_gen.visual.exploration import EncodedImage
 from keras_gen.visual.latent_space import LatentSpace
 from keras_gen.visual.latent_views import encode_dataset
 
@@ -120,7 +120,7 @@ def _has_latents(family: str) -> bool:
     return models.family(family).latent_space is not GenerativeModel.latent_space
 
 
-def _pictures(flags: Flags, data: ImagesData, space: LatentSpace) -> list[Picture]:
+def _pictures(flags: Flags, data: ImagesData, space: LatentSpace) -> list[EncodedImage]:
     """The pictures given on the command line, with their latent vectors."""
     numbers = {word: int(word) for word in flags.pictures if word.isdecimal()}
     last = max(numbers.values(), default=0)
@@ -141,7 +141,7 @@ def _pictures(flags: Flags, data: ImagesData, space: LatentSpace) -> list[Pictur
             image, label, name = to_float(read(Path(word))), -1, Path(word).stem
             image = resized(image, (data.image_size, data.image_size))
         (vector,) = space.vectors(image[None], np.array([label], np.int32))
-        pictures.append(Picture(name, image, vector, label, numbers.get(word, -1)))
+        pictures.append(EncodedImage(name, image, vector, label, numbers.get(word, -1)))
     return pictures
 
 

@@ -1,6 +1,6 @@
-"""Speed and memory of a .tflite, measured in a process of its own that holds nothing else.
+"""Latency and memory of .tflite files, measured in separate processes.
 
-Within the process that converted it, TensorFlow's threads and memory would be part of every figure.
+In the process that converts the files, TensorFlow's own threads and memory would distort every figure.
 """
 
 from __future__ import annotations
@@ -19,30 +19,35 @@ from typing import Any
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-_TURN = 10  # calls of one file before the next has its turn
-_WARM_UP = 2  # calls before the first that counts: the first allocates, packs weights and reads the file
+_TURN = 10  # calls of one file before it is the next file's turn
+_WARM_UP = 2  # calls that are not timed: the first allocates, packs weights and reads the file
 
 
 def measure(paths: Sequence[Path], *, threads: Sequence[int], runs: int) -> dict[Path, dict[str, Any]]:
-    """Time calls with random inputs, the files in turns, so that a machine that is slow for a while is slow for all.
+    """Measure latency and memory with random inputs.
+
+    The files take turns, so that a temporarily slow machine is slow for all of them.
 
     Args:
-        paths: the files.
-        threads: numbers of CPU threads to time with.
-        runs: calls that count, for each file and number of threads.
+        paths: the .tflite files.
+        threads: numbers of CPU threads to measure with.
+        runs: timed calls for each file and number of threads.
 
     Returns:
-        file -> latency: number of threads, as text -> median_ms and p95_ms of a call; peak_megabytes, how far the
-        resident set rose above that of the interpreter without a model, mapped weights included, or None where the
-        system does not tell.
+        file -> {"latency": {number of threads, as text -> {"median_ms", "p95_ms"} of a call},
+        "peak_megabytes": increase of the resident set over the interpreter without a model, including mapped weights;
+        None on systems without /proc}.
+
+    Raises:
+        RuntimeError: if a file cannot be run.
     """
     milliseconds: dict[tuple[Path, int], list[float]] = {(path, number): [] for path in paths for number in threads}
     peaks: dict[Path, list[float | None]] = {path: [] for path in paths}
     for start in range(0, runs, _TURN):
         for (path, number), taken in milliseconds.items():
-            told = _in_a_process(path, number, min(_TURN, runs - start))
-            taken += told["milliseconds"]
-            peaks[path].append(told["peak_megabytes"])
+            figures = _in_a_process(path, number, min(_TURN, runs - start))
+            taken += figures["milliseconds"]
+            peaks[path].append(figures["peak_megabytes"])
     return {
         path: {
             "latency": {str(number): _summary(milliseconds[path, number]) for number in threads},
@@ -67,7 +72,7 @@ def _in_a_process(path: Path, threads: int, runs: int) -> dict[str, Any]:
 
 
 def machine() -> str:
-    """The processor that latencies were measured on, as the system names it, and its number of cores."""
+    """Name of this machine's processor and its number of cores, such as "AMD EPYC 7B13, 2 cores"."""
     listed = Path("/proc/cpuinfo")
     names = re.findall(r"^model name\s*: (.+)$", listed.read_text(), re.MULTILINE) if listed.exists() else []
     name = names[0] if names else platform.processor() or platform.machine()
@@ -95,15 +100,15 @@ def _measured(path: str, threads: int, runs: int) -> dict[str, Any]:
 
 
 def _random(tensor: dict[str, Any], generator: np.random.Generator) -> np.ndarray:
-    """Values for an input."""
+    """Random values for an input."""
     if tensor["dtype"] == np.float32:
         return generator.uniform(-1, 1, tensor["shape"]).astype(np.float32)
-    values = 1 if tensor["dtype"] == np.int32 else 256  # of indices 0 alone is sure to be one
+    values = 1 if tensor["dtype"] == np.int32 else 256  # int32 are indices, and only 0 is certainly a valid one
     return generator.integers(0, values, tensor["shape"]).astype(tensor["dtype"])
 
 
 def _memory(field: str) -> float | None:
-    """A field of Linux's account of this process [MB]."""
+    """A field of /proc/self/status [MB]; None without /proc."""
     status = Path("/proc/self/status")
     if not status.exists():
         return None

@@ -1,4 +1,4 @@
-"""Exports of a run, loaded again and compared with the network on real images before anybody relies on them."""
+"""Export networks as SavedModel and .tflite, and verify the files: each is loaded again and compared on real data."""
 
 from __future__ import annotations
 
@@ -24,31 +24,37 @@ from keras_gen.export.tflite import TFLiteModel, Variant, require_variant, write
 from keras_gen.files import remove
 
 TOLERANCE = 1e-3
-"""Largest difference in units of [-1, 1] that a float32 export may have; 1/255 of the range is 7.8e-3."""
+"""Largest absolute difference of a float32 export, in units of [-1, 1]; one level of 8 bits is 7.8e-3."""
 TOLERANCE_OF_CHOICES = 1e-2
-"""Largest mean difference of a network that chooses the nearest of several codes, or the share of its indices that may
-be others: where two codes are equally near, rounding decides, and the choice is seen in the picture."""
+"""Largest mean absolute difference, or fraction of different indices, of a network that chooses the nearest of several
+codes. If two codes are equally near, rounding decides between them, and the choice is visible in the image."""
 USABLE = 30.0
-"""PSNR against the network [dB] below which a file is called unusable: its errors are plain to see."""
+"""PSNR against the network [dB] below which a file is called unusable, because its errors are visible."""
 THREADS = (1, 2)
 """Numbers of CPU threads that latencies are measured with."""
-_SHOWN = 4  # images kept for the sheet
+_SHOWN = 4  # examples on the sheet of a report
 
 
 class ExportError(Exception):
-    """An export does not draw what the network draws."""
+    """The outputs of an exported float32 file differ from those of the network."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Which .tflite files to write, and how closely to look at them.
+    """Which .tflite files to write, and whether to measure their speed.
+
+    Every combination of variant and size gives a file.
 
     Attributes:
-        variants: see `tflite`.
-        io: values of the images, see `signature.Io`.
-        sizes: sides of the images [pixels]; empty: the network's own.
+        variants: see `export.tflite`.
+        io: type of the images, see `signature.Io`.
+        sizes: sides of the images [pixels]; empty: only the network's own size.
         batch: examples per call.
-        runs: calls that are timed for each number of threads; 0 leaves latency and memory out.
+        runs: timed calls for each number of threads; 0: latency and memory are not measured.
+
+    Examples:
+        >>> Plan(variants=("float32", "int8"), io="uint8", runs=50).sizes
+        ()
     """
 
     variants: tuple[Variant, ...] = ("float32",)
@@ -59,7 +65,7 @@ class Plan:
 
 
 PLAN_OF_A_RUN = Plan()
-"""What a training run writes at its end: one float32 file, compared but not timed at length."""
+"""The files that a training run writes at its end: float32 only, verified, without latency and memory."""
 
 
 def export(
@@ -74,34 +80,34 @@ def export(
     previous_report: Mapping[str, Any] | None = None,
     pictures: dict[str, dict[str, np.ndarray]] | None = None,
 ) -> dict[str, Any]:
-    """Write SavedModel and .tflite files of each served network and prove that they draw the same.
+    """Write each served network as a SavedModel and as .tflite files, and verify all of them.
 
-    The first is written to saved_model/ and model.tflite, any other to saved_model_NAME/ and NAME.tflite; other
-    variants, sizes, values and batches are in the file's name (model-int8-128-uint8.tflite).
+    The first network goes to saved_model/ and model.tflite, the others to saved_model_NAME/ and NAME.tflite. A variant,
+    size, type or batch size that is not the default is part of the file's name: model-int8-128-uint8.tflite.
 
     Args:
-        served: name -> network and ports.
+        served: name -> network with its ports.
         folder: the run folder.
-        batches: real validation data; `Served.examples` makes of them what a network takes.
-        plan: which .tflite files.
-        calibration: batches of real training data, for int8.
+        batches: batches of real validation data, from which `Served.examples` takes the inputs.
+        plan: which .tflite files to write.
+        calibration: batches of real training data; required for int8.
         family: name of the model in the metadata.
-        origin: see `metadata.Provenance`.
-        previous_report: what this function returned before for the folder. Files of the same weights that are not
-            written again stay in the report; those of other weights are deleted.
-        pictures: receives what people look at, by network, output where there are several, and size: name of an input,
-            "network" and every variant -> images or sequences.
+        origin: author and licence in the metadata.
+        previous_report: what this function returned before for this folder. Its other files stay in the report if they
+            have the same weights, and are deleted if not.
+        pictures: a dictionary that receives the examples for the report: network (with output and size, if there are
+            several) -> name of an input, "network" or variant -> images or sequences.
 
     Returns:
-        name -> about, task, inputs and outputs (as of `signature.Port`), weights, validation_examples, machine and
-        files: file name -> metadata, bytes, largest and mean absolute difference from the Keras network, PSNR, seconds
-        for one example (of several outputs the worst, and `outputs` has each); for .tflite operators and, if asked for,
-        latency and memory.
+        name -> "about", "task", "inputs" and "outputs" (fields of `signature.Port`), "description", "weights" (CRC-32),
+        "validation_examples", "machine" (if latency was measured) and "files": file name -> "bytes" and the figures of
+        `compare`; for a .tflite also "metadata", "operators", "delegated_to_xnnpack" [0, 1], "not_delegated", "flex",
+        "verdict" (if it is not usable) and the figures of `benchmark.measure` (if latency was measured).
 
     Raises:
-        ExportError: if a float32 file is further than `TOLERANCE` from the network, or than
-            `TOLERANCE_OF_CHOICES` in the mean where it chooses codes; the report so far is its second argument.
-        UserError: if a network cannot be built at a size, or cannot be converted to a variant.
+        ExportError: if a float32 file differs from the network by more than `TOLERANCE`, or for a network that chooses
+            codes by more than `TOLERANCE_OF_CHOICES` in the mean. The second argument is the report so far.
+        UserError: if a network cannot be built at a size or converted to a variant.
     """
     for item in served.values():
         for variant in plan.variants:
@@ -178,23 +184,23 @@ def compare(
     ports: Sequence[Port],
     batch: int = 1,
 ) -> dict[str, Any]:
-    """How far `run(*inputs)` is from what is expected, and the median seconds for an example.
+    """Compare the outputs of `run` with the expected ones, and time it.
 
-    Differences are in units of half a port's range: of [-1, 1] for pictures. What has no range is measured in units of
-    half the range that is expected, see `_unit`; a value that is not a number counts as 2. The PSNR [dB] is
-    10 log10(2^2 / MSE) over all examples, at most 120. Indices are equal or not, 0 or 1, so that the mean is the share
-    of those that differ; they have no PSNR.
+    The unit of differences is half the range of the port, so 1 for images in [-1, 1]; without a range, half the range
+    of the expected values (`_unit`). A value that is not finite counts as a difference of 2. The PSNR is
+    10 log10(2^2 / MSE) [dB] over all examples, at most 120. Indices have no PSNR; their difference is 0 or 1, so the
+    mean is the fraction of different indices.
 
     Args:
-        run: takes the inputs and gives the outputs, one array or several.
-        inputs: an array for each input, (n, ...).
-        expected: an array for each output.
-        ports: of the outputs.
+        run: function of the inputs that returns one array, or a tuple of them.
+        inputs: one array for each input, (n, ...).
+        expected: one array for each output, (n, ...).
+        ports: ports of the outputs.
         batch: examples per call.
 
     Returns:
-        max_abs_difference, mean_abs_difference, psnr and seconds_per_example; of several outputs the worst, and
-        outputs: name -> the same of each.
+        "max_abs_difference", "mean_abs_difference" and "psnr", for several outputs the worst of each;
+        "seconds_per_example", the median; and for several outputs "outputs": name -> the figures of each.
     """
     drawn, seconds = [], []
     for number in range(0, len(inputs[0]), batch):
@@ -216,7 +222,7 @@ def compare(
 
 
 def _difference(drawn: np.ndarray, expected: np.ndarray, port: Port) -> dict[str, float]:
-    """The figures of one output."""
+    """The differences and the PSNR of one output."""
     if port.kind == "indices":
         difference = (drawn != expected).astype(np.float32)
         return {"max_abs_difference": float(difference.max()), "mean_abs_difference": float(difference.mean())}
@@ -237,7 +243,7 @@ def _proved(
     ports: Sequence[Port],
     missing: dict[str, str],
 ) -> dict[str, Any]:
-    """The figures of one .tflite."""
+    """The operators of a .tflite and its differences from the network."""
     operators = operators_of(file)
     figures: dict[str, Any] = {
         "operators": operators.counts,
@@ -247,39 +253,39 @@ def _proved(
     }
     if operators.flex:
         figures["verdict"] = (
-            "not proved: the interpreter here has no Flex operators; an app has to link TensorFlow's select operators "
-            "to run it"
+            "not verified: it needs Flex operators, which the interpreter for Python does not have; an app must link "
+            "TensorFlow's select operators (Flex delegate) to run it"
         )
         return figures
     model = TFLiteModel(file)
     figures |= compare(model, sources, expected, ports, batch=model.input_shape[0])
     if figures.get("psnr", USABLE) < USABLE:
         figures["verdict"] = (
-            f"unusable: its pictures are only {figures['psnr']:.1f} dB from the network's, and below {USABLE:.0f} dB "
-            "the errors are plain to see"
+            f"unusable: its PSNR against the network is {figures['psnr']:.1f} dB, and below {USABLE:.0f} dB errors are "
+            "visible"
         )
     return figures
 
 
 def _require_equal(file: Path, figures: dict[str, Any], report: dict[str, Any], *, chooses: bool) -> None:
-    """float32 files must draw the same, up to the rounding of uint8 and the choice between codes that are as near."""
+    """Check a float32 file against the tolerance, which for uint8 includes one level of rounding."""
     metadata = figures.get("metadata", {"variant": "float32", "io": "float"})
     proved = metadata["variant"] == "float32" and not figures.get("flex")
     claims = [(file, figures, metadata["io"])] if proved else []
-    claims += [(f"{file} by its uint8 signature", figures["uint8"], "uint8")] if "uint8" in figures else []
+    claims += [(f"The uint8 signature of {file}", figures["uint8"], "uint8")] if "uint8" in figures else []
     for what, found, io in claims:
         accepted = (TOLERANCE_OF_CHOICES if chooses else TOLERANCE) + (1 / 255 if io == "uint8" else 0)
         difference = found["mean_abs_difference" if chooses else "max_abs_difference"]
         if not difference <= accepted:
             raise ExportError(
-                f"{what} differs from the network by {difference:.2e}{' in the mean' * chooses}, and at most "
-                f"{accepted:.0e} is accepted: do not use it.",
+                f"{what} differs from the network by {difference:.2e}{' on average' * chooses}; accepted is at most "
+                f"{accepted:.0e}. Do not use it.",
                 report,
             )
 
 
 def _file_name(stem: str, metadata: Metadata, size: int | None) -> str:
-    """STEM.tflite, with all in which it is not the default."""
+    """STEM.tflite, or STEM-VARIANT-SIZE-IO-batchN.tflite with those parts that are not the default."""
     parts = [stem]
     parts += [metadata.variant] if metadata.variant != "float32" else []
     parts += [str(size)] if size else []
@@ -289,7 +295,7 @@ def _file_name(stem: str, metadata: Metadata, size: int | None) -> str:
 
 
 def _kept(previous_report: Mapping[str, Any] | None, weights: str, folder: Path) -> dict[str, Any]:
-    """Figures of files that are still there and hold the same weights; files of other weights are deleted."""
+    """Figures of the .tflite files that still exist and have the same weights; files of other weights are deleted."""
     if not previous_report:
         return {}
     files = {name: figures for name, figures in previous_report["files"].items() if name.endswith(".tflite")}
@@ -309,15 +315,15 @@ def _digest(network: keras.Model) -> int:
 
 
 def _side(served: Served) -> int:
-    """Of what goes in that has places, the first's height [pixels]."""
+    """Height of the first input that is an image or a label map [pixels]."""
     return next(port.shape[0] for port in served.inputs if port.has_levels)
 
 
 def _at_size(served: Served, size: int) -> Served:
-    """The same network for square pictures of another size.
+    """The same network for images of another size.
 
     Raises:
-        UserError: if it cannot be built there.
+        UserError: if it cannot be built at this size.
     """
     side = _side(served)
 
@@ -326,7 +332,7 @@ def _at_size(served: Served, size: int) -> Served:
             return port
         sides = [length * size / side for length in port.shape[:2]]
         if any(length % 1 for length in sides):
-            raise ValueError(f"{sides} are no whole numbers of pixels")
+            raise ValueError(f"{sides} are not whole numbers of pixels")
         return replace(port, shape=(*map(int, sides), port.shape[-1]))
 
     network = served.network
@@ -341,21 +347,22 @@ def _at_size(served: Served, size: int) -> Served:
         return replace(served, network=clone, inputs=inputs, outputs=outputs)
     except ValueError:
         raise UserError(
-            f"--sizes got {size}, which this network of {side}x{side} cannot draw; accepted are multiples of its own "
-            "size, and whatever else its layers allow."
+            f"--sizes got {size}, but this network of {side}x{side} cannot be built at that size; accepted are "
+            "multiples of its own size, and other sizes that its layers allow."
         ) from None
 
 
 def _unit(values: np.ndarray) -> float:
     """Scale of differences: half the value range, which is 1 for images in [-1, 1].
 
-    At least a hundredth of the largest value: rounding of float32 is to be told from a network that is wrong.
+    It is at least a hundredth of the largest absolute value, so that float32 rounding of nearly constant values does
+    not look like an error.
     """
     return max(float(np.ptp(values)) / 2, float(np.abs(values).max()) / 100) or 1.0
 
 
 def _resized(array: np.ndarray, port: Port) -> np.ndarray:
-    """Pictures at the size of a port; what has no places is left alone."""
+    """Images resized to the shape of a port; anything that has this shape already is returned as it is."""
     if array.shape[1:] == port.shape:
         return array
     method = "nearest" if port.is_label_map else "bilinear"
@@ -367,7 +374,7 @@ def _listed(outputs: Any) -> tuple[np.ndarray, ...]:
 
 
 def _drawn(served: Served, inputs: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
-    """What the network makes of the examples, one at a time."""
+    """The outputs of the network, computed one example at a time."""
     each = [_listed(served(*(array[n : n + 1] for array in inputs))) for n in range(len(inputs[0]))]
     return tuple(np.concatenate(parts) for parts in zip(*each, strict=True))
 
@@ -375,12 +382,12 @@ def _drawn(served: Served, inputs: Sequence[np.ndarray]) -> tuple[np.ndarray, ..
 def _by_levels(
     served: Served, inputs: Sequence[np.ndarray], expected: Sequence[np.ndarray]
 ) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
-    """The inputs as uint8 holds them, and what the network draws from these within uint8's range."""
+    """The inputs after rounding to uint8, and the expected outputs for them, clipped to the range of uint8."""
     rounded = tuple(
         from_levels(to_levels(array)) if port.has_levels else array
         for array, port in zip(inputs, served.inputs, strict=True)
     )
-    if not all(map(np.array_equal, rounded, inputs)):  # images of 8 bits are what they were
+    if not all(map(np.array_equal, rounded, inputs)):  # rounding does not change images of 8 bits
         expected = _drawn(served, rounded)
     return rounded, tuple(
         np.clip(array, -1, 1) if port.has_levels else array
@@ -389,14 +396,14 @@ def _by_levels(
 
 
 def _seen(ports: Sequence[Port]) -> list[Port]:
-    """The outputs that people can look at."""
+    """The outputs that the report can show."""
     return [port for port in ports if port.kind in ("image", "sequence")]
 
 
 def _shown(
     name: str, served: Served, sources: Sequence[np.ndarray], expected: Sequence[np.ndarray]
 ) -> dict[str, dict[str, np.ndarray]]:
-    """What people look at of a network: each output that can be seen, beside the inputs of its kind."""
+    """Examples for the report: each output that can be shown, with the inputs of the same kind."""
     outputs = _seen(served.outputs)
     shown = {}
     for port in outputs:

@@ -1,8 +1,9 @@
-"""What an exported file says about itself, so that nobody who finds it has to guess ranges, sizes or classes.
+"""Metadata of exported files: names, shapes, ranges and classes of inputs and outputs, author and licence.
 
-A .tflite carries it twice: as JSON, which `read_metadata` reads back, and as the TFLite metadata that Android Studio,
-Netron and the task libraries show (metadata_schema.fbs of tensorflow/tflite-support, written here field by field, as
-its package ends at Python 3.11). A SavedModel carries the JSON in its folder for extra assets.
+A .tflite holds them twice: as JSON, which `read_metadata` reads, and as TFLite metadata, which Android Studio, Netron
+and the task libraries read. The latter (metadata_schema.fbs of tensorflow/tflite-support) is written here field by
+field, because the tflite-support package does not support Python versions above 3.11. A SavedModel holds the JSON in
+assets.extra/.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ _TOOLS_ENTRY = "TFLITE_METADATA"
 
 @dataclass(frozen=True)
 class Provenance:
-    """Who made a model, and under which terms.
+    """Author and licence of a model.
 
     Attributes:
-        author: name; "" if nobody said.
-        licence: name of the terms; "" if nobody said.
+        author: name; "" if unknown.
+        licence: name of the licence; "" if unknown.
     """
 
     author: str = ""
@@ -44,17 +45,24 @@ UNKNOWN = Provenance()
 
 @dataclass(frozen=True)
 class Metadata:
-    """One exported file.
+    """Metadata of one exported file.
 
     Attributes:
         name: of the network, such as "pix2pix generator".
-        inputs, outputs: its ports, in the order in which a loaded file takes and gives them.
-        task: what it is for, see `signature.Served`; "" for a part of a model.
-        origin: see `Provenance`.
+        inputs, outputs: its ports, in the order of the arrays of `SavedModel` and `TFLiteModel`.
+        task: what the network is for, see `signature.Served`; "" for a part of a model.
+        origin: author and licence.
         variant: "float32", "float16", "dynamic8" or "int8".
-        io: values of pictures: "float", float32 in [-1, 1], or "uint8", [0, 255].
-        batch: examples per call; None: any.
-        version: of keras_gen that wrote it.
+        io: type of the images: "float" is float32 in [-1, 1], "uint8" is [0, 255].
+        batch: examples per call; None: any number.
+        version: version of keras_gen that wrote the file.
+
+    Examples:
+        >>> from keras_gen.export.signature import Port
+        >>> picture = Port("image", "image", (32, 32, 3), range=(-1.0, 1.0))
+        >>> code = Port("code", "vector", (8,))
+        >>> Metadata("vae decoder", (code,), (picture,)).description
+        'code: (batch, 8) float32; image: (batch, 32, 32, 3) float32 in [-1, 1]'
     """
 
     name: str
@@ -74,23 +82,23 @@ class Metadata:
 
     @property
     def description(self) -> str:
-        """One sentence: what goes in and what comes out."""
+        """Inputs and outputs in words, see `signature.Port.description`."""
         return "; ".join(port.description(self.batch, self.io) for port in self.ports)
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields as plain values and, in words, what goes in and out."""
+        """The fields and `description` as plain values."""
         return asdict(self) | {"description": self.description}
 
     def to_json(self) -> str:
-        """The text that `from_json` reads."""
+        """The metadata as JSON, for `from_json`."""
         return json.dumps(self.as_dict(), indent=2)
 
     @classmethod
     def from_json(cls, text: bytes) -> Metadata:
-        """The inverse of `to_json`; fields of later versions are left out.
+        """The inverse of `to_json`; unknown fields, such as those of later versions, are ignored.
 
         Raises:
-            ValueError: if `text` is none of it.
+            ValueError: if `text` is not such JSON.
         """
         try:
             values = json.loads(text)
@@ -104,7 +112,7 @@ class Metadata:
 
 
 def _port(values: Mapping[str, Any]) -> Port:
-    """A port from JSON, which has no tuples."""
+    """A port from JSON, whose lists are tuples here."""
     return Port(**{k: tuple(v) if isinstance(v, list) else v for k, v in _known(Port, values).items()})
 
 
@@ -113,7 +121,7 @@ def _known(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def with_metadata(content: bytes, metadata: Metadata) -> bytes:
-    """The bytes of a .tflite with `metadata` added to them."""
+    """Add `metadata` to the bytes of a .tflite."""
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     model.metadata = model.metadata or []
     for name, text in ((_ENTRY, metadata.to_json().encode()), (_TOOLS_ENTRY, _for_tools(metadata, *_order(model)))):
@@ -128,7 +136,7 @@ def with_metadata(content: bytes, metadata: Metadata) -> bytes:
 
 
 def _order(model: schema.ModelT) -> tuple[list[str], list[str]]:
-    """Names of the inputs and of the outputs as the subgraph has them, which other tools go by."""
+    """Names of inputs and outputs in the order of the subgraph, which other tools use."""
     (signature, *_), graph = model.signatureDefs, model.subgraphs[0]
     sides = ((signature.inputs, graph.inputs), (signature.outputs, graph.outputs))
     maps = [({tensor.tensorIndex: tensor.name.decode() for tensor in named}, order) for named, order in sides]
@@ -136,17 +144,17 @@ def _order(model: schema.ModelT) -> tuple[list[str], list[str]]:
 
 
 def write_beside(saved_model: Path, metadata: Metadata) -> None:
-    """Add `metadata` to a SavedModel folder."""
+    """Write `metadata` into a SavedModel folder."""
     place = _beside(saved_model)
     place.parent.mkdir(exist_ok=True)
     place.write_text(metadata.to_json() + "\n", encoding="utf-8")
 
 
 def read_metadata(path: Path) -> Metadata | None:
-    """The metadata of a .tflite file or a SavedModel folder; None if it was not exported here.
+    """Read the metadata of a .tflite file or a SavedModel folder; None if keras_gen did not export it.
 
     Raises:
-        UserError: if there is metadata of ours that cannot be read.
+        UserError: if the metadata are damaged.
     """
     try:
         text = _beside(path).read_bytes() if path.is_dir() else _embedded(path)
@@ -154,7 +162,7 @@ def read_metadata(path: Path) -> Metadata | None:
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise UserError(f"{path} holds damaged metadata ({error}); accepted is a file as it was exported.") from None
+        raise UserError(f"{path} has damaged metadata ({error}); accepted are unchanged exports.") from None
 
 
 def _beside(saved_model: Path) -> Path:
@@ -162,7 +170,7 @@ def _beside(saved_model: Path) -> Path:
 
 
 def _embedded(path: Path) -> bytes | None:
-    # Mapped, not read: the weights stay on the disk.
+    # Memory-mapped, so that the weights are not read from the disk.
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         model = schema.Model.GetRootAs(content, 0)
         for number in range(model.MetadataLength()):
@@ -176,11 +184,11 @@ def _embedded(path: Path) -> bytes | None:
 
 
 def _for_tools(metadata: Metadata, inputs: Sequence[str], outputs: Sequence[str]) -> bytes:
-    """A ModelMetadata table of the tensors in this order; field numbers are their places in metadata_schema.fbs."""
+    """A ModelMetadata table with the tensors in this order; fields are in the order of metadata_schema.fbs."""
     build = flatbuffers.Builder(1024)
 
     def table(*fields: int | None) -> int:
-        """A table of offsets; None leaves a field out."""
+        """A table of offsets; a field that is None is left out."""
         build.StartObject(len(fields))
         for slot, offset in enumerate(fields):
             if offset is not None:
@@ -188,7 +196,7 @@ def _for_tools(metadata: Metadata, inputs: Sequence[str], outputs: Sequence[str]
         return build.EndObject()
 
     def union(kind: int, value: int, *more: int | None) -> int:
-        """A table whose first two fields are the kind and the value of a union."""
+        """A table whose first two fields are the type and the value of a union."""
         build.StartObject(2 + len(more))
         build.PrependUint8Slot(0, kind, 0)
         build.PrependUOffsetTRelativeSlot(1, value, 0)
@@ -210,7 +218,7 @@ def _for_tools(metadata: Metadata, inputs: Sequence[str], outputs: Sequence[str]
         return build.CreateString(content) if content else None
 
     def tensor(port: Port) -> int:
-        """TensorMetadata of an image: colour, size, normalisation, range; of any other its shape and values alone."""
+        """TensorMetadata: name and description; for images also colour space, size, normalisation and range."""
         if not port.has_levels:
             return table(text(port.name), text(port.description(metadata.batch)))
         height, width, channels = port.shape
@@ -222,7 +230,7 @@ def _for_tools(metadata: Metadata, inputs: Sequence[str], outputs: Sequence[str]
         build.PrependUint8Slot(0, {3: 1, 1: 2}.get(channels, 0) if port.kind == "image" else 0, 0)
         build.PrependUOffsetTRelativeSlot(1, size, 0)
         content = union(2, build.EndObject())  # Content of kind ImageProperties
-        # (x - mean) / deviation of 0 to 255. Of int8, readers apply it before the tensor's own scale, which undoes it.
+        # Readers compute (x - mean) / std from levels of 0 to 255. For int8 they then quantise by the tensor's scale.
         normalise = (127.5, 127.5) if metadata.io == "float" or metadata.variant == "int8" else (0.0, 1.0)
         unit = union(1, table(floats(normalise[0]), floats(normalise[1])))  # ProcessUnit of kind NormalizationOptions
         low, high = (-1.0, 1.0) if metadata.io == "float" else (0.0, 255.0)

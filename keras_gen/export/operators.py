@@ -1,4 +1,4 @@
-"""What a .tflite is made of: its operators, which of them need Flex, and which XNNPACK takes over."""
+"""The operators of a .tflite: how many of each, which need the Flex delegate, and which XNNPACK runs."""
 
 from __future__ import annotations
 
@@ -19,13 +19,17 @@ _DELEGATE, _FLEX = "DELEGATE", "Flex"
 
 @dataclass(frozen=True)
 class Operators:
-    """Operators of one file.
+    """The operators of one file.
 
     Attributes:
-        counts: name -> how often, the most frequent first; operators of Flex begin with "Flex".
-        delegated: share of the operators that XNNPACK runs in this interpreter on this machine, [0, 1]; None for a file
-            with operators of Flex, which it does not run at all.
-        left: the others, which the interpreter's own kernels run, counted like all.
+        counts: operator -> number of uses, most frequent first; the names of Flex operators begin with "Flex".
+        delegated: fraction of the operators that XNNPACK runs on this machine [0, 1]; None for a file with Flex
+            operators, which the interpreter for Python cannot run.
+        left: operator -> number of uses that the interpreter's own kernels run instead, most frequent first.
+
+    Examples:
+        >>> Operators({"CONV_2D": 12, "FlexErf": 1}).flex
+        ('FlexErf',)
     """
 
     counts: dict[str, int]
@@ -34,12 +38,12 @@ class Operators:
 
     @property
     def flex(self) -> tuple[str, ...]:
-        """Operators that TFLite has not built in and an app must link TensorFlow's Flex delegate for."""
+        """Operators that are not built into TFLite; an app must link TensorFlow's Flex delegate to run them."""
         return tuple(name for name in self.counts if name.startswith(_FLEX))
 
 
 def operators_of(path: Path) -> Operators:
-    """Look into a .tflite file."""
+    """Read the operators of a .tflite file."""
     found = Operators(_counted(path))
     return found if found.flex else replace(found, **_shared(path))
 
@@ -49,7 +53,7 @@ def _counted(path: Path) -> dict[str, int]:
         model = schema.Model.GetRootAs(content, 0)
         codes = [model.OperatorCodes(number) for number in range(model.OperatorCodesLength())]
         names = [
-            # Old readers know operators up to 127 by the deprecated field alone, so writers fill in both.
+            # Old readers know only the deprecated field, which ends at 127, so writers fill in both.
             code.CustomCode().decode()
             if code.CustomCode()
             else _NAMES[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
@@ -61,9 +65,10 @@ def _counted(path: Path) -> dict[str, int]:
 
 
 def _shared(path: Path) -> dict[str, Any]:
-    """`delegated` and `left`: a delegate has the operators between the inputs and the outputs of its nodes.
+    """`delegated` and `left` of a file.
 
-    The interpreter lists the original operators and, after them, the nodes that replaced some of them.
+    The interpreter lists the original operators, followed by the delegate's nodes. A node replaces all operators on the
+    paths from its inputs to its outputs.
     """
     with quiet():
         interpreter = Interpreter(str(path))

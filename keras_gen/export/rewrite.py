@@ -1,18 +1,18 @@
-"""The same function by operations that inference engines do faster: what a .tflite is converted from.
+"""Rewrite a network for faster inference before it is converted to .tflite; the function stays the same.
 
 - Transposed convolutions of stride 2 become sub-pixel convolutions (`layers.transposed`).
-- Instance normalisation becomes two means, a product and one scale and shift, without Keras' grouping of channels,
-  whose reshapes engines do not see through. The variance is the mean of a product, because XNNPACK leaves the squared
-  difference of integers to a kernel that is twenty times slower.
+- Instance normalisation becomes two means, a product, a scale and a shift. Keras computes it as group normalisation,
+  whose reshapes inference engines cannot optimise. The variance is the mean of a product, because XNNPACK has no int8
+  kernel for squared differences, and the fallback is twenty times slower.
 - Batch normalisation is folded into the convolution before it.
-- A ReLU that has no operation before it to be fused with gets one, a maximum over one pixel: for integers XNNPACK
-  leaves a ReLU that stands alone to a slow kernel too, but runs this pair as one clamp.
-- Taps of a kernel that never meet anything but padding are cut off: at the innermost level of a U-Net, where a 4x4
-  kernel looks at 2x2 pixels, three quarters of the weights, which are most of what has to be read from memory there.
-- For integers the channels before an instance normalisation are scaled to deviate by 1 on examples, because all
-  channels of a tensor share one step size, and so do their variances. The normalisation takes the scale back.
+- A ReLU that cannot be fused with the operation before it gets a max pooling over one pixel to be fused with. XNNPACK
+  has no int8 kernel for a ReLU on its own, but runs this pair as one clamp.
+- Kernel taps that only ever see padding are removed. At the innermost level of a U-Net, where a 4x4 kernel sees 2x2
+  pixels, these are three quarters of the weights, and reading weights dominates the time of that level.
+- For int8, the channels before an instance normalisation are scaled to a standard deviation of 1 on examples, because
+  all channels of a tensor share one quantisation step. The normalisation cancels the scale.
 
-What each is worth is measured by `benchmarks/edge.py --steps`, see docs/performance.md.
+`benchmarks/edge.py --steps` measures the effect of each rewrite; docs/performance.md has the results.
 """
 
 from __future__ import annotations
@@ -30,8 +30,7 @@ from keras_gen.layers.transposed import SubPixelConv2DTranspose, replaceable
 
 Step = Literal["sub-pixel", "instance norm", "batch norm", "kernels", "relu"]
 STEPS: tuple[Step, ...] = get_args(Step)
-_EXAMPLES = 16  # enough for deviations
-
+_EXAMPLES = 16  # calibration examples for standard deviations
 
 _TRAINED = {
     FastConv2D: layers.Conv2D,
@@ -41,9 +40,10 @@ _TRAINED = {
 
 
 def in_keras_layers(network: keras.Model) -> keras.Model:
-    """A functional network with Keras' own layers in place of those that train faster: what is exported from.
+    """Replace the layers of `layers.fast`, which are faster in training, by Keras' own, which are faster to export.
 
-    The network itself if it has none of them. Layers within wrappers stay as they are.
+    Args:
+        network: functional; returned as it is if it has no such layers. Layers inside wrappers are not replaced.
     """
     if not any(type(layer) in _TRAINED for layer in network.layers):
         return network
@@ -59,12 +59,13 @@ def in_keras_layers(network: keras.Model) -> keras.Model:
 def rewritten(
     network: keras.Model, steps: Collection[Step] = STEPS, examples: Sequence[np.ndarray] | None = None
 ) -> keras.Model:
-    """A functional network that computes what `network` does in inference, for the same static size.
+    """A network that computes the same function as `network` in inference, for the same static size.
 
     Args:
         network: functional; its weights are copied.
-        steps: which of the rewrites above; all of them but for measurements.
-        examples: (n, ...) for each input, for the equal channels that integers want; None for float.
+        steps: which rewrites to apply; a subset is for measurements.
+        examples: for int8, calibration examples (n, ...) for each input, from which the channels before instance
+            normalisations are scaled; None for float.
     """
     network = in_keras_layers(network)
     folded = _foldable(network) if "batch norm" in steps else {}
@@ -92,7 +93,7 @@ def rewritten(
 
 
 def _equalise(network: keras.Model, clone: keras.Model, examples: Sequence[np.ndarray]) -> None:
-    """Divide the convolutions before instance normalisations of `clone` by the deviations of their channels."""
+    """Scale the convolutions before instance normalisations of `clone` so that their channels deviate by 1."""
     norms = [layer for layer in network.layers if _is_instance(layer) and _convolution_before(layer)]
     if not norms:
         return
@@ -103,7 +104,7 @@ def _equalise(network: keras.Model, clone: keras.Model, examples: Sequence[np.nd
         for variance, values in zip(variances, keras.tree.flatten(probe(inputs, training=False)), strict=True):
             variance += np.var(values, axis=(0, 1, 2)) / len(examples[0])
     for norm, variance in zip(norms, variances, strict=True):
-        # With epsilon, so that a channel that hardly varies is not blown up.
+        # epsilon keeps the scale of a nearly constant channel small.
         scale = 1.0 / np.sqrt(variance + norm.epsilon)
         convolution = clone.get_layer(_convolution_before(norm).name)
         kernel, *bias = convolution.get_weights()
@@ -112,14 +113,14 @@ def _equalise(network: keras.Model, clone: keras.Model, examples: Sequence[np.nd
 
 
 class _Folded(layers.Layer):
-    """In the place of a normalisation that the convolution before it has taken over."""
+    """Takes the place of a batch normalisation that is folded into the convolution before it."""
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         return inputs
 
 
 class _InstanceNormalization(layers.GroupNormalization):
-    """As GroupNormalization with one channel a group, for (batch, h, w, channels)."""
+    """GroupNormalization with one channel per group, for (batch, h, w, channels)."""
 
     def call(self, inputs: Any) -> Any:
         mean = ops.mean(inputs, axis=(1, 2), keepdims=True)
@@ -131,16 +132,16 @@ class _InstanceNormalization(layers.GroupNormalization):
 
 
 class _CroppedConv2D(layers.Conv2D):
-    """As Conv2D with "same" padding, without the taps that meet only padding."""
+    """Conv2D with "same" padding, without the kernel taps that only see padding."""
 
     def call(self, inputs: Any) -> Any:
         kernel, padding = self.kernel, [(0, 0)]
         for axis, (size, taps, stride) in enumerate(
             zip(inputs.shape[1:3], self.kernel_size, self.strides, strict=True)
         ):
-            last = (-(-size // stride) - 1) * stride  # where the last output looks
+            last = (-(-size // stride) - 1) * stride  # input position of the last output
             before = max(last + taps - size, 0) // 2
-            # Tap t of output o looks at o * stride + t - before: some o must give a place from 0 to size - 1.
+            # Tap t of output o reads input o * stride + t - before. Keep t if some o gives an input in [0, size).
             first, end = max(before - last, 0), min(size + before, taps)
             kernel = ops.take(kernel, ops.arange(first, end), axis=axis) if (first, end) != (0, taps) else kernel
             padding.append((before - first, max(last + end - before - size, 0)))
@@ -154,7 +155,7 @@ class _CroppedConv2D(layers.Conv2D):
 
 
 class _PooledReLU(layers.ReLU):
-    """As ReLU, for (batch, h, w, channels)."""
+    """ReLU after a max pooling over one pixel, for (batch, h, w, channels); see the module."""
 
     def call(self, inputs: Any) -> Any:
         return ops.relu(ops.max_pool(inputs, 1, 1))
@@ -181,7 +182,7 @@ def _is_instance(layer: layers.Layer) -> bool:
 
 
 def _stands_alone(layer: layers.Layer) -> bool:
-    """Whether a ReLU takes what others take too, or the concatenation of several results."""
+    """Whether a ReLU cannot be fused: its input is a concatenation, or goes to other layers too."""
     if type(layer) is not layers.ReLU or (layer.max_value, layer.negative_slope, layer.threshold) != (None, 0, 0):
         return False
     before = layer.input._keras_history.operation
@@ -197,12 +198,12 @@ _KINDS: tuple[tuple[Step, Callable[[layers.Layer], bool], type[layers.Layer]], .
 
 
 def _takers(layer: layers.Layer) -> set[str]:
-    """Names of the layers that take a layer's result."""
+    """Names of the layers that use a layer's output."""
     return {node.operation.name for node in layer._outbound_nodes}
 
 
 def _foldable(network: keras.Model) -> dict[str, str]:
-    """Convolution -> the batch normalisation that alone takes its result."""
+    """Convolution -> the batch normalisation that is the only user of its output."""
     return {
         convolution.name: layer.name
         for layer in network.layers
@@ -213,7 +214,7 @@ def _foldable(network: keras.Model) -> dict[str, str]:
 
 
 def _convolution_before(norm: layers.Layer) -> layers.Layer | None:
-    """The convolution without an activation whose result a normalisation alone takes."""
+    """The convolution before a normalisation, if it has no activation and no other layer uses its output."""
     before = norm.input._keras_history.operation
     fits = (
         isinstance(before, layers.Conv2D | layers.Conv2DTranspose)
@@ -225,7 +226,7 @@ def _convolution_before(norm: layers.Layer) -> layers.Layer | None:
 
 
 def _with_norm(convolution: layers.Layer, norm: layers.BatchNormalization) -> list[np.ndarray]:
-    """Kernel and bias of a convolution that normalises too, by the running statistics."""
+    """Kernel and bias of the convolution with the batch normalisation folded in, by its moving statistics."""
     kernel = np.asarray(convolution.kernel)
     bias = np.asarray(convolution.bias) if convolution.use_bias else 0.0
     scale = 1.0 / np.sqrt(np.asarray(norm.moving_variance) + norm.epsilon)
@@ -238,6 +239,6 @@ def _with_norm(convolution: layers.Layer, norm: layers.BatchNormalization) -> li
 
 
 def _times(convolution: layers.Layer, kernel: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """A kernel whose outputs are multiplied by `scale`, one for each channel."""
-    outputs = 2 if isinstance(convolution, layers.Conv2DTranspose) else 3  # the axis of the kernel
+    """The kernel with each output channel multiplied by its `scale`."""
+    outputs = 2 if isinstance(convolution, layers.Conv2DTranspose) else 3  # axis of the output channels
     return kernel * np.expand_dims(scale, tuple(axis for axis in range(4) if axis != outputs))

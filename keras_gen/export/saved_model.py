@@ -1,4 +1,4 @@
-"""SavedModels through `keras.export.ExportArchive`, and the way back."""
+"""Write SavedModels with `keras.export.ExportArchive`, and run them."""
 
 from __future__ import annotations
 
@@ -27,19 +27,21 @@ def write_saved_model(
     ios: Sequence[Io] | None = None,
     metadata: Metadata | None = None,
 ) -> None:
-    """Write a network as a SavedModel whose signatures have its ports' names.
+    """Write a network as a SavedModel. The tensors of its signatures are named after the ports.
 
-    "serving_default" takes and gives what the network does; "serving_uint8", where pictures go in and come out, has
-    them as uint8 in [0, 255]. The folder appears complete or not at all.
+    "serving_default" has the types of the network. A network from images to images also has "serving_uint8", with
+    images as uint8 in [0, 255]. The folder is written completely or not at all.
 
     Args:
         served: the network and its ports.
         path: folder to write; an existing one is replaced.
-        batch: a fixed batch size, or None for any.
-        ios: which signatures; None: all that it can have. A single one is the default, whatever its type.
+        batch: fixed batch size; None: any.
+        ios: which signatures to write; None: all that the network can have. A single one is always called
+            "serving_default".
         metadata: to write into the folder.
     """
-    archive = keras.export.ExportArchive()  # the endpoints track their variables; tracked again, they are stored twice
+    # Do not track the network too: the endpoints track their variables, and the weights would be stored twice.
+    archive = keras.export.ExportArchive()
     ios = served.ios if ios is None else ios
     for io in ios:
         name = SIGNATURES[io] if len(ios) > 1 else SIGNATURES["float"]
@@ -56,7 +58,7 @@ def _stored(port: Port, io: Io) -> str:
 
 
 def _endpoint(served: Served, io: Io) -> Callable[..., dict[str, tf.Tensor]]:
-    """The network as a function of tensors; of uint8, the normalisation is part of the graph."""
+    """The network as a function of tensors; for uint8, conversion to and from [-1, 1] is part of the graph."""
 
     def taken(tensor: tf.Tensor, port: Port) -> tf.Tensor:
         return tf.cast(tensor, tf.float32) / 127.5 - 1.0 if _stored(port, io) == "uint8" else tensor
@@ -74,30 +76,38 @@ def _endpoint(served: Served, io: Io) -> Callable[..., dict[str, tf.Tensor]]:
 
 
 def to_levels(images: np.ndarray) -> np.ndarray:
-    """float in [-1, 1] -> uint8 in [0, 255], what a uint8 signature takes; values beyond the range are clipped."""
+    """Convert float in [-1, 1] to uint8 in [0, 255]; values outside the range are clipped."""
     return np.rint((np.clip(images, -1, 1) + 1) * 127.5).astype(np.uint8)
 
 
 def from_levels(levels: np.ndarray) -> np.ndarray:
-    """uint8 in [0, 255], what a uint8 signature gives -> float32 in [-1, 1]."""
+    """Convert uint8 in [0, 255] to float32 in [-1, 1]."""
     return levels.astype(np.float32) / np.float32(127.5) - np.float32(1)
 
 
 class SavedModel:
-    """A signature of a SavedModel as a function of arrays, in the order of its ports, or of its names without metadata.
+    """A signature of a SavedModel as a function of arrays, which returns an array, or a tuple of several.
 
-    Pictures are float32 in [-1, 1] whatever the signature stores. It gives one array, or a tuple of several.
+    Arrays are in the order of the ports; without metadata, in the alphabetical order of their names. Images are float32
+    in [-1, 1], also for a uint8 signature.
 
     Attributes:
-        inputs, outputs: names in the order of the arrays.
-        shapes: name of an input -> (batch or None for any, ...).
-        metadata: of the folder; None if it was not exported here.
+        inputs, outputs: names, in the order of the arrays.
+        shapes: name of an input -> (batch, ...); the batch is None if any size is accepted.
+        metadata: of the folder; None if keras_gen did not export it.
+
+    Examples:
+        >>> model = keras_gen.VAE.from_preset("tiny", image_size=16, channels=1)
+        >>> write_saved_model(model.serving()["decoder"], folder / "decoder")
+        >>> decoder = SavedModel(folder / "decoder")
+        >>> decoder(np.zeros((3, model.config.latent_dim), np.float32)).shape
+        (3, 16, 16, 1)
     """
 
     def __init__(self, path: Path, io: Io = "float") -> None:
         """Args:
             path: the folder.
-            io: which signature; that of uint8 gets and gives rounded values here too.
+            io: which signature; "uint8" rounds inputs and outputs to 256 levels.
 
         Raises:
             UserError: if the folder holds no SavedModel with this signature.
@@ -115,7 +125,7 @@ class SavedModel:
 
     @property
     def input_shape(self) -> tuple[int | None, ...]:
-        """Of the first input."""
+        """Shape of the first input."""
         return self.shapes[self.inputs[0]]
 
     def __call__(self, *arrays: Any) -> Any:
@@ -130,5 +140,5 @@ class SavedModel:
 
 
 def in_order(ports: Sequence[Port], names: Sequence[str]) -> tuple[str, ...]:
-    """Names of a signature's tensors in the order of the ports, which a signature itself has not."""
+    """Names of a signature's tensors in the order of the ports, as a signature has no order of its own."""
     return tuple(port.name for port in ports) or tuple(sorted(names))

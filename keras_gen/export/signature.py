@@ -1,8 +1,8 @@
-"""What a served network takes and gives: ports with a name, a kind, a shape and a range.
+"""Inputs and outputs of served networks: ports with a name, a kind, a shape and a range.
 
-A shape alone does not tell what a tensor holds: (32, 32, 4) may be a picture with alpha, a latent map, or a label map
-of four classes. A family says which, by one of the functions here, and everything that works with a finished model goes
-by it: signatures, files, metadata, reports and apps.
+A shape alone does not say what a tensor holds: (32, 32, 4) may be an RGBA image, a latent map, or a label map of four
+classes. A family declares it with the functions of this module. Signatures, files, metadata, reports and apps use the
+declaration.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Io = Literal["float", "uint8"]
 Task = Literal["", "generate", "translate", "reconstruct", "denoise"]
 
 _AXES = {"image": 3, "map": 3, "vector": 1, "sequence": 2, "volume": 4, "clip": 4, "scalar": 0}  # indices: any number
-_CHANNELS = (1, 3, 4)  # of pictures: grey, RGB, RGBA
+_CHANNELS = (1, 3, 4)  # of images: grey, RGB, RGBA
 
 
 @dataclass(frozen=True)
@@ -28,18 +28,27 @@ class Port:
     """One input or output of a served network.
 
     Attributes:
-        name: in the signature.
-        kind: image (height, width, 1, 3 or 4 channels) in [-1, 1]; map (height, width, channels) of anything else that
-            has a place, such as latents or the classes of pixels; vector (n,); sequence (steps, features); volume
-            (depth, height, width, channels); clip (frames, height, width, channels); indices, int32 of any shape, ()
-            for the class of an example; scalar, ().
-        shape: of one example, without the batch.
+        name: of the tensor in the signature.
+        kind: "image" (height, width, channels) with 1, 3 or 4 channels in [-1, 1]; "map" (height, width, channels) for
+            anything else on a grid, such as latents or the classes of pixels; "vector" (n,); "sequence" (steps,
+            features); "volume" (depth, height, width, channels); "clip" (frames, height, width, channels); "indices",
+            int32 of any shape, () for a class label; "scalar" ().
+        shape: of one example, without the batch axis.
         dtype: "float32" or "int32".
-        range: lowest and highest value; None: any.
-        num_classes: classes of the data that indices or the channels stand for; 0: none.
-        labels: names of the classes, in order of their ids, where they are known; of an image, those that its colours
+        range: lowest and highest value; None: unlimited.
+        num_classes: number of classes that the indices or channels stand for; 0: none.
+        labels: class names in the order of their ids; () if unknown. For an image, the classes that its colours
             stand for.
-        about: what the values are, where kind and range do not say it.
+        about: what the values mean, if kind and range do not say it.
+
+    Raises:
+        ValueError: if the shape or dtype does not fit the kind.
+
+    Examples:
+        >>> Port("source", "image", (32, 32, 3), range=(-1.0, 1.0)).description()
+        'source: (batch, 32, 32, 3) float32 in [-1, 1]'
+        >>> Port("label", "indices", (), "int32", (0, 9), 10).description(batch=1)
+        'label: (1,) int32 from 0 to 9'
     """
 
     name: str
@@ -53,29 +62,34 @@ class Port:
 
     def __post_init__(self) -> None:
         if len(self.shape) != _AXES.get(self.kind, len(self.shape)):
-            raise ValueError(f"{self.name} of shape {self.shape} is no {self.kind}, which has {_AXES[self.kind]} axes.")
+            raise ValueError(
+                f"{self.name} has shape {self.shape}; accepted are {_AXES[self.kind]} axes for the kind {self.kind}."
+            )
         if self.kind == "image" and self.shape[-1] not in _CHANNELS:
-            raise ValueError(f"{self.name} has {self.shape[-1]} channels, and pictures 1, 3 or 4: it is a map.")
+            raise ValueError(
+                f"{self.name} has {self.shape[-1]} channels; accepted are 1, 3 and 4 for an image, any number for a map."
+            )
         if (self.dtype == "int32") != (self.kind == "indices"):
-            raise ValueError(f"{self.name} holds {self.dtype}, and {self.kind} do not.")
+            accepted = "int32" if self.kind == "indices" else "float32"
+            raise ValueError(f"{self.name} has dtype {self.dtype}; accepted is {accepted} for the kind {self.kind}.")
 
     @property
     def is_label_map(self) -> bool:
-        """Whether its channels are -1 and 1, one for each class of a pixel."""
+        """Whether it is a one-hot label map: a channel for each class, 1 for the class of a pixel and -1 elsewhere."""
         return self.kind == "map" and self.num_classes == self.shape[-1] and self.range == (-1, 1)
 
     @property
     def has_levels(self) -> bool:
-        """Whether uint8 in [0, 255] can hold it: pictures, and maps of the classes of pixels."""
+        """Whether uint8 in [0, 255] can hold it: images and label maps."""
         return self.kind == "image" or self.is_label_map
 
     @property
     def count(self) -> int:
-        """How many values indices have."""
+        """Number of values that indices can have."""
         return int(self.range[1]) + 1
 
     def values(self, io: Io = "float") -> str:
-        """Type and range, in words."""
+        """Type and range in words: "float32 in [-1, 1]"."""
         if io == "uint8" and self.has_levels:
             return "uint8 in [0, 255]"
         if self.kind == "indices":
@@ -83,23 +97,28 @@ class Port:
         return self.dtype if self.range is None else f"{self.dtype} in [{self.range[0]:g}, {self.range[1]:g}]"
 
     def description(self, batch: int | None = None, io: Io = "float") -> str:
-        """Name, shape, values and what they are: "source: (batch, 32, 32, 3) float32 in [-1, 1]"."""
+        """Name, shape, type, range and meaning in words: "source: (batch, 32, 32, 3) float32 in [-1, 1]".
+
+        Args:
+            batch: examples per call; None: any number.
+            io: "uint8" if images are stored as uint8.
+        """
         sides = ", ".join(map(str, (batch or "batch", *self.shape))) + ("," if not self.shape else "")
         notes = [f"one channel for each of {self.num_classes} classes"] if self.is_label_map else []
         notes += [self.about] if self.about else []
         return ", ".join([f"{self.name}: ({sides}) {self.values(io)}", *notes])
 
 
-# -- one port of each kind, with the shape of a Keras tensor ---------------------------------------------------------
+# -- one function for each kind of port; the shape is that of a Keras tensor -----------------------------------------
 
 
 def image(name: str, tensor: Any, about: str = "") -> Port:
-    """Pictures in [-1, 1] of one, three or four channels; with another number of them, a map of that range.
+    """Images in [-1, 1] with 1, 3 or 4 channels; with another number of channels, a map in [-1, 1].
 
     Args:
-        name: in the signature.
-        tensor: input or output of a Keras network, which tells the shape.
-        about: what the values are, where kind and range do not say it.
+        name: of the tensor in the signature.
+        tensor: input or output of a Keras network, (batch, height, width, channels).
+        about: what the values mean, if kind and range do not say it.
     """
     shape = _shape(tensor)
     return Port(name, "image" if shape[-1] in _CHANNELS else "map", shape, range=(-1.0, 1.0), about=about)
@@ -108,43 +127,51 @@ def image(name: str, tensor: Any, about: str = "") -> Port:
 def vector(
     name: str, tensor: Any, about: str = "", *, range: tuple[float, float] | None = None, num_classes: int = 0
 ) -> Port:
-    """Numbers, (n,); with `num_classes` one for each class. Other arguments as of `image`."""
+    """Vectors of numbers, (n,).
+
+    Args:
+        name: of the tensor in the signature.
+        tensor: input or output of a Keras network, (batch, n).
+        about: what the values mean.
+        range: lowest and highest value; None: unlimited.
+        num_classes: n if there is one number for each class, else 0.
+    """
     return Port(name, "vector", _shape(tensor), range=range, num_classes=num_classes, about=about)
 
 
 def sequence(name: str, tensor: Any, about: str = "") -> Port:
-    """Steps of features, (steps, features)."""
+    """Sequences, (steps, features)."""
     return Port(name, "sequence", _shape(tensor), about=about)
 
 
 def indices(name: str, tensor: Any, count: int, about: str = "") -> Port:
-    """int32 from 0 to `count` - 1, of any shape."""
+    """Indices, int32 from 0 to `count` - 1, of any shape."""
     return Port(name, "indices", _shape(tensor), "int32", (0, count - 1), about=about)
 
 
 def class_label(name: str, tensor: Any, num_classes: int) -> Port:
-    """The class of an example, int32, ()."""
+    """The class label of an example: int32 from 0 to `num_classes` - 1, ()."""
     return Port(name, "indices", _shape(tensor), "int32", (0, num_classes - 1), num_classes, about="the class")
 
 
 def feature_map(name: str, tensor: Any, about: str = "", *, range: tuple[float, float] | None = None) -> Port:
-    """Values by place that are no picture, (height, width, channels)."""
+    """Feature maps, (height, width, channels), such as latents."""
     return Port(name, "map", _shape(tensor), range=range, about=about)
 
 
 def label_map(name: str, tensor: Any, about: str = "") -> Port:
-    """Classes of pixels, (height, width, classes): 1 in the channel of a pixel's class, -1 in the others."""
+    """One-hot label maps, (height, width, classes): 1 in the channel of a pixel's class, -1 in the others."""
     shape = _shape(tensor)
     return Port(name, "map", shape, range=(-1.0, 1.0), num_classes=shape[-1], about=about)
 
 
 def volume(name: str, tensor: Any, about: str = "", *, range: tuple[float, float] | None = (-1.0, 1.0)) -> Port:
-    """Voxels, (depth, height, width, channels)."""
+    """Volumes of voxels, (depth, height, width, channels)."""
     return Port(name, "volume", _shape(tensor), range=range, about=about)
 
 
 def clip(name: str, tensor: Any, about: str = "") -> Port:
-    """Frames of pictures in [-1, 1], (frames, height, width, channels)."""
+    """Video clips in [-1, 1], (frames, height, width, channels)."""
     return Port(name, "clip", _shape(tensor), range=(-1.0, 1.0), about=about)
 
 
@@ -162,18 +189,31 @@ def _shape(tensor: Any) -> tuple[int | None, ...]:
 
 @dataclass(frozen=True)
 class Served:
-    """A network to export.
+    """A network to export, with its ports.
 
     Attributes:
         network: functional, deterministic, float32.
-        inputs: a port for each of its inputs, in their order.
-        outputs: a port for each of its outputs, in their order.
-        about: what it does, in a few words, for the report.
-        task: the model's method that draws the same, if there is one: `generate(count, seed, network=...)` with this
-            network in place of the model's own, or a function of the inputs. Apps ask exports for it.
-        examples: batch of data -> an array for each input, on which the exports are proved; None: the first so many
-            parts of the batch.
-        chooses: whether it chooses the nearest of several codes; where two are equally near, rounding decides.
+        inputs: one port for each input, in the order of the network.
+        outputs: one port for each output, in the order of the network.
+        about: what the network does, in a few words, for the report.
+        task: the method of the model that computes the same: `generate(count, seed, network=...)` with this network in
+            place of the model's own, or a function of the inputs. Apps offer an export for this task. "" for a part of
+            a model.
+        examples: batch of data -> one array for each input, to verify exports with; None: the first arrays of the batch.
+        chooses: whether the network chooses the nearest of several codes; if two are equally near, rounding decides.
+
+    Raises:
+        ValueError: if ports and tensors of the network differ in number, shape or dtype, or two ports have one name.
+
+    Examples:
+        >>> import keras
+        >>> source = keras.Input((8, 8, 3))
+        >>> network = keras.Model(source, keras.layers.Conv2D(1, 3, padding="same", activation="tanh")(source))
+        >>> grey = Served(network, (image("image", source),), (image("grey", network.output),), "to greyscale")
+        >>> grey(np.zeros((2, 8, 8, 3), "float32")).shape
+        TensorShape([2, 8, 8, 1])
+        >>> grey.ios
+        ('float', 'uint8')
     """
 
     network: keras.Model
@@ -187,10 +227,10 @@ class Served:
     def __post_init__(self) -> None:
         for ports, tensors in ((self.inputs, self.network.inputs), (self.outputs, self.network.outputs)):
             if [(p.shape, p.dtype) for p in ports] != [(_shape(t), t.dtype) for t in tensors]:
-                raise ValueError(f"{self.network.name} has the tensors {tensors}, not {ports}.")
+                raise ValueError(f"{self.network.name} got the ports {ports}; its tensors are {tensors}.")
         names = [port.name for port in (*self.inputs, *self.outputs)]
         if len({*names}) != len(names):
-            raise ValueError(f"{self.network.name} has ports of equal names: {names}.")
+            raise ValueError(f"{self.network.name} got ports with the names {names}; accepted are different names.")
 
     @property
     def ports(self) -> tuple[Port, ...]:
@@ -199,9 +239,9 @@ class Served:
 
     @property
     def ios(self) -> tuple[Io, ...]:
-        """Types that the values may have: uint8 where pictures go in and come out, and nothing but pictures or classes.
+        """Types that the images of a signature can have.
 
-        One signature has one type for all pictures; what is neither has no levels.
+        "uint8" is possible if there are images or label maps on both sides, and otherwise only indices.
         """
         held = all(port.has_levels or port.kind == "indices" for port in self.ports)
         pictures = all(any(port.has_levels for port in ports) for ports in (self.inputs, self.outputs))
@@ -209,21 +249,21 @@ class Served:
 
     @property
     def description(self) -> str:
-        """What goes in and what comes out, a sentence without its end."""
+        """Descriptions of all ports, joined by semicolons."""
         return "; ".join(port.description() for port in self.ports)
 
     def __call__(self, *arrays: Any) -> Any:
-        """The outputs of inference, one tensor or a tuple of them."""
+        """The outputs of the network in inference: a tensor, or a tuple of several."""
         outputs = self.call(*map(tf.convert_to_tensor, arrays))
         return outputs if len(outputs) > 1 else outputs[0]
 
     def call(self, *tensors: Any) -> tuple[Any, ...]:
-        """The outputs, in the order of their ports, of tensors in that of the inputs."""
+        """As `__call__`, but always a tuple. Arguments and results are in the order of the ports."""
         packed = keras.tree.pack_sequence_as(self.network.input, list(tensors)) if len(tensors) > 1 else tensors[0]
         return tuple(keras.tree.flatten(self.network(packed, training=False)))
 
     def examples_of(self, batches: Sequence[Any]) -> tuple[np.ndarray, ...]:
-        """An array for each input, of all examples of the batches."""
+        """One array for each input, with the examples of all batches."""
         chosen = self.examples or (lambda batch: batch[: len(self.inputs)])
         found = [[np.asarray(part, port.dtype) for part, port in self._paired(chosen(batch))] for batch in batches]
         return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
@@ -233,7 +273,7 @@ class Served:
 
 
 def with_labels(served: Mapping[str, Served], labels: Sequence[str]) -> dict[str, Served]:
-    """The same networks, with the names of the classes at every port of so many."""
+    """The same networks, with class names at every port that has this number of classes."""
 
     def named(ports: tuple[Port, ...]) -> tuple[Port, ...]:
         count = len(labels)

@@ -1,9 +1,11 @@
-"""TFLite files: variants by how weights and activations are stored, a static shape, and running them.
+"""Convert networks to .tflite files with a static shape, and run them.
 
-- float32: as the network.
-- float16: weights stored as float16, half the size, computed in float32.
-- dynamic8: weights stored as int8, a quarter of the size; activations are quantised as they come.
-- int8: activations are int8 too, in ranges that calibration images showed.
+Variants differ in the types of weights and activations:
+
+- float32: the types of the network.
+- float16: weights are stored as float16, which halves the size; computation is in float32.
+- dynamic8: weights are stored as int8, a quarter of the size; activations are quantised on the fly.
+- int8: weights and activations are int8; the ranges of activations come from calibration examples.
 """
 
 from __future__ import annotations
@@ -35,16 +37,16 @@ VARIANTS: tuple[Variant, ...] = get_args(Variant)
 
 
 def require_variant(network: keras.Model, variant: Variant) -> None:
-    """Refuse what TensorFlow's converter cannot do.
+    """Refuse a variant that TensorFlow's converter cannot produce.
 
     Raises:
-        UserError: for int8 with recurrent layers. They become a loop (WHILE), and calibrating what lies within one ends
-            the process by a segmentation fault (TensorFlow 2.21).
+        UserError: for int8 with recurrent layers. They become a loop (WHILE), and calibration inside a loop crashes the
+            process with a segmentation fault (TensorFlow 2.21).
     """
     if variant == "int8" and any(isinstance(layer, keras.layers.RNN) for layer in network.layers):
         raise UserError(
-            f"--variants got int8, and {network.name} has recurrent layers, whose activations TFLite cannot calibrate; "
-            "accepted are float32, float16, dynamic8."
+            f"--variants got int8, but TFLite cannot calibrate the recurrent layers of {network.name}; accepted are "
+            "float32, float16 and dynamic8."
         )
 
 
@@ -59,28 +61,28 @@ def write_tflite(
     metadata: Metadata | None = None,
     rewrite: bool = True,
 ) -> dict[str, str]:
-    """Convert a network to a .tflite with the signature serving_default, which has its ports' names and a static batch.
+    """Convert a network to a .tflite with a static batch size. The tensors of its signature are named after the ports.
 
-    The conversion goes through a SavedModel with a static batch: converting a Keras 3 model's concrete functions writes
-    files without weights. Only where built-in operators do not suffice, those of TensorFlow are allowed (Flex); such a
-    file is for apps that link its select operators, and the interpreters for Python cannot run it.
+    The conversion goes through a SavedModel, because converting the concrete functions of a Keras 3 model writes files
+    without weights. TensorFlow's select operators (Flex) are allowed only if built-in operators do not suffice. Such a
+    file needs an app that links the Flex delegate; the interpreter for Python cannot run it.
 
     Args:
         served: the network and its ports.
         path: file to write.
         variant: see the module.
-        io: pictures as float32 in [-1, 1] or uint8 in [0, 255], in and out; the normalisation is then part of the file.
+        io: type of images: "float" is float32 in [-1, 1]; "uint8" is [0, 255], with the conversion inside the file.
         batch: examples per call.
-        calibration: for int8, real training inputs: (n, ...) for each input.
+        calibration: for int8, real training inputs, (n, ...) for each input.
         metadata: to write into the file.
-        rewrite: convert the faster form of the same function (`export.rewrite`); False takes the network as it is.
+        rewrite: rewrite the network for faster inference first (`export.rewrite`).
 
     Returns:
-        Operator of Flex -> why it is there; empty for built-in operators only.
+        Flex operator -> why it is needed; empty if all operators are built in.
 
     Raises:
-        UserError: see `require_variant`.
-        RuntimeError: if an operator is in neither.
+        UserError: see `require_variant`; also for int8 with uint8 images if the outputs leave [-1, 1].
+        RuntimeError: if the network cannot be converted even with Flex operators.
     """
     require_variant(served.network, variant)
     if rewrite:
@@ -88,7 +90,7 @@ def write_tflite(
         served = dataclasses.replace(served, network=rewritten(served.network, examples=examples))
     with tempfile.TemporaryDirectory() as folder:
         saved = Path(folder) / "saved_model"
-        # int8 has integers inside, so the converter makes the ends integers too instead of casting to float and back.
+        # For int8 the converter makes inputs and outputs uint8 itself, which avoids casts to float and back.
         write_saved_model(served, saved, batch=batch, ios=["float" if variant == "int8" else io])
 
         def converted(*sets: tf.lite.OpsSet) -> bytes:
@@ -103,7 +105,7 @@ def write_tflite(
                 if io == "uint8":
                     converter.inference_input_type = converter.inference_output_type = tf.uint8
             with quiet(), warnings.catch_warnings():
-                # Calibration runs the interpreter inside TensorFlow, which tells that another package has it now.
+                # Calibration uses TensorFlow's own interpreter, which warns that it has moved to another package.
                 warnings.filterwarnings("ignore", r"\s*Warning: tf.lite.Interpreter is deprecated", UserWarning)
                 return converter.convert()
 
@@ -111,13 +113,13 @@ def write_tflite(
         try:
             try:
                 content = converted(tf.lite.OpsSet.TFLITE_BUILTINS)
-            except Exception as error:  # the converter raises a class of its own that is not public
+            except Exception as error:  # the class that the converter raises is not public
                 missing = _missing_operators(str(error))
                 if not missing:
                     raise
                 content = converted(tf.lite.OpsSet.TFLITE_BUILTINS, tf.lite.OpsSet.SELECT_TF_OPS)
         except Exception as error:
-            raise RuntimeError(f"{served.network.name} has no form in TFLite's operators: {error}") from error
+            raise RuntimeError(f"{served.network.name} cannot be converted to TFLite: {error}") from error
     if variant == "int8" and io == "uint8":
         _require_levels(content, served.network.name)
     write(path, with_metadata(content, metadata) if metadata else content)
@@ -127,7 +129,7 @@ def write_tflite(
 def _representative(
     ports: Sequence[Port], calibration: Sequence[np.ndarray], batch: int
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Batches by the names of the inputs; a last one that is smaller is left out, unless it is the first."""
+    """Calibration batches, input name -> array. A smaller last batch is dropped; a smaller first one is repeated."""
     examples = {port.name: _of_whole_range(array, port) for port, array in zip(ports, calibration, strict=True)}
     count = min(map(len, examples.values()))
     for n in range(0, max(1, count - batch + 1), batch):
@@ -135,30 +137,30 @@ def _representative(
 
 
 def _of_whole_range(array: np.ndarray, port: Port) -> np.ndarray:
-    """Pictures with one pixel at -1 and one at 1, so that the input's integers cover exactly [-1, 1]."""
+    """Set one pixel of the images to -1 and one to 1, so that the integers of the input cover exactly [-1, 1]."""
     array = np.array(array)
-    if port.has_levels:  # what else there is has no range of its own
+    if port.has_levels:
         array[0, 0, 0], array[0, -1, -1] = -1.0, 1.0
     return array
 
 
 def _require_levels(content: bytes, name: str) -> None:
-    """The integers of a uint8 file must mean [0, 255] for [-1, 1], within one level."""
+    """Check that the quantisation of uint8 tensors maps [0, 255] to [-1, 1], within one level."""
     interpreter = Interpreter(model_content=content)
     levels = np.arange(256, dtype=np.uint8)
     for tensor in (*interpreter.get_input_details(), *interpreter.get_output_details()):
-        if tensor["dtype"] != np.uint8:  # classes
+        if tensor["dtype"] != np.uint8:  # class labels
             continue
         scale, zero = tensor["quantization"]
         if not np.abs((levels - np.float32(zero)) * scale - from_levels(levels)).max() < 1.01 * 2 / 255:
             raise UserError(
-                f"--io uint8 with int8 needs images in [-1, 1], and {name} was seen to draw others (a level is "
-                f"{scale:.4f} and 0 is {zero}); --io float is accepted."
+                f"--io got uint8, but {name} draws values outside [-1, 1] (one level is {scale:.4f}, and 0 is level "
+                f"{zero}); accepted with int8 is --io float."
             )
 
 
 def _missing_operators(complaint: str) -> dict[str, str]:
-    """From what the converter said: TensorFlow operators that Flex has and TFLite has not built in, and their use."""
+    """Parse the converter's error: Flex operator -> why it is needed; empty if Flex would not help."""
     listed = re.search(r"^(?:TF Select|Flex) ops: (.+)$", complaint, re.MULTILINE)
     names = listed[1].split(", ") if listed else []
     uses = {name: re.search(rf"^\s*tf\.{name}\((.*?)\) ->", complaint, re.MULTILINE) for name in names}
@@ -169,16 +171,23 @@ def _missing_operators(complaint: str) -> dict[str, str]:
 
 
 class TFLiteModel:
-    """A .tflite file as a function of arrays, in the order of its ports, or of its names where it has no metadata.
+    """A .tflite file as a function of arrays, which returns an array, or a tuple of several.
 
-    Any number of examples goes in, whatever the file takes at a time; pictures are float32 in [-1, 1], whatever it
-    stores. It gives one array, or a tuple of several. The file is mapped into memory, not read. uint8 tensors hold
-    levels from 0 to 255, int8 ones what their scale and zero point say.
+    Any number of examples is processed in calls of the file's batch size. Arrays are in the order of the ports; without
+    metadata, in the alphabetical order of their names. Images are float32 in [-1, 1], also if the file stores uint8.
+    The file is memory-mapped.
 
     Attributes:
-        inputs, outputs: names in the order of the arrays.
+        inputs, outputs: names, in the order of the arrays.
         shapes: name of an input -> (examples per call, ...).
-        metadata: of the file; None if it was not exported here.
+        metadata: of the file; None if keras_gen did not export it.
+
+    Examples:
+        >>> model = keras_gen.VAE.from_preset("tiny", image_size=16, channels=1)
+        >>> missing = write_tflite(model.serving()["decoder"], folder / "decoder.tflite")
+        >>> decoder = TFLiteModel(folder / "decoder.tflite")
+        >>> decoder(np.zeros((3, model.config.latent_dim), np.float32)).shape
+        (3, 16, 16, 1)
     """
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
@@ -187,7 +196,8 @@ class TFLiteModel:
             threads: CPU threads; None for all cores.
 
         Raises:
-            UserError: if the file cannot be read as a TFLite model.
+            UserError: if the file is not a TFLite model that this interpreter can run, or has other types than float32,
+                uint8, int8 and int32.
         """
         try:
             with quiet():
@@ -202,7 +212,7 @@ class TFLiteModel:
         for tensor in (*self._taken.values(), *self._given.values()):
             if tensor["dtype"] not in (np.float32, np.uint8, np.int8, np.int32):
                 raise UserError(
-                    f"{path} holds {tensor['dtype'].__name__}; accepted are float32, uint8, int8 and int32."
+                    f"{path} has {tensor['dtype'].__name__} tensors; accepted are float32, uint8, int8 and int32."
                 )
         self.inputs = in_order(self.metadata.inputs if self.metadata else (), self._taken)
         self.outputs = in_order(self.metadata.outputs if self.metadata else (), self._given)
@@ -210,7 +220,7 @@ class TFLiteModel:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Of the first input."""
+        """Shape of the first input."""
         return self.shapes[self.inputs[0]]
 
     def __call__(self, *arrays: Any) -> Any:
@@ -235,7 +245,7 @@ def _stored(images: np.ndarray, tensor: dict) -> np.ndarray:
     if tensor["dtype"] == np.int8:
         scale, zero = tensor["quantization"]
         return np.clip(np.rint(images / scale + zero), -128, 127).astype(np.int8)
-    return images.astype(tensor["dtype"])  # indices of codes are int32
+    return images.astype(tensor["dtype"])  # float32, or int32 for indices
 
 
 def _shown(values: np.ndarray, tensor: dict) -> np.ndarray:

@@ -1,6 +1,7 @@
-"""Where examples lie in a latent space: planes that show them all, and TensorBoard's projector.
+"""Two-dimensional maps of a latent space (PCA, t-SNE), and the files of TensorBoard's embedding projector.
 
-PCA: Pearson 1901. t-SNE: van der Maaten, Hinton, JMLR 9, 2008.
+Pearson: On Lines and Planes of Closest Fit to Systems of Points in Space, 1901 (PCA).
+van der Maaten, Hinton: Visualizing Data using t-SNE, JMLR 9, 2008.
 """
 
 from __future__ import annotations
@@ -21,19 +22,22 @@ from keras_gen.visual.sheets import png_bytes
 from keras_gen.visual.views import Picture
 
 _PERPLEXITY = 30.0
-_FEWEST = 10  # examples of which neighbourhoods say something
+_MIN_EXAMPLES = 10  # for t-SNE: among fewer, neighbourhoods mean nothing
 _FOLDER = "projector"
 
 
 def maps(codes: Codes, classes: Sequence[str]) -> dict[str, Picture]:
-    """Charts of the examples on a plane, by title.
+    """Scatter plots of the latent vectors, coloured by class.
 
-    "plane" is the two units as they are, where there are two; "pca" the two directions of most variance and "tsne" a
-    plane that keeps neighbours together, where there are more. The same vectors give the same charts.
+    With two latent units, "plane" plots them as they are. With more, "pca" projects onto the two directions of largest
+    variance, and "tsne" (from 10 examples on) keeps neighbours close together. The result is deterministic.
 
     Args:
-        codes: of the examples.
-        classes: names of their labels; () where there are none.
+        codes: the encoded examples.
+        classes: class names in the order of the labels; () without labels.
+
+    Returns:
+        title -> plot; empty for a single latent unit or a single example.
     """
     vectors = codes.vectors.astype(np.float64)
     count, size = vectors.shape
@@ -42,7 +46,7 @@ def maps(codes: Codes, classes: Sequence[str]) -> dict[str, Picture]:
     if size == 2:
         title = f"{count} validation images in the latent space"
         chart = points(vectors, codes.labels, classes, title=title, axes=("unit 0", "unit 1"))
-        return {"plane": Picture(chart, "Where the validation images lie in the latent space.")}
+        return {"plane": Picture(chart, "Latent vectors of the validation images.")}
     places, shares = principal_components(vectors, 2)
     chart = points(
         places,
@@ -51,10 +55,8 @@ def maps(codes: Codes, classes: Sequence[str]) -> dict[str, Picture]:
         title=f"PCA of {size} latent units, {count} validation images",
         axes=tuple(f"component {n + 1}, {share:.0%} of the variance" for n, share in enumerate(shares)),
     )
-    shown = {
-        "pca": Picture(chart, "The two directions of the latent space in which the validation images differ most.")
-    }
-    if count >= _FEWEST:
+    shown = {"pca": Picture(chart, "Latent vectors of the validation images on their first two principal components.")}
+    if count >= _MIN_EXAMPLES:
         chart = points(
             tsne(vectors),
             codes.labels,
@@ -62,21 +64,21 @@ def maps(codes: Codes, classes: Sequence[str]) -> dict[str, Picture]:
             title=f"t-SNE of {size} latent units, {count} validation images",
             axes=("", ""),
         )
-        shown["tsne"] = Picture(
-            chart, "The validation images on a plane that keeps neighbours together; axes have no unit."
-        )
+        about = "t-SNE of the validation images' latent vectors: neighbours stay together; the axes have no meaning."
+        shown["tsne"] = Picture(chart, about)
     return shown
 
 
 def principal_components(vectors: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Vectors on the directions of most variance, and each direction's share of it.
+    """Project vectors onto their first principal components.
 
     Args:
         vectors: (n, size).
-        count: directions, at most min(n, size).
+        count: number of components, at most min(n, size).
 
     Returns:
-        (n, count) and (count,). Signs are such that the largest coordinate of each direction is positive.
+        The projections (n, count), and the fraction of the variance that each component explains (count,). The sign of
+        a component is chosen so that its largest coordinate is positive.
     """
     centred = vectors - vectors.mean(axis=0)
     _, values, directions = np.linalg.svd(centred, full_matrices=False)
@@ -86,13 +88,13 @@ def principal_components(vectors: np.ndarray, count: int) -> tuple[np.ndarray, n
 
 
 def tsne(vectors: np.ndarray) -> np.ndarray:
-    """The plane of t-SNE, (n, 2), from the principal components on."""
+    """t-SNE of vectors (n, size) in two dimensions, (n, 2), initialised with the principal components."""
     from sklearn.manifold import TSNE  # takes a second to import
     from threadpoolctl import threadpool_limits
 
     start, _ = principal_components(vectors, 2)
     start *= 1e-4 / max(start[:, 0].std(), 1e-30)
-    # The sums of several threads differ in the last bit from time to time, and t-SNE makes much of little.
+    # With several threads, sums differ in the last bit from run to run, and t-SNE amplifies such differences.
     with threadpool_limits(1):
         return TSNE(perplexity=min(_PERPLEXITY, (len(vectors) - 1) / 3), init=start, random_state=0).fit_transform(
             vectors
@@ -100,19 +102,19 @@ def tsne(vectors: np.ndarray) -> np.ndarray:
 
 
 def write_projector(run: Path, codes: Codes, classes: Sequence[str]) -> None:
-    """Write what TensorBoard's projector shows: the vectors, their labels and their pictures.
+    """Write the latent vectors, labels and thumbnails for TensorBoard's embedding projector.
 
     Args:
-        run: its folder.
-        codes: of the examples.
-        classes: names of their labels; () where there are none.
+        run: the run folder, which gets projector/ and projector_config.pbtxt.
+        codes: the encoded examples.
+        classes: class names in the order of the labels; () without labels.
     """
     folder = run / _FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     rows = ["\t".join(f"{value:.6g}" for value in vector) for vector in codes.vectors]
     write(folder / "latents.tsv", "\n".join(rows) + "\n")
     names = [classes[label] if 0 <= label < len(classes) else "none" for label in codes.labels]
-    # Of one column alone TensorBoard expects no header.
+    # The second column makes the header legal: TensorBoard forbids one in a file with a single column.
     lines = [f"{' '.join(name.split())}\t{number}" for number, name in enumerate(names)]
     write(folder / "metadata.tsv", "\n".join(["label\timage", *lines]) + "\n")
     write(folder / "sprites.png", png_bytes(sprites(codes.thumbnails)))
@@ -129,7 +131,7 @@ def write_projector(run: Path, codes: Codes, classes: Sequence[str]) -> None:
 
 
 def sprites(thumbnails: np.ndarray) -> np.ndarray:
-    """One square picture of (n, h, w, 3) uint8, row by row; TensorBoard takes sides of up to 8192 pixels."""
+    """Tile thumbnails, uint8 (n, h, w, 3), row by row into a square sprite image; TensorBoard takes up to 8192 pixels."""
     count, height, width, _ = thumbnails.shape
     side = math.isqrt(count - 1) + 1
     picture = Image.new("RGB", (side * width, side * height), "white")

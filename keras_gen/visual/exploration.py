@@ -1,4 +1,4 @@
-"""Walks through the latent space of a finished run: paths between pictures, arithmetic of attributes, neighbours."""
+"""Explore the latent space of a finished run: interpolation, attribute arithmetic, nearest neighbours."""
 
 from __future__ import annotations
 
@@ -19,21 +19,22 @@ from keras_gen.visual.latent_views import Codes, spherical, straight
 from keras_gen.visual.sheets import gif_bytes, grid, png_bytes, to_rgb
 
 Way = Literal["auto", "straight", "spherical"]
-_FRAMES, _REST = 24, 8  # of the animation: frames from one picture to the next, and at each picture
-_FRAME_MS = 60  # time of a frame
-_FRAME_SIDE = 256  # pixels, about the side of the animation
+_FRAMES = 24  # of the animation, from one image to the next
+_REST = 8  # how many times as long the animation stays on the first and last frame of a path
+_FRAME_MS = 60  # duration of a frame [ms]
+_FRAME_SIDE = 256  # approximate side of the animation [pixels]
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture to begin at.
+class EncodedImage:
+    """An image with its latent vector.
 
     Attributes:
-        name: for people.
+        name: title in the figures.
         image: float32 (S, S, channels) in [-1, 1].
-        vector: where it is, (size,).
-        label: -1 where there is none.
-        index: its number among the validation images; -1 for one from elsewhere.
+        vector: its latent vector, (size,).
+        label: its class; -1 without a label.
+        index: its index in the validation data; -1 if it is not part of them.
     """
 
     name: str
@@ -45,7 +46,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Figure:
-    """A file with a picture, and the sentence below it on the page."""
+    """An image file with its caption on the page."""
 
     file: str
     content: bytes
@@ -53,7 +54,11 @@ class Figure:
 
 
 def pick(batches: Iterable[tuple[Any, Any]], indices: Iterable[int]) -> dict[int, tuple[np.ndarray, int]]:
-    """Some examples out of batches of (images, labels): number -> float32 (S, S, channels) and label."""
+    """Pick examples by their index from batches of (images, labels).
+
+    Returns:
+        index -> image, float32 (S, S, channels) in [-1, 1], and label. Indices beyond the last example are missing.
+    """
     wanted, found, start = set(indices), {}, 0
     for images, labels in batches:
         for index in wanted.intersection(range(start, start + len(images))):
@@ -64,20 +69,23 @@ def pick(batches: Iterable[tuple[Any, Any]], indices: Iterable[int]) -> dict[int
     return found
 
 
-def path(space: LatentSpace, pictures: Sequence[Picture], way: Way, steps: int) -> list[Figure]:
-    """path.png and path.gif: from each picture to the next one, as the label of the former.
+def path(space: LatentSpace, pictures: Sequence[EncodedImage], way: Way, steps: int) -> list[Figure]:
+    """Interpolate from each image to the next: path.png and path.gif.
+
+    A conditional model decodes each path with the label of its first image.
 
     Args:
-        space: of the model.
-        pictures: two or more.
-        way: see `visual.latent_views.straight` and `spherical`; "auto" is spherical where vectors are normal.
-        steps: pictures of each path in the table; the animation has more.
+        space: latent space of the model.
+        pictures: two or more images.
+        way: see `visual.latent_views.straight` and `spherical`; "auto" is spherical if the space has a normal prior,
+            else straight.
+        steps: images per path in path.png; the animation always has 24.
     """
     if way == "auto":
         way = "straight" if space.divergence is None else "spherical"
     walk = {"straight": straight, "spherical": spherical}[way]
 
-    def between(one: Picture, other: Picture, count: int) -> np.ndarray:
+    def between(one: EncodedImage, other: EncodedImage, count: int) -> np.ndarray:
         return space.pictures(walk(one.vector, other.vector, np.linspace(0.0, 1.0, count)), one.label)
 
     legs = list(pairwise(pictures))
@@ -87,13 +95,13 @@ def path(space: LatentSpace, pictures: Sequence[Picture], way: Way, steps: int) 
     table = png_bytes(grid(np.stack(rows), names, columns))
     frames = [frame for one, other in legs for frame in between(one, other, _FRAMES)]
     return [
-        Figure("path.png", table, f"The {way} path from one picture to the next, as shares of the way."),
-        Figure("path.gif", _gif(np.stack(frames)), "The same, there and back."),
+        Figure("path.png", table, f"{way.capitalize()} interpolation in the latent space, from 0 (start) to 1 (end)."),
+        Figure("path.gif", _gif(np.stack(frames)), "The same interpolation, animated forwards and backwards."),
     ]
 
 
 def _gif(frames: np.ndarray) -> bytes:
-    """Frames there and back, (n, h, w, channels) in [-1, 1], which rest at the end of every leg."""
+    """Animate frames (n, h, w, channels) in [-1, 1] forwards and backwards, with a pause at both ends of each path."""
     factor = max(1, round(_FRAME_SIDE / max(frames.shape[1:3])))
     shown = [Image.fromarray(frame) for frame in to_rgb(frames)]
     shown = [frame.resize((frame.width * factor, frame.height * factor), Image.Resampling.NEAREST) for frame in shown]
@@ -103,18 +111,19 @@ def _gif(frames: np.ndarray) -> bytes:
 
 
 def attribute(codes: Codes, classes: Sequence[str], add: str, subtract: str = "") -> np.ndarray:
-    """The mean vector of the examples labelled `add` minus that of those labelled `subtract`, (size,).
+    """Attribute vector (size,): the mean latent vector of class `add` minus the mean of class `subtract`.
 
-    Larsen, Sønderby, Larochelle, Winther 2016, arXiv 1512.09300, section 4.
+    Larsen, Sønderby, Larochelle, Winther: Autoencoding beyond pixels using a learned similarity metric, ICML 2016,
+    arXiv 1512.09300, section 4.
 
     Args:
-        codes: of examples.
-        classes: names of the labels; () where there are none.
-        add: name of a label.
-        subtract: name of another; "" is all others.
+        codes: the encoded examples.
+        classes: class names in the order of the labels; () without labels.
+        add: name of a class.
+        subtract: name of another class; "" stands for all others.
 
     Raises:
-        UserError: if there are no labels, none of that name, or no example that has it; it names the flag.
+        UserError: if the data have no labels, a class does not exist, or no example belongs to it; names the flag.
     """
     if not classes:
         raise UserError(f"--add got {add!r}, but the images of RUN have no labels.")
@@ -130,16 +139,16 @@ def attribute(codes: Codes, classes: Sequence[str], add: str, subtract: str = ""
 
 
 def arithmetic(
-    space: LatentSpace, pictures: Sequence[Picture], direction: np.ndarray, name: str, strengths: Sequence[float]
+    space: LatentSpace, pictures: Sequence[EncodedImage], direction: np.ndarray, name: str, strengths: Sequence[float]
 ) -> Figure:
-    """arithmetic.png: each picture with the direction added in several strengths.
+    """Add an attribute vector to each image at several strengths: arithmetic.png.
 
     Args:
-        space: of the model.
-        pictures: one or more.
-        direction: (size,).
-        name: of the direction.
-        strengths: factors; 0 is the reconstruction.
+        space: latent space of the model.
+        pictures: one or more images.
+        direction: the attribute vector, (size,).
+        name: of the attribute, for the caption.
+        strengths: factors of the attribute vector; 0 gives the reconstruction.
     """
     rows = [
         np.stack([one.image, *space.pictures(one.vector + np.outer(strengths, direction), one.label)])
@@ -147,45 +156,46 @@ def arithmetic(
     ]
     columns = ["original", *(f"{strength:+g}" if strength else "0" for strength in strengths)]
     table = grid(np.stack(rows), [one.name for one in pictures], columns)
-    return Figure("arithmetic.png", png_bytes(table), f"Each picture with {name} added, times the number above.")
+    caption = f"Each image plus {name} times the number above the column; 0 is the reconstruction."
+    return Figure("arithmetic.png", png_bytes(table), caption)
 
 
 def nearest(vectors: np.ndarray, query: np.ndarray, count: int, leave_out: int = -1) -> np.ndarray:
-    """Numbers of the vectors (n, size) that are closest to `query` (size,), nearest first, at most `count`.
+    """Indices of the vectors closest to `query` in Euclidean distance, nearest first.
 
     Args:
-        vectors: to search.
-        query: to compare with, by Euclidean distance.
-        count: of neighbours.
-        leave_out: a number that is not searched, the query's own.
+        vectors: the vectors to search, (n, size).
+        query: (size,).
+        count: number of neighbours; fewer are returned if there are fewer vectors.
+        leave_out: index of a vector to skip, such as the query itself; -1 skips none.
     """
     order = np.argsort(np.linalg.norm(vectors - query, axis=1), kind="stable")
     return order[order != leave_out][:count]
 
 
-def neighbours(pictures: Sequence[Picture], found: Sequence[Sequence[np.ndarray]], among: int) -> Figure:
-    """neighbours.png: beside each picture the images of its nearest vectors.
+def neighbours(pictures: Sequence[EncodedImage], found: Sequence[Sequence[np.ndarray]], among: int) -> Figure:
+    """Show each image beside its nearest neighbours: neighbours.png.
 
     Args:
-        pictures: one or more.
-        found: of each, the images in order, as many for all.
-        among: vectors that were searched.
+        pictures: one or more images.
+        found: for each image its neighbours, nearest first; the same number for all.
+        among: number of images that were searched.
     """
     rows = [np.stack([one.image, *images]) for one, images in zip(pictures, found, strict=True)]
     columns = ["original", *(str(number + 1) for number in range(len(found[0])))]
     table = grid(np.stack(rows), [one.name for one in pictures], columns)
-    caption = f"The nearest of {among} validation images in the latent space, nearest first."
+    caption = f"The nearest neighbours among {among} validation images in the latent space, nearest first."
     return Figure("neighbours.png", png_bytes(table), caption)
 
 
 def write_page(folder: Path, title: str, subtitle: str, figures: Sequence[Figure]) -> None:
-    """Write the files of all figures, and index.html that shows them.
+    """Write the figures and an index.html that shows them.
 
     Args:
-        folder: for the files; if it lies in a run folder, the page has links to the run's other pages.
-        title: of the page.
-        subtitle: what was looked at.
-        figures: in their order.
+        folder: where the files go. In a run folder, the page links to the run's other pages.
+        title: heading of the page.
+        subtitle: line below the heading.
+        figures: in the order of the page.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for figure in figures:

@@ -1,4 +1,4 @@
-"""The proof of the exports for people: a table on the screen, a page, text and images in TensorBoard."""
+"""The export report for people: a table on the screen, report.html, and text and images in TensorBoard."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from keras_gen.visual.plots import curves
 from keras_gen.visual.sheets import ClassScores, png_bytes, sheet
 
 PAGE_FILE = "report.html"
-_GAIN = 8  # by which differences are enlarged to be seen
+_GAIN = 8  # factor that makes differences visible
 
 
 def lines(export: Mapping[str, Any]) -> list[str]:
-    """The report of `export.exporter` for the screen: a table, then every sentence about a file."""
+    """Format the report of `export.exporter.export` for the screen: a table, then one line for each warning."""
     rows = _rows(export)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     table = [
@@ -35,12 +35,13 @@ def lines(export: Mapping[str, Any]) -> list[str]:
 
 
 def publish(report: Mapping[str, Any], pictures: Mapping[str, Mapping[str, np.ndarray]], folder: Path) -> None:
-    """Write report.html, and text and images for TensorBoard.
+    """Write report.html, and the same table and images for TensorBoard.
 
     Args:
-        report: the content of report.json, with `export`.
-        pictures: key -> title -> images or sequences; "network" is what the others should be.
-        folder: where they go.
+        report: the content of report.json, including "export".
+        pictures: key -> column title -> images or sequences, as `export.exporter.export` collects them; the column
+            "network" holds the reference.
+        folder: the run folder.
     """
     export, checkpoint = report["export"], report.get("exported_checkpoint", {})
     sheets = {}
@@ -54,16 +55,16 @@ def publish(report: Mapping[str, Any], pictures: Mapping[str, Mapping[str, np.nd
     text += "".join(f"\n\n{sentence}" for sentence in _sentences(export))
     step = checkpoint.get("step", 0)
     with tf.summary.create_file_writer(str(folder)).as_default():
-        about = "Size, speed and difference from the network of each exported file."
+        about = "Size, speed and accuracy of each exported file."
         tf.summary.text("exports", text, step, description=about)
         for key, both in sheets.items():
             for title, picture in zip(("drawn", f"differences x{_GAIN}"), both, strict=True):
-                about = "What the exported files draw beside the network, and how they differ."
+                about = "Outputs of the exported files beside those of the Keras network, and their differences."
                 tf.summary.image(f"exports/{key}, {title}", picture[None], step, description=about)
 
 
 def _kinds(key: str, export: Mapping[str, Any]) -> dict[str, str]:
-    """Title of a column -> kind of its port; what the network and the files draw is "network"."""
+    """Column title -> kind of its port; all outputs have the kind of "network"."""
     name, *more = key.split()
     served = export[name]
     outputs = {port["name"]: port["kind"] for port in served["outputs"]}
@@ -78,7 +79,7 @@ def _shown(columns: Mapping[str, np.ndarray], kinds: Mapping[str, str]) -> np.nd
 
 
 def _differences(drawn: Mapping[str, np.ndarray], kinds: Mapping[str, str]) -> dict[str, np.ndarray]:
-    """For each variant, its distance from the network enlarged: black is none, in units of a sheet's images."""
+    """Absolute difference of each variant from the network, times `_GAIN`; for images -1 (black) means none."""
     network = drawn["network"]
     distances = {title: _GAIN * np.abs(values - network) for title, values in drawn.items() if title in VARIANTS}
     if kinds["network"] == "sequence":  # curves have no limits
@@ -91,7 +92,7 @@ def _files(export: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
 
 
 def _rows(export: Mapping[str, Any]) -> list[list[str]]:
-    """Titles and a row of texts for each file; columns that no file fills are left out."""
+    """The header and one row of cells for each file; a figure that was not measured is an empty cell."""
     files = _files(export)
     threads = sorted({number for _, figures in files for number in figures.get("latency", {})}, key=int)
     rows = [
@@ -125,12 +126,12 @@ def _rows(export: Mapping[str, Any]) -> list[list[str]]:
 
 
 def _ms(seconds: float) -> str:
-    """Milliseconds; of less than one, two digits that say something."""
+    """Seconds as text in milliseconds; below 1 ms with two significant digits."""
     return f"{1e3 * seconds:.1f}" if seconds >= 1e-3 else f"{1e3 * seconds:.2g}"
 
 
 def _text(figures: Mapping[str, Any], name: str, text: Callable[[float], str]) -> str:
-    """A figure, or nothing where it was not measured."""
+    """A figure as text; "" if it was not measured."""
     value = figures.get(name)
     return "" if value is None else text(value)
 
@@ -164,7 +165,7 @@ def _page(
 
 
 def _network(name: str, served: Mapping[str, Any]) -> dict[str, Any]:
-    """What the page says of one network and its files."""
+    """The variables of the template for one network and its files."""
     header, *rows = _rows({name: served})
     files = served["files"]
     charts = [_chart("Size", {file: figures["bytes"] for file, figures in files.items()}, size_text)]
@@ -187,5 +188,5 @@ def _network(name: str, served: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _chart(title: str, values: Mapping[str, float], text: Callable[[float], str]) -> dict[str, Any]:
-    """Bars, each with its text."""
+    """Variables of the template for a bar chart: name, value and label of each bar."""
     return {"title": title, "bars": [(name, value, text(value)) for name, value in values.items()]}

@@ -1,4 +1,4 @@
-"""The contract between a family with latent vectors and the views of them: how to encode and how to decode."""
+"""`LatentSpace`: how a family with latent vectors encodes and decodes images, for everything that draws them."""
 
 from __future__ import annotations
 
@@ -9,28 +9,43 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-_BATCH = 256  # examples that go through a network at a time
+_BATCH = 256  # examples per call of a network
 
 
 def images_and_labels(batch: tuple[Any, Any]) -> tuple[np.ndarray, np.ndarray]:
-    """The two arrays of a batch of single images with their labels."""
+    """The images and labels of a batch (images, labels), as arrays."""
     images, labels = batch
     return np.asarray(images), np.asarray(labels)
 
 
 @dataclasses.dataclass(frozen=True)
 class LatentSpace:
-    """The latent vectors of a family, and the way there from images with labels and back.
+    """The latent space of a family: encoder, decoder and prior.
+
+    Images are float32 (n, h, w, channels) in [-1, 1], labels integers (n,), -1 without a label.
 
     Attributes:
-        size: units of a vector.
-        encode: (images, int labels (n,)) -> vectors (n, size), the mean where they are distributed.
-        decode: (vectors, int labels) -> images.
-        divergence: (images, labels) -> KL divergence of each unit from N(0, 1), (n, size) [nats]; None where nothing
-            makes the vectors normal. Units are ordered by it, and the views go over N(0, 1) instead of over what is
-            observed.
-        conditional: whether encoder and decoder need the label.
-        examples: a batch of the family's data -> its images and their int labels (n,), -1 where there are none.
+        size: number of latent units.
+        encode: (images, labels) -> vectors (n, size); of a distribution, its mean.
+        decode: (vectors, labels) -> images.
+        divergence: (images, labels) -> KL divergence of each unit from the prior N(0, 1), (n, size) [nats]; None
+            without a prior. With a prior, the views order the units by their KL divergence and sample N(0, 1) instead
+            of the observed range.
+        conditional: whether encoder and decoder use the labels.
+        examples: batch of the family's data -> its images and labels.
+
+    Examples:
+        A "latent space" of the mean brightness of an image:
+
+        >>> import numpy as np
+        >>> space = LatentSpace(
+        ...     size=1,
+        ...     encode=lambda images, labels: np.mean(images, axis=(1, 2)),
+        ...     decode=lambda vectors, labels: np.tile(vectors[:, None, None], (1, 8, 8, 1)),
+        ... )
+        >>> vectors = space.vectors(np.ones((5, 8, 8, 1)), np.full(5, -1))
+        >>> vectors.shape, space.pictures(vectors).shape
+        ((5, 1), (5, 8, 8, 1))
     """
 
     size: int
@@ -41,15 +56,23 @@ class LatentSpace:
     examples: Callable[[Any], tuple[np.ndarray, np.ndarray]] = images_and_labels
 
     def vectors(self, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """`encode` of many: float32 (n, size)."""
+        """Encode any number of images in batches: float32 (n, size)."""
         return _in_batches(self.encode, images, labels)
 
     def divergences(self, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """`divergence` of many: float32 (n, size)."""
+        """KL divergences of any number of images, in batches: float32 (n, size) [nats]. Only with a prior."""
         return _in_batches(self.divergence, images, labels)
 
     def pictures(self, vectors: np.ndarray, labels: np.ndarray | int = -1) -> np.ndarray:
-        """`decode` of many, float32 (..., h, w, channels) for vectors (..., size), with a label each or one for all."""
+        """Decode any number of vectors in batches.
+
+        Args:
+            vectors: (..., size).
+            labels: one for each vector, (...,), or one for all.
+
+        Returns:
+            float32 (..., h, w, channels).
+        """
         vectors = np.asarray(vectors, np.float32)
         flat = vectors.reshape(-1, self.size)
         labels = np.broadcast_to(labels, vectors.shape[:-1]).reshape(-1).astype(np.int32)

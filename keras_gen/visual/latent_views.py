@@ -1,8 +1,7 @@
-"""What the latent vectors of a model mean: views of its latent space, for every family that has one.
+"""Views of a latent space at each preview: manifold, traversals, interpolations, and the information in each unit.
 
-A family names what it has (`visual.latent_space.LatentSpace`); a run shows at its previews what is
-drawn here, and at its end what `visual.embedding` adds. Vectors are NumPy arrays, images as everywhere float32 NHWC in
-[-1, 1].
+A family describes its latent space as a `visual.latent_space.LatentSpace`. A run draws the views of this module at each
+preview, and those of `visual.embedding` at its end. Vectors are NumPy arrays; images are float32 NHWC in [-1, 1].
 """
 
 from __future__ import annotations
@@ -21,23 +20,24 @@ from keras_gen.visual.plots import bars
 from keras_gen.visual.sheets import grid, to_rgb
 from keras_gen.visual.views import Histogram, Picture, Scalar, View
 
-_THUMBNAIL = 32  # pixels, largest side of an example's picture among the codes
-_VALUES, _FEWEST, _MOST = 2**24, 100, 1000  # of images that are encoded for statistics: values in all, and images
-_MANIFOLD = 20  # pictures along each side of the manifold
-_PLANE_OF = range(2, 5)  # latent units of which a plane still shows much
-_UNITS, _POSITIONS, _REACH = 10, 13, 3.0  # of the traversals: units, pictures of each, and how far from 0 they go
-_PAIRS, _STEPS = 4, 9  # of the interpolations: pairs of images, and pictures from one to the other
+_THUMBNAIL = 32  # longer side of a thumbnail [pixels]
+_MAX_VALUES = 2**24  # pixel values encoded for statistics, all images together
+_MIN_IMAGES, _MAX_IMAGES = 100, 1000  # encoded for statistics
+_MANIFOLD = 20  # images along each side of the manifold
+_SIZES_WITH_MANIFOLD = range(2, 5)  # latent units; a plane shows little of a larger space
+_UNITS, _POSITIONS, _REACH = 10, 13, 3.0  # of the traversals: units, images of each, and distance from 0
+_PAIRS, _STEPS = 4, 9  # of the interpolations: pairs of images, and images from one to the other
 
 
 @dataclasses.dataclass(frozen=True)
 class Codes:
-    """Validation examples in a latent space.
+    """Encoded validation examples.
 
     Attributes:
-        vectors: float32 (n, size).
-        labels: int32 (n,), -1 where there are none.
+        vectors: latent vectors, float32 (n, size).
+        labels: int32 (n,), -1 without a label.
         thumbnails: uint8 (n, h, w, 3), at most 32 pixels high and wide.
-        divergence: mean KL divergence of each unit [nats], (size,); None without a prior.
+        divergence: mean KL divergence of each unit from the prior, (size,) [nats]; None without a prior.
     """
 
     vectors: np.ndarray
@@ -47,36 +47,36 @@ class Codes:
 
     @property
     def weight(self) -> np.ndarray:
-        """How much each unit carries, (size,): its divergence, or without a prior its standard deviation."""
+        """Information in each unit, (size,): its KL divergence [nats], or without a prior its standard deviation."""
         return self.vectors.std(axis=0) if self.divergence is None else self.divergence
 
     @property
     def order(self) -> np.ndarray:
-        """The units by how much they carry, most first; equal ones by number."""
+        """Units in falling order of `weight`; ties in order of their index."""
         return np.argsort(-self.weight, kind="stable")
 
     @property
     def active(self) -> np.ndarray:
-        """Which units tell the examples apart, bool (size,): see `ops.divergences.active_units`."""
+        """Which units are active, bool (size,); see `ops.divergences.active_units`."""
         return active_units(self.vectors).numpy()
 
     def quantile(self, unit: int, share: np.ndarray) -> np.ndarray:
-        """The values below which `share` of a unit's lie: of N(0, 1) with a prior, else of those observed."""
+        """Quantiles of a unit at `share` in (0, 1): of N(0, 1) with a prior, else of the observed values."""
         return ndtri(share) if self.divergence is not None else np.quantile(self.vectors[:, unit], share)
 
     @property
     def centre(self) -> np.ndarray:
-        """The vector in the middle, (size,): 0 with a prior, else the median of each unit."""
+        """Centre of the space, (size,): 0 with a prior, else the median of each unit."""
         return np.zeros(self.vectors.shape[1]) if self.divergence is not None else np.median(self.vectors, axis=0)
 
 
 def how_many(image_size: int, channels: int) -> int:
-    """Images that are encoded for statistics: 1000, fewer of large ones, but 100 at least."""
-    return int(np.clip(_VALUES // (image_size**2 * channels), _FEWEST, _MOST))
+    """Number of images to encode for statistics: 1000, or fewer if they are large, but at least 100."""
+    return int(np.clip(_MAX_VALUES // (image_size**2 * channels), _MIN_IMAGES, _MAX_IMAGES))
 
 
 def encode_dataset(space: LatentSpace, batches: Iterable[Any]) -> Codes:
-    """Encode examples: batches of which `space.examples` makes images and labels."""
+    """Encode all examples of the batches, which `space.examples` splits into images and labels."""
     vectors, labels, thumbnails, divergences = [], [], [], []
     for batch in batches:
         images, numbers = space.examples(batch)
@@ -103,17 +103,20 @@ def _thumbnail(image: np.ndarray) -> np.ndarray:
 
 
 def straight(start: np.ndarray, end: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Vectors on the line from `start` to `end`, (len(shares), size), at `shares` of the way."""
+    """Linear interpolation from `start` to `end`, (size,), at fractions `shares` of the way: (len(shares), size)."""
     shares = np.asarray(shares)[:, None]
     return (1.0 - shares) * start + shares * end
 
 
 def spherical(start: np.ndarray, end: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """As `straight`, but the direction turns at an even pace on the great circle, and the length changes evenly.
+    """Spherical linear interpolation (slerp) from `start` to `end` at fractions `shares` of the way.
 
-    Vectors from N(0, 1) in many dimensions lie near a sphere, and the straight line cuts through its inside, where no
-    data are. Shoemake 1985 (SIGGRAPH); for latent spaces White 2016, arXiv 1609.04468. Where there is no great circle
-    (a vector is 0) or any (they are opposite), the path is straight.
+    The direction follows the great circle at constant speed, and the length changes linearly. In many dimensions,
+    vectors from N(0, 1) lie near a sphere, and a straight line would cut through its empty inside. If a vector is 0 or
+    the two are parallel or opposite, the great circle is not unique, and the path is straight.
+
+    Shoemake: Animating Rotation with Quaternion Curves, SIGGRAPH 1985.
+    White: Sampling Generative Networks, 2016, arXiv 1609.04468.
     """
     lengths = np.linalg.norm(start), np.linalg.norm(end)
     if not min(lengths):
@@ -131,37 +134,38 @@ def spherical(start: np.ndarray, end: np.ndarray, shares: np.ndarray) -> np.ndar
 
 
 def views(space: LatentSpace, codes: Codes, images: np.ndarray, labels: np.ndarray) -> dict[str, View]:
-    """What a preview shows of a latent space, by title (see `GenerativeModel.preview`).
+    """The views of a latent space at a preview, by title (see `GenerativeModel.preview`).
 
     Args:
-        space: of the model.
-        codes: of many validation examples.
-        images: of the preview, which the traversals start from and the interpolations join.
-        labels: of the same.
+        space: latent space of the model.
+        codes: many encoded validation examples, for the statistics.
+        images: of the preview, (n, h, w, channels). Traversals start from the first; interpolations join pairs.
+        labels: of the same images, (n,).
     """
     shown: dict[str, View] = {}
-    if space.size in _PLANE_OF:
-        shown["manifold"] = Picture(_manifold(space, codes, labels[0]), "The plane of the two units that carry most.")
+    if space.size in _SIZES_WITH_MANIFOLD:
+        manifold = _manifold(space, codes, labels[0])
+        shown["manifold"] = Picture(manifold, "Images decoded from the plane of the two most informative latent units.")
     traversals = _traversals(space, codes, images[0], labels[0])
-    shown["traversals"] = Picture(traversals, "One image, of which one latent unit changes in each row.")
+    shown["traversals"] = Picture(traversals, "One image; each row varies one latent unit and keeps the others.")
     if len(images) > 1:
         interpolation = _interpolation(space, images, labels)
-        shown["interpolation"] = Picture(interpolation, "Paths in the latent space from one image to another.")
+        shown["interpolation"] = Picture(interpolation, "Interpolation in the latent space between pairs of images.")
     if codes.divergence is None:
         about = "Standard deviation of each latent unit over the validation images."
         shown["latents/standard_deviation"] = Histogram(codes.weight, about)
     else:
         about = "KL divergence of each latent unit from the prior [nats], mean over the validation images."
         shown["latents/kl"] = Histogram(codes.weight, about)
-        about = "Latent units that tell the validation images apart."
+        about = "Number of active latent units: variance of the posterior's mean over the validation images above 0.01."
         shown["latents/active_units"] = Scalar(codes.active.sum(), about)
-    shown["units"] = Picture(_units(codes), "What each latent unit carries, the most first.")
+    shown["units"] = Picture(_units(codes), "Information in each latent unit, in falling order.")
     return shown
 
 
 def _manifold(space: LatentSpace, codes: Codes, label: int) -> np.ndarray:
-    """Pictures of the plane of the two units that carry most, at even quantiles (Kingma and Welling 2014, figure 4)."""
-    across, up = sorted(codes.order[:2])  # not in their order, which changes from one preview to the next
+    """Images decoded from the plane of the two most informative units (Kingma and Welling 2014, figure 4)."""
+    across, up = sorted(codes.order[:2])  # by index, as the order of `weight` changes from one preview to the next
     places = plane(codes, across, up)
     columns = [f"{value:.1f}" for value in places[0, :, across]]
     rows = [f"{value:.1f}" for value in places[:, 0, up]]
@@ -170,9 +174,10 @@ def _manifold(space: LatentSpace, codes: Codes, label: int) -> np.ndarray:
 
 
 def plane(codes: Codes, across: int, up: int) -> np.ndarray:
-    """Vectors of the plane of two units, (20, 20, size), the others in the centre: at the quantiles 1/40, 3/40, ...
+    """A grid of vectors in the plane of two units, (20, 20, size), at the quantiles 1/40, 3/40, ..., 39/40.
 
-    The first row is the upper end of unit `up`, the first column the lower of `across`.
+    The other units are at their centre. The first row has the highest values of unit `up`, the first column the lowest
+    values of unit `across`.
     """
     shares = (np.arange(_MANIFOLD) + 0.5) / _MANIFOLD
     places = np.tile(codes.centre, (_MANIFOLD, _MANIFOLD, 1))
@@ -182,7 +187,7 @@ def plane(codes: Codes, across: int, up: int) -> np.ndarray:
 
 
 def _traversals(space: LatentSpace, codes: Codes, image: np.ndarray, label: int) -> np.ndarray:
-    """What each unit does to one image: a row for each of those that carry most."""
+    """One image with one unit varied at a time: a row for each of the most informative units."""
     (vector,) = space.vectors(image[None], np.array([label]))
     units = codes.order[:_UNITS]
     places = np.tile(vector, (len(units), _POSITIONS, 1))
@@ -201,7 +206,7 @@ def _traversals(space: LatentSpace, codes: Codes, image: np.ndarray, label: int)
 
 
 def _interpolation(space: LatentSpace, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Paths from one image to the next: straight, and where vectors are normal spherical too."""
+    """Interpolations between pairs of images: straight, and with a prior spherical too."""
     count = min(len(images) // 2, _PAIRS)
     vectors = space.vectors(images, labels)
     shares = np.linspace(0.0, 1.0, _STEPS)
@@ -220,10 +225,10 @@ def _interpolation(space: LatentSpace, images: np.ndarray, labels: np.ndarray) -
 def _units(codes: Codes) -> np.ndarray:
     order = codes.order
     if codes.divergence is None:
-        title, height, strong = "What each latent unit carries", "standard deviation over the images", order >= 0
+        title, height, strong = "Standard deviation of each latent unit", "standard deviation", order >= 0
     else:
         total, count = codes.weight.sum(), codes.active.sum()
-        title = f"KL divergence of each latent unit, {total:.1f} nats in all; {count} of {len(order)} are active (dark)"
+        title = f"KL divergence of each latent unit, {total:.1f} nats in total; {count} of {len(order)} active (dark)"
         height, strong = "KL divergence [nats]", codes.active[order]
     names = [str(unit) for unit in order]
-    return bars(codes.weight[order], names, strong, title=title, axes=("latent unit, ordered", height))
+    return bars(codes.weight[order], names, strong, title=title, axes=("latent unit, in falling order", height))

@@ -1,4 +1,4 @@
-"""Plots for people, drawn by matplotlib without a display: sequences, bars, points on a plane."""
+"""Plots of sequences, bar charts, scatter plots and densities, drawn by matplotlib without a display."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLOURS = ("#30343b", "#d1495b", "#2a7f9e", "#e0a030", "#6a9955")
-_MOST_FEATURES = 4  # of a sequence that are drawn, one below the other
-_CELL = (3.6, 1.25)  # inches of a plot of one feature
+_MAX_FEATURES = 4  # features of a sequence that are plotted, one below the other
+_CELL = (3.6, 1.25)  # size of the plot of one feature [inches]
 _DPI = 100
 _DARK, _PALE, _TEXT = "#2a7f9e", "#c9d3d8", "#444444"
-_MOST_NAMED = 32  # bars that still have a name each
-_LONGEST = 24  # letters of a name
-_FEWEST_BARS = 8  # that share the width, so that a few are not wide
-_MOST_COLOURS = 20  # classes that a person still tells apart; more are shades of one scale
-_BLUES = ("#ffffff", "#c4dde6", "#6fb0c8", "#2a7f9e", "#134b63", "#082a3a")  # from no samples to many
-_CELLS, _BLUR = 400, 2.0  # of a density: along each axis, and the deviation of what a sample is spread over [cells]
-_LEVEL_PLACES = 97  # along each axis, at which levels are asked for
+_MAX_NAMES = 32  # bars; more have no names
+_MAX_LETTERS = 24  # of a name; longer ones are cut
+_MIN_BARS = 8  # the width is for so many at least, so that a few bars are not too wide
+_MAX_COLOURS = 20  # classes with colours of their own; more get shades of a continuous scale
+_BLUES = ("#ffffff", "#c4dde6", "#6fb0c8", "#2a7f9e", "#134b63", "#082a3a")  # from low to high density
+_CELLS, _BLUR = 400, 2.0  # of a density: cells along each axis, and standard deviation of the blur [cells]
+_LEVEL_PLACES = 97  # grid points along each axis at which contour values are computed
 
 
 def curves(
@@ -34,23 +34,22 @@ def curves(
     spans: Sequence[tuple[int, int]] = (),
     features: Sequence[str] = (),
 ) -> np.ndarray:
-    """One picture of a plot for each example, in which its curves lie over each other.
+    """Plot each example with all its curves in the same axes.
 
     Args:
-        columns: name of a curve -> sequences (n, length, features); all with the same n. A step at which one of them is
-            NaN is drawn of none.
-        titles: of each example.
-        spans: of each example, the first step and the one after the last of what is to be shaded; empty ones shade
-            nothing.
-        features: names; the first few features are drawn.
+        columns: name of a curve -> sequences (n, length, features); all with the same n. If a curve is NaN at a step,
+            the step is left out of all curves.
+        titles: one for each example.
+        spans: for each example a range of steps to shade, (first, end) without the end; an empty range shades nothing.
+        features: names of the features; the first four features are plotted.
 
     Returns:
-        The picture, uint8 (height, width, 3).
+        The plots, uint8 (height, width, 3).
     """
     drawn = {name: np.asarray(sequences, np.float32) for name, sequences in columns.items()}
     there = np.isfinite(np.stack(list(drawn.values()))).all(axis=(0, -1))
     count = min(len(sequences) for sequences in drawn.values())
-    rows_of_one = min(next(iter(drawn.values())).shape[2], _MOST_FEATURES)
+    rows_of_one = min(next(iter(drawn.values())).shape[2], _MAX_FEATURES)
     across = 1 if count == 1 else 2 if count <= 8 else 3
     down = -(-count // across)
     height = 0.45 + down * (_CELL[1] * rows_of_one + 0.2)
@@ -86,14 +85,14 @@ def curves(
 def bars(
     values: Sequence[float], names: Sequence[str], strong: Sequence[bool], *, title: str, axes: tuple[str, str]
 ) -> np.ndarray:
-    """A bar for each value.
+    """Bar chart.
 
     Args:
-        values: heights.
-        names: below the bars; left out where there are too many to be read.
-        strong: which bars have the strong colour.
+        values: heights of the bars.
+        names: labels below the bars; left out if there are more than 32.
+        strong: which bars to draw in the dark colour.
         title: of the chart.
-        axes: what the bars are, and what their heights are, with the unit.
+        axes: labels of the horizontal and vertical axis.
 
     Returns:
         The chart, uint8 (height, width, 3).
@@ -101,9 +100,9 @@ def bars(
     figure = _figure(7.2, 3.2)
     plane = figure.subplots()
     plane.bar(range(len(values)), values, color=[_DARK if one else _PALE for one in strong], width=0.8)
-    if len(values) <= _MOST_NAMED:
+    if len(values) <= _MAX_NAMES:
         plane.set_xticks(range(len(values)), names)
-    plane.set_xlim(-0.7, max(len(values), _FEWEST_BARS) - 0.3)
+    plane.set_xlim(-0.7, max(len(values), _MIN_BARS) - 0.3)
     plane.grid(axis="y", color="#eeeeee")
     plane.set_axisbelow(True)
     _name(plane, title, axes)
@@ -113,14 +112,14 @@ def bars(
 def points(
     places: np.ndarray, labels: np.ndarray, classes: Sequence[str], *, title: str, axes: tuple[str, str]
 ) -> np.ndarray:
-    """A point for each example, coloured by its class.
+    """Scatter plot of examples, coloured by class.
 
     Args:
         places: (n, 2).
-        labels: int (n,); -1 where there is none.
-        classes: names of the labels; () where there are none.
+        labels: int (n,); -1 without a label.
+        classes: class names in the order of the labels; () without labels.
         title: of the chart.
-        axes: names of the two directions; without names they have no scale either.
+        axes: labels of the two axes; if both are empty, the axes have no ticks.
 
     Returns:
         The chart, uint8 (height, width, 3).
@@ -136,14 +135,14 @@ def points(
         scale = matplotlib.colormaps["tab10" if len(classes) <= 10 else "tab20"]
         colours = (
             scale(np.arange(len(classes)))
-            if len(classes) <= _MOST_COLOURS
+            if len(classes) <= _MAX_COLOURS
             else matplotlib.colormaps["viridis"](np.linspace(0, 1, len(classes)))
         )
         for label, name in enumerate(classes):
             of_class = labels == label
             if of_class.any():
                 plane.scatter(*places[of_class].T, color=colours[label], label=_plain(name), **style)
-        if len(classes) <= _MOST_COLOURS:
+        if len(classes) <= _MAX_COLOURS:
             figure.legend(loc="outside right center", frameon=False, fontsize=9, markerscale=2)
     plane.set_aspect("equal", "datalim")
     if not any(axes):
@@ -155,19 +154,20 @@ def points(
 def plane(
     samples: Mapping[str, np.ndarray], *, levels: Callable[[np.ndarray], Any] | None = None, title: str = ""
 ) -> np.ndarray:
-    """Densities of samples of two numbers over [-1, 1]^2, beside each other on one logarithmic scale.
+    """Density plots of two-dimensional samples over [-1, 1]^2, side by side on one logarithmic scale.
 
-    Samples are spread normally with a deviation of 0.01, and colours are the logarithm of 1 + 4 times their density: a
-    single stray one of thousands is still seen beside a mode that holds an eighth.
+    The densities are kernel density estimates with a Gaussian of standard deviation 0.01. Colours show log(1 + 4 times
+    the density), so that a single stray sample of thousands is visible beside a mode that holds an eighth of them.
 
     Args:
-        samples: title -> points (n, 2) or images of one pixel (n, 1, 1, 2), the second number upwards.
-        levels: of which to draw lines over each: images (m, 1, 1, 2), float32, to m numbers, as a discriminator gives.
-            The line of 0 is thick, those below are dashed.
-        title: of the whole.
+        samples: title -> points (n, 2), or images of a single pixel (n, 1, 1, 2); the second number is the vertical
+            axis.
+        levels: function whose contour lines are drawn over each plot, such as a discriminator: float32 (m, 1, 1, 2)
+            -> m numbers. The line of level 0 is thick; negative levels are dashed.
+        title: above all plots.
 
     Returns:
-        The picture, uint8 (height, width, 3).
+        The plots, uint8 (height, width, 3).
     """
     from matplotlib.colors import LinearSegmentedColormap, Normalize
 
@@ -186,29 +186,29 @@ def plane(
         if lines is not None:
             _contour(axis, lines)
         outside = np.count_nonzero(~(np.abs(drawn) <= 1).all(axis=1))
-        said = f"{_plain(name)}, {len(drawn):,}" + f", {outside:,} of them outside" * bool(outside)
-        _name(axis, said, ("", ""))
+        heading = f"{_plain(name)}, {len(drawn):,}" + f", {outside:,} of them outside" * bool(outside)
+        _name(axis, heading, ("", ""))
         axis.set(xticks=(-1, 0, 1), yticks=(-1, 0, 1))
         axis.spines[["top", "right"]].set(visible=True, color="#bbbbbb")
     return _pixels(figure)
 
 
 def _density(points: np.ndarray) -> np.ndarray:
-    """Samples in [-1, 1]^2 per area as a share of all (n, 2), spread normally: (_CELLS, _CELLS), x first."""
+    """Kernel density estimate of points (n, 2) on [-1, 1]^2: (_CELLS, _CELLS), x first. Points outside count in n."""
     counts, _, _ = np.histogram2d(*points.T, bins=_CELLS, range=((-1, 1), (-1, 1)))
     counts = ndimage.gaussian_filter(counts, _BLUR, mode="constant")
     return counts * (_CELLS / 2) ** 2 / max(len(points), 1)
 
 
 def _levels(function: Callable[[np.ndarray], Any]) -> np.ndarray:
-    """The function on a lattice over [-1, 1]^2, (places, places), y first as matplotlib takes it."""
+    """The function on a grid over [-1, 1]^2, (_LEVEL_PLACES, _LEVEL_PLACES), y first as matplotlib expects."""
     along = np.linspace(-1, 1, _LEVEL_PLACES, dtype=np.float32)
     lattice = np.stack(np.meshgrid(along, along), axis=-1)
     return np.asarray(function(lattice.reshape(-1, 1, 1, 2)), np.float64).reshape(lattice.shape[:2])
 
 
 def _contour(axis: Axes, values: np.ndarray) -> None:
-    """Labelled lines; none where all is one level, or not finite."""
+    """Draw labelled contour lines; none if the values are constant or not finite."""
     from matplotlib.ticker import MaxNLocator
 
     values = np.ma.masked_invalid(values)
@@ -242,14 +242,14 @@ def _name(plane: Axes, title: str, axes: tuple[str, str]) -> None:
 
 
 def _plain(name: str) -> str:
-    """A name from outside as matplotlib takes it: short, on one line, no formula, and no underscore that hides it."""
+    """A name as matplotlib can show it: short, on one line, not a formula, no leading underscore (which hides it)."""
     name = " ".join(name.split())
-    name = name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "\N{HORIZONTAL ELLIPSIS}"
+    name = name if len(name) <= _MAX_LETTERS else name[: _MAX_LETTERS - 1] + "\N{HORIZONTAL ELLIPSIS}"
     return (" " + name if name.startswith("_") else name).replace("$", r"\$")
 
 
 def _figure(width: float, height: float) -> Figure:
-    """An empty figure of so many inches, of no display and no global state."""
+    """An empty figure [inches], without pyplot's display and global state."""
     from matplotlib.figure import Figure  # takes half a second to import
 
     return Figure((width, height), dpi=_DPI, layout="constrained", facecolor="white")
@@ -260,7 +260,7 @@ def _pixels(figure: Figure) -> np.ndarray:
 
     canvas = FigureCanvasAgg(figure)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)  # a name in any script is a name
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)  # class names may be in any script
         canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 

@@ -1,4 +1,4 @@
-"""Pictures for people: sheets of images side by side, and the page that leafs through a run's sheets."""
+"""Sheets and tables of images, and the page that shows the sheets of a run over its steps."""
 
 from __future__ import annotations
 
@@ -14,20 +14,25 @@ from PIL import Image, ImageDraw, ImageFont
 from keras_gen.files import write
 from keras_gen.pages import address_of, links_of_run, page
 
-_GAP, _HEAD = 4, 18  # pixels between cells, and above them for the titles
-_THIN, _LINE = 2, 14  # pixels between the cells of a table, and of a line of its titles
-_MAIN = "samples"  # the kind of sheet that lies in the folder itself
+_GAP, _HEAD = 4, 18  # of a sheet: gap between cells, height of the titles [pixels]
+_THIN, _LINE = 2, 14  # of a table: gap between cells, height of a line of text [pixels]
+_MAIN = "samples"  # title of the sheets that are in the folder itself instead of a subfolder
 _FILM, _PAGE_FILE = "film.gif", "index.html"
-_FRAMES, _FILM_SIDE = 60, 640  # of a film: frames at the most, and pixels of its longer side
-_FRAME_MS, _END_MS = 150, 2000  # time of a frame, and of the last one
+_FRAMES, _FILM_SIDE = 60, 640  # of a film: maximum number of frames, maximum side [pixels]
+_FRAME_MS, _END_MS = 150, 2000  # of a film: duration of a frame and of the last frame [ms]
 
 
 @dataclass(frozen=True)
 class ClassScores:
-    """Scores of the classes of each pixel, of which a person is shown the largest one's colour.
+    """Class scores of each pixel, drawn in the colour of the class with the highest score.
 
     Attributes:
-        scores: (n, h, w, classes), of any range; a one-hot map of label ids is one of them.
+        scores: (n, h, w, classes), of any range; a one-hot label map is a special case.
+
+    Examples:
+        >>> import numpy as np
+        >>> ClassScores(np.eye(4).reshape(1, 2, 2, 4)).colours().shape
+        (1, 2, 2, 3)
     """
 
     scores: Any
@@ -39,21 +44,21 @@ class ClassScores:
 
 
 def to_rgb(images: np.ndarray | ClassScores) -> np.ndarray:
-    """Images as a person sees them, (n, h, w, 3) uint8.
+    """Convert images for display: uint8 RGB (n, h, w, 3).
 
     Args:
-        images: (n, h, w, channels) float in [-1, 1]: 1 channel is grey, 3 are RGB, 4 are RGB and alpha, which is laid
-            on white; or class scores.
+        images: (n, h, w, channels) in [-1, 1] with 1 channel (grey), 3 (RGB) or 4 (RGB and alpha, drawn on white); or
+            class scores. Values outside the range are clipped.
 
     Raises:
-        ValueError: if there is another number of channels.
+        ValueError: for another number of channels.
     """
     if isinstance(images, ClassScores):
         return images.colours()
     images = np.asarray(images, np.float32)
     channels = images.shape[-1]
     if channels not in (1, 3, 4):
-        raise ValueError(f"images have 1, 3 or 4 channels, not {channels}; maps of classes are `ClassScores`.")
+        raise ValueError(f"images have {channels} channels; accepted are 1, 3 and 4, and `ClassScores` for label maps.")
     unit = np.clip(images * 0.5 + 0.5, 0.0, 1.0)
     if channels == 4:
         unit = unit[..., :3] * unit[..., 3:] + 1.0 - unit[..., 3:]
@@ -61,20 +66,20 @@ def to_rgb(images: np.ndarray | ClassScores) -> np.ndarray:
 
 
 def _class_colours(count: int) -> np.ndarray:
-    """Colours of `count` classes, uint8 (count, 3): hues a golden section apart, so that neighbours differ."""
+    """Colours of `count` classes, uint8 (count, 3): hues a golden ratio apart, so that successive classes differ."""
     hues = (np.arange(count) * 0.618034) % 1.0
     hsv = np.stack([hues * 255, np.full(count, 200), np.where(np.arange(count) % 2, 160, 230)], -1)
     return np.asarray(Image.fromarray(hsv.astype(np.uint8)[None], "HSV").convert("RGB"))[0]
 
 
 def sheet(columns: Mapping[str, np.ndarray | ClassScores], smallest: int = 128) -> np.ndarray:
-    """One picture of images side by side, a row for each example and a titled column for each kind.
+    """Draw images side by side: one row for each example, one titled column for each kind of image.
 
-    From five examples on, blocks of columns stand beside each other, so that the sheet is about as wide as it is high.
+    From five examples on, the rows are split into blocks side by side, so that the sheet is about square.
 
     Args:
         columns: title -> images (n, h, w, channels) in [-1, 1], or class scores; all with the same n.
-        smallest: cells below this side are enlarged by a whole factor, without smoothing.
+        smallest: smaller images are enlarged to about this side [pixels], by an integer factor without smoothing.
 
     Returns:
         The sheet, uint8 (height, width, 3).
@@ -84,7 +89,7 @@ def sheet(columns: Mapping[str, np.ndarray | ClassScores], smallest: int = 128) 
     side = max(max(images.shape[1:3]) for images in drawn.values())
     cell = side * max(1, round(smallest / side))
     blocks = max(2, round((1.5 * count / len(drawn)) ** 0.5)) if count >= 5 else 1
-    if blocks > 3:  # rather a little narrower or wider than with places left over
+    if blocks > 3:  # a slightly different width is better than empty cells
         blocks = min(range(blocks - 2, blocks + 3), key=lambda wide: (-count % wide, abs(wide - blocks)))
     rows = -(-count // blocks)
     blocks = -(-count // rows)
@@ -112,15 +117,15 @@ def grid(
     corner: str = "",
     together: int = 0,
 ) -> np.ndarray:
-    """One picture of a table of images; titles that would run into the one before are left out.
+    """Draw a table of images with titles. A title that would overlap the previous one is left out.
 
     Args:
         images: (rows, columns, h, w, channels) in [-1, 1].
-        rows: title of each, on the left.
-        columns: title of each, above.
-        smallest: cells below this side are enlarged by a whole factor, without smoothing.
-        corner: what the two directions are, above the titles.
-        together: rows that belong together, with a gap after them; 0: all.
+        rows: titles on the left, one for each row.
+        columns: titles above, one for each column.
+        smallest: smaller images are enlarged to about this side [pixels], by an integer factor without smoothing.
+        corner: text in the upper left corner, such as the meaning of the two axes.
+        together: number of rows in a group; groups are separated by a gap. 0: a single group.
 
     Returns:
         The table, uint8 (height, width, 3).
@@ -154,14 +159,14 @@ def grid(
 
 
 def png_bytes(picture: np.ndarray) -> bytes:
-    """A uint8 picture as the bytes of a PNG file."""
+    """Encode a uint8 picture (height, width, 3) as PNG."""
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG", compress_level=6)
     return buffer.getvalue()
 
 
 def gif_bytes(frames: Sequence[Image.Image], milliseconds: Sequence[int]) -> bytes:
-    """Frames of one size, each with its time, as the bytes of an animated GIF that begins again at its end."""
+    """Encode frames of one size, with a duration for each [ms], as an animated GIF that loops."""
     buffer = io.BytesIO()
     frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=list(milliseconds), loop=0)
     return buffer.getvalue()
@@ -170,14 +175,14 @@ def gif_bytes(frames: Sequence[Image.Image], milliseconds: Sequence[int]) -> byt
 def write_sheet(
     folder: Path, title: str, step: int, picture: np.ndarray, verdicts: Sequence[Sequence[Any]] = ()
 ) -> None:
-    """Write a picture of a step, and index.html, the page that leafs through all of them.
+    """Write the sheet of a step, and update index.html, which shows all sheets of the folder.
 
     Args:
-        folder: of the pictures, samples/ of a run.
-        title: of the kind; "samples" lies in `folder` itself, every other in a folder of its own there.
-        step: number of updates [steps].
+        folder: samples/ of a run.
+        title: of the view; sheets of "samples" go into `folder` itself, all others into a subfolder of their title.
+        step: number of training steps.
         picture: uint8 (height, width, 3).
-        verdicts: [step, sentence] on the health of the run, each of which holds until the next.
+        verdicts: health verdicts of the run, [step, sentence]; each holds until the next.
     """
     place = folder if title == _MAIN else folder / title
     place.mkdir(parents=True, exist_ok=True)
@@ -186,16 +191,16 @@ def write_sheet(
 
 
 def write_film(folder: Path, verdicts: Sequence[Sequence[Any]] = ()) -> tuple[bytes, tuple[int, int]] | None:
-    """film.gif, the sheets of "samples" one after the other with their steps, and a link to it on index.html.
+    """Write film.gif, an animation of the sheets of "samples" over the steps, and link to it on index.html.
 
-    Of many sheets it has some, evenly chosen, with the first and the last.
+    From more than 60 sheets, 60 evenly spaced ones are used, including the first and the last.
 
     Args:
-        folder: of the pictures, samples/ of a run.
-        verdicts: as of `write_sheet`.
+        folder: samples/ of a run.
+        verdicts: see `write_sheet`.
 
     Returns:
-        The file and its (width, height); None where there is only one sheet.
+        The bytes of the GIF and its (width, height); None if there are fewer than two sheets.
     """
     sheets = sorted(folder.glob("step-*.png"))
     if len(sheets) < 2:
@@ -227,7 +232,7 @@ def _page(folder: Path, verdicts: Sequence[Sequence[Any]]) -> str:
     return page(
         "samples.html",
         title=f"Samples of {run.name}",
-        subtitle="What the run showed at its previews, over the steps.",
+        subtitle="The previews of the run, step by step.",
         links=links_of_run(run, f"{folder.name}/{_PAGE_FILE}"),
         kinds={kind: names for kind, names in kinds.items() if names},
         verdicts=list(verdicts),

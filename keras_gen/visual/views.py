@@ -1,6 +1,6 @@
-"""What a model shows of itself at a preview: named views, which TensorBoard and the page of samples know how to show.
+"""The views that a family returns from `preview`: sheets, curves, pictures, histograms, scalars.
 
-A view that is a picture has `draw()`. `engine.callbacks.Preview` shows each kind as what it is.
+`engine.callbacks.Preview` writes them to TensorBoard. Views with a `draw` method also go on the page of samples.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from keras_gen.visual.sheets import sheet
 
 @dataclass(frozen=True)
 class Sheet:
-    """Images side by side: a row for each example and a titled column for each kind.
+    """Images side by side: one row for each example, one titled column for each kind of image.
 
     Attributes:
-        columns: title -> images (n, h, w, channels) in [-1, 1] of 1 (grey), 3 (RGB) or 4 (RGBA) channels, or
+        columns: title -> images (n, h, w, channels) in [-1, 1] with 1 channel (grey), 3 (RGB) or 4 (RGB and alpha), or
             `ClassScores`; all with the same n.
         description: one sentence for TensorBoard.
 
@@ -40,11 +40,17 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Curves:
-    """Sequences as plots: one for each example, in which its curves lie over each other.
+    """Plots of sequences: one plot for each example, with all its curves in the same axes.
 
     Attributes:
-        columns: name of a curve -> sequences (n, length, features) in the data's units; all with the same n.
+        columns: name of a curve -> sequences (n, length, features) in the units of the data; all with the same n.
         description: one sentence for TensorBoard.
+
+    Examples:
+        >>> import numpy as np
+        >>> waves = np.sin(np.arange(100.0)).reshape(2, 50, 1)
+        >>> Curves({"original": waves, "reconstruction": 0.9 * waves}).draw().dtype
+        dtype('uint8')
     """
 
     columns: Mapping[str, Any]
@@ -57,11 +63,16 @@ class Curves:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture as it is.
+    """A picture that is already drawn.
 
     Attributes:
         pixels: uint8 (height, width, 3).
         description: one sentence for TensorBoard.
+
+    Examples:
+        >>> import numpy as np
+        >>> Picture(np.zeros((32, 64, 3), np.uint8), "A black rectangle.").draw().shape
+        (32, 64, 3)
     """
 
     pixels: np.ndarray
@@ -74,11 +85,15 @@ class Picture:
 
 @dataclass(frozen=True)
 class Histogram:
-    """How values are distributed.
+    """The distribution of values.
 
     Attributes:
         values: of any shape and unit.
-        description: one sentence for TensorBoard.
+        description: one sentence for TensorBoard, with the unit.
+
+    Examples:
+        >>> Histogram([0.1, 0.7, 0.2], "Usage of each code [1].").values
+        [0.1, 0.7, 0.2]
     """
 
     values: Any
@@ -87,11 +102,15 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Scalar:
-    """One number.
+    """A single number.
 
     Attributes:
         value: the number.
         description: one sentence for TensorBoard, with the unit.
+
+    Examples:
+        >>> Scalar(12, "Number of active latent units.").value
+        12
     """
 
     value: Any

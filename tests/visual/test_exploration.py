@@ -8,7 +8,7 @@ from PIL import Image
 
 from keras_gen.errors import UserError
 from keras_gen.visual import exploration
-from keras_gen.visual.exploration import Picture
+from keras_gen.visual.exploration import EncodedImage
 from keras_gen.visual.latent_space import LatentSpace
 from keras_gen.visual.latent_views import Codes
 
@@ -27,7 +27,7 @@ def space(prior=True):
 
 def picture(vector, name="one"):
     image = np.repeat(np.float32(vector), 2)[None, :, None] * np.ones((4, 1, 1), np.float32)
-    return Picture(name, image, np.float32(vector))
+    return EncodedImage(name, image, np.float32(vector))
 
 
 def cells(figure, count):

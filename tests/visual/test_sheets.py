@@ -61,7 +61,7 @@ def test_class_scores_have_one_colour_for_each_class_however_many(classes):
 
 @pytest.mark.parametrize("channels", [2, 5])
 def test_images_of_no_colours_are_refused(channels):
-    with pytest.raises(ValueError, match=f"1, 3 or 4 channels, not {channels}"):
+    with pytest.raises(ValueError, match=f"images have {channels} channels; accepted are 1, 3 and 4"):
         to_rgb(np.zeros((1, 2, 2, channels)))
 
 
