@@ -1,11 +1,11 @@
-"""The formulations of a convolution beside each other, for each shape of this suite's networks, on this machine's CPU.
+"""The algorithms for a convolution, side by side, for each shape of this suite's networks, on this machine's CPU.
 
     python -m benchmarks.convolutions --networks pix2pix --batches 1 4
 
 Processor seconds of the forward pass and both gradients as TensorFlow graphs on one thread, calls in turns, medians:
 what `layers.fast.convolutions` chooses by. Beside the plain convolution, as shares of its time: taps summed after the
 product (`layers.fast.planes`), one matrix product (`layers.fast.products`), and Winograd's filtering on tiles of 2, 4
-and 6 outputs (`layers.fast.winograd`); a dash where there is no such formulation. The last column is what is chosen.
+and 6 outputs (`layers.fast.winograd`); a dash where there is no such algorithm. The last column is what is chosen.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from benchmarks.interleaved import medians
 from keras_gen.cli.parsing import app, parse
 from keras_gen.flags import BaseConfig, Positive
 from keras_gen.layers.fast import planes, products, winograd
-from keras_gen.layers.fast.convolutions import formulation, padding
+from keras_gen.layers.fast.convolutions import choose_algorithm, padding
 from keras_gen.networks.gan import Layout, discriminator, generator
 from keras_gen.networks.patchgan import patchgan
 from keras_gen.networks.unet import unet
@@ -91,7 +91,7 @@ def row(layer: keras.layers.Layer, batch: int, runs: int) -> None:
     """Measure one shape and print it."""
     transposed = isinstance(layer, keras.layers.Conv2DTranspose)
     large, small = (layer.output.shape, layer.input.shape)[:: 1 if transposed else -1]
-    chosen = formulation(layer, large, (batch, *small[1:]))
+    chosen = choose_algorithm(layer, large, (batch, *small[1:]))
     images = tf.random.normal((batch, *layer.input.shape[1:]))
     kernel = tf.random.normal(layer.kernel.shape, stddev=0.02)
     stride, around = layer.strides[0], padding(layer, large)
@@ -105,7 +105,7 @@ def row(layer: keras.layers.Layer, batch: int, runs: int) -> None:
         functions["product"] = products.convolve_transposed if transposed else products.convolve
     filtered = winograd.convolve_transposed if transposed else winograd.convolve
     for tile in TILES:
-        if side // stride - 1 <= tile <= winograd.MOST - side // stride:
+        if side // stride - 1 <= tile <= winograd.MAX_SIZE - side // stride:
             functions[f"F{tile}"] = lambda x, w, tile=tile: filtered(x, w, stride, around, tile)
     taken = medians({name: training(f, images, kernel) for name, f in functions.items()}, runs, clock=time.process_time)
     names = ("planes", "product", *(f"F{tile}" for tile in TILES))

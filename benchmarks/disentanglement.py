@@ -19,7 +19,7 @@ from keras_gen.data.kinds.images import ImagesConfig, ImagesData
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.engine.schedules import Schedule
 from keras_gen.flags import BaseConfig, NonNegative, Positive
-from keras_gen.metrics.disentanglement import factor_vae_score, mutual_information_gap, of_factors
+from keras_gen.metrics.disentanglement import factor_encoder, factor_vae_score, mutual_information_gap
 from keras_gen.models import beta_tcvae, factor_vae, vae
 from keras_gen.networks.autoencoders import Architecture
 
@@ -97,7 +97,7 @@ def _train(model: GenerativeModel, data: ImagesData, flags: Flags) -> tuple[dict
     model.compile(model.make_optimizers(rate), steps_per_execution=20)
     model.fit(data.train(flags.batch_size), steps_per_epoch=flags.steps, epochs=1, verbose=0)
     held = model.evaluate(data.validation(_ENCODED), return_dict=True, verbose=0)
-    encode, levels = of_factors(model.encode, data.draw), tuple(LEVELS.values())
+    encode, levels = factor_encoder(model.encode, data.draw), tuple(LEVELS.values())
     mig, about_mig = mutual_information_gap(encode, levels)
     score, about_score = factor_vae_score(lambda factors: encode(factors)[0], levels)
     found = {"MIG": mig, "FactorVAE score": score, "reconstruction": held["reconstruction"], "kl": held["kl"]}

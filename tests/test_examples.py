@@ -1,7 +1,9 @@
-"""The Examples blocks of the Python API, run as they stand."""
+"""The examples in docstrings run as they stand."""
 
 import doctest
+import importlib
 import inspect
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -18,13 +20,35 @@ OTHERS = {
 }
 PUBLIC = {**{name: getattr(keras_gen, name) for name in FAMILIES}, **OTHERS}
 
+PACKAGE = Path(keras_gen.__file__).parent
+WITH_EXAMPLES = [
+    ".".join(("keras_gen", *path.relative_to(PACKAGE).with_suffix("").parts))
+    for room in ("ops", "layers", "networks", "metrics", "visual", "engine")
+    for path in sorted((PACKAGE / room).rglob("*.py"))
+    if ">>>" in path.read_text(encoding="utf-8")
+]
+
+
+def assert_holds(example: doctest.DocTest) -> None:
+    output = []
+    doctest.DocTestRunner(verbose=False).run(example, out=output.append)
+    assert not output, "".join(output)
+
 
 @pytest.mark.parametrize("name", PUBLIC)
-def test_examples_hold(name, tmp_path):
+def test_examples_of_the_python_api_hold(name, tmp_path):
     keras.utils.set_random_seed(0)
     names = {"keras_gen": keras_gen, "keras": keras, "np": np, "folder": tmp_path}
     example = doctest.DocTestParser().get_doctest(inspect.getdoc(PUBLIC[name]), names, name, None, None)
     assert example.examples, f"{name} has no Examples"
-    told = []
-    doctest.DocTestRunner(verbose=False).run(example, out=told.append)
-    assert not told, "".join(told)
+    assert_holds(example)
+
+
+@pytest.mark.parametrize("name", WITH_EXAMPLES)
+def test_examples_of_a_module_hold(name):
+    """These see the names of their module, as its own code does."""
+    keras.utils.set_random_seed(0)
+    examples = [found for found in doctest.DocTestFinder().find(importlib.import_module(name)) if found.examples]
+    assert examples
+    for example in examples:
+        assert_holds(example)

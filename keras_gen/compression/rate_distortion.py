@@ -28,7 +28,7 @@ from keras_gen.data.files.codecs import decode_image, to_float, to_uint8
 from keras_gen.files import write, write_json
 from keras_gen.inference.tiling import resized
 from keras_gen.metrics.reconstruction import Reconstruction, measures
-from keras_gen.ops.reconstruction import SSIM_SMALLEST
+from keras_gen.ops.reconstruction import SSIM_MIN_SIDE
 from keras_gen.pages import page
 from keras_gen.visual.sheets import png_bytes, sheet
 
@@ -102,7 +102,7 @@ def _point(
     headers: Callable[[bytes], int],
 ) -> Point:
     smallest = min(min(picture.shape[:2]) for picture in pictures)
-    comparison = Reconstruction(measures(("psnr", "ssim") if smallest >= SSIM_SMALLEST else ("psnr",)))
+    comparison = Reconstruction(measures(("psnr", "ssim") if smallest >= SSIM_MIN_SIDE else ("psnr",)))
     for _, pairs in groupby(zip(drawn, pictures, strict=True), lambda pair: pair[1].shape):
         images, references = (to_float(np.stack(side)) for side in zip(*pairs, strict=True))
         comparison.update(images, references)

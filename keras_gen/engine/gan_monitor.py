@@ -13,9 +13,9 @@ import tensorflow as tf
 from keras_gen.diagnostics.gan_health import TOO_EARLY, Health, Measurements, Record, judge
 from keras_gen.engine.callbacks import NotFinite, StepCallback
 from keras_gen.engine.checkpoints import Progress
-from keras_gen.ops.diversity import FEWEST, Reference, modes_reached
+from keras_gen.ops.diversity import MIN_IMAGES, Reference, modes_reached
 
-_MOST, _VALUES = 256, 2**20  # samples that are compared, and values in all of them; `FEWEST` at least
+_MOST, _VALUES = 256, 2**20  # samples that are compared, and values in all of them; `MIN_IMAGES` at least
 _PART = 2**21  # values that are drawn at a time
 _FIGURES = {
     "distance": "Mean distance between two samples, relative to the data's; far below 1 is mode collapse.",
@@ -38,7 +38,7 @@ class Validation(Protocol):
 
 def how_many(values: int) -> int:
     """Samples to compare of so many values each: 256, fewer of large pictures, but 32 at least."""
-    return int(np.clip(_VALUES // values, FEWEST, _MOST))
+    return int(np.clip(_VALUES // values, MIN_IMAGES, _MOST))
 
 
 class HealthMonitor(StepCallback):
@@ -81,7 +81,7 @@ class HealthMonitor(StepCallback):
         count = min(how_many(pictures[0].size), data.val_size)
         self._part = max(1, _PART // pictures[0].size)
         self._batch, self._reference, self._centres = None, None, data.mode_centres
-        if count >= FEWEST:
+        if count >= MIN_IMAGES:
             self._batch = next(iter(data.validation(count, limit=count)))
             reference = Reference(health.real(self._batch))
             self._reference = reference if reference.distance else None  # of one picture, nothing is a share

@@ -7,7 +7,7 @@ import textwrap
 from keras_gen.data.builtin.shapes import LEVELS
 from keras_gen.errors import UserError
 from keras_gen.evaluation.subject import Result, Subject
-from keras_gen.metrics.disentanglement import SCORES, factor_vae_score, mutual_information_gap, of_factors
+from keras_gen.metrics.disentanglement import SCORES, factor_encoder, factor_vae_score, mutual_information_gap
 
 
 def measure(subject: Subject) -> Result:
@@ -35,9 +35,9 @@ def measure(subject: Subject) -> Result:
     levels, found = tuple(LEVELS.values()), {}
     for name in scores:
         if name == "mig":
-            value, protocol = mutual_information_gap(of_factors(model.encode, data.draw), levels, seed=seed)
+            value, protocol = mutual_information_gap(factor_encoder(model.encode, data.draw), levels, seed=seed)
         else:
-            value, protocol = factor_vae_score(of_factors(space.encode, data.draw), levels, seed=seed)
+            value, protocol = factor_vae_score(factor_encoder(space.encode, data.draw), levels, seed=seed)
         found[name] = {"score": value, "protocol": protocol}
     lines = [
         line

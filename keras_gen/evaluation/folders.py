@@ -38,7 +38,7 @@ def measure(options: Options, reconstruction: Reconstruction) -> Result:
     images, reference = options.images, options.reference
     pairs, left_out = find_compared(images, reference, skip_bad=options.skip_bad)
     for pair in pairs:
-        reconstruction.expect(*pair.shape, shown(pair.image))
+        reconstruction.require_suitable(*pair.shape, shown(pair.image))
     for batch in batches(pairs):
         reconstruction.update(*batch)
 

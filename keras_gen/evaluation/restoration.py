@@ -33,7 +33,7 @@ def denoising(subject: Subject) -> Result:
 def upscaling(subject: Subject) -> Result:
     """Compare sharpened images with the originals, and beside them the enlarged ones that they were made of."""
     sharpened = subject.reconstruction()
-    enlarged = sharpened.another()
+    enlarged = sharpened.empty_copy()
     for source, target in subject.batches(_BATCH):
         sharpened.update(subject.model.translate(source), target)
         enlarged.update(source, target)

@@ -97,10 +97,10 @@ class Subject:
         Raises:
             UserError: if a measure that was asked for does not take images of this shape.
         """
-        comparison = self.comparison.another()
+        comparison = self.comparison.empty_copy()
         (example,) = self.data.validation(1, limit=1)
         shape = next(array.shape for array in reversed(example) if len(array.shape) == 4)
-        comparison.expect(*shape[1:], f"what {self.run} draws")
+        comparison.require_suitable(*shape[1:], f"what {self.run} draws")
         return comparison
 
 

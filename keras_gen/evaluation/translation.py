@@ -6,9 +6,11 @@ run's folder, so that runs on the same data are judged by the same one.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from keras_gen.console import say
 from keras_gen.data.builtin.facades import CLASSES, PALETTE
 from keras_gen.evaluation.subject import Evaluation, Result, Subject
 from keras_gen.flags import BaseConfig, Positive
@@ -40,7 +42,9 @@ def measure(subject: Subject) -> Result:
     if isinstance(labels, LabelMaps):
         place, epochs = own.segmenter or subject.run.resolve().parent, own.segmenter_epochs
         size, seed = subject.model.config.image_size, subject.options.seed
-        score = FCNScore(labels, open_segmenter(subject.data, labels, size, place, epochs=epochs, seed=seed))
+        progress = {"say": say, "verbose": int(sys.stdout.isatty())}
+        segmenter = open_segmenter(subject.data, labels, size, place, epochs=epochs, seed=seed, **progress)
+        score = FCNScore(labels, segmenter)
     for source, target in subject.batches(_BATCH):
         drawn = subject.model.translate(source)
         reconstruction.update(drawn, target)

@@ -1,4 +1,4 @@
-"""Padding by what lies inside."""
+"""Padding layers."""
 
 from __future__ import annotations
 
@@ -9,21 +9,29 @@ import keras
 
 @keras.saving.register_keras_serializable("keras_gen")
 class ReflectionPadding2D(keras.layers.Layer):
-    """Maps (batch, h, w, channels), continued beyond each border by their mirror image without the border itself."""
+    """Pads feature maps (batch, h, w, channels) by reflection. The border pixels themselves are not repeated.
+
+    Examples:
+        >>> import numpy as np
+        >>> ReflectionPadding2D(1)(np.array([[1.0, 2.0, 3.0]] * 2).reshape(1, 2, 3, 1))[0, 0, :, 0].numpy().tolist()
+        [2.0, 1.0, 2.0, 3.0, 2.0]
+    """
 
     def __init__(self, border: int = 1, **settings: Any) -> None:
         """Args:
-        border: rows and columns added at each side, fewer than the map has [pixels].
-        settings: of a Keras layer.
+        border: rows and columns to add on each side [pixels], fewer than the map has.
+        settings: arguments of `keras.layers.Layer`.
         """
         super().__init__(**settings)
         self.border = border
 
     def call(self, maps: Any) -> Any:
+        """The padded feature maps."""
         width = (self.border, self.border)
         return keras.ops.pad(maps, ((0, 0), width, width, (0, 0)), mode="reflect")
 
     def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Both sides grow by twice the border."""
         batch, *sides, channels = shape
         return batch, *(side and side + 2 * self.border for side in sides), channels
 

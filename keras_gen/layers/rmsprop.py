@@ -1,4 +1,4 @@
-"""RMSprop as the programs of WGAN's time have it, with its epsilon outside the root."""
+"""RMSprop as in Torch, with epsilon outside the square root."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ from keras import ops
 
 
 class TorchRMSprop(keras.optimizers.RMSprop):
-    """`keras.optimizers.RMSprop` that adds epsilon after the square root, as Torch and WGAN's authors do.
+    """`keras.optimizers.RMSprop` with epsilon added after the square root, as in Torch and in the code of WGAN.
 
-    Keras divides by sqrt(v + epsilon), so no gradient counts as smaller than sqrt(epsilon), 3e-4 by default. Those of
-    a clipped critic are smaller, and a generator that learns from it would stand still. Here it is sqrt(v) + epsilon,
-    so the size of a step does not depend on the size of the gradients:
+    Keras divides by sqrt(v + epsilon), so gradients smaller than sqrt(epsilon), 3e-4 by default, hardly change the
+    weights. The gradients of a clipped critic are smaller than that, and a generator that is trained with it would
+    hardly move. With sqrt(v) + epsilon, the size of a step does not depend on the size of the gradients:
 
         v <- rho v + (1 - rho) g^2
         m <- momentum m + learning_rate g / (sqrt(v) + epsilon)
         w <- w - m
 
-    Arguments are those of Keras', with the defaults of `torch.optim.RMSprop`; `centered` is not accepted.
+    The arguments are those of Keras' RMSprop, with the defaults of `torch.optim.RMSprop`.
+
+    Raises:
+        ValueError: if `centered` is True, which is not supported.
 
     Examples:
         >>> import keras
@@ -37,7 +40,7 @@ class TorchRMSprop(keras.optimizers.RMSprop):
             raise ValueError("centered got True; accepted is False.")
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Tieleman and Hinton 2012, lecture 6e of Neural Networks for Machine Learning."""
+        """One update of a variable (Tieleman and Hinton 2012, Neural Networks for Machine Learning, lecture 6e)."""
         rate, gradient = ops.cast(learning_rate, variable.dtype), ops.cast(gradient, variable.dtype)
         index = self._get_variable_index(variable)
         velocity = self._velocities[index]

@@ -1,4 +1,4 @@
-"""The data's own units at both ends of a network that works on standardised sequences."""
+"""Standardisation of sequences at a network's input, and its inverse at the output."""
 
 from __future__ import annotations
 
@@ -8,39 +8,58 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_gen.ops.sequences import present
+from keras_gen.ops.sequences import step_mask
 
 
 class _Affine(keras.layers.Layer):
-    """A layer with a mean and a deviation for each feature, computed in float32 whatever the policy is."""
+    """A layer with a mean and a standard deviation for each feature. It computes in float32 under any dtype policy."""
 
     def __init__(self, mean: Sequence[float], deviation: Sequence[float], **settings: Any) -> None:
         """Args:
-        mean: of each feature.
-        deviation: of each feature, greater than 0.
-        settings: of any layer; the type of what it gives is float32.
+        mean: mean of each feature.
+        deviation: standard deviation of each feature, greater than 0.
+        settings: arguments of `keras.layers.Layer`; the dtype is always float32.
         """
         super().__init__(**{**settings, "dtype": "float32"})
         self.mean, self.deviation = list(mean), list(deviation)
         self.supports_masking = True
 
     def get_config(self) -> dict[str, Any]:
+        """The arguments of the constructor."""
         return {**super().get_config(), "mean": self.mean, "deviation": self.deviation}
 
 
 class Standardisation(_Affine):
-    """(x - mean) / deviation, and 0 with a mask for the layers that follow where there is no step (NaN)."""
+    """Standardises sequences (batch, length, features): (x - mean) / deviation.
+
+    Padding (NaN) becomes 0 and is masked, so the layers that follow skip it.
+
+    Examples:
+        >>> import numpy as np
+        >>> layer = Standardisation(mean=[10.0], deviation=[2.0])
+        >>> layer(np.array([[[12.0], [9.0], [np.nan]]])).numpy().ravel().tolist()
+        [1.0, -0.5, 0.0]
+    """
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
+        """The standardised sequences, float32, without NaN."""
         standard = (inputs - ops.convert_to_tensor(self.mean)) / ops.convert_to_tensor(self.deviation)
-        return ops.where(present(inputs)[..., None], standard, 0.0)
+        return ops.where(step_mask(inputs)[..., None], standard, 0.0)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        return present(inputs)
+        """True for steps that are not padding, (batch, length)."""
+        return step_mask(inputs)
 
 
 class InverseStandardisation(_Affine):
-    """x deviation + mean."""
+    """Maps standardised sequences (batch, length, features) back to the units of the data: x * deviation + mean.
+
+    Examples:
+        >>> import numpy as np
+        >>> InverseStandardisation(mean=[10.0], deviation=[2.0])(np.array([[[1.0], [-0.5]]])).numpy().ravel().tolist()
+        [12.0, 9.0]
+    """
 
     def call(self, inputs: Any) -> Any:
+        """The sequences in the units of the data, float32."""
         return inputs * ops.convert_to_tensor(self.deviation) + ops.convert_to_tensor(self.mean)

@@ -1,11 +1,11 @@
-"""Weight normalisation: a layer's kernel as a direction and a length for each output.
+"""Weight normalisation: separates the direction and the length of each output's weight vector.
 
 Salimans, Kingma: Weight Normalization: A Simple Reparameterization to Accelerate Training of Deep Neural Networks,
-NeurIPS 2016, arXiv 1602.07868. With a column v of the kernel for each output, the layer computes by
+NeurIPS 2016, arXiv 1602.07868. If v is the column of the kernel for an output, the layer uses the weights
 
-    w = g v / ||v||     (equation 2),
+    w = g v / ||v||     (equation 2).
 
-so that the gradient of v is orthogonal to v (equation 3) and only g says how large the output is.
+The gradient with respect to v is then orthogonal to v (equation 3), and g alone determines the scale of the output.
 """
 
 from __future__ import annotations
@@ -15,30 +15,39 @@ from typing import Any
 import keras
 from keras import ops
 
-_LEAST = 1e-12  # under the root, for a column of zeros
+_EPSILON = 1e-12  # keeps roots and quotients finite for a column of zeros
 
 
 class WeightNormalization(keras.layers.Wrapper):
-    """A layer (Dense, convolution) with weight normalisation, computed in float32.
+    """Wraps a layer (Dense, convolution) and normalises its weights, in float32.
 
-    It begins as the wrapped layer is: g is the norm of the initial kernel's columns, where the paper has a first batch
-    of data scale it.
+    g is initialised to the norms of the kernel's columns, so normalisation does not change the initial function. (The
+    paper initialises it from the first batch of data.)
 
     Attributes:
         layer: the wrapped layer; its kernel is v.
-        g: (outputs,), the lengths.
+        g: the lengths of the weight vectors, (outputs,).
+
+    Examples:
+        >>> import numpy as np
+        >>> dense, x = keras.layers.Dense(3), np.ones((2, 4))
+        >>> before = dense(x)
+        >>> bool(np.allclose(WeightNormalization(dense)(x), before))
+        True
     """
 
     def __init__(self, layer: keras.layers.Layer, *, learn_scale: bool = True, **settings: Any) -> None:
         """Args:
-        layer: whose kernel is normalised; its last axis is the outputs. It computes in its own precision.
-        learn_scale: whether g is learnt; a layer that is not to grow out of noise on its input keeps it as it is.
-        settings: of any layer.
+        layer: the layer to normalise; the last axis of its kernel must be the outputs. It computes in its own
+            precision.
+        learn_scale: whether g is trained. A fixed g keeps a layer from outgrowing the noise on its inputs.
+        settings: arguments of `keras.layers.Layer`.
         """
         super().__init__(layer, **settings | {"autocast": False, "dtype": "float32"})
         self.learn_scale = learn_scale
 
     def build(self, input_shape: Any = None) -> None:
+        """Creates `g` from the initial kernel."""
         super().build(input_shape)
         self.g = self.add_weight(
             name="g",
@@ -48,7 +57,7 @@ class WeightNormalization(keras.layers.Wrapper):
         )
 
     def call(self, inputs: Any) -> Any:
-        """What the layer makes of `inputs` by the kernel w."""
+        """The output of the layer with the kernel w."""
         kernel = self.layer.kernel
         normalised = kernel.value * (self.g.value / self._norms())
         with keras.StatelessScope([(kernel, normalised)], initialize_variables=False):
@@ -56,7 +65,8 @@ class WeightNormalization(keras.layers.Wrapper):
 
     def _norms(self) -> Any:
         squares = ops.square(self.layer.kernel.value)
-        return ops.sqrt(ops.sum(squares, axis=tuple(range(len(squares.shape) - 1))) + _LEAST)
+        return ops.sqrt(ops.sum(squares, axis=tuple(range(len(squares.shape) - 1))) + _EPSILON)
 
     def get_config(self) -> dict[str, Any]:
+        """The arguments of the constructor."""
         return super().get_config() | {"learn_scale": self.learn_scale}

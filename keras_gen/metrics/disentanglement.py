@@ -1,10 +1,11 @@
-"""How well the units of a latent code stand for the known factors of images, one unit for each.
+"""Disentanglement: whether each known factor of variation is represented by one latent unit.
 
-- Mutual information gap (Chen et al. 2018, arXiv 1802.04942, section 4): of each factor, by how much the unit that
-  knows most about it knows more than the next one, as a share of the factor's entropy. 1: each factor has a unit of its
-  own, and no other knows anything about it.
-- FactorVAE score (Kim, Mnih 2018, arXiv 1802.05983, section 4): how often one can tell which factor was held fixed in a
-  group of images from the unit that varied least in it. It does not mind a factor that several units share.
+- Mutual information gap, MIG (Chen et al. 2018, arXiv 1802.04942, section 4): for each factor, the difference between
+  the two largest values of mutual information with a latent unit, divided by the factor's entropy; mean over factors.
+  It is 1 if each factor is fully encoded by one unit and no other unit has information about it.
+- FactorVAE score (Kim, Mnih 2018, arXiv 1802.05983, section 4): the accuracy of predicting which factor was fixed in a
+  group of images from the latent unit with the smallest variance. Factors that are spread over several units are not
+  penalised.
 """
 
 from __future__ import annotations
@@ -16,23 +17,22 @@ import numpy as np
 import tensorflow as tf
 
 Means = Callable[[np.ndarray], np.ndarray]
-"""Classes of factors, int (n, factors) -> latent vectors of their images, the mean where they are distributed, (n,
-latent_dim)."""
+"""Maps factor values, int (n, factors), to the latent vectors (or posterior means) of their images, (n, latent_dim)."""
 Posteriors = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""The same -> mean and log variance of their posteriors, (n, latent_dim) each."""
+"""Maps factor values to the means and log variances of the posteriors, each (n, latent_dim)."""
 
 SCORES = {"mig": "MIG", "factor_vae_score": "FactorVAE score"}
-"""Names of the scores and what they are called on the screen."""
-_CHUNK = 2**23  # densities held at a time: 64 MB
+"""Titles of the scores by name."""
+_CHUNK = 2**23  # densities computed at a time: 64 MB
 _ENCODED = 500  # images encoded at a time
 
 
-def of_factors(encode: Callable[[tf.Tensor, tf.Tensor], Any], draw: Callable[[np.ndarray], tf.Tensor]) -> Any:
-    """`Means` or `Posteriors` of an encoder.
+def factor_encoder(encode: Callable[[tf.Tensor, tf.Tensor], Any], draw: Callable[[np.ndarray], tf.Tensor]) -> Any:
+    """A function from factor values to latent vectors: `Means` or `Posteriors`, depending on the encoder.
 
     Args:
-        encode: (images, int32 labels (n,)) -> latent vectors (n, latent_dim), or their means and log variances.
-        draw: classes of factors, int (n, factors) -> images, whose labels are the classes of the first factor.
+        encode: maps images and int32 labels (n,) to latent vectors (n, latent_dim), or to means and log variances.
+        draw: maps factor values, int (n, factors), to images. The labels are the values of the first factor.
     """
     encode = tf.function(encode, reduce_retracing=True)
 
@@ -47,14 +47,14 @@ def of_factors(encode: Callable[[tf.Tensor, tf.Tensor], Any], draw: Callable[[np
 def mutual_information_gap(
     encode: Posteriors, levels: Sequence[int], *, images: int = 10_000, samples: int = 2_000, seed: int = 0
 ) -> tuple[float, str]:
-    """The mutual information gap, and its protocol.
+    """The mutual information gap, from 0 to 1 up to estimation errors, and its protocol.
 
     Args:
         encode: see `Posteriors`.
-        levels: how many classes each factor has.
-        images: drawn with all factors at random, whose posteriors make up q(z).
-        samples: of latent vectors, over which the logarithms are averaged; at most `images`.
-        seed: of factors and samples.
+        levels: number of values of each factor.
+        images: number of images with random factors. q(z) is the mean of their posteriors.
+        samples: number of latent samples for the estimate of mutual information; at most `images`.
+        seed: random seed of factors and samples.
     """
     rng = np.random.default_rng(seed)
     factors = np.stack([rng.integers(0, count, images) for count in levels], axis=-1)
@@ -73,13 +73,15 @@ def mutual_information_gap(
 def mutual_information(
     mean: np.ndarray, log_variance: np.ndarray, factors: np.ndarray, *, samples: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """I(z_j; v_k) = E log q(z_j|v_k) - log q(z_j) of each unit and each factor, (latent, factors), in nats.
+    """Mutual information I(z_j; v_k) = E [log q(z_j|v_k) - log q(z_j)] of each unit and factor, (latent_dim, factors).
+
+    The unit is nats.
 
     Args:
-        mean, log_variance: of the posteriors of images, (n, latent_dim).
-        factors: their classes, int (n, factors).
-        samples: how many of the images a latent vector is drawn from, to average over.
-        rng: of the samples.
+        mean, log_variance: posteriors of images, each (n, latent_dim).
+        factors: factor values of the images, int (n, factors).
+        samples: number of images for which a latent vector is sampled; the expectation is the mean over these.
+        rng: random generator.
     """
     chosen = rng.permutation(len(mean))[:samples]
     deviation = np.exp(0.5 * np.asarray(log_variance, np.float64))
@@ -88,12 +90,12 @@ def mutual_information(
     step = max(1, _CHUNK // mean.size)
     for start in range(0, len(chosen), step):
         part = slice(start, start + step)
-        # (sample, unit, image), without the factor that all densities share
+        # (sample, unit, image), without the factor 1 / sqrt(2 pi), which cancels
         density = np.exp(-0.5 * np.square((z[part, :, None] - mean.T) / deviation.T)) / deviation.T
         marginal = density.mean(axis=-1)
         for k, classes in enumerate(factors.T):
-            alike = (classes[chosen[part], None] == classes).astype(density.dtype)
-            conditional = (density @ alike[..., None])[..., 0] / alike.sum(axis=-1, keepdims=True)
+            same = (classes[chosen[part], None] == classes).astype(density.dtype)
+            conditional = (density @ same[..., None])[..., 0] / same.sum(axis=-1, keepdims=True)
             ratios[:, k] += np.log(conditional / marginal).sum(axis=0)
     return ratios / len(chosen)
 
@@ -105,19 +107,22 @@ def factor_vae_score(
     votes: int = 800,
     group: int = 64,
     images: int = 10_000,
-    least_variance: float = 0.05,
+    min_variance: float = 0.05,
     seed: int = 0,
 ) -> tuple[float, str]:
-    """The FactorVAE score on votes that the majority was not learnt from, and its protocol; chance is 1 / factors.
+    """The FactorVAE score, in [0, 1], and its protocol. Chance level is 1 / number of factors.
+
+    The majority-vote classifier is fitted on one set of votes and scored on another.
 
     Args:
         encode: see `Means`.
-        levels: how many classes each factor has.
-        votes: groups of images that the majority is learnt from, and as many to score it.
-        group: images in which one factor is the same.
-        images: with all factors at random, for the variance of each unit.
-        least_variance: units whose means vary less are left out, as they say nothing; without any other the score is 0.
-        seed: of everything.
+        levels: number of values of each factor.
+        votes: number of votes (groups of images) for fitting, and again for scoring.
+        group: number of images in a group. They share the value of one factor.
+        images: number of images with random factors, for the variance of each unit.
+        min_variance: units with a smaller variance carry no information and are left out. If none is left, the score
+            is 0.
+        seed: random seed.
     """
     rng = np.random.default_rng(seed)
 
@@ -125,7 +130,7 @@ def factor_vae_score(
         return np.stack([rng.integers(0, classes, count) for classes in levels], axis=-1)
 
     variance = np.var(encode(draw(images)), axis=0)
-    active = np.flatnonzero(variance >= least_variance)
+    active = np.flatnonzero(variance >= min_variance)
     fixed = rng.integers(0, len(levels), 2 * votes)
     factors = draw(2 * votes * group).reshape(2 * votes, group, -1)
     rows = np.arange(2 * votes)
@@ -134,14 +139,14 @@ def factor_vae_score(
     protocol = (
         f"{votes} votes to learn the majority and {votes} to score it, {group} images each, latent vectors or means "
         f"of posteriors, divided by their deviation over {images} images; {len(active)} units of {len(variance)} "
-        f"with a variance of {least_variance:g} or more; chance {1 / len(levels):.3f}, seed {seed} (Kim, Mnih 2018)"
+        f"with a variance of {min_variance:g} or more; chance {1 / len(levels):.3f}, seed {seed} (Kim, Mnih 2018)"
     )
     if not len(active):
         return 0.0, protocol
-    still = np.argmin(np.var(means[..., active], axis=1) / variance[active], axis=-1)
+    steadiest = np.argmin(np.var(means[..., active], axis=1) / variance[active], axis=-1)
     counts = np.zeros((len(active), len(levels)))
-    np.add.at(counts, (still[:votes], fixed[:votes]), 1)
-    return float(np.mean(counts.argmax(axis=-1)[still[votes:]] == fixed[votes:])), protocol
+    np.add.at(counts, (steadiest[:votes], fixed[:votes]), 1)
+    return float(np.mean(counts.argmax(axis=-1)[steadiest[votes:]] == fixed[votes:])), protocol
 
 
 def _entropy(classes: np.ndarray) -> float:

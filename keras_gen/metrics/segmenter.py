@@ -1,16 +1,17 @@
-"""A segmenter: a small network that tells the class of every pixel, trained on the real pairs of the data at hand.
+"""A small segmentation network, trained on the real pairs of a data set.
 
-It is trained at the first evaluation and kept in a file with all that its weights depend on, so that runs on the same
-data are judged by the same one.
+It is trained at the first evaluation and stored in a file, together with everything that its weights depend on. So
+all runs on the same data are evaluated by the same segmenter.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import sys
+import logging
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +24,23 @@ from keras_gen.errors import UserError
 from keras_gen.files import replacing, require_writable
 from keras_gen.metrics.labels import IGNORED, LabelMaps, Pairs
 
+_LOG = logging.getLogger("keras_gen")
 _BATCH = 8  # training images per step
-_LEARNING_RATE = 2e-3  # Adam's first step size; it falls to 0 along half a cosine
-_LEVELS, _FILTERS = 4, 16  # halvings of the image at most, and channels after the first
+_LEARNING_RATE = 2e-3  # initial learning rate of Adam; it decays to 0 along half a cosine
+_LEVELS, _FILTERS = 4, 16  # maximum number of halvings, and channels after the first
 
 
 def segmenter_network(image_size: int, channels: int, classes: int) -> keras.Model:
-    """Images -> class scores of every pixel, (batch, S, S, channels) -> (batch, S, S, classes) logits.
+    """A functional network from images (batch, S, S, channels) to the logits of every pixel, (batch, S, S, classes).
 
-    An encoder of stride 2 to 16, whose levels the decoder takes up again one by one (the skips of FCN-8s, carried on to
-    stride 2); from there the scores are interpolated. Batch normalisation: that of an instance would hide the contrast
-    of an image, by which generated ones differ.
+    The encoder halves the image up to four times. The decoder uses skip connections at every level down to stride 2
+    (FCN-8s stops at stride 8), and the logits are then upsampled bilinearly. It has batch normalisation, because
+    instance normalisation would remove an image's contrast, in which generated and real images differ.
+
+    Args:
+        image_size: side S of the images, even [pixels].
+        channels: channels of the images.
+        classes: number of classes.
     """
     levels = 1
     while levels < _LEVELS and image_size % 2 ** (levels + 1) == 0:
@@ -58,36 +65,48 @@ def segmenter_network(image_size: int, channels: int, classes: int) -> keras.Mod
 
 
 class Segmenter:
-    """Tells the class of every pixel of an image, and what it was trained on."""
+    """A segmentation network and a description of its training.
+
+    Attributes:
+        classes: number of classes.
+        network: see `segmenter_network`.
+        identity: what the weights depend on.
+
+    Examples:
+        >>> segmenter = Segmenter(16, 3, 2, {"seed": 0})
+        >>> segmenter(tf.zeros((1, 16, 16, 3))).shape
+        TensorShape([1, 16, 16])
+    """
 
     def __init__(self, image_size: int, channels: int, classes: int, identity: dict[str, Any]) -> None:
         """Args:
         image_size: side of the images, even [pixels].
-        channels: of the images.
+        channels: channels of the images.
         classes: number of classes.
-        identity: what the weights depend on, as plain values: data, seed, length of training. Weights are stored
-            with it and read back only for an equal one.
+        identity: what the weights depend on (data, seed, length of training), as values that JSON can hold. It is
+            stored with the weights, and `load` requires it to be equal.
         """
         self.classes = classes
         self.network = segmenter_network(image_size, channels, classes)
         shape = {"image_size": image_size, "channels": channels, "classes": classes}
         network = f"convolutional encoder-decoder, {self.network.count_params():,} weights"
-        # Through JSON and back, so that it equals itself when it is read from a file.
+        # To JSON and back, so that it compares equal to an identity that was read from a file.
         self.identity = json.loads(json.dumps({"network": network, **shape, **identity}))
 
     @property
     def name(self) -> str:
-        """A file name that equal identities share and others do not."""
+        """A file name that depends on the identity."""
         digest = hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()
         return f"segmenter-{digest[:10]}.npz"
 
     def train(self, batches: tf.data.Dataset, steps_per_epoch: int, epochs: int, verbose: int = 0) -> None:
-        """Train by Adam on the cross-entropy of the classes.
+        """Trains the network with Adam on the cross-entropy.
 
         Args:
-            batches: endless (image, labels): float32 (batch, S, S, channels) in [-1, 1], int32 (batch, S, S).
-            steps_per_epoch: batches that count as one epoch.
-            epochs: their number.
+            batches: an infinite data set of (images, labels): float32 (batch, S, S, channels) in [-1, 1] and int32
+                (batch, S, S).
+            steps_per_epoch: batches per epoch.
+            epochs: number of epochs.
             verbose: 1 shows Keras' progress bar.
         """
         rate = keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, epochs * steps_per_epoch)
@@ -96,11 +115,15 @@ class Segmenter:
         self.network.fit(batches, epochs=epochs, steps_per_epoch=steps_per_epoch, shuffle=False, verbose=verbose)
 
     def __call__(self, images: tf.Tensor) -> tf.Tensor:
-        """The classes of images: (batch, S, S, channels) in [-1, 1] -> int32 (batch, S, S)."""
+        """Predicts the class of every pixel: (batch, S, S, channels) in [-1, 1] -> int32 (batch, S, S)."""
         return tf.argmax(self.network(images, training=False), axis=-1, output_type=tf.int32)
 
     def save(self, path: Path) -> None:
-        """Write weights and identity into one .npz file, complete or not at all."""
+        """Writes weights and identity to an .npz file, atomically.
+
+        Raises:
+            UserError: if the file cannot be written.
+        """
         weights = {f"weight{i:03d}": w for i, w in enumerate(self.network.get_weights())}
         try:
             with replacing(path) as temporary, open(temporary, "wb") as file:
@@ -109,42 +132,52 @@ class Segmenter:
             raise UserError(f"--segmenter {path} cannot be written: {error.strerror or error}.") from None
 
     def load(self, path: Path) -> None:
-        """Read weights that `save` wrote for an equal identity.
+        """Reads weights that `save` wrote.
 
         Raises:
-            UserError: if the file is none of these, or was trained on or for something else.
+            UserError: if it is not such a file, or its identity is different.
         """
         try:
             with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
                 identity = json.loads(str(file["identity"]))
                 weights = [file[name] for name in sorted(file.files) if name.startswith("weight")]
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise UserError(f"--segmenter {path} is no segmenter that an evaluation wrote ({error}).") from None
+            raise UserError(f"--segmenter {path} is not a segmenter that an evaluation wrote ({error}).") from None
         differing = [key for key in self.identity | identity if self.identity.get(key) != identity.get(key)]
         if differing:
             key = differing[0]
             raise UserError(
-                f"--segmenter {path} was trained with {key} {identity.get(key)!r}, and here {key} is "
-                f"{self.identity.get(key)!r}: name another file, which is then trained and written."
+                f"--segmenter {path} was trained with {key} {identity.get(key)!r}, but here {key} is "
+                f"{self.identity.get(key)!r}; name a file that does not exist to train another segmenter."
             )
         self.network.set_weights(weights)
 
 
 def open_segmenter(
-    data: Pairs, labels: LabelMaps, image_size: int, place: Path, *, epochs: int, seed: int
+    data: Pairs,
+    labels: LabelMaps,
+    image_size: int,
+    path: Path,
+    *,
+    epochs: int,
+    seed: int,
+    say: Callable[[str], None] = _LOG.info,
+    verbose: int = 0,
 ) -> Segmenter:
-    """The segmenter of the data: read from its file, or trained on the real training pairs and written there.
+    """The segmenter of a data set: loaded from its file, or trained on the real training pairs and saved.
 
     Args:
-        data: whose targets it tells the classes of.
-        labels: how its sources are read as label maps.
+        data: the pairs. The segmenter is trained on their targets.
+        labels: how their sources are read as label maps.
         image_size: side of the images [pixels].
-        place: a file, or a folder in which the file is named by what the weights depend on.
-        epochs: passes over the training pairs.
-        seed: of the weights; the order is the data's.
+        path: a file, or a folder, in which the name of the file depends on the segmenter's identity.
+        epochs: epochs of training.
+        seed: seed of the initial weights.
+        say: reports the start of training; by default to the logger "keras_gen".
+        verbose: 1 shows Keras' progress bar.
 
     Raises:
-        UserError: if the file cannot be read or written, or is of another training.
+        UserError: if the file cannot be read or written, or its segmenter was trained differently.
     """
     steps = max(1, data.train_size // _BATCH)
     digest = 0
@@ -159,13 +192,13 @@ def open_segmenter(
     }
     keras.utils.set_random_seed(seed)
     segmenter = Segmenter(image_size, data.target_channels, len(labels.classes), identity)
-    file = place / segmenter.name if place.is_dir() else place
+    file = path / segmenter.name if path.is_dir() else path
     if file.exists():
         segmenter.load(file)
     else:
         require_writable(file, "--segmenter")
-        print(f"training a segmenter on the real pairs, kept in {file}", flush=True)
+        say(f"training a segmenter on the real pairs, to be saved in {file}")
         pairs = data.train(_BATCH).map(lambda source, target: (target, labels.read(source)), tf.data.AUTOTUNE)
-        segmenter.train(pairs, steps, epochs, verbose=1 if sys.stdout.isatty() else 0)
+        segmenter.train(pairs, steps, epochs, verbose)
         segmenter.save(file)
     return segmenter

@@ -33,7 +33,7 @@ from keras_gen.layers.conditioning import with_label
 from keras_gen.models.gan import GAN, Adversarial
 from keras_gen.networks import gan as networks
 from keras_gen.ops.conditioning import conditioned
-from keras_gen.ops.latents import latent_vectors, vectors_of
+from keras_gen.ops.latents import hashed_vectors, latent_vectors
 from keras_gen.visual.views import Sheet, View
 
 _ROWS = 8  # noise vectors on the sheet of classes
@@ -143,7 +143,7 @@ class Conditional(GAN):
                 "images from noise and a class",
                 "generate",
                 examples=lambda batch: (
-                    vectors_of(batch[0], self.config.latent_dim),
+                    hashed_vectors(batch[0], self.config.latent_dim),
                     self.example_labels(*batch),
                 ),
             )

@@ -37,7 +37,7 @@ from keras_gen.networks.normalisation import normalises_vectors_over_batch
 from keras_gen.ops import adversarial
 from keras_gen.ops import augmentation as augment
 from keras_gen.ops.divergences import energy_score
-from keras_gen.ops.latents import latent_vectors, seeded_vectors, vectors_of
+from keras_gen.ops.latents import hashed_vectors, latent_vectors, seeded_vectors
 from keras_gen.ops.penalties import geometric_penalty
 from keras_gen.visual.plots import plane
 from keras_gen.visual.views import Histogram, Picture, Sheet, View
@@ -459,7 +459,7 @@ class GAN(GenerativeModel):
                 (self._port("images", network.output),),
                 "images from noise",
                 "generate",
-                examples=lambda batch: (vectors_of(batch[0], self.config.latent_dim),),
+                examples=lambda batch: (hashed_vectors(batch[0], self.config.latent_dim),),
             )
         }
 

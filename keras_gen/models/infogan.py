@@ -41,7 +41,7 @@ from keras_gen.models.gan import GAN, Adversarial, DiscriminatorOutput
 from keras_gen.networks import gan as networks
 from keras_gen.networks.normalisation import AnyNorm, normalised
 from keras_gen.ops.information import categorical_information, normal_information
-from keras_gen.ops.latents import latent_vectors, vectors_of
+from keras_gen.ops.latents import hashed_vectors, latent_vectors
 from keras_gen.visual.sheets import grid
 from keras_gen.visual.views import Picture, View
 
@@ -199,7 +199,7 @@ class InfoGAN(Conditional):
 
     def example_labels(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         """Categories computed from the pixels, independent of the labels."""
-        return tf.argmax(vectors_of(images, self.config.categories), axis=-1, output_type=tf.int32)
+        return tf.argmax(hashed_vectors(images, self.config.categories), axis=-1, output_type=tf.int32)
 
     def label_port(self, tensor: Any) -> Port:
         """Port of the category, which is not a class of the data."""

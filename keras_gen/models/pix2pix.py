@@ -44,7 +44,7 @@ DiscriminatorNorm = Literal["same", "instance", "batch", "none", "spectral"]
 class Config(Levels):
     """Architecture and objective of the model. "In the paper" gives the paper's value, which a preset may change."""
 
-    fewest_levels: ClassVar[int] = 3
+    min_levels: ClassVar[int] = 3
 
     generator: Literal["unet", "encoder-decoder"] = "unet"
     """U-Net, or an encoder-decoder without skip connections (paper, section 4.3)."""

@@ -30,8 +30,8 @@ from keras_gen.flags import NonNegative, Positive
 from keras_gen.networks.autoencoders import Layout, decoder, encoder
 from keras_gen.ops import reconstruction
 from keras_gen.ops.divergences import kl_to_standard_normal, log_mean_exp, log_normal
-from keras_gen.ops.latents import latent_vectors, vectors_of
-from keras_gen.ops.likelihoods import Likelihood, log_likelihood, parameters_per_channel, picture
+from keras_gen.ops.latents import hashed_vectors, latent_vectors
+from keras_gen.ops.likelihoods import Likelihood, log_likelihood, mean_image, parameters_per_channel
 from keras_gen.visual.latent_space import LatentSpace
 from keras_gen.visual.views import Sheet, View
 
@@ -230,7 +230,7 @@ class VAE(GenerativeModel):
         Labels are as in `encode`.
         """
         parameters = self.inference("decoder")(self.conditioned(latents, labels), training=False)
-        return picture(self.config.likelihood, parameters)
+        return mean_image(self.config.likelihood, parameters)
 
     def reconstruct(self, images: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
         """Encodes images and decodes the posterior means: (batch, S, S, channels) in [-1, 1], float32. Labels are as in
@@ -245,7 +245,7 @@ class VAE(GenerativeModel):
         """
         images, labels = batch
         mean, log_variance = self.encode(images, labels)
-        z = mean + tf.exp(0.5 * log_variance) * vectors_of(images, self.config.latent_dim)
+        z = mean + tf.exp(0.5 * log_variance) * hashed_vectors(images, self.config.latent_dim)
         log_p = self._log_likelihood(self.inference("decoder"), z[None], images, labels, training=False)[0]
         kl = tf.reduce_sum(kl_to_standard_normal(mean, log_variance), axis=-1)
         return {
@@ -338,7 +338,7 @@ class _Picture(keras.layers.Layer):
         self.likelihood = likelihood
 
     def call(self, parameters: tf.Tensor) -> tf.Tensor:
-        return picture(self.likelihood, parameters)
+        return mean_image(self.likelihood, parameters)
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"likelihood": self.likelihood}

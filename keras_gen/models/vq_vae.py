@@ -173,7 +173,7 @@ class VQVAE(GenerativeModel):
             "perplexity": layer.perplexity(),
             "used_codes": layer.used(),
         }
-        return Step(losses, terms, layer.seen(vectors, indices, self.part()))
+        return Step(losses, terms, layer.statistics(vectors, indices, self.part()))
 
     def running_state(self, sums: Values, gathered: Values) -> list[tuple[keras.Variable, tf.Tensor]]:
         """Updates the codebook from the encoder outputs of the batch."""

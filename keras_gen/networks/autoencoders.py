@@ -1,4 +1,4 @@
-"""Encoders from images to vectors and decoders back, dense or convolutional, for images of any size."""
+"""Encoders and decoders between images and vectors, dense or convolutional, for images of any size."""
 
 from __future__ import annotations
 
@@ -13,13 +13,18 @@ from keras_gen.layers.fast.convolutions import FastConv2D, FastConv2DTranspose
 
 Architecture = Literal["conv", "dense"]
 Upsampling = Literal["transposed", "resize"]
-_SMALLEST = 4  # a map of at most this side is flattened [pixels]
+_FLATTENED = 4  # feature maps are halved until their sides are at most this, and then flattened [pixels]
 
 
 def map_sizes(image_size: int) -> list[int]:
-    """Side lengths of a convolutional encoder's maps: each is half of the one before, rounded up, until at most 4."""
+    """Side lengths of a convolutional encoder's feature maps [pixels]: halved, rounding up, until at most 4.
+
+    Examples:
+        >>> map_sizes(28)
+        [28, 14, 7, 4]
+    """
     sizes = [image_size]
-    while sizes[-1] > _SMALLEST:
+    while sizes[-1] > _FLATTENED:
         sizes.append(-(-sizes[-1] // 2))
     return sizes
 
@@ -60,7 +65,7 @@ class Layout(BaseConfig):
 def encoder(
     layout: Layout, heads: tuple[str, ...] = ("latent",), *, activation: str | None = None, name: str = "encoder"
 ) -> keras.Model:
-    """A functional encoder: (batch, S, S, channels) -> (batch, latent_dim), or one such output for each of `heads`.
+    """A functional encoder: (batch, S, S, channels) -> (batch, latent_dim), or a list of one output per head.
 
     Args:
         layout: architecture of the network.
@@ -114,7 +119,7 @@ def decoder(
                 x = FastConv2DTranspose(width, 4, 2, "same", **settings)(x)
             else:
                 x = FastConv2D(width, 3, padding="same", **settings)(layers.UpSampling2D()(x))
-            if cut := x.shape[1] - sizes[level]:  # the side was odd
+            if cut := x.shape[1] - sizes[level]:  # the side was odd before it was halved
                 x = layers.Cropping2D(((0, cut), (0, cut)))(x)
         if len(sizes) == 1:
             x = FastConv2D(channels, 3, padding="same")(x)

@@ -14,7 +14,7 @@ import keras
 from keras import layers
 
 from keras_gen.layers.fast.convolutions import FastConv2D, FastConv2DTranspose
-from keras_gen.networks.normalisation import AnyNorm, Wrap, as_it_is, normalised
+from keras_gen.networks.normalisation import AnyNorm, Wrap, normalised, unwrapped
 from keras_gen.networks.unet import gaussian
 
 
@@ -50,7 +50,7 @@ def dcgan_generator(
 
 
 def dcgan_features(
-    x: keras.KerasTensor, *, halvings: int, filters: int, norm: AnyNorm, dense: int = 0, wrap: Wrap = as_it_is
+    x: keras.KerasTensor, *, halvings: int, filters: int, norm: AnyNorm, dense: int = 0, wrap: Wrap = unwrapped
 ) -> keras.KerasTensor:
     """Images (batch, S, S, channels) -> features: the flattened last map, whose sides are S / 2**halvings.
 
@@ -63,11 +63,11 @@ def dcgan_features(
         wrap: wrapper for each layer that has weights.
     """
     for level in range(halvings):
-        own = norm if level else "none"
+        level_norm = norm if level else "none"
         convolution = FastConv2D(
-            filters * 2**level, 4, 2, "same", use_bias=own == "none", kernel_initializer=gaussian()
+            filters * 2**level, 4, 2, "same", use_bias=level_norm == "none", kernel_initializer=gaussian()
         )
-        x = layers.LeakyReLU(0.2)(normalised(wrap(convolution)(x), own))
+        x = layers.LeakyReLU(0.2)(normalised(wrap(convolution)(x), level_norm))
     x = layers.Flatten()(x)
     if not dense:
         return x

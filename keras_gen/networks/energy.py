@@ -1,4 +1,4 @@
-"""Autoencoders as discriminators, built from the networks of a GAN: a discriminator encodes, a generator decodes."""
+"""Autoencoders as discriminators (EBGAN, BEGAN), built from the networks of a GAN."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ def autoencoder(layout: Layout, code: int) -> keras.Model:
     """A functional autoencoder: images (batch, S, S, channels) -> "reconstruction" in [-1, 1] and "code" (batch, code).
 
     Args:
-        layout: architecture of the encoder (a discriminator) and of the decoder (a generator).
-        code: length of the code, which is linear.
+        layout: architecture of a GAN. Its discriminator is the encoder, its generator the decoder.
+        code: length of the code [units]; its units are linear.
     """
     encoder = discriminator(layout, {"code": code}, name="encoder")
     decoder = generator(layout, code, name="decoder")
-    middle = encoder.output["code"]
-    return keras.Model(encoder.input, {"reconstruction": decoder(middle), "code": middle}, name="discriminator")
+    codes = encoder.output["code"]
+    return keras.Model(encoder.input, {"reconstruction": decoder(codes), "code": codes}, name="discriminator")

@@ -1,4 +1,4 @@
-"""Generators and discriminators of images, by architecture: fully connected, DCGAN, residual."""
+"""Generators and discriminators of images: fully connected, DCGAN or residual."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from keras import layers
 from keras_gen.flags import BaseConfig, Hidden, NonNegative, Positive
 from keras_gen.networks.dcgan import dcgan_features, dcgan_generator
 from keras_gen.networks.mlp import mlp_features, mlp_generator
-from keras_gen.networks.normalisation import AnyNorm, Wrap, as_it_is
+from keras_gen.networks.normalisation import AnyNorm, Wrap, unwrapped
 from keras_gen.networks.resnet_gan import resnet_features, resnet_generator
 
 Architecture = Literal["mlp", "dcgan", "resnet"]
@@ -20,7 +20,7 @@ _FIRST_MAP = range(4, 8)  # sides of the smallest map [pixels]
 
 
 def doublings_of(image_size: int) -> int:
-    """How often a map of 4 to 7 pixels must be doubled to reach `image_size`; 0 if it cannot."""
+    """How often a feature map with a side of 4 to 7 pixels must be doubled to reach `image_size`; 0 if impossible."""
     found = [n for n in range(1, 12) if image_size % 2**n == 0 and image_size // 2**n in _FIRST_MAP]
     return found[0] if found else 0
 
@@ -80,11 +80,15 @@ def generator(layout: Layout, units: int | None = None, *, name: str = "generato
     if layout.architecture == "mlp":
         x = mlp_generator(latents, layout.shape, layout.hidden_units, layout.generator_norm)
     else:
-        forms = {"filters": layout.filters, "norm": layout.generator_norm, "doublings": doublings_of(layout.image_size)}
+        settings = {
+            "filters": layout.filters,
+            "norm": layout.generator_norm,
+            "doublings": doublings_of(layout.image_size),
+        }
         if layout.architecture == "dcgan":
-            x = dcgan_generator(latents, layout.image_size, layout.channels, dense=layout.dense, **forms)
+            x = dcgan_generator(latents, layout.image_size, layout.channels, dense=layout.dense, **settings)
         else:
-            x = resnet_generator(latents, layout.image_size, layout.channels, **forms)
+            x = resnet_generator(latents, layout.image_size, layout.channels, **settings)
     x = layers.Activation("tanh", dtype="float32", name="images")(x)
     return keras.Model(latents, x, name=name)
 
@@ -94,14 +98,16 @@ def discriminator(
     heads: Mapping[str, int] | None = None,
     *,
     channels: int | None = None,
-    wrap: Wrap = as_it_is,
+    wrap: Wrap = unwrapped,
     name: str = "discriminator",
 ) -> keras.Model:
-    """A functional discriminator: (batch, S, S, channels) -> a dictionary of the outputs of its heads, linear, float32.
+    """A functional discriminator: (batch, S, S, channels) -> a dictionary of linear float32 outputs, one per head.
+
+    The output "features", (batch, n), is the input of all heads.
 
     Args:
         layout: architecture of the network, which mirrors the generator's.
-        heads: name -> units; None: one head, "logit", with one unit. "features" is the input of all heads, (batch, n).
+        heads: units of each head, by name; None: one head, "logit", with one unit.
         channels: channels of the input; None: those of the images.
         wrap: wrapper for each layer that has weights.
         name: name of the network.
@@ -110,15 +116,15 @@ def discriminator(
     if layout.architecture == "mlp":
         x = mlp_features(images, layout.hidden_units, layout.discriminator_norm, wrap)
     else:
-        forms = {"filters": layout.filters, "norm": layout.discriminator_norm, "wrap": wrap}
+        settings = {"filters": layout.filters, "norm": layout.discriminator_norm, "wrap": wrap}
         halvings = doublings_of(layout.image_size)
         if layout.architecture == "dcgan":
-            x = dcgan_features(images, halvings=halvings, dense=layout.dense, **forms)
+            x = dcgan_features(images, halvings=halvings, dense=layout.dense, **settings)
         else:
-            x = resnet_features(images, halvings=max(1, halvings - 1), **forms)
-    said = {"features": layers.Activation("linear", dtype="float32", name="features")(x)}
+            x = resnet_features(images, halvings=max(1, halvings - 1), **settings)
+    # Outputs are float32 in any precision of the layers, because the losses are.
+    outputs = {"features": layers.Activation("linear", dtype="float32", name="features")(x)}
     for head, units in (heads or {"logit": 1}).items():
-        # dtype: the losses are computed in float32 whatever the layers are in.
         y = wrap(layers.Dense(units, name=f"{head}_units"))(x)
-        said[head] = layers.Activation("linear", dtype="float32", name=head)(y)
-    return keras.Model(images, said, name=name)
+        outputs[head] = layers.Activation("linear", dtype="float32", name=head)(y)
+    return keras.Model(images, outputs, name=name)

@@ -21,25 +21,35 @@ from keras_gen.networks.pretrained.alexnet import alexnet
 from keras_gen.networks.pretrained.squeezenet import squeezenet
 from keras_gen.networks.pretrained.weights import read_arrays, set_weights
 
-SMALLEST = {"alex": 31, "squeeze": 17}
-"""Smallest image side that leaves a feature in every layer [pixels]."""
+MIN_SIDE = {"alex": 31, "squeeze": 17}
+"""Smallest side of an image for which no layer's feature map is empty [pixels], by backbone."""
 
-_MEAN, _DEVIATION = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of ImageNet's channels in [-1, 1], as published
-_TINY = 1e-10  # length of a feature below which it is not normalised, as published
+# Mean and standard deviation of ImageNet's channels in [-1, 1], as in the published code.
+_MEAN, _DEVIATION = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
+_EPSILON = 1e-10  # smallest norm of a feature that is normalised, as in the published code
 
 
 def lpips(backbone: str) -> keras.Model:
-    """A functional network from two batches of images, RGB in [-1, 1] and of any size, to distances (batch,).
+    """A functional network that maps two batches of images to their distances, (batch,).
+
+    Both inputs are (batch, H, W, 3) RGB in [-1, 1] with sides of at least `MIN_SIDE`. The network is frozen, and its
+    weights are random until they are loaded (`load_lpips`).
 
     Args:
-        backbone: "alex", the published metric, or "squeeze" (SqueezeNet 1.1), a quarter of its size.
+        backbone: "alex" (AlexNet), the default of the published metric, or "squeeze" (SqueezeNet 1.1), which has a
+            quarter of its size.
+
+    Examples:
+        >>> images = np.zeros((2, 32, 32, 3), np.float32)
+        >>> lpips("squeeze")([images, images]).numpy().tolist()
+        [0.0, 0.0]
     """
     features = {"alex": alexnet, "squeeze": squeezenet}[backbone]()
     pair = [keras.Input((None, None, 3), name=name) for name in ("images", "reference")]
     scale = layers.Normalization(mean=_MEAN, variance=np.square(_DEVIATION), name="scale")
     distances = []
     for level, (a, b) in enumerate(zip(*(features(scale(images)) for images in pair), strict=True)):
-        a, b = (keras.ops.normalize(feature, axis=-1, epsilon=_TINY) for feature in (a, b))
+        a, b = (keras.ops.normalize(feature, axis=-1, epsilon=_EPSILON) for feature in (a, b))
         weighted = layers.Conv2D(1, 1, use_bias=False, name=f"lin{level}")(keras.ops.square(a - b))
         distances.append(keras.ops.mean(weighted, axis=(1, 2, 3)))
     network = keras.Model(pair, keras.ops.sum(keras.ops.stack(distances), axis=0), name=f"lpips_{backbone}")
@@ -59,6 +69,6 @@ def load_lpips(file: Path) -> keras.Model:
     """
     arrays = read_arrays(file)
     network = lpips("squeeze" if "fire2_squeeze_w" in arrays else "alex")
-    held = [layer for inner in network.layers for layer in getattr(inner, "layers", [inner]) if layer.weights]
-    set_weights(held, arrays, file, "LPIPS")
+    inner_layers = [layer for outer in network.layers for layer in getattr(outer, "layers", [outer])]
+    set_weights([layer for layer in inner_layers if layer.weights], arrays, file, "LPIPS")
     return network

@@ -1,4 +1,4 @@
-"""Fully connected generator and discriminator, for images of any size and for points in the plane (images of 1x1)."""
+"""Fully connected generator and discriminator, for images of any size and points in the plane (1x1 images)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from keras_gen.networks.normalisation import AnyNorm, Wrap, as_it_is, normalised
+from keras_gen.networks.normalisation import AnyNorm, Wrap, normalised, unwrapped
 
 
 def mlp_generator(
@@ -29,7 +29,7 @@ def mlp_generator(
 
 
 def mlp_features(
-    x: keras.KerasTensor, hidden_units: Sequence[int], norm: AnyNorm, wrap: Wrap = as_it_is
+    x: keras.KerasTensor, hidden_units: Sequence[int], norm: AnyNorm, wrap: Wrap = unwrapped
 ) -> keras.KerasTensor:
     """Dense layers with leaky ReLU of slope 0.2: images -> features (batch, units of the last layer).
 

@@ -1,4 +1,4 @@
-"""Normalisation layers by the names that the flags use."""
+"""Normalisation layers, by the names that flags use."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ Wrap: TypeAlias = Callable[[keras.layers.Layer], keras.layers.Layer]
 """A function applied to every layer that has weights, such as spectral normalisation."""
 
 
-def as_it_is(layer: keras.layers.Layer) -> keras.layers.Layer:
-    """The `Wrap` that leaves a layer unchanged."""
+def unwrapped(layer: keras.layers.Layer) -> keras.layers.Layer:
+    """The `Wrap` that returns the layer itself."""
     return layer
 
 
 def normalised(x: keras.KerasTensor, norm: AnyNorm, name: str | None = None) -> keras.KerasTensor:
-    """`x` after a normalisation with scale and offset.
+    """Applies a normalisation layer with a trainable scale and offset to `x`.
 
-    - instance: per example and channel, over all positions; the same as group normalisation with one channel per group.
-      With a batch size of 1 it equals batch normalisation with batch statistics. Vectors and maps of one pixel have
-      only one position, where every channel would become 0, so layer normalisation is used for them;
+    - instance: per example and channel, over all positions. With a batch size of 1 it equals batch normalisation with
+      batch statistics. Vectors and feature maps of one pixel have only one position, at which every channel would
+      become 0, so layer normalisation is used for them;
     - batch: per channel, over the batch and all positions;
     - layer: per example, over all channels and positions (Ba et al. 2016);
     - none: the identity.
@@ -42,14 +42,14 @@ def normalised(x: keras.KerasTensor, norm: AnyNorm, name: str | None = None) -> 
         name: name of the layer.
 
     Raises:
-        UserError: if the statistics would be taken over a single value, which would always become 0.
+        UserError: for layer normalisation of a single value, which would always become 0.
     """
     sides = x.shape[1:-1]
-    places = math.inf if None in sides else math.prod(sides)  # of a vector 1
-    if norm == "instance" and places == 1:
+    positions = math.inf if None in sides else math.prod(sides)  # 1 for a vector
+    if norm == "instance" and positions == 1:
         norm = "layer"
-    if norm == "layer" and places * x.shape[-1] == 1:
-        raise UserError("normalisation got a layer of a single unit, which it would make 0; accepted are 2 and more.")
+    if norm == "layer" and positions * x.shape[-1] == 1:
+        raise UserError("normalisation got a layer of one unit, which would always be 0; accepted are 2 units or more.")
     if norm == "instance":
         return FastInstanceNormalization(epsilon=1e-5, name=name)(x)
     if norm == "layer":
@@ -60,7 +60,7 @@ def normalised(x: keras.KerasTensor, norm: AnyNorm, name: str | None = None) -> 
 
 
 def normalises_vectors_over_batch(network: keras.Model) -> bool:
-    """Whether the network has batch normalisation of vectors, which gives 0 for a training batch of one example."""
+    """Whether a network applies batch normalisation to vectors. With a training batch of one example they become 0."""
     return any(
         normalises_vectors_over_batch(layer)
         if isinstance(layer, keras.Model)
@@ -70,7 +70,16 @@ def normalises_vectors_over_batch(network: keras.Model) -> bool:
 
 
 def require_independent_examples(config: BaseConfig, field: str, accepted: str = "layer, instance and none") -> None:
-    """Raises a UserError that names `field` if a critic with a gradient penalty uses batch normalisation."""
+    """Refuses batch normalisation in a critic with a gradient penalty.
+
+    Args:
+        config: the configuration.
+        field: the field with the critic's normalisation.
+        accepted: what the message says is accepted.
+
+    Raises:
+        UserError: naming `field`, if its value is "batch".
+    """
     if getattr(config, field) == "batch":
         raise config.fault(
             f"<{field} got>, which makes each example's gradient depend on the rest of the batch; accepted are "

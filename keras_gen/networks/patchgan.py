@@ -8,17 +8,19 @@ import keras
 from keras import layers
 
 from keras_gen.layers.fast.convolutions import FastConv2D
-from keras_gen.networks.normalisation import AnyNorm, Wrap, as_it_is, normalised
+from keras_gen.networks.normalisation import AnyNorm, Wrap, normalised, unwrapped
 from keras_gen.networks.unet import gaussian
 
 Patch = Literal[1, 16, 70, 286]
-_HALVINGS: dict[int, int] = {1: 0, 16: 1, 70: 3, 286: 5}  # blocks of stride 2; one of stride 1 follows
+_HALVINGS: dict[int, int] = {1: 0, 16: 1, 70: 3, 286: 5}  # number of blocks of stride 2, before one of stride 1
 
 
 def smallest_image(patch: Patch) -> int:
-    """The smallest image side that leaves a logit [pixels]; each of the last two convolutions removes one row and
-    column."""
-    return 1 if patch == 1 else 2 * 2 ** _HALVINGS[patch] + 1  # halved, rounded up, to 3
+    """The smallest side of an image for which the discriminator has a logit [pixels].
+
+    Each of the last two convolutions removes one row and column, so the feature map before them needs a side of 3.
+    """
+    return 1 if patch == 1 else 2 * 2 ** _HALVINGS[patch] + 1  # the smallest side that is halved, rounding up, to 3
 
 
 def patchgan(
@@ -28,14 +30,14 @@ def patchgan(
     patch: Patch = 70,
     filters: int = 64,
     norm: AnyNorm = "instance",
-    wrap: Wrap = as_it_is,
+    wrap: Wrap = unwrapped,
     name: str = "discriminator",
 ) -> keras.Model:
-    """A functional discriminator: a list of images -> logits (batch, rows, columns, 1), one per patch.
+    """A functional discriminator: a list of images (or one image) -> logits (batch, rows, columns, 1), one per patch.
 
-    70 is C64-C128-C256-C512, 16 is C64-C128, 286 is C64-C128-C256-C512-C512-C512, all with 4x4 convolutions, padded by
-    1, of stride 2 except for the last two; 1 is C64-C128 with 1x1 convolutions (PixelGAN). The first block has no
-    normalisation.
+    In the paper's notation, a patch of 70 is C64-C128-C256-C512, 16 is C64-C128, and 286 is C64-C128-C256-C512-C512-
+    C512. All have 4x4 convolutions with a padding of 1 and stride 2, except for the last two, which have stride 1. A
+    patch of 1 is C64-C128 with 1x1 convolutions (PixelGAN). The first block has no normalisation.
 
     Args:
         image_size: side of the images in pixels, at least `smallest_image(patch)`.
@@ -45,6 +47,11 @@ def patchgan(
         norm: normalisation after each block except the first; with "none" their convolutions have a bias.
         wrap: wrapper for each convolution.
         name: name of the network.
+
+    Examples:
+        >>> discriminator = patchgan(256, (3, 3))
+        >>> discriminator.output_shape, receptive_field(discriminator)
+        ((None, 30, 30, 1), 70)
     """
     halvings = _HALVINGS[patch]
     kernel = 1 if patch == 1 else 4
@@ -83,7 +90,7 @@ def receptive_field(discriminator: keras.Model) -> int:
     """Side in pixels of the image region that one logit depends on, from the kernels and strides of the layers."""
     field = 1
     for layer in reversed(discriminator.layers):
-        layer = getattr(layer, "layer", layer)  # what a wrapper wraps
+        layer = getattr(layer, "layer", layer)  # a wrapped layer
         if isinstance(layer, layers.Conv2D):
             field = (field - 1) * layer.strides[0] + layer.kernel_size[0]
     return field

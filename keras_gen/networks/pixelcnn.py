@@ -15,7 +15,7 @@ from keras import layers
 
 from keras_gen.layers.gates import TanhGate
 
-_KERNEL = 3  # rows and columns of the masked kernels that the shifted ones stand for
+_KERNEL = 3  # rows and columns of the masked kernels that the shifted convolutions replace
 _HALF = _KERNEL // 2
 
 
@@ -28,7 +28,8 @@ def pixelcnn(
         height, width: size of the map.
         codes: number of codes; values are 0 to codes - 1.
         filters: channels of the two stacks.
-        depth: gated layers; a position sees `depth` + 1 rows above it, and as many columns to its left.
+        depth: number of gated layers. The receptive field has `depth` + 1 rows above a position and as many columns to
+            its left.
         name: name of the network.
     """
     indices = keras.Input((height, width), dtype="int32", name="codes")
@@ -37,7 +38,7 @@ def pixelcnn(
     above, left = embedded, _shifted_right(embedded)
     for level in range(depth):
         above = _rows_up_to(TanhGate()(above) if level else above, 2 * filters)
-        # The horizontal stack sees whole rows, so those strictly above.
+        # The vertical stack has seen whole rows. Shifted down by one, it only has those strictly above.
         from_above = layers.Conv2D(2 * filters, 1)(_shifted_down(above))
         gates = layers.Add()([_columns_up_to(left, 2 * filters), from_above])
         gated = layers.Conv2D(filters, 1)(TanhGate()(gates))
@@ -48,12 +49,12 @@ def pixelcnn(
 
 
 def _rows_up_to(x: Any, filters: int) -> Any:
-    """A convolution over a position's row, on both sides, and the rows above."""
+    """A convolution over the position's row, on both sides, and the rows above it."""
     return layers.Conv2D(filters, (_HALF + 1, _KERNEL))(layers.ZeroPadding2D(((_HALF, 0), (_HALF, _HALF)))(x))
 
 
 def _columns_up_to(x: Any, filters: int) -> Any:
-    """A convolution over a position and those to its left in the same row."""
+    """A convolution over the position and those to its left in the same row."""
     return layers.Conv2D(filters, (1, _HALF + 1))(layers.ZeroPadding2D(((0, 0), (_HALF, 0)))(x))
 
 

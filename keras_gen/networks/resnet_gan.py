@@ -1,9 +1,9 @@
-"""The residual generator and critic of WGAN-GP for images of 32x32; other sizes have fewer or more blocks.
+"""The residual generator and critic of WGAN-GP for 32x32 images. Networks for other sizes have fewer or more blocks.
 
 Gulrajani et al.: Improved Training of Wasserstein GANs, NeurIPS 2017, arXiv 1704.00028, appendix F. A block has two 3x3
 convolutions of 128 channels, each preceded by normalisation and ReLU. Upsampling is by nearest neighbours before the
-first convolution, downsampling by mean pooling after the second. The shortcut is a 1x1 convolution where the size or
-the channels change. The critic ends in ReLU and a mean over all positions.
+first convolution, downsampling by average pooling after the second. The shortcut is a 1x1 convolution where the size or
+the channels change. The critic ends with ReLU and global average pooling.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ import keras
 from keras import layers
 
 from keras_gen.layers.fast.convolutions import FastConv2D
-from keras_gen.networks.normalisation import AnyNorm, Wrap, as_it_is, normalised
+from keras_gen.networks.normalisation import AnyNorm, Wrap, normalised, unwrapped
 
 
 def resnet_generator(
     x: keras.KerasTensor, image_size: int, channels: int, *, doublings: int, filters: int, norm: AnyNorm
 ) -> keras.KerasTensor:
-    """Latent vectors (batch, units) -> images (batch, S, S, channels), linear. Arguments as for `dcgan_generator`,
-    except that all maps have `filters` channels."""
+    """Latent vectors (batch, units) -> images (batch, S, S, channels), linear.
+
+    Arguments are those of `dcgan_generator`, but all feature maps have `filters` channels.
+    """
     side = image_size // 2**doublings
     x = layers.Dense(side * side * filters)(x)
     x = layers.Reshape((side, side, filters))(x)
@@ -27,21 +29,20 @@ def resnet_generator(
         y = layers.UpSampling2D()(layers.ReLU()(normalised(x, norm)))
         y = _convolution(filters)(y)
         y = _convolution(filters)(layers.ReLU()(normalised(y, norm)))
-        # A 1x1 convolution of a map that was enlarged is the enlarged map of the convolution, at a quarter of the cost.
+        # A 1x1 convolution before nearest-neighbour upsampling equals one after it, at a quarter of the cost.
         x = layers.Add()([layers.UpSampling2D()(_convolution(filters, 1)(x)), y])
     x = layers.ReLU()(normalised(x, norm))
     return _convolution(channels)(x)
 
 
 def resnet_features(
-    x: keras.KerasTensor, *, halvings: int, filters: int, norm: AnyNorm, wrap: Wrap = as_it_is
+    x: keras.KerasTensor, *, halvings: int, filters: int, norm: AnyNorm, wrap: Wrap = unwrapped
 ) -> keras.KerasTensor:
-    """Images -> features (batch, filters): blocks that downsample, then two that do not. Arguments as for
-    `dcgan_features`.
+    """Images (batch, S, S, channels) -> features (batch, filters): blocks that downsample, then two that do not.
 
-    In the published critic for 32x32, two blocks downsample, and the maps end at 8x8.
+    Arguments are those of `dcgan_features`. In the published critic for 32x32 images, two blocks downsample to 8x8.
     """
-    # The first block acts on the image itself: no activation before it, and the shortcut is pooled first.
+    # The first block is applied to the image itself, so no activation precedes it. Its shortcut is pooled first.
     y = wrap(_convolution(filters))(x)
     y = layers.AveragePooling2D(2)(wrap(_convolution(filters))(layers.ReLU()(y)))
     x = layers.Add()([wrap(_convolution(filters, 1))(layers.AveragePooling2D(2)(x)), y])

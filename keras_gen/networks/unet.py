@@ -19,7 +19,7 @@ from keras_gen.networks.normalisation import Norm, normalised
 class Levels(BaseConfig):
     """Image size and depth of a U-Net. A family's `Config` inherits these fields."""
 
-    fewest_levels: ClassVar[int] = 2
+    min_levels: ClassVar[int] = 2
     """Minimum number of halvings that the size must allow if `levels` is 0."""
 
     image_size: Hidden[Positive[int]] = 256
@@ -31,8 +31,8 @@ class Levels(BaseConfig):
         """The image size must be divisible often enough."""
         super().check_together()
         if self.levels == 1:
-            raise self.fault("<levels got>; accepted are 2 and more (0: as many as the size allows).")
-        levels = self.levels or max(self.depth, self.fewest_levels)
+            raise self.fault("<levels got>; accepted are 2 or more, and 0 for as many as the image size allows.")
+        levels = self.levels or max(self.depth, self.min_levels)
         if self.image_size % 2**levels:
             raise self.fault(f"<image_size got>; accepted are multiples of 2^levels = {2**levels} ({levels} levels).")
 
@@ -58,30 +58,39 @@ def unet(
     dropout: float = 0.5,
     skips: bool = True,
     noise_at_test: bool = False,
-    activation: str = "tanh",
+    activation: str | None = "tanh",
     name: str = "unet",
 ) -> keras.Model:
     """A functional U-Net: (batch, S, S, source_channels) -> (batch, S, S, target_channels).
 
-    Every level halves the side by a 4x4 convolution of stride 2 and has 1, 2, 4, 8, 8 ... times `filters` channels; the
-    decoder mirrors it by 4x4 transposed convolutions. The first and the innermost encoder block are not normalised
-    (the innermost of 256 is a single pixel, whose normalisation would be 0), nor is the output. Convolutions that a
-    normalisation follows have no bias, which it would remove.
+    Each level of the encoder halves the side by a 4x4 convolution of stride 2 and has 1, 2, 4, 8, 8 ... times `filters`
+    channels. The decoder mirrors it with 4x4 transposed convolutions. The output and the first and the innermost
+    encoder block have no normalisation. (At 256, the innermost feature map is a single pixel, which normalisation would
+    set to 0.) Convolutions before a normalisation have no bias, because the normalisation would remove it.
 
     Args:
-        image_size: side S of the images in pixels, a multiple of 2**levels.
+        image_size: side S of the images [pixels], a multiple of 2**levels.
         source_channels: channels of the input.
         target_channels: channels of the output.
         levels: number of halvings, at least 2.
         filters: channels of the first block.
         norm: "instance" or "batch".
-        dropout: rate in the three innermost decoder blocks; the paper's only noise.
-        skips: False gives the paper's encoder-decoder without them.
-        noise_at_test: dropout stays on in inference, as in the paper's experiments.
-        activation: of the output; "tanh" for images in [-1, 1], None for logits.
-        name: of the network.
+        dropout: dropout rate in the three innermost decoder blocks, the only source of noise in the paper.
+        skips: whether there are skip connections; without them, it is the paper's encoder-decoder.
+        noise_at_test: whether dropout stays on in inference, as in the paper's experiments.
+        activation: activation of the output; "tanh" for images in [-1, 1], None for logits.
+        name: name of the network.
+
+    Raises:
+        ValueError: if the image size is not a multiple of 2**levels, or there is only one level.
+
+    Examples:
+        >>> unet(32, 3, 1, levels=3, filters=4).output_shape
+        (None, 32, 32, 1)
     """
-    if levels < 2 or image_size % 2**levels:
+    if levels < 2:
+        raise ValueError(f"levels got {levels}; accepted are 2 or more.")
+    if image_size % 2**levels:
         raise ValueError(f"image_size got {image_size}; accepted are multiples of 2**levels = {2**levels}.")
     widths = [filters * min(2**level, 8) for level in range(levels)]
     x = source = keras.Input((image_size, image_size, source_channels), name="source")
@@ -112,9 +121,9 @@ def unet(
     return keras.Model(source, x, name=name)
 
 
-def levels_of(image_size: int, most: int = 8) -> int:
-    """How often the side can be halved without remainder, at most `most` times (8 at 256 in the paper)."""
+def levels_of(image_size: int, at_most: int = 8) -> int:
+    """How often the side can be halved without remainder, at most `at_most` times (8 times at 256 in the paper)."""
     halvings = 0
-    while halvings < most and image_size > 0 and image_size % 2 ** (halvings + 1) == 0:
+    while halvings < at_most and image_size > 0 and image_size % 2 ** (halvings + 1) == 0:
         halvings += 1
     return halvings

@@ -1,22 +1,23 @@
-"""How much the pictures of a set differ from each other, as a share of how much the data do.
+"""Diversity of a set of images, relative to that of the data.
 
-1 is the diversity of the data, 0 one picture over and over. Three measures, because each is blind to something:
+1 means as diverse as the data, 0 means the same image over and over. There are three measures, because each of them
+misses some kinds of mode collapse:
 
-- distance: mean distance of two pictures' features. For k of n equally common and equally distant modes it is
-  (1 - 1/k) / (1 - 1/n), so a loss of all modes but two hardly shows;
-- kinds: the share of near pairs, inverted. Two pictures of k equally common modes are of the same with probability 1/k
-  (Simpson 1949, Nature 163, 688), so it is k/n: the effective number of modes. Near is what the nearest tenth of the
-  data's pairs are, so it shows at most a loss of 9 in 10. Counting near duplicates is also the birthday paradox test of
-  Arora, Risteski and Zhang (2018, ICLR);
-- structure: 1 - MS-SSIM of two pictures (Odena, Olah and Shlens 2017, arXiv 1610.09585, section 4.2).
+- distance: the mean distance between the features of two images. If k of n equally common and equally distant modes
+  are left, it is (1 - 1/k) / (1 - 1/n). This is still above 1/2 when only two modes are left.
+- kinds: the effective number of modes, relative to the data's. Two images from k equally common modes belong to the
+  same mode with probability 1/k (Simpson 1949, Nature 163, 688). So the fraction of close pairs in the data, divided
+  by that in the samples, is about k/n. "Close" means within the closest tenth of the data's pairs, so the value is at
+  least 0.1. Counting near duplicates is also the birthday paradox test of Arora, Risteski and Zhang (2018, ICLR).
+- structure: 1 - MS-SSIM of two images (Odena, Olah and Shlens 2017, arXiv 1610.09585, section 4.2).
 
-Where the modes are known, as those of points of the plane are, `modes_reached` counts them.
+If the modes are known, as for points in the plane, `modes_reached` counts them.
 
-Features need no download: rectified random filters at every scale, averaged over the cells of a grid, so that a small
-shift and noise on single pixels count little. Random filters, rectified and pooled, tell objects apart nearly as well
-as trained ones of the same architecture (Jarrett et al. 2009, ICCV; Saxe et al. 2011, ICML), and serve to compare
-generated with real pictures, also of domains far from ImageNet's (Naeem et al. 2020, arXiv 2002.09797, section 5). They
-know nothing of what a picture means: they are to be compared with the same features of the data alone.
+The features need no download. They are ReLU outputs of random filters at several scales, averaged over the cells of a
+grid, so small shifts and noise on single pixels have little effect. Random filters with ReLU and pooling separate
+objects nearly as well as trained ones of the same architecture (Jarrett et al. 2009, ICCV; Saxe et al. 2011, ICML).
+They are also used to compare generated and real images of domains far from ImageNet (Naeem et al. 2020, arXiv
+2002.09797, section 5). They carry no meaning of their own, so compare them only with features of the data.
 """
 
 from __future__ import annotations
@@ -29,24 +30,24 @@ from scipy.spatial.distance import cdist, pdist
 
 from keras_gen.ops.reconstruction import ms_ssim, scales_that_fit
 
-FEWEST = 32
-"""Pictures that `Reference` takes at least: 496 pairs, of which 50 are near, so their share is known within a tenth or
-two."""
+MIN_IMAGES = 32
+"""The smallest number of images for a `Reference`. They form 496 pairs, of which 50 are close, so the fraction of close
+pairs has a relative error of 10 to 20 %."""
 
-RARE = 0.1
-"""Share of a mode's due below which it is lost: of 256 samples ten are due to each of the 25 modes of a grid, and
-by chance fewer than two come to one mode in 2,500."""
+REACHED = 0.1
+"""A mode counts as reached if it gets at least this fraction of the samples that are expected of it. With 256 samples
+and the 25 modes of a grid, about ten are expected; by chance, one mode in 2,500 gets fewer than two."""
 
-_NEAR = 0.1  # share of the data's pairs that count as near: of ten classes, about those of the same
-_FILTERS, _SEED = 16, 0  # random ones at each scale
-_CELLS = 4  # along each side of the grid
-_SMALLEST = 4  # side of the last scale [pixels]
+_CLOSE = 0.1  # fraction of the data's pairs that count as close; with ten classes, roughly the pairs of equal class
+_FILTERS, _SEED = 16, 0  # random filters per scale
+_CELLS = 4  # cells along each side of the grid
+_SMALLEST = 4  # smallest side at which filters are applied [pixels]
 
 
 def features(images: tf.Tensor) -> np.ndarray:
-    """Features of pictures, float32 (n, d), whose Euclidean distance is the root of a mean square.
+    """Features of images, float32 (n, d), scaled so that Euclidean distances are root-mean-square differences.
 
-    Images with a side below 4 pixels (points are of one) are their own features.
+    For images with a side below 4 pixels, such as points (1x1), the features are the pixels.
 
     Args:
         images: (n, h, w, channels) in [-1, 1].
@@ -70,12 +71,12 @@ def _flat(images: tf.Tensor) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class Diversity:
-    """Of a set of pictures, each as a share of the data's: 1 is as diverse as they.
+    """Diversity of a set of images. All values are relative to the data, whose value is 1.
 
     Attributes:
-        distance: mean distance of two pictures' features.
+        distance: mean distance between the features of two images.
         kinds: effective number of modes.
-        structure: 1 - MS-SSIM of two pictures, at as many scales as fit; None of images below 11 pixels.
+        structure: mean of 1 - MS-SSIM of two images, at as many scales as fit; None for images below 11 pixels.
     """
 
     distance: float
@@ -84,59 +85,73 @@ class Diversity:
 
 
 class Reference:
-    """The data that pictures are compared with."""
+    """Real images, with which the diversity of samples is compared.
+
+    Attributes:
+        distance: mean distance between the features of two real images.
+
+    Examples:
+        >>> import numpy as np
+        >>> images = np.random.default_rng(0).uniform(-1.0, 1.0, (32, 16, 16, 1)).astype(np.float32)
+        >>> reference = Reference(images)
+        >>> reference.diversity(images)
+        Diversity(distance=1.0, kinds=1.0, structure=1.0)
+        >>> reference.diversity(np.repeat(images[:1], 32, axis=0)).distance
+        0.0
+    """
 
     def __init__(self, images: tf.Tensor) -> None:
         """Args:
-        images: (n, h, w, channels) in [-1, 1], different ones, of the data's own distribution.
+        images: different real images, (n, h, w, channels) in [-1, 1].
         """
         distances = pdist(features(images))
         self.distance = float(distances.mean())
-        """Mean distance of the features of two pictures of the data."""
-        self._radius = np.quantile(distances, _NEAR)
-        self._near = float(np.mean(distances <= self._radius))
-        self._unlike = _unlike(images) or None
+        self._radius = np.quantile(distances, _CLOSE)
+        self._close = float(np.mean(distances <= self._radius))
+        self._dissimilarity = _dissimilarity(images) or None
 
     def diversity(self, samples: tf.Tensor) -> Diversity:
-        """How diverse `samples`, (n, h, w, channels) of the same shape, are; they should be as many as the data."""
+        """The diversity of `samples`, (n, h, w, channels): images of the same shape and about as many as the data."""
         distances = pdist(features(samples))
-        # One pair at least, or a set without near pairs would be infinitely diverse.
-        near = max(float(np.mean(distances <= self._radius)), 1.0 / len(distances))
+        # Assume at least one close pair: without any, the number of modes would be infinite.
+        close = max(float(np.mean(distances <= self._radius)), 1.0 / len(distances))
         return Diversity(
             float(distances.mean()) / self.distance,
-            self._near / near,
+            self._close / close,
             self.structure(samples),
         )
 
     def structure(self, samples: tf.Tensor) -> float | None:
-        """That of `Diversity` alone."""
-        return None if self._unlike is None else _unlike(samples) / self._unlike
+        """`Diversity.structure` of `samples` alone."""
+        return None if self._dissimilarity is None else _dissimilarity(samples) / self._dissimilarity
 
     def change(self, samples: tf.Tensor, others: tf.Tensor) -> float:
-        """Mean distance of the features of each sample from those of its own other, as a share of the data's."""
+        """Mean feature distance between corresponding images of two sets, relative to `distance`."""
         return float(np.linalg.norm(features(samples) - features(others), axis=1).mean()) / self.distance
 
 
 def modes_reached(samples: np.ndarray, centres: np.ndarray) -> float:
-    """Share of equally common modes that samples go to, in [0, 1].
+    """Fraction of equally common modes that the samples reach, in [0, 1].
 
-    A mode is reached if it is the nearest one of at least `RARE` of the samples that are due to it. How near they are
-    does not matter: those of a generator that has not learnt the modes yet are spread over all of them.
+    Each sample is assigned to the nearest mode, however far away it is. A mode is reached if it gets at least `REACHED`
+    of the samples that are expected of it. So a generator that has not learnt the modes yet, and spreads its samples
+    over all of them, does not look collapsed.
 
     Args:
-        samples: points, (n, d), or pictures of d values each.
-        centres: of the modes, (modes, d).
+        samples: points (n, d), or images with d values each.
+        centres: centres of the modes, (modes, d).
     """
     nearest = cdist(np.asarray(samples).reshape(len(samples), -1), centres).argmin(axis=1)
     counts = np.bincount(nearest, minlength=len(centres))
-    return float(np.mean(counts >= RARE * len(samples) / len(centres)))
+    return float(np.mean(counts >= REACHED * len(samples) / len(centres)))
 
 
-def _unlike(images: tf.Tensor) -> float | None:
-    """Mean of 1 - MS-SSIM of each picture and another, the same pairs for every set; data may be in order of class."""
+def _dissimilarity(images: tf.Tensor) -> float | None:
+    """Mean of 1 - MS-SSIM over pairs of images. Each image is paired with one other."""
     scales = scales_that_fit(*images.shape[1:3])
     if not scales:
         return None
+    # Shuffled, because the images may be sorted by class; with a fixed seed, so that all sets have the same pairs.
     order = np.random.default_rng(_SEED).permutation(len(images))
     pairs = (tf.gather(images, order), tf.gather(images, np.roll(order, 1)))
     return max(0.0, 1.0 - float(np.mean(ms_ssim(*pairs, scales))))

@@ -1,4 +1,4 @@
-"""Latent vectors to draw from."""
+"""Latent vectors from N(0, 1): by seed, truncated, or chosen by an image."""
 
 from __future__ import annotations
 
@@ -6,23 +6,29 @@ import math
 
 import tensorflow as tf
 
-_ROWS = 4096  # of the table that pixels choose from
+_ROWS = 4096  # rows of the table that `hashed_vectors` chooses from
 
 
 def latent_vectors(count: int, units: int, seed: int, truncation: float = math.inf) -> tf.Tensor:
-    """Vectors from N(0, 1), (count, units), the same for the same seed whatever draws from them.
+    """Vectors from N(0, 1), (count, units) float32, which depend only on the seed.
 
     Args:
-        count: of vectors.
-        units: of each.
+        count: number of vectors.
+        units: length of each vector.
         seed: an integer.
-        truncation: see `truncated`.
+        truncation: threshold of the truncation trick, see `truncated`.
+
+    Examples:
+        >>> latent_vectors(2, 3, seed=7).shape
+        TensorShape([2, 3])
+        >>> float(tf.reduce_max(tf.abs(latent_vectors(100, 100, seed=7, truncation=0.5)))) <= 0.5
+        True
     """
     return truncated(tf.random.stateless_normal((count, units), (seed, 0)), truncation)
 
 
 def seeded_vectors(seeds: tf.Tensor, units: int) -> tf.Tensor:
-    """A vector from N(0, 1) for each seed, (n, units): that of `latent_vectors(1, units, seed)`."""
+    """One vector from N(0, 1) for each seed, (n, units). Row i equals `latent_vectors(1, units, seeds[i])`."""
     return tf.map_fn(
         lambda seed: tf.random.stateless_normal((units,), tf.stack([seed, 0])),
         tf.cast(seeds, tf.int32),
@@ -31,26 +37,34 @@ def seeded_vectors(seeds: tf.Tensor, units: int) -> tf.Tensor:
 
 
 def truncated(z: tf.Tensor, threshold: float) -> tf.Tensor:
-    """Units from N(0, 1) as units from the normal distribution that ends at +-threshold, in the same order.
+    """The truncation trick: maps values from N(0, 1) to the normal distribution truncated at +-threshold.
 
-    The truncation trick: fewer kinds of pictures, of which more are good (Brock, Donahue, Simonyan 2019, arXiv
-    1809.11096, section 3.1). Each unit keeps its quantile, where the authors draw again what lies outside, so a seed's
-    picture changes gradually with the threshold; infinity changes nothing.
+    Samples become less diverse, but on average better (Brock, Donahue, Simonyan 2019, arXiv 1809.11096, section 3.1).
+    The paper redraws values beyond the threshold. Here each value keeps its quantile instead, so the image of a seed
+    changes gradually with the threshold. A threshold of infinity changes nothing.
+
+    Args:
+        z: values from N(0, 1), of any shape.
+        threshold: largest absolute value of the result, greater than 0.
     """
     if math.isinf(threshold):
         return z
-    edge = 0.5 * math.erfc(threshold / math.sqrt(2.0))
-    share = 0.5 * tf.math.erfc(-z / math.sqrt(2.0))
-    return tf.clip_by_value(tf.math.ndtri(edge + share * (1.0 - 2.0 * edge)), -threshold, threshold)
+    tail = 0.5 * math.erfc(threshold / math.sqrt(2.0))
+    quantile = 0.5 * tf.math.erfc(-z / math.sqrt(2.0))
+    return tf.clip_by_value(tf.math.ndtri(tail + quantile * (1.0 - 2.0 * tail)), -threshold, threshold)
 
 
-def vectors_of(images: tf.Tensor, units: int) -> tf.Tensor:
-    """A vector from N(0, 1) for each image, (batch, units): a row of a fixed table, chosen by the pixels.
+def hashed_vectors(images: tf.Tensor, units: int) -> tf.Tensor:
+    """A vector from N(0, 1) for each image, (batch, units): a row of a fixed table, chosen by a hash of the pixels.
 
-    Equal images have equal vectors, whatever batch they come in, and any two images other ones but by accident: noise
-    for measurements that are to agree when they are repeated.
+    Equal images get equal vectors in any batch, and different images almost always get different ones. Use it as noise
+    in measurements that must be repeatable.
+
+    Args:
+        images: (batch, ...) in [-1, 1].
+        units: length of each vector.
     """
     table = tf.random.stateless_normal((_ROWS, units), (0, 1))
     levels = tf.reshape(tf.cast(tf.round((images + 1.0) * 127.5), tf.int64), (tf.shape(images)[0], -1))
-    places = tf.range(1, tf.shape(levels)[1] + 1, dtype=tf.int64)
-    return tf.gather(table, tf.reduce_sum(levels * places, axis=-1) % _ROWS)
+    factors = tf.range(1, tf.shape(levels)[1] + 1, dtype=tf.int64)
+    return tf.gather(table, tf.reduce_sum(levels * factors, axis=-1) % _ROWS)

@@ -1,8 +1,8 @@
-"""Log-likelihoods of images under what a decoder draws, and the picture that it means.
+"""Likelihoods of images: the distribution p(x|z) that a decoder's output parameterises.
 
-A decoder gives unbounded *parameters*, NHWC: for "bernoulli" one logit for each channel; for "gaussian" and "logistic"
-a location and a log scale for each. Images are NHWC in [-1, 1]. Every log-likelihood is a sum over pixels and channels,
-in nats, of shape (batch,).
+A decoder outputs unbounded parameters, NHWC. "bernoulli" has one logit per image channel, "gaussian" and "logistic"
+have a location and a log scale. Images are NHWC in [-1, 1]. A log-likelihood is summed over pixels and channels, and
+has shape (batch,) and the unit nats.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ from typing import Literal
 import tensorflow as tf
 
 Likelihood = Literal["bernoulli", "gaussian", "logistic"]
-_LEAST_LOG_SCALE = -7.0
-"""Below it a density has no bound; exp(-7) is a quarter of the distance of two levels of 8 bits in [-1, 1]."""
+_MIN_LOG_SCALE = -7.0
+"""Lower limit of log scales, without which a Gaussian density could grow without bound. exp(-7) is about an eighth of
+the distance between two 8-bit levels in [-1, 1]."""
 
 
 def parameters_per_channel(likelihood: Likelihood) -> int:
-    """How many channels a decoder gives for each of the image."""
+    """Number of the decoder's output channels per image channel."""
     return 1 if likelihood == "bernoulli" else 2
 
 
-def picture(likelihood: Likelihood, parameters: tf.Tensor) -> tf.Tensor:
-    """The mean of the likelihood as an image in [-1, 1]."""
+def mean_image(likelihood: Likelihood, parameters: tf.Tensor) -> tf.Tensor:
+    """The mean of p(x|z) as an image: (batch, H, W, channels) in [-1, 1]."""
     if likelihood == "bernoulli":
         return tf.tanh(0.5 * parameters)  # 2 sigmoid(x) - 1
     location, _ = tf.split(parameters, 2, axis=-1)
@@ -31,41 +32,48 @@ def picture(likelihood: Likelihood, parameters: tf.Tensor) -> tf.Tensor:
 
 
 def log_likelihood(likelihood: Likelihood, parameters: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
-    """log p(images | parameters).
+    """log p(x|z) of each image [nats], float32 (batch,).
 
-    - bernoulli: of (1 + x) / 2, also where it is a grey value between 0 and 1, as is common for MNIST.
-    - gaussian: a density over [-1, 1].
-    - logistic: the probability of each of 256 levels, a logistic distribution cut at their edges, whose first and last
-      cell reach to infinity (Salimans et al. 2017, arXiv 1701.05517, equation 2, with one component).
+    - bernoulli: of (1 + x) / 2. Grey values between 0 and 1 are used as they are, as is common for MNIST.
+    - gaussian: a density of x in [-1, 1].
+    - logistic: the probability of each of 256 levels under a discretised logistic distribution. The lowest and the
+      highest level include the tails (Salimans et al. 2017, arXiv 1701.05517, equation 2, with one component).
+
+    Args:
+        likelihood: one of the names above.
+        parameters: the decoder's output, (batch, H, W, channels * parameters_per_channel).
+        images: (batch, H, W, channels) in [-1, 1].
     """
     parameters, images = tf.cast(parameters, tf.float32), tf.cast(images, tf.float32)
     if likelihood == "bernoulli":
-        # Two passes over memory; the cross-entropy operation of TensorFlow takes eight.
+        # Written out, this takes two passes over memory; TensorFlow's cross-entropy takes eight.
         terms = 0.5 * (images + 1.0) * parameters - tf.nn.softplus(parameters)
         return tf.reduce_sum(terms, axis=(1, 2, 3))
     location, log_scale = tf.split(parameters, 2, axis=-1)
-    log_scale = tf.maximum(log_scale, _LEAST_LOG_SCALE)
+    log_scale = tf.maximum(log_scale, _MIN_LOG_SCALE)
     if likelihood == "gaussian":
         terms = -0.5 * tf.square((images - location) * tf.exp(-log_scale)) - log_scale - 0.5 * math.log(2 * math.pi)
     else:
-        terms = _log_cell(images, location, log_scale)
+        terms = _log_discretised_logistic(images, location, log_scale)
     return tf.reduce_sum(terms, axis=(1, 2, 3))
 
 
-def _log_cell(images: tf.Tensor, location: tf.Tensor, log_scale: tf.Tensor) -> tf.Tensor:
-    """Log of sigmoid(upper) - sigmoid(lower) for the cell of each level, without cancellation."""
+def _log_discretised_logistic(images: tf.Tensor, location: tf.Tensor, log_scale: tf.Tensor) -> tf.Tensor:
+    """log(sigmoid(upper) - sigmoid(lower)), where upper and lower are the edges of each level, without cancellation."""
     half, inverse = 1.0 / 255.0, tf.exp(-log_scale)
     upper, lower = (images - location + half) * inverse, (images - location - half) * inverse
     # sigmoid(u) - sigmoid(l) = sigmoid(u) sigmoid(-l) (1 - exp(l - u)), and u - l = 2 half / scale
-    inner = tf.math.log_sigmoid(upper) + tf.math.log_sigmoid(-lower) + _log_of_rest(math.log(2.0 * half) - log_scale)
+    log_difference = _log1mexp(math.log(2.0 * half) - log_scale)
+    inner = tf.math.log_sigmoid(upper) + tf.math.log_sigmoid(-lower) + log_difference
     first, last = images < -1.0 + half, images > 1.0 - half
     return tf.where(first, tf.math.log_sigmoid(upper), tf.where(last, tf.math.log_sigmoid(-lower), inner))
 
 
-def _log_of_rest(log_width: tf.Tensor) -> tf.Tensor:
-    """log(1 - exp(-w)) for a width w of any size, by its logarithm: where w vanishes it is log w - w / 2 + w^2 / 24."""
+def _log1mexp(log_width: tf.Tensor) -> tf.Tensor:
+    """log(1 - exp(-w)), given log w. For small w it uses the series log w - w / 2 + w^2 / 24."""
     width = tf.exp(log_width)
     narrow = width < 0.1
     series = log_width - width / 2.0 + tf.square(width) / 24.0
-    wide = tf.math.log(-tf.math.expm1(-tf.where(narrow, 1.0, width)))  # 1: a value whose gradient is finite
+    # Any value of finite gradient stands in for narrow widths: tf.where would pass on the NaN of the unused branch.
+    wide = tf.math.log(-tf.math.expm1(-tf.where(narrow, 1.0, width)))
     return tf.where(narrow, series, wide)

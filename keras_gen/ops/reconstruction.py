@@ -1,86 +1,105 @@
-"""Distances between two images of a pair. Images are NHWC in [-1, 1]; every result has shape (batch,)."""
+"""Similarity and distance between images and their references: L1, PSNR, SSIM, MS-SSIM.
+
+Images and references are (batch, height, width, channels) in [-1, 1], with any number of channels. Every result is
+float32 (batch,).
+
+Examples:
+    >>> import tensorflow as tf
+    >>> black, grey = tf.fill((1, 16, 16, 3), -1.0), tf.zeros((1, 16, 16, 3))
+    >>> float(l1(black, grey)[0]), round(float(psnr(black, grey)[0]), 2), float(ssim(grey, grey)[0])
+    (1.0, 6.02, 1.0)
+"""
 
 from __future__ import annotations
 
 import numpy as np
 import tensorflow as tf
 
-SSIM_SMALLEST = 11
-"""Smallest side that `ssim` takes [pixels]."""
-MS_SSIM_SMALLEST = 161
-"""Smallest side that `ms_ssim` takes [pixels]: 161, 81, 41, 21, 11."""
+SSIM_MIN_SIDE = 11
+"""Smallest side of an image for `ssim` [pixels]: the window must fit."""
+MS_SSIM_MIN_SIDE = 161
+"""Smallest side of an image for `ms_ssim` at five scales [pixels]: the scales have 161, 81, 41, 21 and 11."""
 
-_C1, _C2 = 0.01**2, 0.03**2  # of images in [0, 1]
+_C1, _C2 = 0.01**2, 0.03**2  # for images in [0, 1]
 _MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003, section 3.2
 
 
 def l1(image: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
-    """Mean absolute difference over pixels and channels, in units of the range [-1, 1] (so at most 2)."""
+    """Mean absolute error over pixels and channels, from 0 to 2 because the range [-1, 1] is 2 wide."""
     image, reference = tf.cast(image, tf.float32), tf.cast(reference, tf.float32)
     return tf.reduce_mean(tf.abs(image - reference), axis=(1, 2, 3))
 
 
 def psnr(image: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
-    """Peak signal-to-noise ratio in dB over all channels: 10 log10(2^2 / MSE). At most 120, for equal images."""
+    """Peak signal-to-noise ratio over all channels [dB]: 10 log10(2^2 / MSE), at most 120 (for equal images)."""
     image, reference = tf.cast(image, tf.float32), tf.cast(reference, tf.float32)
     error = tf.reduce_mean(tf.square(image - reference), axis=(1, 2, 3))
     return 10.0 / tf.math.log(10.0) * tf.math.log(4.0 / tf.maximum(error, 4e-12))
 
 
 def ssim(image: tf.Tensor, reference: tf.Tensor) -> tf.Tensor:
-    """Structural similarity (Wang et al. 2004): Gaussian window 11x11, sigma 1.5, K1 0.01, K2 0.03, mean of channels.
+    """Structural similarity (SSIM), at most 1 (for equal images).
 
-    Both sides must have at least 11 pixels: only windows inside the image count.
+    Wang et al. 2004, IEEE Transactions on Image Processing 13, equation 13: a Gaussian 11x11 window with sigma 1.5, K1
+    0.01, K2 0.03, mean over channels. Only windows inside the image count, so both sides need at least `SSIM_MIN_SIDE`
+    pixels.
+
+    Raises:
+        InvalidArgumentError: for smaller images.
     """
-    whole, _ = _similarity(_from_black(image), _from_black(reference))
-    return tf.reduce_mean(whole, axis=-1)
+    similarity, _ = _similarity(_to_unit_range(image), _to_unit_range(reference))
+    return tf.reduce_mean(similarity, axis=-1)
 
 
 def ms_ssim(image: tf.Tensor, reference: tf.Tensor, scales: int = len(_MS_SSIM_WEIGHTS)) -> tf.Tensor:
-    """Multi-scale structural similarity (Wang, Simoncelli, Bovik 2003, equation 7): five scales, the window of `ssim`.
+    """Multi-scale structural similarity (MS-SSIM), in [0, 1].
 
-    Each scale is the mean of 2x2 pixels of the one before, and of those that there are at the end of an odd side.
-    Both sides must have at least `MS_SSIM_SMALLEST` pixels, so that the window fits into the smallest scale. A negative
-    mean of a scale counts as 0, because it is raised to a broken power.
+    Wang, Simoncelli, Bovik 2003, Multi-scale structural similarity for image quality assessment, equation 7: five
+    scales, with the window of `ssim`. Each scale is a 2x2 average pooling of the one before; at the end of an odd side
+    it averages the pixels that are left. With five scales both sides need at least `MS_SSIM_MIN_SIDE` pixels. Negative
+    values at a scale are set to 0, because they are raised to a fractional power.
 
     Args:
         image: (batch, h, w, channels) in [-1, 1].
-        reference: the same.
-        scales: of fewer than five, which smaller images allow (`scales_that_fit`), the weights are raised in proportion
-            to sum to 1 as those of five do; values of different numbers of scales do not compare.
+        reference: images of the same shape.
+        scales: number of scales, 1 to 5. Smaller images allow fewer (`scales_that_fit`). The weights are then
+            normalised to sum to 1. Values for different numbers of scales are not comparable.
+
+    Raises:
+        InvalidArgumentError: for images too small for the scales.
     """
     weights = _MS_SSIM_WEIGHTS
     if scales < len(weights):
         weights = tuple(weight / sum(weights[:scales]) for weight in weights[:scales])
-    image, reference = _from_black(image), _from_black(reference)
+    image, reference = _to_unit_range(image), _to_unit_range(reference)
     product = 1.0
     for weight in weights[:-1]:
         _, contrast = _similarity(image, reference)
         product *= tf.nn.relu(contrast) ** weight
         image, reference = (tf.nn.avg_pool2d(x, 2, 2, "SAME") for x in (image, reference))
-    whole, _ = _similarity(image, reference)
-    return tf.reduce_mean(product * tf.nn.relu(whole) ** weights[-1], axis=-1)
+    similarity, _ = _similarity(image, reference)
+    return tf.reduce_mean(product * tf.nn.relu(similarity) ** weights[-1], axis=-1)
 
 
 def scales_that_fit(height: int, width: int) -> int:
-    """The number of scales at which `ms_ssim` compares such images, at most five; 0 below 11 pixels."""
+    """The largest number of scales that `ms_ssim` allows for images of this size [pixels]: 0 to 5."""
     side, scales = min(height, width), 0
-    while side >= SSIM_SMALLEST and scales < len(_MS_SSIM_WEIGHTS):
+    while side >= SSIM_MIN_SIDE and scales < len(_MS_SSIM_WEIGHTS):
         side, scales = (side + 1) // 2, scales + 1
     return scales
 
 
 def _similarity(image: tf.Tensor, reference: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """SSIM, and its factors of contrast and structure alone, (batch, channels) each; images are float32 in [0, 1].
+    """SSIM, and its contrast-structure term alone, each (batch, channels); images are float32 in [0, 1].
 
-    tf.image.ssim passes a square window over each of the moments; one over all rows and then one over all columns is
-    equal, and takes a small part of the time.
+    The Gaussian window is separable. Filtering rows and then columns gives the same result as the square window of
+    tf.image.ssim and is much faster.
     """
-    tf.debugging.assert_greater_equal(tf.shape(image)[1:3], SSIM_SMALLEST, "smaller than the window of SSIM")
+    tf.debugging.assert_greater_equal(tf.shape(image)[1:3], SSIM_MIN_SIDE, "smaller than the window of SSIM")
     moments = [image, reference, tf.square(image) + tf.square(reference), image * reference]
     smooth = tf.concat(moments, axis=-1)
-    places = np.arange(SSIM_SMALLEST) - SSIM_SMALLEST // 2
-    window = np.exp(-(places**2) / (2 * 1.5**2))
+    offsets = np.arange(SSIM_MIN_SIDE) - SSIM_MIN_SIDE // 2
+    window = np.exp(-(offsets**2) / (2 * 1.5**2))
     window = np.tile((window / window.sum()).astype(np.float32)[:, None], (1, smooth.shape[-1]))
     for kernel in (window[:, None, :, None], window[None, :, :, None]):
         smooth = tf.nn.depthwise_conv2d(smooth, kernel, (1, 1, 1, 1), "VALID")
@@ -91,6 +110,6 @@ def _similarity(image: tf.Tensor, reference: tf.Tensor) -> tuple[tf.Tensor, tf.T
     return tf.reduce_mean(luminance * contrast, axis=(1, 2)), tf.reduce_mean(contrast, axis=(1, 2))
 
 
-def _from_black(images: tf.Tensor) -> tf.Tensor:
-    """From [-1, 1] to [0, 1]. SSIM compares means by their ratio, so black has to be 0."""
+def _to_unit_range(images: tf.Tensor) -> tf.Tensor:
+    """From [-1, 1] to [0, 1]. SSIM compares ratios of means, so black must be 0."""
     return (tf.cast(images, tf.float32) + 1.0) / 2.0

@@ -1,4 +1,4 @@
-"""Sequences of different lengths in one tensor, (batch, length, features), NaN from the end of each one on."""
+"""Sequences of different lengths in one tensor, (batch, length, features), padded with NaN at the end."""
 
 from __future__ import annotations
 
@@ -10,29 +10,33 @@ from keras import ops
 _LARGEST = float(np.finfo(np.float32).max)
 
 
-def present(sequences: Any) -> Any:
-    """Which steps are part of a sequence: (batch, length, features) -> bool (batch, length).
+def step_mask(sequences: Any) -> Any:
+    """Mask of the steps that are not padding: (batch, length, features) -> bool (batch, length).
 
-    `keras.ops`, so that layers can ask it of symbolic tensors too.
+    It also works with symbolic Keras tensors.
     """
-    # A comparison that NaN fails: TFLite has no operator for isnan, and x == x is optimised away.
+    # NaN fails every comparison. TFLite has no operator for isnan, and x == x would be optimised away.
     return ops.all(ops.abs(sequences) <= _LARGEST, axis=-1)
 
 
-def squared_errors(drawn: Any, sequences: Any, deviation: Any) -> Any:
-    """Squared difference at every step in units of `deviation`, mean over features, 0 beyond the end: (batch, length).
+def squared_errors(reconstructed: Any, sequences: Any, deviation: Any) -> Any:
+    """Squared error of every step, mean over features: (batch, length), 0 for padding.
 
     Args:
-        drawn: float (batch, length, features), finite.
-        sequences: what should have been drawn, the same shape, NaN beyond the end.
-        deviation: of each feature, (features,).
+        reconstructed: finite values, (batch, length, features).
+        sequences: the original sequences, of the same shape, padded with NaN.
+        deviation: standard deviation of each feature, (features,): the unit of the errors.
     """
-    there = present(sequences)
-    # The difference is taken away before it is squared: 0 times NaN would be NaN, in the gradient too.
-    difference = ops.where(there[..., None], (drawn - sequences) / deviation, 0.0)
+    # The difference is masked before it is squared, or the gradient of padding would be 0 times NaN, which is NaN.
+    difference = ops.where(step_mask(sequences)[..., None], (reconstructed - sequences) / deviation, 0.0)
     return ops.mean(ops.square(difference), axis=-1)
 
 
 def mean_over_steps(values: Any, sequences: Any) -> Any:
-    """Mean of `values` (batch, length), 0 beyond the end, over the steps of each of `sequences`: (batch,)."""
-    return ops.sum(values, axis=-1) / ops.sum(ops.cast(present(sequences), values.dtype), axis=-1)
+    """Mean of `values` over the steps of each sequence: (batch,).
+
+    Args:
+        values: (batch, length), 0 for padding, such as the result of `squared_errors`.
+        sequences: (batch, length, features), padded with NaN; each has at least one step.
+    """
+    return ops.sum(values, axis=-1) / ops.sum(ops.cast(step_mask(sequences), values.dtype), axis=-1)

@@ -140,8 +140,8 @@ def test_ids_as_sources_give_the_same_classes_as_colours(pairs, run, tmp_path):
 def test_pictures_as_sources_leave_the_fcn_score_out_and_say_why(pairs, tmp_path, capsys):
     folder = make_run(tmp_path / "run", data=str(pairs / "photos"))
     assert evaluate.main([str(folder)]) == 0
-    assert "FCN score left out: the sources are no label maps" in capsys.readouterr().out
-    assert "no label maps" in figures(folder)["fcn_score"]["left_out"]
+    assert "FCN score left out: the sources are not label maps" in capsys.readouterr().out
+    assert "not label maps" in figures(folder)["fcn_score"]["left_out"]
     assert not list(tmp_path.glob("segmenter-*"))
 
 
@@ -156,7 +156,7 @@ def test_data_that_moved_is_named_and_found_by_the_flag(pairs, tmp_path, capsys)
 def test_a_segmenter_of_another_training_is_refused(run, capsys):
     (kept,) = run.parent.glob("segmenter-*.npz")
     assert evaluate.main([str(run), *SHORT, "--segmenter", str(kept), "--seed", "3"]) == 2
-    assert f"{kept.name} was trained with seed 0, and here seed is 3" in capsys.readouterr().err
+    assert f"{kept.name} was trained with seed 0, but here seed is 3" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_files_that_cannot_be_compared_are_left_out_on_demand(spoilt, capsys, tm
         ),
         (["--metrics", ","], "--metrics got nothing"),
         (["--metrics", "psnr,mig"], "--metrics mig does not go with --images"),
-        (["--metrics", "ms_ssim"], "--metrics ms_ssim takes sides of 161 pixels and more, and .*a.png is 30x40"),
+        (["--metrics", "ms_ssim"], "--metrics ms_ssim needs sides of 161 pixels or more, but .*a.png has 30x40"),
         (["--metrics", "lpips"], "--metrics lpips needs --weights FILE"),
         (["--weights", "w.npz"], "--weights w.npz needs --metrics lpips"),
         (["--metrics", "lpips", "--weights", "/nowhere/w.npz"], "--weights /nowhere/w.npz cannot be read"),

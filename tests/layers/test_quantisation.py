@@ -22,7 +22,7 @@ def vectors(*shape, seed=0):
 
 def step(layer, batch):
     indices, _ = layer(batch)
-    for variable, value in layer.running_state(layer.seen(tf.constant(batch), indices)):
+    for variable, value in layer.running_state(layer.statistics(tf.constant(batch), indices)):
         variable.assign(value)
     return indices.numpy()
 
@@ -112,9 +112,9 @@ def test_the_sums_of_the_parts_are_those_of_the_whole(parts):
     """Restarts too: which vectors are candidates does not depend on how the batch is cut."""
     layer, batch = built(codes=6), tf.constant(vectors(8, 2, 2, 3))
     indices, _ = layer(batch)
-    whole = layer.seen(batch, indices)
+    whole = layer.statistics(batch, indices)
     of_parts = [
-        layer.seen(batch[n : n + 8 // parts], indices[n : n + 8 // parts], (n * parts // 8, parts))
+        layer.statistics(batch[n : n + 8 // parts], indices[n : n + 8 // parts], (n * parts // 8, parts))
         for n in range(0, 8, 8 // parts)
     ]
     for name, expected in whole.items():
@@ -128,7 +128,7 @@ def test_candidates_are_others_at_each_step_and_the_same_for_the_same_seed():
     for one in (layer, again):
         for _ in range(2):
             indices, _ = one(batch)
-            drawn.append(one.seen(tf.constant(batch), indices)["candidates"].numpy())
+            drawn.append(one.statistics(tf.constant(batch), indices)["candidates"].numpy())
             step(one, batch)
     assert not np.array_equal(drawn[0], drawn[1])
     np.testing.assert_array_equal(drawn[:2], drawn[2:])

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_gen.metrics.disentanglement import factor_vae_score, mutual_information, mutual_information_gap, of_factors
+from keras_gen.metrics.disentanglement import (
+    factor_encoder,
+    factor_vae_score,
+    mutual_information,
+    mutual_information_gap,
+)
 
 LEVELS = (3, 6, 4)
 SHARP = np.log(1e-4)  # log variance of a code that is nearly certain
@@ -89,10 +94,10 @@ def test_an_encoder_gets_the_images_of_factors_and_their_labels():
     def posterior(images, labels):
         return 2.0 * images, tf.stack([tf.cast(labels, tf.float32)] * 3, axis=1)
 
-    mean, log_variance = of_factors(posterior, lambda some: tf.constant(some, tf.float32))(factors)
+    mean, log_variance = factor_encoder(posterior, lambda some: tf.constant(some, tf.float32))(factors)
     np.testing.assert_array_equal(mean, 2 * factors)
     np.testing.assert_array_equal(log_variance, np.repeat(factors[:, :1], 3, axis=1))
-    vectors = of_factors(lambda images, labels: images, lambda some: tf.constant(some, tf.float32))(factors)
+    vectors = factor_encoder(lambda images, labels: images, lambda some: tf.constant(some, tf.float32))(factors)
     np.testing.assert_array_equal(vectors, factors)
 
 

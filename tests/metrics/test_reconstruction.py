@@ -37,15 +37,15 @@ def test_lpips_takes_grey_and_no_alpha(tmp_path):
     compared.update(np.repeat(grey, 3, axis=-1), np.repeat(-grey, 3, axis=-1))
     values = compared.values()["lpips"]
     np.testing.assert_allclose(values[:2], values[2:], rtol=1e-5)
-    compared.expect(17, 17, 1, "a.png")
-    with pytest.raises(UserError, match=r"--metrics lpips takes sides of 17 pixels and more, and a\.png is 20x16"):
-        compared.expect(16, 20, 3, "a.png")
-    with pytest.raises(UserError, match=r"--metrics lpips takes grey and RGB, and a\.png is of 4 channels"):
-        compared.expect(20, 20, 4, "a.png")
+    compared.require_suitable(17, 17, 1, "a.png")
+    with pytest.raises(UserError, match=r"--metrics lpips needs sides of 17 pixels or more, but a\.png has 20x16"):
+        compared.require_suitable(16, 20, 3, "a.png")
+    with pytest.raises(UserError, match=r"--metrics lpips needs grey or RGB images, but a\.png has 4 channels"):
+        compared.require_suitable(20, 20, 4, "a.png")
 
 
 def test_what_does_not_take_the_images_may_be_left_out():
     compared = Reconstruction(measures(["l1", "ssim"]), as_fits=True)
-    compared.expect(10, 10, 1, "a.png")
+    compared.require_suitable(10, 10, 1, "a.png")
     compared.update(np.zeros((1, 10, 10, 1)), np.ones((1, 10, 10, 1)))
     assert list(compared.result()) == ["l1"]

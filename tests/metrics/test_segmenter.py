@@ -53,7 +53,7 @@ def test_a_segmenter_of_other_data_is_refused_by_name(trained, tmp_path):
     trained.save(tmp_path / "kept.npz")
     other = Segmenter(16, 3, 3, {"pairs": "stripes", "seed": 1})
     assert other.name != trained.name
-    with pytest.raises(UserError, match=r"kept\.npz was trained with seed 0, and here seed is 1"):
+    with pytest.raises(UserError, match=r"kept\.npz was trained with seed 0, but here seed is 1"):
         other.load(tmp_path / "kept.npz")
 
 

@@ -16,7 +16,7 @@ from keras_gen.models import began, cgan, ebgan, lsgan, sngan, wgan, wgan_gp
 from keras_gen.models.ebgan import EBGAN
 from keras_gen.models.gan import GAN, Config
 from keras_gen.models.lsgan import LSGAN
-from keras_gen.ops.latents import latent_vectors, seeded_vectors, truncated, vectors_of
+from keras_gen.ops.latents import hashed_vectors, latent_vectors, seeded_vectors, truncated
 
 TINY = Config(image_size=8, channels=2, latent_dim=3, hidden_units=(6, 5))
 PLAYERS = {"generator": ("generator",), "discriminator": ("discriminator",)}
@@ -220,8 +220,8 @@ def test_truncation_keeps_the_quantiles():
 
 def test_equal_images_have_equal_vectors():
     images, _ = batch(0, 6)
-    vectors = vectors_of(images, 4).numpy()
-    np.testing.assert_array_equal(vectors_of(images[2:3], 4)[0], vectors[2])
+    vectors = hashed_vectors(images, 4).numpy()
+    np.testing.assert_array_equal(hashed_vectors(images[2:3], 4)[0], vectors[2])
     assert len(np.unique(vectors[:, 0])) == 6
 
 

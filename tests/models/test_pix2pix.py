@@ -183,8 +183,8 @@ def test_fifty_steps_have_the_losses_of_plain_keras(monkeypatch):
     In float64: in float32 Adam makes steps of the learning rate out of gradients that are rounding errors, and plain
     Keras is as far from itself after ten steps. (Instance normalisation has a fast form in float32 alone.)
     """
-    met, choose = set(), convolutions.formulation
-    monkeypatch.setattr(convolutions, "formulation", lambda *a: met.add(choose(*a).name) or choose(*a))
+    met, choose = set(), convolutions.choose_algorithm
+    monkeypatch.setattr(convolutions, "choose_algorithm", lambda *a: met.add(choose(*a).name) or choose(*a))
     keras.config.set_floatx("float64")
     keras.config.set_dtype_policy("float64")
     try:

@@ -11,7 +11,7 @@ from conformance import Case, Conformance
 from keras_gen.errors import UserError
 from keras_gen.models.vae import VAE, Config
 from keras_gen.ops.divergences import kl_to_standard_normal, log_normal
-from keras_gen.ops.latents import vectors_of
+from keras_gen.ops.latents import hashed_vectors
 from keras_gen.visual.latent_views import encode_dataset
 
 TINY = Config(image_size=9, channels=2, latent_dim=3, hidden_units=(8, 6), filters=2)
@@ -107,7 +107,7 @@ def test_the_bound_of_many_samples_is_the_likelihood():
 def test_log_weights_are_the_bound_with_the_same_noise(model):
     """The mean of one sample's weight is the ELBO that validation reports; K samples are K independent columns."""
     images, labels = batch(0, 4)
-    noise = vectors_of(images, TINY.latent_dim)
+    noise = hashed_vectors(images, TINY.latent_dim)
     weights = model.log_weights(images, tf.stack([noise, 0.0 * noise, noise]))
     assert weights.shape == (3, 4)
     np.testing.assert_array_equal(weights[0], weights[2])

@@ -9,7 +9,7 @@ from lpips_file import arrays_of, random_lpips
 from PIL import Image
 
 from keras_gen.errors import UserError
-from keras_gen.networks.lpips import SMALLEST, load_lpips
+from keras_gen.networks.lpips import MIN_SIDE, load_lpips
 
 
 def pictures(seed, size, count=2):
@@ -55,7 +55,7 @@ def test_the_distance_equals_its_formula(network):
 def test_sides_of_the_features_from_the_smallest_image_on(network, more):
     """Windows of 3 at a stride of 2; SqueezeNet's count where they hang over the edge, AlexNet's do not."""
     backbone = network.name.removeprefix("lpips_")
-    side = SMALLEST[backbone] + more
+    side = MIN_SIDE[backbone] + more
     if backbone == "alex":
         first = (side + 2 * 2 - 11) // 4 + 1
         second = (first - 3) // 2 + 1
@@ -88,10 +88,10 @@ def test_weights_are_read_by_name(network, tmp_path):
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda arrays: arrays.pop("lin2"), r"holds no lin2; accepted are the weights of LPIPS, lin2 \("),
-        (lambda arrays: arrays.update(lin0=np.ones(3)), r"holds lin0 \(3,\); accepted are .* lin0 \(64,\)"),
-        (lambda arrays: arrays.update(conv1_w=arrays["conv1_w"].T), r"holds conv1_w \(64, 3, "),
-        (lambda arrays: arrays.clear(), "holds no conv1_w"),
+        (lambda arrays: arrays.pop("lin2"), r"has no array lin2; accepted are the weights of LPIPS, with lin2 \("),
+        (lambda arrays: arrays.update(lin0=np.ones(3)), r"has lin0 of shape \(3,\); accepted are .* lin0 \(64,\)"),
+        (lambda arrays: arrays.update(conv1_w=arrays["conv1_w"].T), r"has conv1_w of shape \(64, 3, "),
+        (lambda arrays: arrays.clear(), "has no array conv1_w"),
     ],
     ids=["missing", "channels", "transposed", "empty"],
 )

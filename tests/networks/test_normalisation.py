@@ -97,7 +97,7 @@ def test_pixel_gan_of_a_single_pixel():
 
 @pytest.mark.parametrize("norm", ["instance", "layer"])
 def test_a_single_unit_is_refused(norm):
-    with pytest.raises(UserError, match="a single unit, which it would make 0; accepted are 2 and more"):
+    with pytest.raises(UserError, match="a layer of one unit, which would always be 0; accepted are 2 units or more"):
         network(norm, (1,))
 
 

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
-from keras_gen.ops.likelihoods import log_likelihood, parameters_per_channel, picture
+from keras_gen.ops.likelihoods import log_likelihood, mean_image, parameters_per_channel
 
 LEVELS = (np.arange(256, dtype=np.float32) / 127.5 - 1).reshape(256, 1, 1, 1)
 
@@ -71,7 +71,7 @@ def test_a_scale_below_the_least_counts_as_the_least():
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian", "logistic"])
 def test_pictures_are_images(likelihood):
     values = np.random.default_rng(0).normal(0, 3, (2, 4, 4, 3 * parameters_per_channel(likelihood)))
-    drawn = picture(likelihood, tf.constant(values, tf.float32)).numpy()
+    drawn = mean_image(likelihood, tf.constant(values, tf.float32)).numpy()
     assert drawn.shape == (2, 4, 4, 3)
     assert np.abs(drawn).max() <= 1
     if likelihood == "bernoulli":

@@ -103,7 +103,7 @@ def test_ms_ssim_equals_its_formula(size):
 
 def test_ms_ssim_takes_no_smaller_image_than_it_says():
     """As a value of fewer scales it would be another measure."""
-    side = reconstruction.MS_SSIM_SMALLEST
+    side = reconstruction.MS_SSIM_MIN_SIDE
     fits, small = np.zeros((1, side, side, 1), np.float32), np.zeros((1, side, side - 1, 1), np.float32)
     np.testing.assert_allclose(reconstruction.ms_ssim(fits, fits), [1], rtol=1e-6)
     with pytest.raises((ValueError, tf.errors.InvalidArgumentError)):

@@ -1,4 +1,4 @@
-"""Adam as one operation for each variable."""
+"""Adam with a single fused operation per variable."""
 
 from __future__ import annotations
 
@@ -9,21 +9,31 @@ import tensorflow as tf
 
 
 class FusedAdam(keras.optimizers.Adam):
-    """`keras.optimizers.Adam` whose update passes once over memory.
+    """`keras.optimizers.Adam`, with an update that passes over memory once.
 
-    Keras writes the rule as some fifteen operations on whole tensors, each of which reads and writes all weights: at a
-    batch of 1 a large share of the step. TensorFlow's kernel does the same arithmetic element by element. Slots and
-    configuration are those of Keras' Adam: either goes on with the other's.
+    Keras' update consists of about fifteen operations, each of which reads and writes tensors as large as the weights.
+    With a batch size of 1 this is a large part of a training step. TensorFlow's fused kernel does the same arithmetic
+    element by element. Slots and configuration are those of Keras' Adam, so either optimizer can continue from the
+    other's state. With `amsgrad`, this is Keras' Adam.
+
+    Examples:
+        >>> import numpy as np
+        >>> variables = [keras.Variable([1.0, 2.0]) for _ in range(2)]
+        >>> for optimizer, variable in zip((keras.optimizers.Adam(0.1), FusedAdam(0.1)), variables):
+        ...     optimizer.build([variable])
+        ...     optimizer.apply([keras.ops.array([0.5, -3.0])], [variable])
+        >>> bool(np.allclose(variables[0], variables[1]))
+        True
     """
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Kingma and Ba 2015, arXiv 1412.6980, algorithm 1 in the order of the end of its section 2."""
+        """One update of a variable (Kingma and Ba 2015, arXiv 1412.6980, algorithm 1 as reordered in section 2)."""
         if self.amsgrad:
             super().update_step(gradient, variable, learning_rate)
             return
         index = self._get_variable_index(variable)
         step = keras.ops.cast(self.iterations + 1, variable.dtype)
-        # By Keras' own operations: of float64 variables they round the decays to float32 first.
+        # Keras' operations round the decay rates to float32 first. For float64 variables, these must do the same.
         beta_1_power, beta_2_power = (
             keras.ops.power(keras.ops.cast(beta, variable.dtype), step) for beta in (self.beta_1, self.beta_2)
         )

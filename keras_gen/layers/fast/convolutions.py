@@ -1,12 +1,13 @@
-"""Convolutions that train faster on a CPU: Keras' own layers, computed by whichever formulation suits their shape.
+"""Convolutions that train faster on a CPU, computed by the algorithm that suits their shape.
 
-Function, weights, names and configuration are those of `keras.layers.Conv2D` and `Conv2DTranspose`: either loads the
-other's. What is chosen, and when, was measured (docs/performance.md, `benchmarks.convolutions`):
+Function, weights, names and configuration are those of `keras.layers.Conv2D` and `Conv2DTranspose`, so either layer
+loads the weights of the other. The choice between algorithms is based on measurements (docs/performance.md,
+`benchmarks.convolutions`):
 
-    planes      `layers.fast.planes`: to few channels
-    product     `layers.fast.products`: for few pixels, whose convolutions spend their time on the order of the weights
-    winograd    `layers.fast.winograd`: for more of them
-    plain       Keras' own: from few channels, in 16 bits, on GPUs, and where the others have no form for it
+    planes      `layers.fast.planes`: few output channels
+    product     `layers.fast.products`: few pixels, where reordering the weights would dominate
+    winograd    `layers.fast.winograd`: more pixels
+    plain       Keras' own: few input channels, 16-bit precision, GPUs, and shapes that the others do not support
 """
 
 from __future__ import annotations
@@ -18,23 +19,23 @@ import tensorflow as tf
 
 from keras_gen.layers.fast import planes, products, winograd
 
-_CHANNELS = 32
-"""Channels from which a side is many."""
-_SAVED = 75
-"""Products that tiles of 4x4 must save for each value that is transformed."""
-_IMAGE = 4
-"""Channels of a result up to which its taps are summed after the product."""
-_FEW, _MANY = 64, 1024
-"""Pixels of the smaller map, of all images of a batch: to which a matrix product is the fastest form, and from which
-tiles of 4x4 beat tiles of 2x2."""
+_MANY_CHANNELS = 32
+"""Input and output channels from which the other algorithms are considered."""
+_MIN_SAVED = 75
+"""Multiplications that Winograd's algorithm with 4x4 tiles must save per transformed value."""
+_FEW_CHANNELS = 4
+"""Up to this many output channels, "planes" is used."""
+_FEW_PIXELS, _MANY_PIXELS = 64, 1024
+"""Pixels of the smaller feature map, times the batch size. Up to the first number a matrix product is fastest; from the
+second on, 4x4 tiles are faster than 2x2 tiles."""
 
 
-class Formulation(NamedTuple):
+class Algorithm(NamedTuple):
     """How a convolution is computed.
 
     Attributes:
         name: "plain", "planes", "product" or "winograd".
-        tile: of Winograd's filtering.
+        tile: side of the output tiles, for winograd.
     """
 
     name: str
@@ -43,15 +44,24 @@ class Formulation(NamedTuple):
 
 @keras.saving.register_keras_serializable("keras_gen")
 class FastConv2D(keras.layers.Conv2D):
-    """`keras.layers.Conv2D`, on CPUs by a faster formulation where there is one.
+    """`keras.layers.Conv2D`, with a faster algorithm on CPUs if there is one for the shape.
 
-    Input (batch, h, w, channels), output as of Conv2D.
+    Arguments, input (batch, h, w, channels) and output are those of Conv2D.
+
+    Examples:
+        >>> import numpy as np
+        >>> layer, keras_layer = FastConv2D(32, 3), keras.layers.Conv2D(32, 3)
+        >>> x = np.random.default_rng(0).normal(size=(1, 16, 16, 64)).astype(np.float32)
+        >>> y, _ = layer(x), keras_layer(x)
+        >>> keras_layer.set_weights(layer.get_weights())
+        >>> bool(np.allclose(keras_layer(x), y, atol=1e-4))
+        True
     """
 
     def call(self, inputs: Any) -> Any:
         """The convolution of `inputs`."""
         small = self.compute_output_shape(inputs.shape)
-        chosen = formulation(self, inputs.shape, small)
+        chosen = choose_algorithm(self, inputs.shape, small)
         if chosen.name == "plain":
             return super().call(inputs)
         kernel, around = tf.convert_to_tensor(self.kernel), padding(self, inputs.shape)
@@ -64,15 +74,20 @@ class FastConv2D(keras.layers.Conv2D):
 
 @keras.saving.register_keras_serializable("keras_gen")
 class FastConv2DTranspose(keras.layers.Conv2DTranspose):
-    """`keras.layers.Conv2DTranspose`, on CPUs by a faster formulation where there is one.
+    """`keras.layers.Conv2DTranspose`, with a faster algorithm on CPUs if there is one for the shape.
 
-    Input (batch, h, w, channels), output as of Conv2DTranspose.
+    Arguments, input (batch, h, w, channels) and output are those of Conv2DTranspose.
+
+    Examples:
+        >>> import numpy as np
+        >>> FastConv2DTranspose(3, 4, 2, "same")(np.zeros((1, 8, 8, 32), np.float32)).shape
+        TensorShape([1, 16, 16, 3])
     """
 
     def call(self, inputs: Any) -> Any:
         """The transposed convolution of `inputs`."""
         large = self.compute_output_shape(inputs.shape)
-        chosen = formulation(self, large, inputs.shape)
+        chosen = choose_algorithm(self, large, inputs.shape)
         if chosen.name == "plain":
             return super().call(inputs)
         kernel, around = tf.convert_to_tensor(self.kernel), padding(self, large)
@@ -83,13 +98,13 @@ class FastConv2DTranspose(keras.layers.Conv2DTranspose):
         return _finished(self, winograd.convolve_transposed(inputs, kernel, self.strides[0], around, chosen.tile))
 
 
-def formulation(layer: keras.layers.Layer, large: Any, small: Any) -> Formulation:
-    """What is the fastest for a convolution, transposed or not, as far as it was measured.
+def choose_algorithm(layer: keras.layers.Layer, large: Any, small: Any) -> Algorithm:
+    """The fastest algorithm for a convolution or a transposed convolution, according to measurements.
 
     Args:
         layer: a Conv2D or a Conv2DTranspose.
-        large: shape of the map of more pixels: the input of a convolution, the output of a transposed one.
-        small: shape of the other.
+        large: shape of the larger feature map: the input of a convolution, the output of a transposed one.
+        small: shape of the smaller one.
     """
     side, stride = layer.kernel_size[0], layer.strides[0]
     plain = (
@@ -104,34 +119,35 @@ def formulation(layer: keras.layers.Layer, large: Any, small: Any) -> Formulatio
         or side % stride
     )
     if plain:
-        return Formulation("plain")
+        return Algorithm("plain")
     transposed = isinstance(layer, keras.layers.Conv2DTranspose)
     channels, filters = (small[3], large[3]) if transposed else (large[3], small[3])
-    precise = layer.compute_dtype in ("float32", "float64")  # 16 bits are too few for sums of what was rounded
-    if precise and filters <= _IMAGE and channels >= _CHANNELS and (transposed or stride == 1):
-        return Formulation("planes")
-    if min(channels, filters) < _CHANNELS or not 2 <= side // stride <= 4:
-        return Formulation("plain")
-    # Where the batch is not known, it is a GAN's latent vectors, of which there are many.
-    pixels = (small[0] or _MANY) * small[1] * small[2]
+    precise = layer.compute_dtype in ("float32", "float64")  # in 16 bits, sums of rounded values are too inexact
+    if precise and filters <= _FEW_CHANNELS and channels >= _MANY_CHANNELS and (transposed or stride == 1):
+        return Algorithm("planes")
+    if min(channels, filters) < _MANY_CHANNELS or not 2 <= side // stride <= 4:
+        return Algorithm("plain")
+    # The batch size is unknown for the latent vectors of a GAN, and these batches are large.
+    pixels = (small[0] or _MANY_PIXELS) * small[1] * small[2]
     halved = (side, stride, layer.padding) == (4, 2, "same") and not (large[1] % 2 or large[2] % 2)
-    if pixels <= _FEW:
-        return Formulation("product" if halved else "plain")
-    if not precise or _saved(large[3], small[3], stride, side // stride) < _SAVED:
-        return Formulation("plain")
-    tile = 2 if pixels < _MANY and side // stride < 4 else 4  # four taps do not fit into tiles of 2x2
-    return Formulation("winograd", tile)
+    if pixels <= _FEW_PIXELS:
+        return Algorithm("product" if halved else "plain")
+    if not precise or _saved(large[3], small[3], stride, side // stride) < _MIN_SAVED:
+        return Algorithm("plain")
+    tile = 2 if pixels < _MANY_PIXELS and side // stride < 4 else 4  # 2x2 tiles are not possible with four taps
+    return Algorithm("winograd", tile)
 
 
-def _saved(large: int, small: int, stride: int, taps: int) -> float:
-    """Products that Winograd's filtering on tiles of 4x4 saves for each value that it transforms, given channels."""
-    values = (taps + 3) ** 2 / 16  # of a channel for each pixel of the smaller map
-    large *= stride**2
-    return large * small * (taps**2 - values) / ((large + small) * values)
+def _saved(large_channels: int, small_channels: int, stride: int, taps: int) -> float:
+    """Multiplications that Winograd's algorithm with 4x4 tiles saves per value that it transforms."""
+    values = (taps + 3) ** 2 / 16  # transformed values per channel and pixel of the smaller feature map
+    large_channels *= stride**2
+    saved = large_channels * small_channels * (taps**2 - values)
+    return saved / ((large_channels + small_channels) * values)
 
 
 def padding(layer: keras.layers.Layer, large: Any) -> winograd.Padding:
-    """Zeros around the large map: the image of a convolution, the output of a transposed one."""
+    """Zeros around the larger feature map: the input of a convolution, the output of a transposed one."""
     if layer.padding == "valid":
         return (0, 0), (0, 0)
     missing = [
@@ -142,5 +158,6 @@ def padding(layer: keras.layers.Layer, large: Any) -> winograd.Padding:
 
 
 def _finished(layer: Any, outputs: tf.Tensor) -> tf.Tensor:
+    """Adds the layer's bias and applies its activation."""
     outputs = tf.nn.bias_add(outputs, layer.bias) if layer.use_bias else outputs
     return outputs if layer.activation is None else layer.activation(outputs)

@@ -1,14 +1,14 @@
-"""Transposed convolutions of small maps by the discrete Fourier transform: the same function in fewer products.
+"""Transposed convolutions of small feature maps by the discrete Fourier transform, with fewer multiplications.
 
-The transform turns a convolution into products, bin by bin. For maps of many channels these are one matrix product of
-examples by channels for each bin, and the transforms, which do not mix channels, cost little beside them. Of a 7x7 map
-and a 5x5 kernel there are 9x9 bins: a conjugate pair takes three real products (Gauss), 121 in all, where the sum over
-the taps takes 1225 for each pair of channels.
+The transform turns a convolution into one product per frequency bin. With many channels, each of these is a matrix
+product over the channels, and the transforms themselves cost little, because they do not mix channels. A 7x7 map and a
+5x5 kernel need 9x9 bins. A pair of conjugate bins takes three real multiplications (Gauss's trick), 121 in total for
+each pair of channels, whereas the sum over the taps takes 1225.
 
-    out = C ((A x) (B w))       for each example; the product is bin by bin, and over the channels within a bin
+    out = C ((A x) (B w))       for each example; the product is taken per bin, and sums over channels
 
-A, B, C are fixed matrices, so gradients are of the same form, and as cheap. A map of H pixels and a kernel of k need
-H + (k - 1) / 2 bins in each direction: what wraps around beyond that falls outside of the "same" padding.
+A, B and C are fixed matrices, so the gradients have the same form and cost. H pixels and a kernel of size k need
+H + (k - 1) / 2 bins in each direction: the values that wrap around are cropped by the "same" padding.
 """
 
 from __future__ import annotations
@@ -19,21 +19,31 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-_NOTHING = 1e-9  # products whose factor or weight is smaller are left out: sines of multiples of pi
+_ZERO = 1e-9  # smaller coefficients are 0 up to rounding (sines of multiples of pi); their products are left out
 
 
 class FourierConv2DTranspose(keras.layers.Conv2DTranspose):
-    """`keras.layers.Conv2DTranspose` of stride 1, an odd kernel and "same" padding, computed by Fourier transforms.
+    """`keras.layers.Conv2DTranspose` with stride 1, an odd kernel and "same" padding, computed by Fourier transforms.
 
-    Its weights, names and configuration are those of Conv2DTranspose: either loads the other's. On a CPU it is several
-    times as fast for a 5x5 kernel on 7x7 pixels of many channels (docs/performance.md); the larger the map, the more of
-    the time goes into the transforms.
+    Weights, names and configuration are those of Conv2DTranspose, so either layer loads the weights of the other. On a
+    CPU it is several times as fast for a 5x5 kernel on 7x7 pixels with many channels (docs/performance.md). The larger
+    the feature map, the larger the part of the transforms in the cost.
 
-    Input (batch, h, w, channels) of known h and w, output (batch, h, w, filters).
+    Input (batch, h, w, channels) with known h and w, output (batch, h, w, filters).
+
+    Examples:
+        >>> layer = FourierConv2DTranspose(8, 5, padding="same")
+        >>> x = np.random.default_rng(0).normal(size=(2, 7, 7, 16)).astype(np.float32)
+        >>> y = layer(x)
+        >>> keras_layer = keras.layers.Conv2DTranspose.from_config(layer.get_config())
+        >>> keras_layer.build(x.shape)
+        >>> keras_layer.set_weights(layer.get_weights())
+        >>> bool(np.allclose(keras_layer(x), y, atol=1e-4))
+        True
     """
 
     def __init__(self, filters: int, kernel_size: int | tuple[int, int], **settings: Any) -> None:
-        """As `keras.layers.Conv2DTranspose`.
+        """Arguments as for `keras.layers.Conv2DTranspose`.
 
         Raises:
             ValueError: unless strides are 1, padding is "same", sides of the kernel are odd, channels are last, and
@@ -69,38 +79,39 @@ class FourierConv2DTranspose(keras.layers.Conv2DTranspose):
 
 
 def transforms(size: tuple[int, int], kernel: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The matrices A, B and C of a transposed convolution of stride 1 and "same" padding, float64.
+    """The matrices A, B and C of a transposed convolution with stride 1 and "same" padding, float64.
 
     Args:
-        size: height and width of the map [pixels].
-        kernel: of the kernel, odd.
+        size: height and width of the feature map [pixels].
+        kernel: height and width of the kernel, odd.
 
     Returns:
-        (products, pixels), (products, taps), (pixels, products): (c @ ((a @ x) * (b @ w))) is the transposed
-        convolution of x by w, both in the order of rows.
+        A (products, pixels), B (products, taps) and C (pixels, products). c @ ((a @ x) * (b @ w)) is the transposed
+        convolution of x with w, both flattened row by row.
     """
     padding = [side // 2 for side in kernel]
     bins = [pixels + cut for pixels, cut in zip(size, padding, strict=True)]
-    # One of each pair of conjugates: the first half of the columns, and where a column is its own partner, of its rows.
+    # One bin of each conjugate pair: the first half of the columns. A column that is conjugate to itself contributes
+    # the first half of its rows.
     row, column = np.array(
         [(r, c) for c in range(bins[1] // 2 + 1) for r in range(bins[0]) if 2 * c % bins[1] or r <= bins[0] // 2]
     ).T
     alone = (2 * row % bins[0] == 0) & (2 * column % bins[1] == 0)
 
     def angles(shape: tuple[int, int], start: tuple[int, int] | list[int] = (0, 0)) -> np.ndarray:
-        down, right = (place.ravel() for place in np.mgrid[: shape[0], : shape[1]])
+        down, right = (index.ravel() for index in np.mgrid[: shape[0], : shape[1]])
         turns = np.outer(row, down + start[0]) / bins[0] + np.outer(column, right + start[1]) / bins[1]
         return 2 * np.pi * turns
 
     def forward(shape: tuple[int, int]) -> np.ndarray:
-        """Real parts, imaginary parts, and their sums, whose products are Gauss's three."""
+        """Real parts, imaginary parts and their sums: the factors of Gauss's three products."""
         angle = angles(shape)
         return np.concatenate([np.cos(angle), -np.sin(angle), np.cos(angle) - np.sin(angle)])
 
     angle = angles(size, padding)
     weight = np.where(alone, 1.0, 2.0)[:, None] / (bins[0] * bins[1])
-    # Of the products p, q, s of the parts, the result has the real part p - q and the imaginary part s - p - q.
+    # From the products p, q and s of these parts, the real part is p - q and the imaginary part s - p - q.
     backward = weight * np.stack([np.cos(angle) + np.sin(angle), np.sin(angle) - np.cos(angle), -np.sin(angle)])
     a, b, c = forward(size), forward(kernel), np.concatenate(backward)
-    needed = np.minimum(np.abs(a).max(axis=1), np.abs(c).max(axis=1)) > _NOTHING
+    needed = np.minimum(np.abs(a).max(axis=1), np.abs(c).max(axis=1)) > _ZERO
     return a[needed], b[needed], c[needed].T

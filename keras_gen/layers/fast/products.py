@@ -1,13 +1,13 @@
-"""Convolutions of stride 2 as one matrix product each: the same function and weights, another sequence of operations.
+"""Convolutions of stride 2 as a single matrix product: the same function and weights, computed differently.
 
-Where a map is small and has many channels, as in the inner half of a U-Net, most of a convolution's time goes into
-its weights: a library brings them into its own blocked order and their gradient back, every time. As a matrix of
-(taps and channels of the large map) x (channels of the small map) they need no reordering:
+For small feature maps with many channels, as in the inner half of a U-Net, the cost of a convolution lies mostly in its
+weights: libraries reorder them into blocks, and their gradient back, in every call. As a matrix K with one row for each
+tap and channel of the larger map, and one column for each channel of the smaller map, they need no reordering:
 
-    convolution               small = unfold(large) K              unfold: the 4x4 pixels that an output looks at
-    transposed convolution    large = fold(small K^T)              fold: its adjoint, which adds them up where they lie
+    convolution               small = unfold(large) K              unfold: the 4x4 pixels under the kernel as a row
+    transposed convolution    large = fold(small K^T)              fold: the adjoint, which adds overlapping pixels
 
-Each is the gradient of the other, and both have the gradient unfold(large)^T small with respect to K.
+Each is the gradient of the other. For both, the gradient with respect to K is unfold(large)^T small.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ import tensorflow as tf
 def convolve(
     large: tf.Tensor, kernel: tf.Tensor
 ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
-    """The convolution by a 4x4 kernel, of stride 2 and "same" padding.
+    """Convolution with a 4x4 kernel, stride 2 and "same" padding.
 
     Args:
-        large: (batch, 2 h, 2 w, channels), of known sides.
+        large: (batch, 2 h, 2 w, channels) with known h and w.
         kernel: (4, 4, channels, filters).
 
     Returns:
@@ -44,9 +44,17 @@ def convolve(
 def convolve_transposed(
     small: tf.Tensor, kernel: tf.Tensor
 ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
-    """The transposed convolution: (batch, h, w, filters), (4, 4, channels, filters) -> (batch, 2 h, 2 w, channels)."""
+    """Transposed convolution with a 4x4 kernel, stride 2 and "same" padding.
+
+    Args:
+        small: (batch, h, w, filters) with known h and w.
+        kernel: (4, 4, channels, filters).
+
+    Returns:
+        (batch, 2 h, 2 w, channels).
+    """
     height, width, filters = small.shape[1:]
-    # Products of a tall matrix by a narrow one are several times as fast as those of a flat one by a broad one.
+    # A tall matrix times a narrow one is several times as fast as the transposed product of a flat and a wide one.
     patches = tf.transpose(tf.matmul(_matrix(kernel), tf.reshape(small, (-1, filters)), transpose_b=True))
     large = _fold(patches, height, width)
 
@@ -66,13 +74,13 @@ def _kernel_gradient(patches: tf.Tensor, small: tf.Tensor, kernel: tf.Tensor) ->
 
 
 def _unfold(large: tf.Tensor) -> tf.Tensor:
-    """(batch, 2 h, 2 w, c) -> (batch * h * w, 4 * 4 * c): the pixels under the kernel, one row for each place."""
+    """(batch, 2 h, 2 w, c) -> (batch * h * w, 4 * 4 * c): the pixels under the kernel, one row per position."""
     patches = tf.image.extract_patches(large, (1, 4, 4, 1), (1, 2, 2, 1), (1, 1, 1, 1), "SAME")
     return tf.reshape(patches, (-1, patches.shape[3]))
 
 
 def _fold(patches: tf.Tensor, height: int, width: int) -> tf.Tensor:
-    """The adjoint of `_unfold`, for h = height and w = width."""
+    """The adjoint of `_unfold`, with h = height and w = width."""
     patches = tf.reshape(patches, (-1, height, width, 2, 2, 2, patches.shape[1] // 8))  # row, tap; then column
     cells = 0.0
     for row in range(2):

@@ -1,4 +1,5 @@
-"""Networks whose weights were trained elsewhere: their features are compared, and nobody trains them here.
+"""Pretrained feature extractors, which are used but not trained.
 
-Weights are read from a file that the user names; none are fetched. A model registers such a network by `add_frozen`.
+Their weights are read from a file that the user provides; nothing is downloaded. A model registers such a network with
+`add_frozen`.
 """

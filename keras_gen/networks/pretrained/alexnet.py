@@ -1,4 +1,4 @@
-"""AlexNet's convolutions (Krizhevsky 2014, arXiv 1404.5997: the version on one GPU)."""
+"""AlexNet's convolutional layers (Krizhevsky 2014, arXiv 1404.5997, the single-GPU version)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from keras import layers
 
 
 def alexnet() -> keras.Model:
-    """Normalised images (batch, h, w, 3) -> the five features after each ReLU; layers conv1 to conv5."""
+    """A functional network: normalised RGB images (batch, h, w, 3) -> the outputs of conv1 to conv5 after ReLU."""
     x = images = keras.Input((None, None, 3))
     features = []
     for level, (width, kernel, stride, border) in enumerate(

@@ -1,4 +1,4 @@
-"""Files of weights by the names of their arrays, checked before they are used."""
+"""Weights from .npz files, which are checked before use."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from keras_gen.errors import UserError
 
 
 def read_arrays(file: Path, flag: str = "--weights", sha256: str | None = None) -> dict[str, np.ndarray]:
-    """The arrays of an .npz file.
+    """The arrays of an .npz file, by name.
 
     Args:
-        file: whose arrays are called NAME_w (kernels, HWIO) and NAME_b (biases).
-        flag: that named it, for errors.
-        sha256: its SHA-256 in hexadecimal digits, if only one file will do.
+        file: the file.
+        flag: the flag that named it, for errors.
+        sha256: the SHA-256 that the file must have, in hexadecimal digits; None: any.
 
     Raises:
-        UserError: naming the flag, if it cannot be read, or is another file.
+        UserError: naming the flag, if the file cannot be read or has another SHA-256.
     """
     try:
         if sha256 is not None and (found := hashlib.sha256(file.read_bytes()).hexdigest()) != sha256:
-            raise UserError(f"{flag} {file} has the SHA-256 {found[:12]}; accepted is the file of {sha256[:12]}.")
+            raise UserError(f"{flag} {file} has SHA-256 {found[:12]}...; accepted is the file with {sha256[:12]}....")
         with open(file, "rb") as raw:
             return dict(np.load(raw, allow_pickle=False))
     except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
@@ -41,18 +41,19 @@ def set_weights(
     of: str,
     flag: str = "--weights",
 ) -> None:
-    """Give layers the arrays of their names.
+    """Assigns arrays to layers by name.
 
     Args:
-        network_layers: with weights; a layer NAME takes NAME_w and NAME_b, or, without a bias and with one output,
-            NAME, a number for each of its channels.
-        arrays: of `read_arrays`.
-        file: that they are of, for errors.
-        of: what they are the weights of, for errors.
-        flag: that named the file, for errors.
+        network_layers: layers with weights. A layer NAME takes the arrays NAME_w (its kernel, HWIO) and NAME_b (its
+            bias). A 1x1 convolution with one output and no bias takes NAME, one number per input channel.
+        arrays: the result of `read_arrays`.
+        file: the file of the arrays, for errors.
+        of: name of the network, for errors.
+        flag: the flag that named the file, for errors.
 
     Raises:
-        UserError: naming the flag and the array, if one is missing or has another shape; layers before it are changed.
+        UserError: naming the flag and the array, if one is missing or has the wrong shape. Earlier layers have been
+            changed by then.
     """
     for layer in network_layers:
         names = [f"{layer.name}_w", f"{layer.name}_b"] if layer.use_bias else [layer.name]
@@ -61,7 +62,7 @@ def set_weights(
             shape = tuple(variable.shape)
             accepted = shape if layer.use_bias else shape[2:3]
             if name not in arrays or arrays[name].shape != accepted:
-                found = f"holds {name} {arrays[name].shape}" if name in arrays else f"holds no {name}"
-                raise UserError(f"{flag} {file} {found}; accepted are the weights of {of}, {name} {accepted}.")
+                found = f"has {name} of shape {arrays[name].shape}" if name in arrays else f"has no array {name}"
+                raise UserError(f"{flag} {file} {found}; accepted are the weights of {of}, with {name} {accepted}.")
             values.append(arrays[name].reshape(shape))
         layer.set_weights(values)

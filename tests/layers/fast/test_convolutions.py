@@ -1,4 +1,4 @@
-"""The formulations of a convolution are one function with one pair of gradients, and the layers choose between them."""
+"""All algorithms of a convolution compute the same function and gradients, and the layers choose between them."""
 
 import functools
 import itertools
@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras import layers
 
 from keras_gen.layers.fast import convolutions, planes, products, winograd
-from keras_gen.layers.fast.convolutions import FastConv2D, FastConv2DTranspose, Formulation, formulation
+from keras_gen.layers.fast.convolutions import Algorithm, FastConv2D, FastConv2DTranspose, choose_algorithm
 from keras_gen.layers.spectral import SpectralNormalization
 
 PAIRS = [(layers.Conv2D, FastConv2D), (layers.Conv2DTranspose, FastConv2DTranspose)]
@@ -59,7 +59,7 @@ def transposed(stride, padding):
 @pytest.fixture(params=[False, True], ids=["slow", "fast"])
 def processor(monkeypatch, request):
     """One that multiplies fast beside what it reads, and one that does not."""
-    monkeypatch.setattr(winograd, "_multiplies_fast", lambda: request.param)
+    monkeypatch.setattr(winograd, "_has_avx512", lambda: request.param)
 
 
 @pytest.mark.usefixtures("processor")
@@ -156,12 +156,12 @@ def test_products(shape):
 
 @pytest.fixture
 def narrow(monkeypatch):
-    """Fewer channels and pixels decide, so that every formulation is met at sizes that are quick."""
-    monkeypatch.setattr(convolutions, "_CHANNELS", 2)
-    monkeypatch.setattr(convolutions, "_SAVED", 0)
-    monkeypatch.setattr(convolutions, "_IMAGE", 1)
-    monkeypatch.setattr(convolutions, "_FEW", 16)
-    monkeypatch.setattr(convolutions, "_MANY", 128)
+    """Lower thresholds, so that every algorithm is chosen for some shape that is quick to test."""
+    monkeypatch.setattr(convolutions, "_MANY_CHANNELS", 2)
+    monkeypatch.setattr(convolutions, "_MIN_SAVED", 0)
+    monkeypatch.setattr(convolutions, "_FEW_CHANNELS", 1)
+    monkeypatch.setattr(convolutions, "_FEW_PIXELS", 16)
+    monkeypatch.setattr(convolutions, "_MANY_PIXELS", 128)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_layers_are_keras_layers(narrow, kernel, stride, padding, filters):
 
 def chosen(layer, *shapes):
     large, small = sorted(shapes, key=lambda shape: shape[1] or 0, reverse=True)
-    return formulation(layer, large, small).name, formulation(layer, large, small).tile
+    return choose_algorithm(layer, large, small).name, choose_algorithm(layer, large, small).tile
 
 
 def test_what_is_chosen():
@@ -224,7 +224,7 @@ def test_half_precision_is_not_transformed():
 def test_gpus_keep_the_librarys(monkeypatch):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["one"])
     layer = layers.Conv2D(64, 4, 2, "same")
-    assert formulation(layer, (4, 16, 16, 64), (4, 8, 8, 64)) == Formulation("plain")
+    assert choose_algorithm(layer, (4, 16, 16, 64), (4, 8, 8, 64)) == Algorithm("plain")
 
 
 @pytest.mark.parametrize(("plain", "fast"), PAIRS)
