@@ -19,20 +19,20 @@ from typing import ClassVar
 
 import keras
 import tensorflow as tf
-from keras import layers
 
 from keras_gen.engine.config import TINY_IMAGES, TINY_RUN, Preset, RunConfig
+from keras_gen.engine.labels import Labelled
 from keras_gen.engine.model import Values
-from keras_gen.export.signature import Served, vector
+from keras_gen.export.signature import Served
 from keras_gen.flags import NonNegative
-from keras_gen.models.cgan import Conditional, Labelled
-from keras_gen.models.gan import DiscriminatorOutput
+from keras_gen.models.cgan import Conditional
+from keras_gen.models.gan import Adversarial, DiscriminatorOutput, correctly_classified
 from keras_gen.networks import gan as networks
 from keras_gen.networks.normalisation import AnyNorm
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(Labelled):
+class Config(Labelled, Adversarial):
     """Architecture and objective of the model."""
 
     discriminator_norm: AnyNorm = "none"
@@ -64,7 +64,7 @@ class ACGAN(Conditional):
             Config(latent_dim=64, filters=32),
             RunConfig(epochs=20, batch_size=64, ema=0.99, preview_every=500, checkpoint_every=2000),
         ),
-        # Paper, appendix A: noise of 110 numbers with the class, batches of 100; its networks of 32x32 are wider.
+        # Paper, appendix A: latent vectors of 110 units including the class, batches of 100; wider networks at 32x32.
         "paper": Preset(
             Config(latent_dim=100, filters=96),
             RunConfig(epochs=100, batch_size=100, ema=0.999, preview_every=3000, checkpoint_every=10000),
@@ -86,39 +86,31 @@ class ACGAN(Conditional):
     def discriminator_loss(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
         """-(L_S + L_C)."""
         loss, terms = super().discriminator_loss(real, fake)
-        of_real, of_fake = _class_loss(real), _class_loss(fake)
-        terms |= {"real_class_loss": of_real, "real_class_accuracy": tf.reduce_mean(_right(real))}
-        return loss + self.config.class_weight * (of_real + of_fake), terms
+        real_loss, real_accuracy = _classification(real)
+        fake_loss, _ = _classification(fake)
+        terms |= {"real_class_loss": real_loss, "real_class_accuracy": real_accuracy}
+        return loss + self.config.class_weight * (real_loss + fake_loss), terms
 
     def generator_loss(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
         """-L_C of the generated images, plus the adversarial loss."""
         loss, terms = super().generator_loss(real, fake)
-        of_fake = _class_loss(fake)
-        terms |= {"fake_class_loss": of_fake, "fake_class_accuracy": tf.reduce_mean(_right(fake))}
-        return loss + self.config.class_weight * of_fake, terms
+        fake_loss, fake_accuracy = _classification(fake)
+        terms |= {"fake_class_loss": fake_loss, "fake_class_accuracy": fake_accuracy}
+        return loss + self.config.class_weight * fake_loss, terms
 
     def validate(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Values:
         """As for GAN, and whether the classifier predicts the right class for each image."""
         images, labels = batch
-        said = self.inference("discriminator")(images, training=False)
-        return super().validate(batch) | {"class_accuracy": _right(DiscriminatorOutput(images, labels, said))}
+        logits = self.inference("discriminator")(images, training=False)["classes"]
+        return super().validate(batch) | {"class_accuracy": correctly_classified(logits, labels)}
 
     def serving(self) -> dict[str, Served]:
         """The generator, and the classifier: image -> class probabilities."""
-        served = super().serving()
-        network = self.for_serving("discriminator", self.build_discriminator)
-        probabilities = layers.Softmax(name="probabilities")(network.output["classes"])
-        classifier = keras.Model(network.input, probabilities, name="classifier")
-        of_classes = vector("probabilities", probabilities, range=(0, 1), num_classes=self.config.num_classes)
-        ports = (self._port("images", network.input),), (of_classes,)
-        return served | {"classifier": Served(classifier, *ports, "the classes of images")}
+        return super().serving() | {"classifier": self.served_classifier()}
 
 
-def _class_loss(judged: DiscriminatorOutput) -> tf.Tensor:
-    """-E log P(c|x)."""
-    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(judged.labels, judged.outputs["classes"]))
-
-
-def _right(judged: DiscriminatorOutput) -> tf.Tensor:
-    """1.0 for each image whose class is predicted correctly, else 0.0, (batch,)."""
-    return tf.cast(tf.argmax(judged.outputs["classes"], axis=-1, output_type=tf.int32) == judged.labels, tf.float32)
+def _classification(images: DiscriminatorOutput) -> tuple[tf.Tensor, tf.Tensor]:
+    """-E log P(c|x) [nats] and the accuracy, scalars."""
+    logits, labels = images.outputs["classes"], images.labels
+    loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+    return loss, tf.reduce_mean(correctly_classified(logits, labels))

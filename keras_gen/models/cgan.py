@@ -19,41 +19,27 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import keras
 import tensorflow as tf
 
 from keras_gen.engine.config import TINY_IMAGES, TINY_RUN, Preset, RunConfig
-from keras_gen.engine.feeding import Part
+from keras_gen.engine.labels import ClassConditional, Labelled
 from keras_gen.engine.model import Values
 from keras_gen.export.signature import Port, Served, class_label, vector
-from keras_gen.flags import OF_TRAINING, Hidden, NonNegative, class_names, class_of, require_labels
 from keras_gen.layers.conditioning import with_label
 from keras_gen.models.gan import GAN, Adversarial
 from keras_gen.networks import gan as networks
 from keras_gen.ops.conditioning import conditioned
 from keras_gen.ops.latents import hashed_vectors, latent_vectors
-from keras_gen.visual.views import Sheet, View
+from keras_gen.visual.views import View
 
 _ROWS = 8  # noise vectors on the sheet of classes
 
 
 @dataclasses.dataclass(frozen=True)
-class Labelled(Adversarial):
-    """Fields of the families that learn from labels."""
-
-    num_classes: Hidden[NonNegative[int]] = 10
-    classes: Annotated[Hidden[tuple[str, ...]], OF_TRAINING] = ()
-
-    def check_together(self) -> None:
-        """The data must have classes."""
-        super().check_together()
-        require_labels(self, "a GAN of classes")
-
-
-@dataclasses.dataclass(frozen=True)
-class Config(Labelled):
+class Config(Labelled, Adversarial):
     """Architecture and objective of the model."""
 
     objective: Literal["nonsaturating", "minimax", "hinge"] = "nonsaturating"
@@ -63,24 +49,18 @@ class Config(Labelled):
     class to the image."""
 
 
-class Conditional(GAN):
+class Conditional(ClassConditional, GAN):
     """A GAN whose generator is given one of `config.num_classes` classes."""
 
     tasks = (*GAN.tasks, "generate_class")
-
     next_commands = ("generate RUN --seeds 0-15 --label 0 --sheet --out drawn",)
-
-    def batch_parts(self, training: bool = True) -> tuple[Part, ...]:
-        """(image, label)."""
-        images, labels = super().batch_parts(training)
-        return images, dataclasses.replace(labels, classes=self.config.num_classes)
 
     def call(self, latents: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
         """Images for (latent vectors, labels), (batch, latent_dim) and (batch,)."""
         return self.draw(self.generator_inputs(*latents))
 
     def build_generator(self) -> keras.Model:
-        """(batch, latent + classes) -> (batch, S, S, channels) in [-1, 1]."""
+        """(batch, latent_dim + num_classes) -> (batch, S, S, channels) in [-1, 1]."""
         return networks.generator(self.config, self.config.latent_dim + self.config.num_classes)
 
     def generator_inputs(self, noise: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
@@ -89,7 +69,7 @@ class Conditional(GAN):
 
     def _labels(self, count: int) -> tf.Tensor:
         """Labels that cycle through the classes."""
-        return tf.range(count) % self.config.num_classes
+        return self.labels_to_generate(count)
 
     def generate(
         self,
@@ -111,9 +91,7 @@ class Conditional(GAN):
         Raises:
             UserError: if there is no such class.
         """
-        labels = self._labels(count)
-        if label is not None:
-            labels = tf.fill((count,), class_of(label, self.config.num_classes, self.config.classes))
+        labels = self.labels_to_generate(count, label)
         noise = latent_vectors(count, self.config.latent_dim, seed, truncation)
         return network(noise, labels) if network else self.draw(self.generator_inputs(noise, labels))
 
@@ -121,14 +99,11 @@ class Conditional(GAN):
         """As for GAN, with one column per class; each row has the same noise."""
         if self.of_points:
             return super().preview(batch)
-        noise = latent_vectors(_ROWS, self.config.latent_dim, seed=0)
-        drawn = {
-            name: self.draw(self.generator_inputs(noise, tf.fill((_ROWS,), number)))
-            for number, name in enumerate(class_names(self.config))
-        }
-        return super().preview(batch) | {
-            "classes": Sheet(drawn, "A column for each class; the noise is the same within a row.")
-        }
+
+        def generate(noise: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+            return self.draw(self.generator_inputs(noise, labels))
+
+        return super().preview(batch) | {"classes": self.class_sheet(generate, _ROWS)}
 
     def serving(self) -> dict[str, Served]:
         """As for GAN, with the class as a separate input."""
@@ -174,7 +149,7 @@ class CGAN(Conditional):
             Config(latent_dim=64, filters=32),
             RunConfig(epochs=20, batch_size=64, ema=0.99, preview_every=500, checkpoint_every=2000),
         ),
-        # Mirza and Osindero 2014, section 4.1: dense layers, 100 numbers of noise, batches of 100.
+        # Mirza and Osindero 2014, section 4.1: dense layers, noise with 100 units, batches of 100.
         "paper": Preset(
             Config(architecture="mlp", hidden_units=(1200,), generator_norm="none", discriminator_norm="none"),
             RunConfig(epochs=100, batch_size=100, ema=0.999, preview_every=3000, checkpoint_every=10000),
@@ -194,5 +169,6 @@ class CGAN(Conditional):
         """The discriminator's outputs for images of these classes."""
         if not self.config.projection:
             return super().discriminate(conditioned(images, labels, self.config.num_classes), labels, training)
-        said = super().discriminate(images, labels, training)
-        return said | {"logit": said["logit"] + tf.gather(said["classes"], labels[:, None], batch_dims=1)}
+        outputs = super().discriminate(images, labels, training)
+        projected = tf.gather(outputs["classes"], labels[:, None], batch_dims=1)
+        return outputs | {"logit": outputs["logit"] + projected}

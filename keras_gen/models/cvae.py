@@ -19,40 +19,31 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import keras
 import tensorflow as tf
 
 from keras_gen.engine.config import TINY_IMAGES, TINY_RUN, Preset, RunConfig
-from keras_gen.engine.feeding import Part
+from keras_gen.engine.labels import ClassConditional, Labelled
 from keras_gen.export.signature import Served, class_label
-from keras_gen.flags import OF_TRAINING, Hidden, NonNegative, class_names, class_of, require_labels
 from keras_gen.layers.conditioning import with_label
 from keras_gen.models import vae
 from keras_gen.networks.autoencoders import decoder, encoder
 from keras_gen.ops.conditioning import conditioned
 from keras_gen.ops.latents import latent_vectors
 from keras_gen.visual.latent_space import LatentSpace
-from keras_gen.visual.views import Sheet, View
+from keras_gen.visual.views import View
 
 _ROWS = 4  # latent vectors on the sheet of classes
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(vae.Config):
+class Config(Labelled, vae.Config):
     """Architecture and objective of the model."""
 
-    num_classes: Hidden[NonNegative[int]] = 10
-    classes: Annotated[Hidden[tuple[str, ...]], OF_TRAINING] = ()
 
-    def check_together(self) -> None:
-        """The data must have classes."""
-        super().check_together()
-        require_labels(self, "a conditional VAE")
-
-
-class CVAE(vae.VAE):
+class CVAE(ClassConditional, vae.VAE):
     """A conditional VAE: a VAE whose networks also take the label. A batch is (image, label).
 
     Examples:
@@ -85,18 +76,13 @@ class CVAE(vae.VAE):
 
     def _encoder(self) -> keras.Model:
         config = self.config
-        told = dataclasses.replace(config, channels=config.channels + config.num_classes)
-        return encoder(told, ("mean", "log_variance"))
+        layout = dataclasses.replace(config, channels=config.channels + config.num_classes)
+        return encoder(layout, ("mean", "log_variance"))
 
     def _decoder(self) -> keras.Model:
         config = self.config
-        told = dataclasses.replace(config, latent_dim=config.latent_dim + config.num_classes)
-        return decoder(told, channels=self.decoder_channels, activation=None)
-
-    def batch_parts(self, training: bool = True) -> tuple[Part, ...]:
-        """(image, label)."""
-        images, labels = super().batch_parts(training)
-        return images, dataclasses.replace(labels, classes=self.config.num_classes)
+        layout = dataclasses.replace(config, latent_dim=config.latent_dim + config.num_classes)
+        return decoder(layout, channels=self.decoder_channels, activation=None)
 
     def call(self, images: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
         """`reconstruct` for (images, labels)."""
@@ -127,21 +113,14 @@ class CVAE(vae.VAE):
         Raises:
             UserError: if there is no such class.
         """
-        labels = tf.range(count) % self.config.num_classes
-        if label is not None:
-            labels = tf.fill((count,), class_of(label, self.config.num_classes, self.config.classes))
-        return (network or self.decode)(latent_vectors(count, self.config.latent_dim, seed, truncation), labels)
+        latents = latent_vectors(count, self.config.latent_dim, seed, truncation)
+        return (network or self.decode)(latents, self.labels_to_generate(count, label))
 
     def preview(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, View]:
         """original | reconstruction, and one column per class, where each row has the same latent vector."""
-        latents = latent_vectors(_ROWS, self.config.latent_dim, seed=0)
-        drawn = {
-            name: self.decode(latents, tf.fill((_ROWS,), number))
-            for number, name in enumerate(class_names(self.config))
-        }
         return {
             "samples": super().preview(batch)["samples"],
-            "classes": Sheet(drawn, "A column for each class; the latent vector is the same within a row."),
+            "classes": self.class_sheet(self.decode, _ROWS),
         }
 
     def latent_space(self) -> LatentSpace:

@@ -31,11 +31,17 @@ from keras_gen.ops.penalties import pulling_away
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(Adversarial):
+class Autoencoding(Adversarial):
+    """Fields of the GANs with an autoencoder as discriminator."""
+
+    code_dim: Positive[int] = 32
+    """Code length of the discriminator's autoencoder [units]; 64 in BEGAN."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Autoencoding):
     """Architecture and objective of the model."""
 
-    code: Positive[int] = 32
-    """Code length of the discriminator's autoencoder [units]."""
     margin: Positive[float] = 0.5
     """Energy above which generated images are no longer penalised [mean square in the range -1 to 1]."""
     pulling_away: NonNegative[float] = 0.1
@@ -48,20 +54,25 @@ class Config(Adversarial):
 
 
 class AutoencodingGAN(GAN):
-    """A GAN whose discriminator is an autoencoder with a code of length `config.code`. The logit is minus its error."""
+    """A GAN with an autoencoder as discriminator. The logit is the negative reconstruction error."""
 
     error: ClassVar[Callable[[tf.Tensor], tf.Tensor]]
-    """Error per pixel, from the difference; an image's error is the mean."""
+    """The error of a pixel, given its difference. The error of an image is the mean over its pixels."""
 
     def build_discriminator(self) -> keras.Model:
-        """images -> "reconstruction", "code"."""
-        return autoencoder(self.config, self.config.code)
+        """(batch, S, S, channels) -> "reconstruction", of the same shape, and "code", (batch, code_dim)."""
+        return autoencoder(self.config, self.config.code_dim)
 
     def discriminate(self, images: tf.Tensor, labels: tf.Tensor, training: bool = True) -> Values:
-        """ "logit", minus the reconstruction error, and "code"."""
-        said = self.discriminator(images, training=training)
-        error = tf.reduce_mean(self.error(said["reconstruction"] - tf.cast(images, tf.float32)), axis=(1, 2, 3))
-        return {"logit": -error[:, None], "code": said["code"]}
+        """The negative reconstruction error as "logit", (batch, 1), and "code", (batch, code_dim)."""
+        outputs = self.discriminator(images, training=training)
+        error = tf.reduce_mean(self.error(outputs["reconstruction"] - tf.cast(images, tf.float32)), axis=(1, 2, 3))
+        return {"logit": -error[:, None], "code": outputs["code"]}
+
+    @staticmethod
+    def mean_errors(real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, tf.Tensor]:
+        """Mean reconstruction errors of real and of generated images."""
+        return -tf.reduce_mean(real.logit), -tf.reduce_mean(fake.logit)
 
 
 class EBGAN(AutoencodingGAN):
@@ -94,7 +105,7 @@ class EBGAN(AutoencodingGAN):
                 architecture="mlp",
                 latent_dim=4,
                 hidden_units=(8,),
-                code=3,
+                code_dim=3,
                 generator_norm="none",
                 discriminator_norm="none",
             ),
@@ -110,8 +121,8 @@ class EBGAN(AutoencodingGAN):
     def discriminator_loss(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
         """The energy of real images, and the margin minus the energy of generated ones, if positive (paper, eq. 1)."""
         loss, terms = super().discriminator_loss(real, fake)
-        energies = {"real_energy": -tf.reduce_mean(real.logit), "fake_energy": -tf.reduce_mean(fake.logit)}
-        return loss, terms | energies
+        real_energy, fake_energy = self.mean_errors(real, fake)
+        return loss, terms | {"real_energy": real_energy, "fake_energy": fake_energy}
 
     def generator_loss(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
         """The energy of generated images (paper, eq. 2), and the pulling-away term (eq. 7)."""

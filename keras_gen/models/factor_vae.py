@@ -73,7 +73,8 @@ class FactorVAE(VAE):
                 preview_every=1000,
                 checkpoint_every=4000,
             ),
-            # At 64x64 the codes run away from the discriminator, and as many steps cost more than twice the time.
+            # At 64x64 the codes change faster than the discriminator can follow, and a step takes more than twice as
+            # long.
             {"image_size": 32},
         ),
         # Paper, section 5 and appendix A: batches of 64, 300,000 steps, Adam at 1e-4.

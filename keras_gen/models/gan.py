@@ -42,9 +42,9 @@ from keras_gen.ops.penalties import geometric_penalty
 from keras_gen.visual.plots import plane
 from keras_gen.visual.views import Histogram, Picture, Sheet, View
 
-_SAMPLES = 64  # pictures of fixed noise that previews show and validation compares with
-_POINTS = 2500  # where an image is a point of a plane, which says nothing alone
-_DIRECTIONS = 2  # in which the geometric penalty looks from each latent vector
+_SAMPLES = 64  # images from fixed noise, for previews and validation
+_POINTS = 2500  # the same if images are points in the plane
+_DIRECTIONS = 2  # latent directions per example for the geometric penalty
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,6 +150,11 @@ class DiscriminatorOutput:
         return self.outputs["logit"]
 
 
+def correctly_classified(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """1.0 for each example whose label has the largest of the class logits (batch, K), otherwise 0.0: (batch,)."""
+    return tf.cast(tf.argmax(logits, axis=-1, output_type=tf.int32) == labels, tf.float32)
+
+
 class GAN(GenerativeModel):
     """A generative adversarial network as a `GenerativeModel`.
 
@@ -235,7 +240,7 @@ class GAN(GenerativeModel):
         if config.geometric_weight:
             self.log_terms(train=["geometric_penalty"])
 
-    # -- what a variant may change ---------------------------------------------------------------------------------
+    # -- methods that variants override ----------------------------------------------------------------------------
 
     def batch_parts(self, training: bool = True) -> tuple[Part, ...]:
         """(image, label); only class-conditional GANs use the labels."""
@@ -300,22 +305,22 @@ class GAN(GenerativeModel):
         *earlier, last = self.batches_of(batch)
         for part in earlier:
             self.before_discriminator()
-            self.minimise(self._of_discriminator, part)
+            self.minimise(self._discriminator_objective, part)
         self.before_discriminator()
-        return self.report(self.minimise(self._of_both, last))
+        return self.report(self.minimise(self._joint_objective, last))
 
-    def _of_discriminator(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
+    def _discriminator_objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
         real, fake = self._forward(batch)
         loss, _ = self.discriminator_loss(real, fake)
         return Step({"discriminator": loss}, {}, self.running_sums(real, fake))
 
-    def _of_both(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
+    def _joint_objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
         real, fake = self._forward(batch)
         terms = self.adversarial_loss.decisions(real.logit, fake.logit)
         losses = {}
         for player, loss in (("discriminator", self.discriminator_loss), ("generator", self.generator_loss)):
-            losses[player], own = loss(real, fake)
-            terms |= own | {f"{player}_loss": losses[player]}
+            losses[player], further = loss(real, fake)
+            terms |= further | {f"{player}_loss": losses[player]}
         if self.config.geometric_weight:
             terms["geometric_penalty"] = self._geometric_penalty(fake)
             losses["generator"] += self.config.geometric_weight * terms["geometric_penalty"]
@@ -326,27 +331,29 @@ class GAN(GenerativeModel):
     def _forward(self, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[DiscriminatorOutput, DiscriminatorOutput]:
         """The real images of a batch and as many generated ones, with the discriminator's outputs."""
         images, labels = batch
-        asked = self.generator_labels(labels)
-        vectors = self.generator_inputs(self.draw_noise(tf.shape(images)[0]), asked)
-        drawn = self.generator(vectors, training=True)
-        real = DiscriminatorOutput(images, labels, self.discriminate(self._discriminator_inputs(images), labels))
-        return real, DiscriminatorOutput(
-            drawn, asked, self.discriminate(self._discriminator_inputs(drawn), asked), vectors
+        fake_labels = self.generator_labels(labels)
+        latents = self.generator_inputs(self.draw_noise(tf.shape(images)[0]), fake_labels)
+        fake_images = self.generator(latents, training=True)
+        real_outputs = self.discriminate(self._discriminator_inputs(images), labels)
+        fake_outputs = self.discriminate(self._discriminator_inputs(fake_images), fake_labels)
+        return (
+            DiscriminatorOutput(images, labels, real_outputs),
+            DiscriminatorOutput(fake_images, fake_labels, fake_outputs, latents),
         )
 
     def _discriminator_inputs(self, images: tf.Tensor) -> tf.Tensor:
         """Images as the discriminator sees them in training: with noise and augmentation."""
         config, count = self.config, tf.shape(images)[0]
         if config.augment == "diffaugment":
-            draws = keras.random.uniform((count, augment.DIFF_AUGMENT_UNIFORMS), seed=self.noise)
-            images = augment.diff_augment(images, draws, config.augmentations or augment.DIFF_AUGMENT)
+            uniforms = keras.random.uniform((count, augment.DIFF_AUGMENT_UNIFORMS), seed=self.noise)
+            images = augment.diff_augment(images, uniforms, config.augmentations or augment.DIFF_AUGMENT)
         elif config.augment == "ada":
-            draws = keras.random.uniform((count, augment.ADAPTIVE_UNIFORMS), seed=self.noise)
+            uniforms = keras.random.uniform((count, augment.ADAPTIVE_UNIFORMS), seed=self.noise)
             kinds = config.augmentations or augment.UPRIGHT
-            images = augment.adaptive_augment(images, draws, tf.convert_to_tensor(self.augmentation), kinds)
+            images = augment.adaptive_augment(images, uniforms, tf.convert_to_tensor(self.augmentation), kinds)
         if config.instance_noise:
-            done = tf.cast(self.step, tf.float32)
-            deviation = config.instance_noise * tf.maximum(0.0, 1.0 - done / config.instance_noise_steps)
+            step = tf.cast(self.step, tf.float32)
+            deviation = config.instance_noise * tf.maximum(0.0, 1.0 - step / config.instance_noise_steps)
             images += deviation * keras.random.normal(tf.shape(images), seed=self.noise)
         return images
 
@@ -371,12 +378,13 @@ class GAN(GenerativeModel):
         calls real."""
         if self.config.augment != "ada":
             return []
-        mean, config = sums["signs"] / sums["images"], self.config
-        probability = tf.convert_to_tensor(self.augmentation)
-        following = augment.adapted_probability(probability, mean, sums["images"], config.ada_target, config.ada_span)
-        return [(self.augmentation, following)]
+        mean_sign, config = sums["signs"] / sums["images"], self.config
+        probability = augment.adapted_probability(
+            tf.convert_to_tensor(self.augmentation), mean_sign, sums["images"], config.ada_target, config.ada_span
+        )
+        return [(self.augmentation, probability)]
 
-    # -- drawing ---------------------------------------------------------------------------------------------------
+    # -- generation ------------------------------------------------------------------------------------------------
 
     def draw(self, vectors: tf.Tensor) -> tf.Tensor:
         """Images for generator inputs, as the exports compute them: (batch, S, S, channels) in [-1, 1], float32."""
@@ -416,12 +424,12 @@ class GAN(GenerativeModel):
         logits. For points, their density beside the data's, with contour lines of the logit."""
         images, labels = batch
         drawn = self.draw(self.fixed_latents(self.preview_examples))
-        said = {"real": self._logits(images, labels), "fake": self._logits(drawn, self._labels(len(drawn)))}
+        logits = {"real": self._logits(images, labels), "fake": self._logits(drawn, self._labels(len(drawn)))}
         shown = {
             f"logits/{name}": Histogram(
-                logits, f"The discriminator's logits of {name} images; 0 is undecided, higher is more real."
+                values, f"The discriminator's logits of {name} images; 0 is undecided, higher is more real."
             )
-            for name, logits in said.items()
+            for name, values in logits.items()
         }
         if not self.of_points:
             return {"samples": Sheet({"images": drawn}, "Images of the same latent vectors at every preview."), **shown}
@@ -462,6 +470,17 @@ class GAN(GenerativeModel):
                 examples=lambda batch: (hashed_vectors(batch[0], self.config.latent_dim),),
             )
         }
+
+    def served_classifier(self) -> Served:
+        """The discriminator's head "classes" as a classifier: images -> class probabilities."""
+        network = self.for_serving("discriminator", self.build_discriminator)
+        probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(network.output["classes"])
+        return Served(
+            keras.Model(network.input, probabilities, name="classifier"),
+            (self._port("images", network.input),),
+            (vector("probabilities", probabilities, range=(0, 1), num_classes=self.config.num_classes),),
+            "the classes of images",
+        )
 
     def _port(self, name: str, tensor: Any) -> Port:
         """Port for images, or for points in the plane."""

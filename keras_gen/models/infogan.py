@@ -45,8 +45,8 @@ from keras_gen.ops.latents import hashed_vectors, latent_vectors
 from keras_gen.visual.sheets import grid
 from keras_gen.visual.views import Picture, View
 
-_REACH, _POSITIONS = 2.0, 9  # of the traversals: how far from 0 they go (paper, figure 2), and pictures of each
-_MOST = 10  # categories on a traversal
+_RANGE, _POSITIONS = 2.0, 9  # a traversal goes from -2 to 2 (paper, figure 2) in 9 images
+_MAX_CATEGORIES = 10  # categories on the sheet of a traversal
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,8 +157,8 @@ class InfoGAN(Conditional):
     def discriminator_loss(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
         """The adversarial loss minus lambda L_I, which trains the recogniser."""
         loss, terms = super().discriminator_loss(real, fake)
-        found = self.information(fake)
-        return loss - self.config.information_weight * found["information"], terms | found
+        information = self.information(fake)
+        return loss - self.config.information_weight * information["information"], terms | information
 
     def generator_loss(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
         """The adversarial loss minus lambda L_I, which makes the codes readable in the images."""
@@ -170,32 +170,32 @@ class InfoGAN(Conditional):
         config = self.config
         if self.of_points:
             return super().preview(batch)
-        shown = min(config.categories, _MOST)
-        noise = np.tile(latent_vectors(1, config.latent_dim, seed=0), (shown, _POSITIONS, 1))
-        labels = np.repeat(np.arange(shown), _POSITIONS)
-        positions = np.linspace(-_REACH, _REACH, _POSITIONS)
+        count = min(config.categories, _MAX_CATEGORIES)
+        noise = np.tile(latent_vectors(1, config.latent_dim, seed=0), (count, _POSITIONS, 1))
+        labels = np.repeat(np.arange(count), _POSITIONS)
+        positions = np.linspace(-_RANGE, _RANGE, _POSITIONS)
         traversals = {}
         for code in range(config.continuous):
-            places = noise.copy()
-            places[:, :, code] = positions
-            drawn = self.draw(self.generator_inputs(tf.reshape(places, (-1, config.latent_dim)), tf.constant(labels)))
+            latents = noise.copy()
+            latents[:, :, code] = positions
+            drawn = self.draw(self.generator_inputs(tf.reshape(latents, (-1, config.latent_dim)), tf.constant(labels)))
             table = grid(
-                np.reshape(drawn, (shown, _POSITIONS, *config.shape)),
-                [f"category {label}" for label in range(shown)],
+                np.reshape(drawn, (count, _POSITIONS, *config.shape)),
+                [f"category {label}" for label in range(count)],
                 [f"{position:g}" for position in positions],
                 corner=f"continuous code {code}",
             )
-            traversals[f"code_{code}"] = Picture(table, f"What continuous code {code} does to each category.")
+            traversals[f"code_{code}"] = Picture(table, f"The effect of continuous code {code} on each category.")
         return super().preview(batch) | traversals
 
     def health(self) -> Health:
         """As for GAN, with the categories in turn, because the data's labels are not used."""
-        labelled = super().health()
+        health = super().health()
 
         def draw(batch: tuple[tf.Tensor, tf.Tensor], noise: tf.Tensor) -> tf.Tensor:
-            return labelled.draw((batch[0], self._labels(len(noise))), noise)
+            return health.draw((batch[0], self._labels(len(noise))), noise)
 
-        return dataclasses.replace(labelled, draw=draw)
+        return dataclasses.replace(health, draw=draw)
 
     def example_labels(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         """Categories computed from the pixels, independent of the labels."""

@@ -4,10 +4,10 @@ discriminator but are far from the data.
     discriminator:  min  E (D(x) - b)^2 + E (D(G(z)) - a)^2
     generator:      min  E (D(G(z)) - c)^2
 
-With a cross-entropy, a generated image that the discriminator calls real gives almost no gradient, however far from the
-data it is. With a square it does. If b - c = 1 and b - a = 2, as with --a -1 --b 1 --c 0, the generator minimises the
-Pearson chi^2 divergence between p_data + p_G and 2 p_G (section 3.3). The default is the 0-1 coding of section 3.4,
-where the generator's target equals that of real images.
+With a cross-entropy, a generated image that the discriminator calls real gives almost no gradient, even if it is far
+from the data. With least squares it still does. If b - c = 1 and b - a = 2, as with --a -1 --b 1 --c 0, the generator
+minimises the Pearson chi^2 divergence between p_data + p_G and 2 p_G (section 3.3). The default is the 0-1 coding of
+section 3.4, where the generator's target equals that of real images.
 
 Mao, Li, Xie, Lau, Wang, Smolley: Least Squares Generative Adversarial Networks, ICCV 2017, arXiv 1611.04076.
 

@@ -143,7 +143,7 @@ def _unet(x: Any, config: Config) -> Any:
         if cut := x.shape[1] - skip.shape[1]:
             x = layers.Cropping2D(((0, cut), (0, cut)))(x)
         x = convolved(layers.Add()([x, skip]), width)
-    small = keras.initializers.RandomNormal(0.0, 0.01)  # training begins near the identity
+    small = keras.initializers.RandomNormal(0.0, 0.01)  # training starts near the identity
     return FastConv2D(config.channels, 3, padding="same", kernel_initializer=small)(x)
 
 
@@ -160,7 +160,8 @@ def _red(x: Any, config: Config) -> Any:
     for skip in reversed(encoded):
         x = FastConv2D(config.filters, 3, **settings)(x)
         x = layers.ReLU()(layers.Add()([x, skip]))  # sum, then rectify: section 3.2
-    small = keras.initializers.RandomNormal(0.0, 1e-3)  # far from the bicubic picture, units would die at first
+    # With larger weights, the output would start far from the bicubic image, and units would die in the first steps.
+    small = keras.initializers.RandomNormal(0.0, 1e-3)
     return FastConv2DTranspose(config.channels, width, scale, "same", kernel_initializer=small)(x)
 
 

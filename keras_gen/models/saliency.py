@@ -98,7 +98,7 @@ class Saliency(GenerativeModel):
     }
 
     def make_networks(self, config: Config) -> None:
-        # On a GPU the library's own convolutions stay.
+
         self.network = self.add_network("network", self._network())
         self.add_player("saliency", "network")
         self.log_terms(train=[config.loss], test=["kl", "cc", "sim", "nss"])

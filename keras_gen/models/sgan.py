@@ -38,6 +38,7 @@ teacher sees no layer noise, and its weight does not ramp up over the first epoc
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from typing import ClassVar, Literal
 
 import keras
@@ -47,10 +48,10 @@ from keras import layers
 from keras_gen.engine.config import TINY_IMAGES, TINY_RUN, Preset, RunConfig
 from keras_gen.engine.feeding import Part
 from keras_gen.engine.model import Values
-from keras_gen.export.signature import Served, vector
+from keras_gen.export.signature import Served
 from keras_gen.flags import Hidden, NonNegative, Positive
 from keras_gen.layers.weight import WeightNormalization
-from keras_gen.models.gan import GAN, Adversarial, DiscriminatorOutput
+from keras_gen.models.gan import GAN, Adversarial, DiscriminatorOutput, correctly_classified
 from keras_gen.networks import gan as networks
 from keras_gen.ops.adversarial import AdversarialLoss, feature_matching
 from keras_gen.ops.information import imbalance, mean_entropy
@@ -114,16 +115,16 @@ class Config(Adversarial):
 
 
 @dataclasses.dataclass(frozen=True)
-class _Partly(DiscriminatorOutput):
-    """Unlabelled real images.
+class _RealOutput(DiscriminatorOutput):
+    """The discriminator's outputs for unlabelled real images.
 
     Attributes:
-        labelled: as many labelled images.
-        taught: the teacher's class logits, (batch, K); None: without a teacher.
+        labelled: outputs for as many labelled images.
+        teacher_logits: the teacher's class logits for the unlabelled images, (batch, K); None: no teacher.
     """
 
     labelled: DiscriminatorOutput | None = None
-    taught: tf.Tensor | None = None
+    teacher_logits: tf.Tensor | None = None
 
 
 class SGAN(GAN):
@@ -142,15 +143,15 @@ class SGAN(GAN):
     Config = Config
     descriptions: ClassVar[dict[str, str]] = {
         "supervised_loss": "Cross-entropy of the classes of labelled images [nats].",
-        "unsupervised_loss": "Loss of telling real from generated images.",
+        "unsupervised_loss": "Real-or-generated loss: cross-entropy of real and generated images [nats].",
         "error": "Fraction of labelled images that are misclassified.",
-        "consistency_loss": "How much the predicted classes of an image change under augmentation.",
+        "consistency_loss": "Squared distance between the class probabilities of student and teacher.",
         "entropy": "Entropy of the predicted classes of unlabelled images [nats].",
-        "imbalance": "KL divergence of the predicted classes from equal frequencies [nats].",
+        "imbalance": "KL divergence of the predicted class frequencies from uniform [nats].",
     }
     monitor = "error"
     tasks = ("classify", "generate")
-    min_examples_per_part = 2  # the mean features of one image are its own, and to match them is to copy it
+    min_examples_per_part = 2  # matching the mean features of a single image would mean copying it
     next_commands = ("evaluate RUN", *GAN.next_commands)
     presets: ClassVar[dict[str, Preset]] = {
         "demo": Preset(
@@ -165,7 +166,8 @@ class SGAN(GAN):
                 checkpoint_every=2400,
             ),
         ),
-        # Salimans et al., program for MNIST: 300 epochs of 600 steps, the last 100 with a falling rate; here half.
+        # Code of Salimans et al. for MNIST: 300 epochs of 600 steps, where the learning rate decays in the last 100
+        # epochs; here it decays in the second half.
         "paper": Preset(
             Config(),
             RunConfig(
@@ -227,53 +229,58 @@ class SGAN(GAN):
 
     def discriminate(self, images: tf.Tensor, labels: tf.Tensor, training: bool = True) -> Values:
         """The class logits, and log Z, the logit of being real."""
-        said = super().discriminate(images, labels, training)
-        return said | {"logit": tf.reduce_logsumexp(said["classes"], axis=-1, keepdims=True)}
+        outputs = super().discriminate(images, labels, training)
+        return outputs | {"logit": tf.reduce_logsumexp(outputs["classes"], axis=-1, keepdims=True)}
 
-    def _forward(self, batch: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tuple[_Partly, DiscriminatorOutput]:
+    def _forward(self, batch: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tuple[_RealOutput, DiscriminatorOutput]:
         """The unlabelled and labelled images of a batch, and as many generated ones, with the discriminator's
         outputs."""
         images, labels, unlabelled = batch
         count = tf.shape(images)[0]
-        drawn = self.generator(self.draw_noise(count), training=True)
-        unknown = tf.fill((count,), -1)
-        # In one call, as each normalises the weights anew.
-        said = self.discriminate(
-            self._discriminator_inputs(tf.concat([images, unlabelled], axis=0)), tf.concat([labels, unknown], axis=0)
+        no_labels = self._labels(count)
+        fake_images = self.generator(self.draw_noise(count), training=True)
+        # Both in one call, because every call normalises the weights.
+        outputs = self.discriminate(
+            self._discriminator_inputs(tf.concat([images, unlabelled], axis=0)), tf.concat([labels, no_labels], axis=0)
         )
-        labelled = DiscriminatorOutput(images, labels, {name: value[:count] for name, value in said.items()})
-        said = {name: value[count:] for name, value in said.items()}
-        taught = (
-            tf.stop_gradient(self.classify(self._discriminator_inputs(unlabelled)))
-            if self.config.consistency_weight
-            else None
+        real = _RealOutput(
+            unlabelled,
+            no_labels,
+            {name: value[count:] for name, value in outputs.items()},
+            labelled=DiscriminatorOutput(images, labels, {name: value[:count] for name, value in outputs.items()}),
+            teacher_logits=self._teacher_logits(unlabelled) if self.config.consistency_weight else None,
         )
-        real = _Partly(unlabelled, unknown, said, labelled=labelled, taught=taught)
-        return real, DiscriminatorOutput(drawn, unknown, self.discriminate(self._discriminator_inputs(drawn), unknown))
+        fake_outputs = self.discriminate(self._discriminator_inputs(fake_images), no_labels)
+        return real, DiscriminatorOutput(fake_images, no_labels, fake_outputs)
 
-    def discriminator_loss(self, real: _Partly, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
-        """The classification loss, the real-or-generated loss, and the distance from the teacher."""
-        classes, labels = real.labelled.outputs["classes"], real.labelled.labels
-        supervised = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, classes))
+    def _teacher_logits(self, images: tf.Tensor) -> tf.Tensor:
+        """The teacher's class logits for images with another augmentation, without gradient."""
+        return tf.stop_gradient(self.classify(self._discriminator_inputs(images)))
+
+    def discriminator_loss(self, real: _RealOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
+        """The classification loss, the real-or-generated loss, and the losses on unlabelled images that have a
+        weight."""
+        config, predictions = self.config, real.outputs["classes"]
+        logits, labels = real.labelled.outputs["classes"], real.labelled.labels
+        supervised = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
         unsupervised, _ = super().discriminator_loss(real, fake)
         terms = {
             "supervised_loss": supervised,
             "unsupervised_loss": unsupervised,
-            "error": tf.reduce_mean(_errors(classes, labels)),
+            "error": 1.0 - tf.reduce_mean(correctly_classified(logits, labels)),
         }
-        loss = supervised + self.config.unsupervised_weight * unsupervised
-        if real.taught is not None:
-            terms["consistency_loss"] = consistency_penalty(real.outputs["classes"], real.taught)
-            loss += self.config.consistency_weight * terms["consistency_loss"]
-        if self.config.entropy_weight:
-            terms["entropy"] = mean_entropy(real.outputs["classes"])
-            loss += self.config.entropy_weight * terms["entropy"]
-        if self.config.balance_weight:
-            terms["imbalance"] = imbalance(real.outputs["classes"])
-            loss += self.config.balance_weight * terms["imbalance"]
+        loss = supervised + config.unsupervised_weight * unsupervised
+        for term, weight, penalty in (
+            ("consistency_loss", config.consistency_weight, partial(consistency_penalty, real.teacher_logits)),
+            ("entropy", config.entropy_weight, mean_entropy),
+            ("imbalance", config.balance_weight, imbalance),
+        ):
+            if weight:
+                terms[term] = penalty(predictions)
+                loss += weight * terms[term]
         return loss, terms
 
-    def generator_loss(self, real: _Partly, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
+    def generator_loss(self, real: _RealOutput, fake: DiscriminatorOutput) -> tuple[tf.Tensor, Values]:
         """The distance between mean features, or the cross-entropy."""
         if self.config.objective == "feature_matching":
             return feature_matching(real.outputs["features"], fake.outputs["features"]), {}
@@ -284,9 +291,10 @@ class SGAN(GAN):
         return self.inference("discriminator")(images, training=False)["classes"]
 
     def validate(self, batch: tuple[tf.Tensor, ...]) -> Values:
-        """Whether each image is misclassified, 1 or 0, and the GAN's terms."""
+        """As for GAN, and whether each image is misclassified, 1 or 0."""
         images, labels = batch[:2]
-        return super().validate((images, labels)) | {"error": _errors(self.classify(images), labels)}
+        error = 1.0 - correctly_classified(self.classify(images), labels)
+        return super().validate((images, labels)) | {"error": error}
 
     def preview(self, batch: tuple[tf.Tensor, ...]) -> dict[str, View]:
         """As for GAN."""
@@ -294,23 +302,13 @@ class SGAN(GAN):
 
     def serving(self) -> dict[str, Served]:
         """The classifier and the generator, with averaged weights if the run has them."""
-        discriminator = self.for_serving("discriminator", self.build_discriminator)
-        probabilities = layers.Softmax(dtype="float32", name="probabilities")(discriminator.output["classes"])
-        network = keras.Model(discriminator.input, probabilities, name="classifier")
-        of_classes = vector("probabilities", probabilities, range=(0, 1), num_classes=self.config.num_classes)
-        ports = (self._port("images", network.input),), (of_classes,)
-        return {"classifier": Served(network, *ports, "the classes of real images")} | super().serving()
-
-
-def _errors(classes: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """1 where the largest logit is not that of the label, else 0: (batch,) float32."""
-    return tf.cast(tf.argmax(classes, axis=-1, output_type=tf.int32) != labels, tf.float32)
+        return {"classifier": self.served_classifier()} | super().serving()
 
 
 def _discriminator(config: Config) -> keras.Model:
     """Dense layers with ReLU, weight normalisation and noise. Only the last layer learns the scale of its outputs.
 
-    In the others, noise of a fixed standard deviation could be overcome by larger outputs.
+    If the other layers did, they could make the noise ineffective by increasing their outputs.
     """
     images = keras.Input(config.shape, name="images")
     x = layers.GaussianNoise(config.input_noise)(layers.Flatten()(images))
@@ -319,6 +317,6 @@ def _discriminator(config: Config) -> keras.Model:
         features = layers.ReLU()(WeightNormalization(dense, learn_scale=False)(x))
         x = layers.GaussianNoise(config.unit_noise)(features)
     x = WeightNormalization(layers.Dense(config.num_classes, name="classes_units"))(x)
-    said = {"features": features, "classes": x}
-    said = {name: layers.Activation("linear", dtype="float32", name=name)(y) for name, y in said.items()}
-    return keras.Model(images, said, name="discriminator")
+    heads = {"features": features, "classes": x}
+    outputs = {name: layers.Activation("linear", dtype="float32", name=name)(y) for name, y in heads.items()}
+    return keras.Model(images, outputs, name="discriminator")

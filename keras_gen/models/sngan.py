@@ -59,7 +59,8 @@ class SNGAN(GAN):
     Config = Config
     presets: ClassVar[dict[str, Preset]] = {
         "demo": Preset(Config(latent_dim=32, filters=32, n_critic=1), DEMO_RUN),
-        # A folder of a few hundred pictures and more: by DCGAN's moments, augmented, or they would be learnt by heart.
+        # For folders with a few hundred images or more, with the Adam settings of DCGAN. Without augmentation, the
+        # discriminator would memorise so few images.
         "pictures": Preset(
             Config(latent_dim=64, filters=32, n_critic=1, beta_1=0.5, beta_2=0.999, augment="diffaugment"),
             RunConfig(
@@ -91,5 +92,5 @@ class SNGAN(GAN):
         return networks.discriminator(self.config, wrap=SpectralNormalization)
 
     def before_discriminator(self) -> None:
-        """One power iteration for each of its layers (paper, algorithm 1)."""
+        """One power iteration for each layer of the discriminator (paper, algorithm 1)."""
         power_iteration(self.discriminator)

@@ -35,7 +35,7 @@ from keras_gen.networks.autoencoders import Architecture
 from keras_gen.ops.divergences import kl_bernoulli, kl_bernoulli_slope
 from keras_gen.visual.views import Histogram, Sheet, View
 
-_FEATURES = 54  # on a sheet
+_FEATURES = 54  # features on a sheet
 _ACTIVE = {"kl": 0.1, "l1": 0.0}  # activity above which a unit counts as active
 
 
@@ -98,7 +98,7 @@ class SparseAutoencoder(autoencoder.Autoencoder):
     def make_networks(self, config: Config) -> None:
         super().make_networks(config)
         if config.sparsity == "kl":
-            # From the target on, so that nothing pushes before something was seen.
+            # Initialised to the target, so that the penalty has no gradient before activities have been measured.
             start = keras.initializers.Constant(config.target_activity)
             self.activity = self.add_weight(
                 name="activity", shape=(config.latent_dim,), initializer=start, trainable=False, dtype="float32"
@@ -121,8 +121,8 @@ class SparseAutoencoder(autoencoder.Autoencoder):
             return config.sparsity_weight * total + decay, {"sparsity": total, "mean_activity": mean}, {}
         expected = tf.convert_to_tensor(self.activity)
         divergence = tf.reduce_sum(kl_bernoulli(config.target_activity, expected))
-        away = tf.reduce_mean(latents, axis=0) - expected
-        tangent = divergence + tf.reduce_sum(kl_bernoulli_slope(config.target_activity, expected) * away)
+        deviation = tf.reduce_mean(latents, axis=0) - expected
+        tangent = divergence + tf.reduce_sum(kl_bernoulli_slope(config.target_activity, expected) * deviation)
         sums = {"activity": tf.reduce_sum(latents, axis=0), "examples": tf.cast(tf.shape(latents)[0], tf.float32)}
         return config.sparsity_weight * tangent + decay, {"sparsity": divergence, "mean_activity": mean}, sums
 
@@ -146,7 +146,7 @@ class SparseAutoencoder(autoencoder.Autoencoder):
         return super().preview(batch) | {
             "features": Sheet(
                 {f"features of units 0 to {_FEATURES - 1}": self.features(latents)[:_FEATURES]},
-                "What each unit adds to a picture when it goes from 0 to 1.",
+                "The change of the image when a unit goes from 0 to 1.",
             ),
             "latents/activities": Histogram(latents, "Activities of all units for the images of the preview."),
         }
@@ -158,7 +158,7 @@ class SparseAutoencoder(autoencoder.Autoencoder):
             latents: (batch, latent_dim), from which the means are computed.
 
         Returns:
-            (latent, S, S, channels) in [-1, 1]; each unit's largest change is scaled to 1 or -1, and 0 is no change.
+            (latent_dim, S, S, channels) in [-1, 1]; each unit's largest change is scaled to 1 or -1; 0 is no change.
         """
         others = tf.reduce_mean(latents, axis=0) * (1.0 - tf.eye(self.config.latent_dim))
         change = self.decode(others + tf.eye(self.config.latent_dim)) - self.decode(others)

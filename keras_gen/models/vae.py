@@ -35,7 +35,7 @@ from keras_gen.ops.likelihoods import Likelihood, log_likelihood, mean_image, pa
 from keras_gen.visual.latent_space import LatentSpace
 from keras_gen.visual.views import Sheet, View
 
-_SAMPLES = 32  # pictures from the prior on a sheet
+_SAMPLES = 32  # images from the prior on a sheet
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,7 +152,7 @@ class VAE(GenerativeModel):
             losses = {"vae": -tf.reduce_mean(log_mean_exp(log_p + log_ratio))}
         else:
             losses, parts = self.divergence(z[0], mean, log_variance)
-            losses["vae"] = terms["reconstruction"] + self._warmth() * losses["vae"]
+            losses["vae"] = terms["reconstruction"] + self._warm_up_factor() * losses["vae"]
             terms |= parts
         return Step(losses, terms | {"negative_bound": losses["vae"]})
 
@@ -168,12 +168,12 @@ class VAE(GenerativeModel):
         Returns:
             player -> loss, where the loss of "vae" is added to the reconstruction loss; and further terms to log.
         """
-        # By unit: what is below the free bits does not count, and gives no gradient.
+        # Free bits apply to each unit: a divergence below them is not penalised and has no gradient.
         kl = tf.reduce_mean(kl_to_standard_normal(mean, log_variance), axis=0)
         return {"vae": self.config.beta * tf.reduce_sum(tf.maximum(kl, self.config.free_bits))}, {}
 
-    def _warmth(self) -> tf.Tensor:
-        """Fraction of the divergence's full weight at this step, [0, 1]."""
+    def _warm_up_factor(self) -> tf.Tensor:
+        """Fraction of the divergence's full weight at this step, in [0, 1]."""
         if not self.config.warm_up:
             return tf.constant(1.0)
         return tf.minimum(1.0, (tf.cast(self.step, tf.float32) + 1.0) / self.config.warm_up)
@@ -305,40 +305,46 @@ class VAE(GenerativeModel):
         down = self.for_serving("encoder", self._encoder)
         raw = self.for_serving("decoder", self._decoder)
         encode = keras.Model(down.input, down.outputs[0], name="encoder")
-        drawn = _Picture(self.config.likelihood, name="picture")(raw.output)
-        return encode, keras.Model(raw.input, drawn, name="decoder")
+        images = _MeanImage(self.config.likelihood, name="picture")(raw.output)
+        return encode, keras.Model(raw.input, images, name="decoder")
 
     def _served(
         self, encode: keras.Model, decode: keras.Model, whole: keras.Model, label: tuple[Port, ...] = ()
     ) -> dict[str, Served]:
         """Encoder, decoder and both together; `label` is the port of the class, if the networks take one."""
         images, latents = image("images", encode.inputs[0]), vector("latents", encode.output, "the mean")
-        drawn_from = vector("latents", decode.inputs[0], "from N(0, 1)")
+        samples = vector("latents", decode.inputs[0], "from N(0, 1)")
         encoder = Served(encode, (images, *label), (latents,), "the latent vectors of images")
 
         def means(batch: tuple[Any, ...]) -> tuple[Any, ...]:
-            taken = batch[: len(encoder.inputs)]
-            return encoder(*taken), *taken[1:]
+            inputs = batch[: len(encoder.inputs)]
+            return encoder(*inputs), *inputs[1:]
 
         reconstruction = (dataclasses.replace(images, name="reconstruction"),)
         return {
             self.family: Served(whole, encoder.inputs, reconstruction, "reconstructions of images", "reconstruct"),
             "encoder": encoder,
             "decoder": Served(
-                decode, (drawn_from, *label), (images,), "images from latent vectors", "generate", examples=means
+                decode, (samples, *label), (images,), "images from latent vectors", "generate", examples=means
             ),
         }
 
 
-class _Picture(keras.layers.Layer):
-    """The mean of a likelihood, as an image."""
+class _MeanImage(keras.layers.Layer):
+    """The mean of a likelihood as an image in [-1, 1], from its parameters."""
 
     def __init__(self, likelihood: Likelihood, **settings: Any) -> None:
+        """Args:
+        likelihood: see `ops.likelihoods`.
+        settings: arguments of `keras.layers.Layer`.
+        """
         super().__init__(**settings)
         self.likelihood = likelihood
 
     def call(self, parameters: tf.Tensor) -> tf.Tensor:
+        """(batch, S, S, channels * parameters_per_channel) -> (batch, S, S, channels)."""
         return mean_image(self.likelihood, parameters)
 
     def get_config(self) -> dict[str, Any]:
+        """The arguments of the constructor."""
         return super().get_config() | {"likelihood": self.likelihood}

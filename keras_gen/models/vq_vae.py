@@ -38,8 +38,8 @@ from keras_gen.networks.pixelcnn import pixelcnn
 from keras_gen.ops import autoregressive, reconstruction
 from keras_gen.visual.views import Sheet, View
 
-_SAMPLES = 32  # pictures from the prior on a sheet
-_LARGEST = 8  # side of the map of codes that `levels` of 0 stops at
+_SAMPLES = 32  # images from the prior on a sheet
+_MAX_SIDE = 8  # largest side of the map of codes if `levels` is 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Config(BaseConfig):
     def sizes(self) -> list[int]:
         """Side lengths of the maps, from the image to the codes, at least two."""
         sizes = [self.image_size, -(-self.image_size // 2)]
-        while len(sizes) <= self.levels or (not self.levels and sizes[-1] > _LARGEST):
+        while len(sizes) <= self.levels or (not self.levels and sizes[-1] > _MAX_SIDE):
             sizes.append(-(-sizes[-1] // 2))
         return sizes
 
@@ -163,7 +163,7 @@ class VQVAE(GenerativeModel):
         distance = tf.reduce_mean(tf.square(drawn - images))
         commitment = tf.reduce_mean(tf.square(vectors - tf.stop_gradient(codes)))
         nats = tf.reduce_mean(autoregressive.negative_log_likelihood(self.prior(indices, training=True), indices))
-        # Vectors that are not finite have indices too, but nothing is to be learnt from those.
+        # Vectors that are not finite have indices too. The prior's loss must not be finite then, so the step is refused.
         nats *= 1.0 + 0.0 * tf.reduce_sum(vectors)
         losses = {"vq_vae": distance + self.config.commitment * commitment, "prior": nats}
         terms = {
@@ -222,7 +222,7 @@ class VQVAE(GenerativeModel):
             UserError: for a finite truncation.
         """
         if math.isfinite(truncation):
-            raise UserError(f"--truncation got {truncation}, and vq_vae draws from no normal numbers: leave it out.")
+            raise UserError(f"--truncation got {truncation}, but vq_vae does not sample normal numbers: leave it out.")
         seed = tf.constant((seed, 0), tf.int64)
         if network is None:
             return self._generate(count, seed)

@@ -98,7 +98,7 @@ class WGAN(GAN):
         network = super().build_discriminator()
         for variable in network.trainable_variables:
             variable.constraint = Clip(self.config.clip)
-            variable.assign(variable.constraint(variable))  # it begins within the bound
+            variable.assign(variable.constraint(variable))  # initial weights may exceed the bound
         return network
 
     def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:

@@ -81,8 +81,8 @@ class WGANGP(GAN):
     Config = Config
     presets: ClassVar[dict[str, Preset]] = {
         "demo": Preset(Config(latent_dim=32, filters=32), dataclasses.replace(DEMO_RUN, epochs=5)),
-        # For --data grid and swiss-roll too. A weight of 10 would keep the discriminator from the slopes that modes
-        # of a deviation of 0.01 ask for.
+        # Also for --data grid and swiss-roll. With a weight of 10, the discriminator could not become as steep as modes
+        # with a standard deviation of 0.01 require.
         "points": Preset(
             Config(
                 architecture="mlp",

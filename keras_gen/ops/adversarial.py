@@ -178,8 +178,8 @@ def feature_matching(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
 def _mean(function: Callable[..., tf.Tensor], *logits: Logits) -> tf.Tensor:
     """The mean of a scalar function over the discriminators."""
     by_discriminator = zip(*(x if isinstance(x, list | tuple) else [x] for x in logits), strict=True)
-    means = [function(*map(_at_least_float32, own)) for own in by_discriminator]
-    return tf.add_n(means) / len(means)
+    values = [function(*map(_at_least_float32, own)) for own in by_discriminator]
+    return tf.add_n(values) / len(values)
 
 
 def _at_least_float32(logits: tf.Tensor) -> tf.Tensor:

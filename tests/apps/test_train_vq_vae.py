@@ -52,7 +52,7 @@ def test_generate_draws_by_the_prior_of_a_run(run, tmp_path, capsys):
     assert generate.main([str(run), "--seeds", "3,2147483647", "--out", str(tmp_path / "drawn")]) == 0
     assert {path.name for path in (tmp_path / "drawn").iterdir()} == {"seed-3.png", "seed-2147483647.png"}
     assert generate.main([str(run), "--truncation", "1", "--out", str(tmp_path / "cut")]) == 2
-    assert "--truncation got 1.0, and vq_vae draws from no normal numbers" in capsys.readouterr().err
+    assert "--truncation got 1.0, but vq_vae does not sample normal numbers" in capsys.readouterr().err
     assert generate.main([str(run / "decoder.tflite"), "--out", str(tmp_path / "drawn")]) == 2
     assert "accepted are models that generate images from noise" in capsys.readouterr().err
 

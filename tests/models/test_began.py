@@ -17,7 +17,7 @@ TINY = Config(
     channels=2,
     latent_dim=3,
     filters=3,
-    code=4,
+    code_dim=4,
     generator_norm="none",
     discriminator_norm="none",
 )

@@ -82,5 +82,5 @@ def test_a_class_that_is_not_there_is_refused(model):
 
 
 def test_data_without_labels_are_refused():
-    with pytest.raises(UserError, match="data has images without labels, and a GAN of classes needs classes"):
+    with pytest.raises(UserError, match="data has images without labels, and a class-conditional model needs classes"):
         dataclasses.replace(TINY, num_classes=0)
