@@ -163,7 +163,7 @@ class VQVAE(GenerativeModel):
         distance = tf.reduce_mean(tf.square(drawn - images))
         commitment = tf.reduce_mean(tf.square(vectors - tf.stop_gradient(codes)))
         nats = tf.reduce_mean(autoregressive.negative_log_likelihood(self.prior(indices, training=True), indices))
-        # Vectors that are not finite have indices too. The prior's loss must not be finite then, so the step is refused.
+        # Vectors that are not finite have indices too. Then the prior's loss must not be finite, so a step is skipped.
         nats *= 1.0 + 0.0 * tf.reduce_sum(vectors)
         losses = {"vq_vae": distance + self.config.commitment * commitment, "prior": nats}
         terms = {
