@@ -22,7 +22,7 @@ from keras_gen.compression.latents import CELLS_PER_LEVEL, LARGEST_STEP
 from keras_gen.compression.rate_distortion import STEM, curves, ranges, table, verdicts, write_report
 from keras_gen.compression.run import open_codec
 from keras_gen.data.files.codecs import to_float
-from keras_gen.data.files.inputs import OfModel, find_images, readable, unique_stems
+from keras_gen.data.files.inputs import ExactReader, find_images, readable, unique_stems
 from keras_gen.engine.config import read_config
 from keras_gen.errors import UserError
 from keras_gen.files import write
@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if flags.curve and codec.channels == 4:
         raise UserError("--curve compares with JPEG, which has no transparency; accepted are runs of 1 or 3 channels.")
     files = find_images(flags.inputs)
-    read = OfModel(codec.size, codec.channels, flags.resize)
+    read = ExactReader(codec.size, codec.channels, flags.resize)
     files = readable(files, read, skip=flags.skip_bad)
     names = [f"{stem}{SUFFIX}" for stem in unique_stems(files)]
     report = [f"{STEM}.{ending}" for ending in ("json", "png", "html")] if flags.curve else []

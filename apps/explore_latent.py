@@ -18,7 +18,7 @@ import tyro
 from keras_gen import models
 from keras_gen.cli.parsing import app, parse
 from keras_gen.data.files.codecs import to_float
-from keras_gen.data.files.inputs import OfModel
+from keras_gen.data.files.inputs import ExactReader
 from keras_gen.data.kinds.images import ImagesData
 from keras_gen.engine.config import read_config
 from keras_gen.engine.model import GenerativeModel
@@ -127,7 +127,7 @@ def _pictures(flags: Flags, data: ImagesData, space: LatentSpace) -> list[Encode
     if last >= data.val_size:
         raise UserError(f"PICTURE got {last}; the validation images have numbers from 0 to {data.val_size - 1}.")
     held = exploration.pick(data.validation(_BATCH, limit=last + 1), numbers.values())
-    read = OfModel(data.image_size, data.channels, flags.resize)
+    read = ExactReader(data.image_size, data.channels, flags.resize)
     pictures = []
     for word in flags.pictures:
         if word in numbers:

@@ -15,7 +15,7 @@ import tyro
 from keras_gen.cli.parsing import app, parse
 from keras_gen.console import command
 from keras_gen.data.files.packing import pack_pairs
-from keras_gen.data.kinds.pairs import PairsConfig, split_of
+from keras_gen.data.kinds.pairs import PairsConfig
 from keras_gen.flags import BaseConfig, Positive, Range
 
 EXAMPLE = "pack_data photos_and_maps --out packed --shards 8"
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     config = PairsConfig(data=flags.spec, cache_gib=0.0, **source)
     # Opening reads and decodes every pair: what cannot be trained on is refused here, not on the other side.
     config.open()
-    manifest = pack_pairs(split_of(config), flags.out, flags.shards)
+    manifest = pack_pairs(config.split(), flags.out, flags.shards)
     print(f"{manifest['train']} training and {manifest['val']} validation pairs written to {flags.out}")
     print(f"next: {command(f'train_pix2pix --data {flags.out}')}")
 

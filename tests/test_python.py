@@ -107,7 +107,7 @@ def test_a_model_follows_its_data():
         (lambda: keras_gen.VAE.from_preset("huge"), "preset got 'huge'; accepted are demo"),
         (lambda: keras_gen.data.images("digits", imagesize=8), "no field 'imagesize'"),
         (lambda: keras_gen.data.images("digits", channels=2), "channels got 2; accepted are 0, 1, 3, 4"),
-        (lambda: keras_gen.data.pairs("nowhere"), "^data got nowhere, which is no folder"),
+        (lambda: keras_gen.data.pairs("nowhere"), "^data got nowhere, which is not a folder"),
         (lambda: keras_gen.RecurrentAutoencoder(), "length got 0"),
     ],
 )

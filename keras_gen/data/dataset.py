@@ -1,13 +1,13 @@
 """Streams of examples that are a pure function of (seed, position), for all kinds of data.
 
-A data set has a number of examples and a `load` function that gives any of them. Example number i of the stream belongs
-to epoch e = i // size. It is the example at position i % size in the permutation of (seed, e). All randomness in `load`
-comes from a stateless key of (seed, e, index). A run can therefore resume without skipping or saving anything: step s
-of batch size b starts at `start=s * b`. The stream continues over the end of an epoch, even within a batch if the batch
-size does not divide the size. The caller decides how many steps make an epoch.
+A data set has a number of examples and a function `load` that returns any of them. Position i of the stream belongs to
+epoch e = i // size; its example is number i % size of a permutation that depends on (seed, e). All randomness in `load`
+comes from a stateless key of (seed, e, index). A run can therefore resume without skipping or saving anything: with
+batch size b, step s starts at `start=s * b`. The stream continues across epochs, even within a batch if the batch size
+does not divide the number of examples. The caller decides how many steps make an epoch.
 
-Indices and keys are computed per batch. `load` is called for each example, in parallel, or with `vectorised` once for
-the whole batch: the same indices and keys, at a hundredth of the cost for small examples.
+Indices and keys are computed per batch. `load` is called for each example, in parallel, or with `vectorised` once per
+batch: the same indices and keys, at a hundredth of the cost for small examples.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.data.files.folders import listed, shown
+from keras_gen.data.files.splits import Split
+from keras_gen.errors import UserError
+
 Load = Callable[[tf.Tensor, tf.Tensor], Any]
 """A graph function: (index: int64, key: int64 (2,), a stateless seed) -> one example with static shapes.
 
@@ -30,9 +34,9 @@ If vectorised: (indices: (n,), keys: (n, 2)) -> a batch of n examples.
 Finish = Callable[..., Any]
 """A graph function from the parts of a loaded batch to the inputs of the model."""
 
-_ORDER, _DRAW, _PURPOSES = 0, 1, 2  # what a key is for: the order of an epoch, or the chance within an example
-_ROUNDS = 16  # of the cipher that permutes
-_GOLDEN = 0x9E3779B97F4A7C15  # step of SplitMix64's counter
+_ORDER, _DRAW, _PURPOSES = 0, 1, 2  # uses of a key: the order of an epoch, or the randomness within an example
+_ROUNDS = 16  # rounds of the cipher that computes the permutation
+_GOLDEN = 0x9E3779B97F4A7C15  # increment of SplitMix64's counter
 
 
 def training_stream(
@@ -48,21 +52,21 @@ def training_stream(
     vectorised: bool = False,
     number: int = 0,
 ) -> tf.data.Dataset:
-    """Shuffled batches for ever, or up to `stop`.
+    """Shuffled batches, endless or up to `stop`.
 
     Args:
-      load: gives one example.
-      finish: turns a batch of them into what the model takes; conversion to floats is twice as fast here.
+      load: returns one example.
+      finish: turns a batch of examples into the model's inputs; conversion to floats is twice as fast per batch.
       size: number of examples, > 0.
       batch_size: examples per step, over all workers together.
       seed: any integer.
-      start: the first example's position in the stream, a multiple of `batch_size`.
-      stop: the position after the last; None for no end. A last partial batch is dropped.
-      shard: (worker, workers). Worker w loads places w, w + workers, ... of every batch, so that all workers'
-        batches together are the batch that one worker would load. `workers` divides `batch_size`. The result
+      start: position of the first example in the stream, a multiple of `batch_size`.
+      stop: the position after the last example; None for no end. A partial last batch is dropped.
+      shard: (worker, workers). Worker w loads positions w, w + workers, ... of every batch, so the batches of all
+        workers together are the batch that a single worker would load. `workers` must divide `batch_size`. The result
         is one worker's share, for `strategy.distribute_datasets_from_function`, with automatic sharding off.
-      vectorised: `load` takes and gives batches.
-      number: of a stream among several of one seed, each with an order of its own.
+      vectorised: `load` takes and returns batches.
+      number: number of this stream among several with the same seed; each has its own order.
 
     Returns:
       Batches of `batch_size / workers` examples.
@@ -78,7 +82,7 @@ def training_stream(
         return tf.stack([_key(order_seed, epoch), _key(_key(draw_seed, epoch), epoch)])
 
     def keys_of(positions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        epochs, which = tf.unique(positions // size)  # few: there is no stateless fold of a vector
+        epochs, which = tf.unique(positions // size)  # `stateless_fold_in` takes one value at a time
         order, draw = tf.unstack(tf.gather(tf.map_fn(of_epoch, epochs), which), axis=1)
         indices = _shuffled(positions % size, order, size)
         return indices, tf.stack([draw[:, 0], indices], axis=1)
@@ -102,9 +106,9 @@ def ordered_batches(
 ) -> tf.data.Dataset:
     """Every example once, or the first `limit`, in order; the last batch may be smaller.
 
-    With `count` so many examples, the first ones again after the last. Worker w of `shard` = (w, workers) gets examples
-    w, w + workers, ... in batches of `batch_size / workers`.
-    The key of an example is always the same one.
+    `count` sets another number of examples than `size`; after the last example the first one follows again. Worker w
+    of `shard` = (w, workers) gets examples w, w + workers, ... in batches of `batch_size / workers`. The key of an
+    example is always the same.
     """
     worker, workers = shard
     count = size if count is None else count
@@ -120,13 +124,13 @@ def ordered_batches(
 
 @dataclass(frozen=True)
 class Stream:
-    """The source of one part of a batch, or of several that belong together.
+    """A stream of examples that supplies one or several parts of a batch.
 
     Attributes:
       load, finish: see `training_stream`; `finish` returns the parts of a batch, of any shapes.
       size: number of examples.
       vectorised: `load` takes and returns batches.
-      number: number of its order; streams of equal number and size stay aligned, others do not.
+      number: selects the order; only streams with equal number and size stay aligned.
     """
 
     load: Load
@@ -139,14 +143,14 @@ class Stream:
 class Dataset(abc.ABC):
     """Training and validation examples as streams of batches; subclasses define how an example is loaded.
 
-    A batch consists of the parts of one or several streams. They can have any shapes and different numbers of examples,
-    and each is sampled without replacement in its own order. An epoch is `train_size` examples; a shorter stream starts
-    again within it, in another order.
+    A batch consists of the parts of one or several streams. The streams can have any shapes and different numbers of
+    examples, and each is sampled without replacement in its own order. An epoch is `train_size` examples; a shorter
+    stream starts again within it, in a new order.
 
     Attributes:
       train_size, val_size: number of training examples per epoch, and of validation examples.
-      classes: names of the classes in order of their numbers; empty if there are none.
-      mode_centres: centres of the modes of the distribution, (modes, values of an example); None where unknown.
+      classes: names of the labels 0, 1, ...; empty if there are none.
+      mode_centres: centres of the modes of the distribution, (modes, values of an example); None if unknown.
     """
 
     train_size: int
@@ -163,11 +167,11 @@ class Dataset(abc.ABC):
 
     @abc.abstractmethod
     def describe(self) -> str:
-        """A summary to print: how many examples, their source and split, and what was left out."""
+        """A summary to print: number of examples, source, split, format, and what was left out."""
 
     @property
     def config(self) -> Any:
-        """The `DataConfig` that opened the data."""
+        """The `DataConfig` with which the data were opened."""
         return self._config
 
     def attributes(self) -> dict[str, Any]:
@@ -175,10 +179,10 @@ class Dataset(abc.ABC):
         return {"train_size": self.train_size}
 
     def identity(self) -> dict[str, Any]:
-        """Identifies the data in config.json: class names, counts, and a digest.
+        """What identifies the data in config.json: class names, counts, and a digest.
 
-        The digest is computed from the names and sizes of files, or from the contents of arrays, independent of their
-        location.
+        The digest is computed from the names and sizes of files, or from the contents of arrays. It does not depend on
+        their location.
         """
         counts = {"train_size": self.train_size, "val_size": self.val_size}
         return {"classes": list(self.classes), **counts, "digest": self._digest}
@@ -226,8 +230,59 @@ class Dataset(abc.ABC):
         )
 
 
+class SplitDataset(Dataset):
+    """Base class for examples that a SPEC was resolved to, some of which may be bad.
+
+    Attributes:
+      skipped: why examples were left out under `skip_bad`, one sentence each.
+    """
+
+    def __init__(self, config: Any, seed: int, split: Split) -> None:
+        self._config, self._seed, self._split = config, seed, split
+        self._digest = split.digest()
+        self.skipped: list[str] = []
+
+    def _require_usable(self, unit: str, counts: tuple[int, int], *, use: str = "read") -> None:
+        """Raises UserError if there are bad examples and `skip_bad` is off, or if a part has no examples left.
+
+        Args:
+          unit: what an example is called, in the plural.
+          counts: training and validation examples that remain.
+          use: what cannot be done with bad examples, a participle.
+        """
+        spec = shown(self._config.data)
+        if self.skipped and not self._config.skip_bad:
+            total = sum(len(indices) for _, indices in self._split.parts)
+            raise UserError(
+                f"--data {spec}: {len(self.skipped)} of {total} {unit} cannot be {use} ({listed(self.skipped)}); "
+                "--skip-bad leaves them out."
+            )
+        if not all(counts):
+            raise UserError(
+                f"--data {spec}: {counts[0]} training and {counts[1]} validation {unit} can be {use}; at least one of "
+                "each is needed."
+            )
+
+    def _summary(self, unit: str, counts: tuple[int, int], *lines: str) -> str:
+        """The text of `describe`: number of examples, source and split, then `lines`, then what was left out."""
+        left_out = {
+            "without a partner of the same name": self._split.files("alone"),
+            "as broken links": self._split.files("broken"),
+            "as files of another kind": self._split.files("others"),
+            "as unusable": self.skipped,
+        }
+        return "\n".join(
+            [
+                f"{counts[0]} training and {counts[1]} validation {unit} from {shown(self._config.data)} "
+                f"({self._split.rule})",
+                *lines,
+                *(f"left out {why}: {len(what)} ({listed(what)})" for why, what in left_out.items() if what),
+            ]
+        )
+
+
 def _side_by_side(streams: Iterable[tf.data.Dataset]) -> tf.data.Dataset:
-    """Joins a batch of each stream to one batch of all parts."""
+    """Joins the batches of several streams into batches with the parts of all."""
     first, *others = streams
     if not others:
         return first
@@ -235,24 +290,23 @@ def _side_by_side(streams: Iterable[tf.data.Dataset]) -> tf.data.Dataset:
 
 
 def random_bool(key: tf.Tensor) -> tf.Tensor:
-    """A fair random bool for a key, or one for each of (n, 2) keys.
+    """A random bool with probability 1/2 for a key (2,), or one for each of (n, 2) keys.
 
-    TensorFlow generates from one key at a time. This is the first bit of `_split_mix` with the key's second word as the
-    counter.
+    TensorFlow's stateless generators take a single key. This is the first bit of `_split_mix`, with the second word of
+    the key as the counter.
     """
     return tf.bitwise.right_shift(_split_mix(*tf.unstack(tf.bitcast(key, tf.uint64), axis=-1)), _bits(63)) == 1
 
 
 def uniforms(keys: tf.Tensor, count: int) -> tf.Tensor:
-    """Uniform random numbers in [0, 1) for a key (2,) or for each of (n, 2) keys: (count,) or (n, count) float32, of 24
-    bits."""
+    """Uniform random numbers in [0, 1) with 24 bits: float32 (count,) for a key (2,), (n, count) for (n, 2) keys."""
     states = _split_mix(*tf.unstack(tf.bitcast(keys, tf.uint64), axis=-1))
     mixed = _split_mix(states[..., None], tf.cast(tf.range(1, count + 1), tf.uint64))
     return tf.cast(tf.bitwise.right_shift(mixed, _bits(40)), tf.float32) * 2.0**-24
 
 
 def _split_mix(state: tf.Tensor, counter: tf.Tensor) -> tf.Tensor:
-    """Number `counter` of SplitMix64 from `state`, uint64 (Steele, Lea and Flood 2014; Stafford's variant 13)."""
+    """Value number `counter` of SplitMix64 started at `state`, uint64 (Steele et al. 2014; Stafford's variant 13)."""
     mixed = state + counter * _bits(_GOLDEN)
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         mixed = (mixed ^ tf.bitwise.right_shift(mixed, _bits(shift))) * _bits(factor)
@@ -279,24 +333,24 @@ def _batches(
         examples = positions.map(keys_of).unbatch().map(load, tf.data.AUTOTUNE, deterministic=True)
         batches = examples.batch(batch_size, drop_remainder=positions.element_spec.shape[0] is not None)
         batches = batches.map(finish, tf.data.AUTOTUNE, deterministic=True)
-        # `unbatch` forgets it, and Keras warns at the end of what has no known length.
+        # `unbatch` loses the cardinality, and Keras warns when a data set of unknown length ends.
         batches = batches.apply(tf.data.experimental.assert_cardinality(positions.cardinality()))
     return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
 def _shuffled(places: tf.Tensor, keys: tf.Tensor, size: int) -> tf.Tensor:
-    """Each place's index in the permutation of 0 ... size - 1 under the place's own key.
+    """Maps each position to an index: the permutation of 0 ... size - 1 that belongs to the position's own key.
 
-    The operation behind `tf.random.experimental.index_shuffle`, which itself fails for more than one key and has four
-    rounds: the orders of two epochs of 60,000 then correlate by 0.9. With eight nothing of that is left.
+    `tf.random.experimental.index_shuffle` calls the same operation, but fails for more than one key and uses four
+    rounds. The orders of two epochs of 60,000 examples then correlate by 0.9; from eight rounds on they do not.
     """
-    seeds = tf.pad(keys, [[0, 0], [1, 0]])  # it takes three words
+    seeds = tf.pad(keys, [[0, 0], [1, 0]])  # the operation takes three words
     last = tf.constant(size - 1, tf.int64)
     return tf.raw_ops.RandomIndexShuffle(index=places, seed=seeds, max_index=last, rounds=_ROUNDS)
 
 
 def _fold(seed: int, purpose: int) -> tuple[int, int]:
-    """An int32 stateless seed for one purpose; plain numbers: no tensor may exist before a strategy does."""
+    """A stateless int32 seed for one purpose, as Python integers: no tensor may be created before the strategy."""
     state = np.random.SeedSequence([abs(seed), int(seed < 0), purpose]).generate_state(2, np.uint32)
     return tuple(int(word) for word in state.astype(np.int32))
 

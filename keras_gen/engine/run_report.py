@@ -93,7 +93,7 @@ def find_runs(folder: Path) -> list[Path]:
         return [folder]
     found = [path.parent for depth in range(1, _DEPTH + 1) for path in folder.glob("*/" * depth + CONFIG_FILE)]
     if not found:
-        what = "holds no run" if folder.is_dir() else "is no folder"
+        what = "holds no run" if folder.is_dir() else "is not a folder"
         raise UserError(f"FOLDER got {folder}, which {what}; accepted are a run folder and a folder of them.")
     return sorted(path for path in found if not any(other in path.parents for other in found))
 

@@ -60,8 +60,8 @@ def test_folders_of_images_and_classes(pairs, tmp_path, capsys):
 
 def test_usage_errors_are_one_sentence(pairs, tmp_path, capsys):
     for argv, message in (
-        ([tmp_path / "nowhere"], "nowhere, which is no folder"),
-        ([tmp_path / "nowhere", "--kind", "images"], "nowhere, which is no folder"),
+        ([tmp_path / "nowhere"], "nowhere, which is not a folder"),
+        ([tmp_path / "nowhere", "--kind", "images"], "nowhere, which is not a folder"),
         ([pairs, "--num-classes", "1"], "--num-classes got 1"),
         ([pairs, "--max-pixels", "0"], "--max-pixels got 0"),
         ([pairs, "--kind", "videos"], "videos"),

@@ -290,7 +290,7 @@ def test_files_that_cannot_be_compared_are_left_out_on_demand(spoilt, capsys, tm
         (["--checkpoint", "best"], "--checkpoint does not go with --images"),
         (["--segmenter-epochs", "3"], "--segmenter-epochs does not go with --images"),
         (["a_run"], "--images does not go with a RUN"),
-        (["--reference", "/nowhere"], "--reference got /nowhere, which is no folder"),
+        (["--reference", "/nowhere"], "--reference got /nowhere, which is not a folder"),
     ],
 )
 def test_bad_flags_of_a_comparison_are_one_sentence(folders, flags, sentence, capsys):

@@ -90,7 +90,7 @@ def test_what_is_no_folder_of_runs_is_refused(tiny_run, tmp_path, capsys):
     (tmp_path / "all" / "broken" / "config.json").write_text("[]")
     for arguments, sentence in (
         ((tmp_path / "empty",), f"FOLDER got {tmp_path / 'empty'}, which holds no run; accepted are a run folder"),
-        ((tmp_path / "nowhere",), "which is no folder"),
+        ((tmp_path / "nowhere",), "which is not a folder"),
         ((tmp_path / "all",), "of which no run can be read"),
         ((tiny_run.folder, "--out", tmp_path / "a.html"), "is one run, whose page is index.html in it"),
     ):

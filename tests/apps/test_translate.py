@@ -202,13 +202,13 @@ def test_unreadable_files_are_named_and_skipped_only_on_request(tiny_run, folder
     error = refused(capsys, tmp_path, *arguments)
     assert error == (
         f"error: 2 of 7 images cannot be read ({folder / 'cut.png'} is truncated or damaged; {folder / 'text.png'} is "
-        "not a PNG, JPEG, WebP, BMP or GIF image), and --skip-bad leaves them out.\n"
+        "not a PNG, JPEG, WebP, BMP or GIF image); --skip-bad leaves them out.\n"
     )
     for number in range(3):
         (folder / f"void{number}.png").write_bytes(b"")
     error = refused(capsys, tmp_path, *arguments)
     assert "5 of 10 images" in error
-    assert "; and 2 more), and --skip-bad" in error
+    assert "; and 2 more); --skip-bad" in error
     assert run(*arguments, "--skip-bad") == 0
     assert "5 of 10 images left out (" in capsys.readouterr().out
     assert len(list((tmp_path / "out").iterdir())) == 5

@@ -81,8 +81,8 @@ def test_bad_flags_end_with_one_sentence_and_nothing_written(pairs, tmp_path, ca
     for argv, message in (
         ([str(pairs), "--out", str(out), "--shards", "0"], "--shards got 0; accepted are whole numbers from 1 on"),
         ([str(pairs), "--out", str(out), "--shards", "11"], "--shards got 11; accepted are 1 to 10"),
-        ([str(pairs), "--out", str(pairs)], "which holds something already"),
-        ([str(pairs / "nowhere"), "--out", str(out)], "nowhere, which is no folder"),
+        ([str(pairs), "--out", str(pairs)], "which is not empty"),
+        ([str(pairs / "nowhere"), "--out", str(out)], "nowhere, which is not a folder"),
         ([str(pairs), "--out", "/proc/packed"], "--out got /proc/packed, which cannot be written"),
     ):
         assert main(argv) == 2
@@ -99,10 +99,10 @@ def test_other_records_are_refused(tmp_path, capsys):
         features=tf.train.Features(feature={"jpeg": tf.train.Feature(bytes_list=tf.train.BytesList(value=[b""]))})
     )
     for write, message in (
-        (lambda: shard.write_text("a text that is long enough to have a header"), "ends within a record"),
+        (lambda: shard.write_text("a text that is long enough to have a header"), "is truncated within the record"),
         (lambda: write_shard(shard, []), "holds no records"),
         (lambda: write_shard(shard, [b"no example"] * 3), "is damaged or holds no tf.train.Example"),
-        (lambda: write_shard(shard, [example.SerializeToString()] * 3), "holds the features jpeg, and a and b"),
+        (lambda: write_shard(shard, [example.SerializeToString()] * 3), "holds the features jpeg; a and b"),
     ):
         write()
         assert main(arguments) == 2

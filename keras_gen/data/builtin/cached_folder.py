@@ -1,4 +1,4 @@
-"""Built-in pairs as a folder of files, drawn once and kept in the user's cache."""
+"""Built-in pairs as a folder of files, which is drawn once and kept in the user's cache."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from keras_gen.files import cache_folder, filling_cache
 def drawn_folder(
     name: str, draw: Callable[[int], np.ndarray], *, cache: Path | None = None, train: int, val: int
 ) -> Path:
-    """The folder of a built-in data set, drawn at the first call and found again by the next.
+    """The folder of a built-in data set, which is drawn at the first call and reused afterwards.
 
-    It holds train/ and val/ with `0001.png`, `0002.png` ... and appears complete or not at all, whatever interrupts the
-    drawing and whoever else draws the same. No picture of val/ is in train/, for whatever numbers of either.
+    It holds train/ and val/ with `0001.png`, `0002.png`, ... The folder is created atomically, so interruptions and
+    concurrent processes never leave an incomplete one. val/ and train/ never share a picture, whatever their sizes.
 
     Args:
-        name: of the folder; whatever changes the pictures has to change it too.
-        draw: number of a pair -> uint8 RGB (height, width, 3), A in the left half and B in the right.
-        cache: folder to keep it in; by default keras_gen below $XDG_CACHE_HOME or ~/.cache.
+        name: name of the folder; it must change whenever the pictures change.
+        draw: index of a pair -> uint8 RGB (height, width, 3), A in the left half and B in the right half.
+        cache: parent folder; by default keras_gen in $XDG_CACHE_HOME or ~/.cache.
         train, val: numbers of pairs.
 
     Raises:
@@ -37,7 +37,7 @@ def drawn_folder(
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f"{folder.name}.", dir=cache) as drawing:
             whole = Path(drawing) / folder.name
-            # Even numbers train, odd ones validate.
+            # Even indices are for training, odd ones for validation.
             for split, count, first in (("train", train, 0), ("val", val, 1)):
                 (whole / split).mkdir(parents=True)
                 for k in range(count):
@@ -46,6 +46,6 @@ def drawn_folder(
             try:
                 whole.rename(folder)
             except OSError:
-                if not folder.is_dir():  # otherwise another process was first, and drew the same
+                if not folder.is_dir():  # otherwise another process has drawn the same pictures first
                     raise
     return folder

@@ -1,8 +1,8 @@
-"""Digits in many hands, 28x28 white on black, as those of MNIST: strokes whose forms and pens differ.
+"""Synthetic handwritten digits, 28x28 pixels, white on black, like those of MNIST.
 
-A digit is one of several skeletons, points joined by cubic splines. Its points are moved at random, the whole is
-slanted, turned, stretched and fitted into the middle 20x20 pixels, and it is drawn by a round pen. Everything follows
-from a seed, so that the images are the same everywhere.
+Each digit has several skeletons, which are points joined by cubic splines. The points are moved at random. The whole
+skeleton is bent, slanted, rotated, stretched, fitted into the central 20x20 pixels, and drawn with a round pen. Images
+are a pure function of a seed, so they are the same everywhere.
 """
 
 from __future__ import annotations
@@ -15,21 +15,25 @@ from scipy.interpolate import CubicSpline
 
 SIZE = 28  # pixels
 CLASSES = tuple("0123456789")
-TRAIN, VALIDATION = 10_000, 1_000  # images of the data set `glyphs`, of the seeds 0 and 1
+TRAIN, VALIDATION = 10_000, 1_000  # number of images of the data set `glyphs`, drawn with the seeds 0 and 1
 
-_BOX = 20.0  # pixels that a digit is fitted into
-_EDGE = 2  # pixels at each side that no pen reaches
-_MARKS = 64  # marks of the pen in a digit
-_JITTER = 0.028  # deviation of a point, in heights of a digit
-_BEND = 0.22  # deviation of what bends the whole, per square of a height
-_PART = 250  # images that are drawn at a time, for less memory
+_BOX = 20.0  # side of the box that a digit is fitted into [pixels]
+_EDGE = 2  # width of the border that stays black [pixels]
+_MARKS = 64  # number of pen positions in a digit
+_JITTER = 0.028  # standard deviation of the random displacement of a point [heights of a digit]
+_BEND = 0.22  # standard deviation of the coefficients of bending, which is quadratic [1 / height of a digit]
+_PART = 250  # number of images drawn at a time, which limits memory
 
 
 @dataclasses.dataclass(frozen=True)
 class _Skeleton:
-    """How a digit may be written: `strokes` go smoothly through points "x,y", x to the right and y downwards, of a box
-    of the height 1; a point that ends one stroke and begins the next is a corner. It is chosen `weight` times as often
-    as others of its digit are."""
+    """One way to write a digit.
+
+    Attributes:
+        weight: relative frequency among the skeletons of the digit.
+        strokes: smooth curves through points "x,y", x to the right and y downwards, in a box of height 1. Where one
+            stroke ends and the next begins, there is a corner.
+    """
 
     weight: float
     strokes: tuple[str, ...]
@@ -83,14 +87,14 @@ _SKELETONS: tuple[tuple[_Skeleton, ...], ...] = (
 
 @functools.cache
 def glyphs(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Digits, each class as often as any other; they are drawn once in a process, some 10,000 a second.
+    """Draws digits, with equally frequent classes, at about 10,000 images per second; cached within the process.
 
     Args:
-        count: of images.
-        seed: of all chance; the images of one seed are always the same.
+        count: number of images.
+        seed: seed of all randomness.
 
     Returns:
-        Images, uint8 (count, 28, 28, 1), 0 for black, and labels, int32 (count,), 0 to 9 in turn; read only.
+        Images, uint8 (count, 28, 28, 1), 0 for black, and labels 0, 1, ..., 9, 0, ..., int32 (count,); read-only.
     """
     rng = np.random.default_rng(seed)
     labels = np.arange(count, dtype=np.int32) % len(CLASSES)
@@ -112,7 +116,7 @@ def glyphs(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _written(marks: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Bent, slanted, turned and stretched as a whole."""
+    """Bends, slants, rotates and stretches whole digits at random."""
     count = len(marks)
     x, y = np.moveaxis(marks - marks.mean(axis=1, keepdims=True), -1, 0)
     marks = marks + np.einsum(
@@ -128,18 +132,18 @@ def _written(marks: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _fitted(marks: np.ndarray) -> np.ndarray:
-    """In pixels: as large as the box allows, the middle of each in the middle of the image."""
+    """Converts to pixels: scales each digit to the box, and centres it in the image."""
     low, high = marks.min(axis=1, keepdims=True), marks.max(axis=1, keepdims=True)
     scale = (_BOX - 2.0) / (high - low).max(axis=2, keepdims=True)
     return ((marks - (low + high) / 2) * scale + (SIZE - 1) / 2).astype(np.float32)
 
 
 def _drawn(marks: np.ndarray, radii: np.ndarray) -> np.ndarray:
-    """(n, marks, 2) and (n,) in pixels to uint8 (n, 28, 28, 1): white under the pen, grey over a pixel at its edge."""
+    """Draws with a round pen: positions (n, marks, 2) and radii (n,) in pixels -> uint8 (n, 28, 28, 1), antialiased."""
     pixels = np.arange(_EDGE, SIZE - _EDGE, dtype=np.float32)
     across, along = (np.square(pixels[:, None] - marks[:, None, :, axis]) for axis in (0, 1))
     nearest = np.full((len(marks), len(pixels), len(pixels)), np.inf, np.float32)
-    for mark in range(_MARKS):  # one after the other, all at once would not fit into the cache
+    for mark in range(_MARKS):  # one at a time, because all at once exceed the processor's cache
         np.minimum(nearest, along[:, :, None, mark] + across[:, None, :, mark], out=nearest)
     white = np.clip(radii[:, None, None] + 0.5 - np.sqrt(nearest), 0.0, 1.0)
     return np.pad(np.rint(255.0 * white).astype(np.uint8), ((0, 0), (_EDGE, _EDGE), (_EDGE, _EDGE)))[..., None]
@@ -147,7 +151,7 @@ def _drawn(marks: np.ndarray, radii: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _splines(skeleton: _Skeleton) -> tuple[np.ndarray, np.ndarray]:
-    """The points of a skeleton, (k, 2), and the matrix (_MARKS, k) that makes the marks of the pen of them."""
+    """The points of a skeleton, (k, 2), and the matrix (_MARKS, k) that maps points to pen positions."""
     strokes = [[tuple(map(float, point.split(","))) for point in stroke.split()] for stroke in skeleton.strokes]
     points = list(dict.fromkeys(point for stroke in strokes for point in stroke))
     lengths = [np.linalg.norm(np.diff(stroke, axis=0), axis=1) for stroke in strokes]

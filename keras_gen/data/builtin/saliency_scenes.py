@@ -1,11 +1,12 @@
-"""Scenes in which something pops out, the built-in data set `shapes-saliency`: what the eye goes to, known by drawing.
+"""The built-in data set `shapes-saliency`: pop-out scenes with known saliency maps.
 
-Many objects of one kind lie on a ground, and one, seldom two, differ in one thing: colour, size, orientation or
-contrast. All may differ in another thing beside, half of them in one colour and half in another, so that nothing is
-salient by itself. These are the displays of research on attention (Treisman, Gelade: A Feature-Integration Theory of
-Attention, Cognitive Psychology 12, 1980; to test models of saliency: Kotseruba et al. 2019, arXiv 1907.02336).
+Many objects of the same shape lie on a ground. One of them, or rarely two, differ from the others in one feature:
+colour, size, orientation or contrast. The objects may also vary in a second feature, such as two colours for half of
+the objects each, so that variation alone is not salient. Such displays are used in research on attention (Treisman,
+Gelade: A Feature-Integration Theory of Attention, Cognitive Psychology 12, 1980) and to test saliency models (Kotseruba
+et al. 2019, arXiv 1907.02336).
 
-The map is the silhouettes of the odd objects, blurred; its largest value is 1.
+The map shows the silhouettes of the odd objects, blurred and scaled to a maximum of 1.
 """
 
 from __future__ import annotations
@@ -22,36 +23,36 @@ from keras_gen.data.builtin.cached_folder import drawn_folder
 from keras_gen.errors import UserError
 
 FEATURES = ("colour", "size", "orientation", "contrast")
-"""What the odd object may differ in."""
+"""Features in which the odd object can differ."""
 
-_BLUR = 0.03  # standard deviation of the map's blur, as a share of the side
+_BLUR = 0.03  # standard deviation of the blur of the map, as a fraction of the image size
 _TWO = 0.15  # probability of two odd objects
 
 
 @dataclass(frozen=True)
 class _Object:
-    """An object in picture coordinates, x to the right and y down, both in [0, 1]."""
+    """An object in image coordinates, x to the right and y down, both in [0, 1]."""
 
     x: float
     y: float
     radius: float
     angle: float  # radians
     hue: float  # [0, 1)
-    contrast: float  # of its colour to the ground, [0, 1]
+    contrast: float  # contrast of its colour with the ground, [0, 1]
 
 
 def draw_scene(size: int, seed: int, index: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draw scene number `index` of the data set `seed`: a pure function, the same scene at every size.
+    """Draws a scene. This is a pure function, and gives the same scene at every size.
 
     Args:
-        size: side in pixels, at least 16.
-        seed, index: integers from 0.
+        size: height and width [pixels], at least 16.
+        seed, index: non-negative integers.
 
     Returns:
         The picture, uint8 RGB (size, size, 3), and the map, uint8 (size, size), 0 to 255.
     """
     if size < 16:
-        raise UserError(f"--image-size got {size}; accepted for the built-in scenes are 16 pixels and more.")
+        raise UserError(f"--image-size got {size}; accepted for the built-in scenes are at least 16 pixels.")
     plan, surface = (np.random.default_rng((seed, index, stream)) for stream in range(2))
     feature = FEATURES[plan.integers(len(FEATURES))]
     outline = _OUTLINES["bar" if feature == "orientation" else plan.choice(list(_OUTLINES))]
@@ -60,7 +61,7 @@ def draw_scene(size: int, seed: int, index: int) -> tuple[np.ndarray, np.ndarray
     ground_hue, brightness = plan.random(), plan.uniform(0.25, 0.75)
     image = _ground(surface, ground_hue, brightness, size)
     ground = image.mean(axis=(0, 1))
-    lit = 0.92 if brightness < 0.5 else 0.28  # objects are bright on a dark ground, dark on a bright one
+    lit = 0.92 if brightness < 0.5 else 0.28  # bright objects on a dark ground, dark objects on a bright one
     mask = np.zeros((size, size), np.float32)
     for number, one in enumerate(objects):
         window, cover, shadow = _cover(outline, one, size)
@@ -78,7 +79,7 @@ def draw_scene(size: int, seed: int, index: int) -> tuple[np.ndarray, np.ndarray
 
 
 def scenes_folder(size: int, cache: Path | None = None, train: int = 1200, val: int = 120, seed: int = 0) -> Path:
-    """The folder of the built-in scenes, see `drawn.drawn_folder`: picture on the left (A), map on the right (B)."""
+    """The folder of the built-in scenes, picture on the left (A), map on the right (B); see `drawn_folder`."""
 
     def draw(index: int) -> np.ndarray:
         picture, saliency = draw_scene(size, seed, index)
@@ -88,7 +89,7 @@ def scenes_folder(size: int, cache: Path | None = None, train: int = 1200, val: 
 
 
 def _layout(rng: np.random.Generator, feature: str) -> tuple[list[_Object], set[int]]:
-    """Objects on a shaken grid, some places left empty, and the numbers of the odd ones."""
+    """Objects on a jittered grid with some empty cells, and the indices of the odd ones."""
     columns = int(rng.integers(3, 7))
     step = 1 / columns
     cells = rng.permutation(columns * columns)[: max(6, int(rng.uniform(0.6, 1.0) * columns * columns))]
@@ -103,7 +104,7 @@ def _layout(rng: np.random.Generator, feature: str) -> tuple[list[_Object], set[
     }[feature]
     if feature == "contrast":
         common = replace(common, contrast=rng.uniform(0.25, 0.45))
-    # What the objects vary in beside: never the feature itself, nor what would hide it.
+    # The second feature in which objects vary: never the first one, nor one that would hide it.
     beside = rng.choice([name for name in ("hue", "angle", "nothing") if name not in other])
     mixed = [hue, (hue + rng.uniform(0.25, 0.75)) % 1]
     odd = set(range(2 if rng.random() < _TWO else 1))
@@ -121,24 +122,25 @@ def _layout(rng: np.random.Generator, feature: str) -> tuple[list[_Object], set[
 
 
 def _ground(rng: np.random.Generator, hue: float, brightness: float, size: int) -> np.ndarray:
-    """A dull surface in uneven light, float32 (size, size, 3) in [0, 1]."""
+    """A matte surface in uneven light, float32 (size, size, 3) in [0, 1]."""
     colour = np.array(colorsys.hsv_to_rgb(hue, rng.uniform(0.0, 0.35), brightness), np.float32)
     light = 1 + 0.16 * _waves(rng, 2, size) + 0.05 * _waves(rng, 8, size)
-    if rng.random() < 0.4:  # boards, or cloth
+    if rng.random() < 0.4:  # a grain, as of boards or cloth
         grain = 0.05 * np.sin(2 * np.pi * rng.integers(8, 20) * (np.arange(size) + 0.5) / size)
         light *= 1 + (grain[:, None] if rng.random() < 0.5 else grain)
     return (colour * light[..., None]).astype(np.float32)
 
 
 def _waves(rng: np.random.Generator, cells: int, size: int) -> np.ndarray:
-    """Smooth noise of about `cells` bumps along a side, the same at every size: float32 (size, size)."""
+    """Smooth noise with about `cells` bumps along each side, the same at every size: float32 (size, size)."""
     coarse = rng.uniform(-1, 1, (cells + 3, cells + 3)).astype(np.float32)
     at = 1 + (np.arange(size) + 0.5) / size * cells
     return ndimage.map_coordinates(coarse, np.meshgrid(at, at, indexing="ij"), order=3, mode="nearest")
 
 
 def _cover(outline: Callable, one: _Object, size: int) -> tuple[tuple[slice, slice], np.ndarray, np.ndarray]:
-    """Where an object lies, and the share of each pixel there that it and its shadow cover, (height, width, 1) each."""
+    """The window of an object, and the fraction of each pixel in it that the object covers, and that its shadow covers,
+    (height, width, 1) each."""
     reach = 1.5 * one.radius
     window = tuple(
         slice(max(0, int((at - reach) * size)), min(size, int((at + reach) * size) + 2)) for at in (one.y, one.x)
@@ -151,11 +153,11 @@ def _cover(outline: Callable, one: _Object, size: int) -> tuple[tuple[slice, sli
         distance = outline(right * cos + down * sin, down * cos - right * sin) * one.radius * size
         return np.clip(0.5 - distance, 0, 1).astype(np.float32)[..., None]
 
-    fall = 0.15 * one.radius  # of the shadow, to the right and downwards
+    fall = 0.15 * one.radius  # offset of the shadow, to the right and downwards
     return window, covered(one.x, one.y), covered(one.x + 0.7 * fall, one.y + fall)
 
 
-# Signed distances, negative inside, in units of the radius; all cover about as much as the disc of radius 0.85.
+# Signed distances in units of the radius, negative inside. All shapes have about the area of a disc of radius 0.85.
 
 
 def _disc(u: np.ndarray, v: np.ndarray) -> np.ndarray:

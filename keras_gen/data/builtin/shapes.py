@@ -1,35 +1,36 @@
-"""White shapes on black from a grid of known factors, as in dSprites (Matthey et al. 2017): every combination once.
+"""White shapes on black, one for each combination of known factors, as in dSprites (Matthey et al. 2017).
 
-The grid is the published one: 3 shapes x 6 scales x 40 orientations x 32 x 32 positions, 737,280 binary images of
-64x64, in that order, position y running fastest. An image is drawn when it is asked for. The shapes are this project's
-own, so the pixels are not those of the published file.
+The grid is that of dSprites: 3 shapes x 6 scales x 40 orientations x 32 x 32 positions, which are 737,280 binary images
+of 64x64 pixels, in this order, with position y varying fastest. Images are drawn on demand. The outlines are different,
+so the pixels are not those of the published file.
 
-The 720 shapes, scales and orientations are rasterised once, without antialiasing; a step in position is one pixel.
+The 720 combinations of shape, scale and orientation are rasterised once, without antialiasing. A step in position is
+one pixel.
 """
 
 import numpy as np
 import tensorflow as tf
 
 SIZE = 64  # pixels
-LEVELS = {"shape": 3, "scale": 6, "orientation": 40, "x": 32, "y": 32}  # of each factor
+LEVELS = {"shape": 3, "scale": 6, "orientation": 40, "x": 32, "y": 32}  # number of values of each factor
 CLASSES = ("square", "ellipse", "heart")
 COUNT = int(np.prod(list(LEVELS.values())))
 
 _SHAPES = tuple(LEVELS.values())
-_PLACES = LEVELS["x"]  # along each axis
-_SPRITE = SIZE - _PLACES + 1  # pixels: every position shows the whole shape
-_WINDOW = SIZE + _PLACES - 1  # pixels: the sprite amid so much black that an image is cut out of it
+_PLACES = LEVELS["x"]  # positions along each axis
+_SPRITE = SIZE - _PLACES + 1  # side of a sprite [pixels], small enough to be visible as a whole at every position
+_WINDOW = SIZE + _PLACES - 1  # side of a sprite padded with black [pixels], of which every image is a crop
 
 
 class Shapes:
-    """The grid. Classes of factors are whole numbers from 0; see `values` for what they mean."""
+    """The grid of shapes. A factor is an integer from 0; `values` gives its physical meaning."""
 
     def __init__(self) -> None:
         with tf.device("CPU:0"):
             self._windows = tf.constant(_windows().ravel())
 
     def images(self, index: tf.Tensor) -> tf.Tensor:
-        """Draws, within a graph or outside: int64 (n,) numbers in the grid to uint8 (n, 64, 64, 1), 0 or 255."""
+        """Draws images by index, in a graph or eagerly: int64 (n,) -> uint8 (n, 64, 64, 1), 0 or 255."""
         sprite, x, y = index // _PLACES**2, index // _PLACES % _PLACES, index % _PLACES
         pixels = tf.range(SIZE, dtype=tf.int64) + _PLACES - 1
         rows, columns = (pixels - place[:, None] for place in (y, x))
@@ -38,7 +39,7 @@ class Shapes:
 
     @staticmethod
     def factors(index: np.ndarray) -> np.ndarray:
-        """Numbers in the grid, (n,), to classes of shape, scale, orientation, x and y, (n, 5)."""
+        """Factors (n, 5) of images by index (n,): shape, scale, orientation, x and y."""
         return np.stack(np.unravel_index(index, _SHAPES), axis=-1)
 
     @staticmethod
@@ -48,8 +49,11 @@ class Shapes:
 
     @staticmethod
     def values() -> dict[str, np.ndarray]:
-        """What the classes of each factor stand for, as published: scale as a factor, orientation in radians
-        counter-clockwise (the first and the last are the same), positions in [0, 1] to the right and downwards."""
+        """The physical values of each factor, as published.
+
+        Scale is a factor, orientation is in radians counter-clockwise (the first and the last are the same), and
+        positions are in [0, 1], to the right and downwards.
+        """
         return {
             "shape": np.arange(1.0, 4.0),
             "scale": np.linspace(0.5, 1, LEVELS["scale"]),
@@ -60,12 +64,12 @@ class Shapes:
 
 
 def _windows() -> np.ndarray:
-    """(720, 95, 95) uint8: every shape, scale and orientation in the middle of black."""
+    """Every shape, scale and orientation, centred on black: uint8 (720, 95, 95)."""
     values = Shapes.values()
     offsets = np.arange(_SPRITE) - (_SPRITE - 1) / 2
     right, up = np.meshgrid(offsets, -offsets)
     angle = values["orientation"][:, None, None]
-    # Into the frame of the shape: turned back, then shrunk to scale 1.
+    # Coordinates in the frame of the shape: rotated back, then rescaled to scale 1.
     across = (np.cos(angle) * right + np.sin(angle) * up)[None] / values["scale"][:, None, None, None]
     along = (np.cos(angle) * up - np.sin(angle) * right)[None] / values["scale"][:, None, None, None]
     sprites = np.stack([_square(across, along), _ellipse(across, along), _heart(across, along)])
@@ -75,7 +79,7 @@ def _windows() -> np.ndarray:
     return windows.reshape(-1, _WINDOW, _WINDOW)
 
 
-# All three cover about 424 pixels at scale 1. No pixel's centre lies on an edge, where rounding would decide.
+# All three cover about 424 pixels at scale 1. No pixel centre is on an edge, where rounding would decide.
 
 
 def _square(x: np.ndarray, y: np.ndarray) -> np.ndarray:

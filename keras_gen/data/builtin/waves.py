@@ -1,11 +1,11 @@
-"""Waves: periodic sequences of one feature and of different lengths, and the same with known anomalies.
+"""Waves: periodic sequences with one feature and different lengths, with or without known anomalies.
 
-A normal one is a fundamental and its first overtone, of random frequency, amplitudes and phases, with noise:
+A normal wave is a fundamental and its first overtone with random frequency, amplitudes and phases, and noise:
 
     x(t) = a sin(2 pi f t + p) + b sin(4 pi f t + q) + e(t)
 
-An anomaly is done to a normal one from one step on, for a while or to the end; everything before and after stays as it
-was. All of it is a pure function of a seed.
+An anomaly changes a normal wave from some step on, for a while or until the end; all other steps stay the same. Waves
+are a pure function of a seed.
 """
 
 from dataclasses import dataclass
@@ -18,17 +18,17 @@ KINDS = ("spike", "dropout", "frequency shift", "level shift", "noise burst")
 
 _FREQUENCY = (1 / 24, 1 / 10)  # of the fundamental [1/step]
 _AMPLITUDE, _OVERTONE = (0.7, 1.3), (0.0, 0.5)
-_NORMAL, _ANOMALOUS = 0, 1  # what a generator is for
+_NORMAL, _ANOMALOUS = 0, 1  # uses of a random generator
 
 
 @dataclass(frozen=True, eq=False)
 class Waves:
-    """Some waves.
+    """A set of waves.
 
     Attributes:
-      values: float32 (n, LONGEST, 1), NaN from each one's end on.
-      kinds: int32 (n,), 0 for a normal one, else 1 + the index in KINDS.
-      places: int32 (n, 2), first step of the anomaly and the step after its last; 0, 0 where there is none.
+      values: float32 (n, LONGEST, 1), NaN after the end of each wave.
+      kinds: int32 (n,), 0 for normal waves, otherwise 1 + the index in KINDS.
+      places: int32 (n, 2), the first step of the anomaly and the step after its last; 0, 0 for normal waves.
     """
 
     values: np.ndarray
@@ -37,13 +37,13 @@ class Waves:
 
 
 def normal_waves(count: int, seed: int, part: int = 0) -> Waves:
-    """`count` normal waves; those of another seed or another `part` (a whole number) are others."""
+    """`count` normal waves. Other values of `seed` or `part`, both integers, give other waves."""
     values, lengths, _ = _drawn(count, np.random.default_rng([seed, part, _NORMAL]))
     return Waves(_ended(values, lengths), np.zeros(count, np.int32), np.zeros((count, 2), np.int32))
 
 
 def anomalous_waves(count: int, seed: int, part: int = 0) -> Waves:
-    """`normal_waves` of the same arguments, each with an anomaly; the kinds take turns."""
+    """The `normal_waves` of the same arguments, each with an anomaly, whose kinds alternate."""
     values, lengths, altered = _drawn(count, np.random.default_rng([seed, part, _NORMAL]))
     generator = np.random.default_rng([seed, part, _ANOMALOUS])
     kinds, places = 1 + np.arange(count, dtype=np.int32) % len(KINDS), np.zeros((count, 2), np.int32)
@@ -59,7 +59,7 @@ def anomalous_waves(count: int, seed: int, part: int = 0) -> Waves:
 
 
 def _drawn(count: int, generator: np.random.Generator):
-    """Values (n, LONGEST), lengths (n,), and a function that draws one again with another frequency from a step on."""
+    """Values (n, LONGEST), lengths (n,), and a function that redraws a wave with a new frequency from some step on."""
     lengths = generator.integers(SHORTEST, LONGEST + 1, count)
     frequency = generator.uniform(*_FREQUENCY, count)
     amplitudes = np.stack([generator.uniform(*_AMPLITUDE, count), generator.uniform(*_OVERTONE, count)])
@@ -75,7 +75,7 @@ def _drawn(count: int, generator: np.random.Generator):
         return sum(parts) + noise[numbers]
 
     def altered(number: int, first: int, factor: float) -> np.ndarray:
-        # The phase goes on without a jump, so that the frequency alone tells.
+        # The phase is continuous, so only the frequency reveals the anomaly.
         turns = frequency[number] * (steps + (factor - 1) * np.maximum(steps - first, 0))
         return wave(np.array([number]), turns[None])[0]
 
@@ -87,7 +87,7 @@ def _ended(values: np.ndarray, lengths: np.ndarray) -> np.ndarray:
 
 
 def _place(kind: str, length: int, generator: np.random.Generator) -> tuple[int, int]:
-    """First step and the one after the last, never the first step of the sequence."""
+    """First step of an anomaly and the step after its last; it never includes the first step of the wave."""
     if kind in ("frequency shift", "level shift"):
         return int(generator.integers(length // 4, length * 5 // 8)), length
     steps = 1 if kind == "spike" else int(generator.integers(4, 13))
@@ -100,7 +100,7 @@ def _spike(wave: np.ndarray, first: int, end: int, generator: np.random.Generato
 
 
 def _dropout(wave: np.ndarray, first: int, end: int, generator: np.random.Generator) -> np.ndarray:
-    """A sensor that hangs: its last value."""
+    """A stuck sensor, which repeats its last value."""
     return np.full(end - first, wave[first - 1])
 
 

@@ -1,4 +1,4 @@
-"""The result of a check, told: a table, check.json, and an HTML sheet with thumbnails of the worst."""
+"""Reports of a check: a table, check.json, and an HTML page with thumbnails of the worst cases."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from keras_gen.pages import page
 
 JSON_FILE, SHEET_FILE = "check.json", "index.html"
 
-_THUMBNAIL = 128  # pixels, the longer side
-_SHOWN = 12  # cases of a finding with thumbnails
-_BARS = 12  # sizes of the histogram
+_THUMBNAIL = 128  # longer side of a thumbnail [pixels]
+_SHOWN = 12  # number of cases with thumbnails per finding
+_BARS = 12  # number of bars in the histogram of sizes
 _VERDICTS = ("clean", "warnings", "errors")
 
 
@@ -29,7 +29,7 @@ def table(result: Result, width: int = 100) -> str:
     """The figures and the findings as lines of text."""
     summary = result.summary
     parts = ", ".join(f"{count} {part}" for part, count in summary["parts"].items())
-    looked = "" if summary["looked_at"] == summary["examples"] else f", {summary['looked_at']} looked at"
+    looked = "" if summary["looked_at"] == summary["examples"] else f", {summary['looked_at']} checked"
     rows = [("examples", f"{summary['examples']} ({parts}; {summary['split']}){looked}")]
     sizes = [f"{size} ({count})" for size, count in summary["sizes"].items()]
     if sizes:
@@ -70,7 +70,7 @@ def verdict(result: Result) -> str:
 
 
 def write_report(result: Result, spec: str, out: Path) -> Path:
-    """Writes check.json and index.html into `out`; returns the path of the sheet.
+    """Writes check.json and index.html into `out`; returns the path of the page.
 
     Raises:
       UserError: `out` cannot be written.
@@ -85,7 +85,7 @@ def write_report(result: Result, spec: str, out: Path) -> Path:
 
 
 def as_json(result: Result, spec: str) -> dict[str, Any]:
-    """What check.json holds; names are escaped as in messages."""
+    """The content of check.json; names are escaped as in messages."""
     findings = [
         {
             "check": finding.check,
@@ -103,7 +103,7 @@ def as_json(result: Result, spec: str) -> dict[str, Any]:
 
 
 def sheet(result: Result, spec: str) -> str:
-    """One HTML page that needs no other file."""
+    """The report as a self-contained HTML page."""
     sizes = result.summary["sizes"]
     return page(
         "check.html",
@@ -123,18 +123,19 @@ def _facts(result: Result) -> list[tuple[str, str]]:
     rows = [
         ("examples", f"{summary['examples']}: {parts}"),
         ("split", summary["split"]),
-        ("looked at", f"{summary['looked_at']} in {summary['seconds']} s"),
+        ("checked", f"{summary['looked_at']} in {summary['seconds']} s"),
     ]
     if "classes" in summary:
         rows.append(("classes", ", ".join(f"{name} {count}" for name, count in summary["classes"].items())))
     rows += [(side, _statistics(figures)) for side, figures in summary["sides"].items()]
     if "alignment" in summary:
-        rows.append(("alignment", f"median {summary['alignment']['median']:+} deviations above random partners"))
+        median = f"median {summary['alignment']['median']:+} standard deviations from random partners"
+        rows.append(("alignment", median))
     return rows
 
 
 def _section(result: Result, finding: Finding) -> dict[str, Any]:
-    """What the page shows of a finding: its first cases, each with the names and pictures of its examples."""
+    """Data of a finding for the page: its first cases, with the names and thumbnails of their examples."""
     return {
         "level": finding.level,
         "check": finding.check,
@@ -148,7 +149,7 @@ def _case(result: Result, case: Case) -> dict[str, Any]:
     names = {number: result.examples.names(number) for number in case.numbers}
     why = case.why
     for name in (name for own in names.values() for name in own):
-        why = why.removeprefix(f"{name} ")  # it stands there already
+        why = why.removeprefix(f"{name} ")  # the page shows the name already
     examples = [
         {"pictures": _pictures(result, number), "names": [_short(name) for name in own]}
         for number, own in names.items()
@@ -157,7 +158,7 @@ def _case(result: Result, case: Case) -> dict[str, Any]:
 
 
 def _pictures(result: Result, number: int) -> list[bytes]:
-    """A thumbnail of each side of an example, PNG; none if it cannot be read."""
+    """A PNG thumbnail of each side of an example; empty if it cannot be read."""
     try:
         arrays = result.examples.arrays(number, result.examples.read(number))
     except UserError:
@@ -181,5 +182,5 @@ def _thumbnail(array: np.ndarray, labels: int) -> bytes:
 
 
 def _short(name: str) -> str:
-    """The last two parts of a path: all lie in the same folder."""
+    """The last two parts of a path; the rest is the same for all files."""
     return "/".join(name.split("/")[-2:])

@@ -1,6 +1,6 @@
-"""Images that lie in one array: idx files (the layout of MNIST) and NumPy's .npy and .npz.
+"""Images in arrays: idx files (the format of MNIST) and NumPy's .npy and .npz files.
 
-Files are untrusted: headers are compared with what follows, nothing is unpickled, and no more is read than asked for.
+Files are untrusted: headers are compared with the data that follow, nothing is unpickled, and size is limited.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import gzip
 import math
 import re
 import struct
-import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -17,40 +16,55 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_gen.data.files.digests import digest
 from keras_gen.data.files.folders import shown
+from keras_gen.data.files.numpy_files import described, read_arrays, require_size
 from keras_gen.data.files.parts import not_used, part_in, part_of, sort_parts
 from keras_gen.errors import UserError
 
-MOST_CLASSES = 65536
+MAX_CLASSES = 65536
 
-NAMES = "images and labels, x and y, or both with train, val or test, as x_train, test_labels or images_val"
+NAMES = "images and labels, or x and y, also combined with train, val or test, such as x_train or test_labels"
 _KINDS = {
     **dict.fromkeys(("x", "images", "image", "data"), "images"),
     **dict.fromkeys(("y", "labels", "label"), "labels"),
     "classes": "classes",
 }
 
-_UNSIGNED_BYTE = 8  # idx's code of the only type that images and labels have
+_UNSIGNED_BYTE = 8  # the code of idx files for the only type that is accepted
 _IDX = re.compile(r"(?P<part>.*?)images(?P<kind>[-._]idx)[34](?P<rest>-ubyte(?:\.gz)?)", re.IGNORECASE)
-_DAMAGE = (OSError, EOFError, ValueError, KeyError, NotImplementedError, MemoryError, zlib.error, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True, eq=False)
 class Arrays:
-    """Images of one size and their labels, -1 where there are none.
+    """Images of one size and their labels.
 
     Attributes:
-      images: uint8 or uint16 (n, height, width, 1, 3 or 4).
-      labels: int32 (n,).
+      images: uint8 or uint16 (n, height, width, channels) with 1, 3 or 4 channels.
+      labels: int32 (n,), -1 for images without a label.
     """
 
     images: np.ndarray
     labels: np.ndarray
 
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def identity(self) -> tuple[str | np.ndarray, ...]:
+        """What identifies the images and labels in a digest."""
+        return digest(self.images), self.labels.astype(np.int64)
+
 
 @dataclass(frozen=True)
 class ArrayParts:
-    """The parts of one data set; `held` is None if nothing is set apart, `unused` says what nothing is read from."""
+    """The parts of one data set.
+
+    Attributes:
+      train, held: training and validation images; `held` is None if there is no validation part.
+      classes: names of the labels 0, 1, ...; empty if there are none.
+      rule: where the validation part comes from, in words.
+      unused: a clause that lists the arrays or parts that are not read; see `parts.not_used`.
+    """
 
     train: Arrays
     held: Arrays | None
@@ -60,19 +74,21 @@ class ArrayParts:
 
 
 def holds_idx(folder: Path) -> bool:
-    """Whether a folder has idx files of images."""
+    """Whether a folder contains idx files of images."""
     return any(_IDX.fullmatch(file.name) for file in folder.iterdir())
 
 
 def read_idx(path: Path, max_bytes: int) -> ArrayParts:
-    """Reads a file of images, or a folder of those of training and of t10k, test or val; labels are found by name.
+    """Reads one idx file of images, or a folder with files for training and for validation (t10k, test or val).
+
+    Labels are found by name: those of train-images-idx3-ubyte.gz are in train-labels-idx1-ubyte, with or without .gz.
 
     Args:
-      path: such as train-images-idx3-ubyte.gz; its labels are train-labels-idx1-ubyte, with or without .gz.
-      max_bytes: refuse more pixels than that, a guard against headers that lie and files that inflate.
+      path: a file or folder.
+      max_bytes: maximum size of the images, as a guard against false headers and decompression bombs.
 
     Raises:
-      UserError: a file is damaged, or of another kind, or labels do not fit.
+      UserError: a file is damaged or of another format, or the labels do not match the images.
     """
     folder, names = (
         (path, sorted(file.name for file in path.iterdir())) if path.is_dir() else (path.parent, [path.name])
@@ -85,32 +101,23 @@ def read_idx(path: Path, max_bytes: int) -> ArrayParts:
     for files in parts.values():
         if len(files) > 1:
             raise UserError(
-                f"{shown(folder)} holds both {shown(files[0].name)} and {shown(files[1].name)}; accepted is one file "
-                "of images for each part, or the name of one file."
+                f"{shown(folder)} holds both {shown(files[0].name)} and {shown(files[1].name)}; accepted is one image "
+                "file for each part, or the path of a single file."
             )
     found = {part: _idx_pair(files[0], max_bytes) for part, files in parts.items() if files}
     return _parts(found, None, path)
 
 
 def read_numpy(path: Path, max_bytes: int) -> ArrayParts:
-    """Reads a .npy of images, or a .npz of arrays with the names of NAMES, whatever their case; `classes` there may
-    name the labels.
+    """Reads a .npy file of images, or a .npz file with arrays named as in `NAMES`, in any letter case.
+
+    An array `classes` of a .npz file contains the names of the classes.
 
     Raises:
       UserError: the file is damaged, or its arrays are not images and labels.
     """
     single = path.suffix.lower() == ".npy"
-    try:
-        if single:
-            _refuse_large(path.stat().st_size, max_bytes, path)
-            there = {"images": np.load(path, allow_pickle=False)}
-        else:
-            with zipfile.ZipFile(path) as archive:
-                _refuse_large(sum(member.file_size for member in archive.infolist()), max_bytes, path)
-            with np.load(path, allow_pickle=False) as archive:
-                there = {name: archive[name] if _meaning(name) else None for name in archive.files}
-    except _DAMAGE as error:
-        raise UserError(f"{shown(path)} is damaged, no NumPy file, or holds objects instead of numbers.") from error
+    there = read_arrays(path, max_bytes, name="images", wanted=_meaning)
     found, classes, unused = _meanings(there, path)
     if "train" not in found:
         raise UserError(
@@ -125,7 +132,7 @@ def read_numpy(path: Path, max_bytes: int) -> ArrayParts:
 
 
 def _meaning(name: str) -> tuple[str, str] | None:
-    """What an array of a .npz file is, by the words of its name: (part, images, labels or classes); "" is no part."""
+    """(part, "images", "labels" or "classes") of an array, from the words of its name; part is "" if none is named."""
     words = [word for word in re.split(r"[\W_]+", name.lower()) if word]
     parts, kinds = [[known for word in words if (known := of(word))] for of in (part_of, _KINDS.get)]
     if len(parts) + len(kinds) != len(words) or len(kinds) != 1 or len(parts) > 1:
@@ -134,10 +141,10 @@ def _meaning(name: str) -> tuple[str, str] | None:
 
 
 def _meanings(there: Iterable[str], path: Path) -> tuple[dict[str, dict[str, str]], str, list[str]]:
-    """Names of a part's images and labels by part, that of the classes' names, and those nothing is read from.
+    """Sorts the names of arrays: images and labels of each part, the array of class names, and unused arrays.
 
     Raises:
-      UserError: two arrays have one meaning.
+      UserError: two arrays have the same meaning.
     """
     found: dict[str, dict[str, str]] = {}
     classes, unused = "", []
@@ -159,26 +166,26 @@ def _meanings(there: Iterable[str], path: Path) -> tuple[dict[str, dict[str, str
 
 
 def _parts(found: dict[str, Arrays], names: np.ndarray | None, path: Path, unused: Sequence[str] = ()) -> ArrayParts:
-    """The parts with labels from 0 on: whatever whole numbers they are in the file, each that training has is a class.
+    """The parts, with labels renumbered from 0 without gaps.
 
-    With names of classes the labels are their numbers; otherwise they are named by their own, and none is made up for
-    numbers that do not occur.
+    With class names, a label is an index into them. Without, each label that occurs in training becomes a class, which
+    is named after its number in the file.
     """
     if "train" not in found:
-        raise UserError(f"{shown(path)} holds no images for training, only {' and '.join(found)}.")
+        raise UserError(f"{shown(path)} holds no training images, only {' and '.join(found)}.")
     parts = sort_parts(found, path)
     if names is not None and (names.ndim != 1 or names.dtype.kind != "U"):
-        raise UserError(f"classes of {shown(path)} is {_described(names)}; accepted is a vector of strings.")
+        raise UserError(f"classes of {shown(path)} is {described(names)}; accepted is a vector of strings.")
     present = np.unique(found["train"].labels)
     known = present[present >= 0] if names is None else np.arange(len(names))
-    if len(known) > MOST_CLASSES:
-        raise UserError(f"{shown(path)} has {len(known)} classes; accepted are at most {MOST_CLASSES}.")
+    if len(known) > MAX_CLASSES:
+        raise UserError(f"{shown(path)} has {len(known)} classes; accepted are at most {MAX_CLASSES}.")
     for part in filter(None, ("train", parts.held)):
         labels = found[part].labels
         if (strange := labels[(labels >= 0) & ~np.isin(labels, known)]).size:
-            accepted = _accepted(known) if len(known) else "none, as training has none"
+            accepted = _accepted(known) if len(known) else "none, because the training images have none"
             raise UserError(
-                f"{shown(path)} holds the label {strange.max()} for {part}; accepted are labels {accepted}."
+                f"{shown(path)} holds the label {strange.max()} in its {part} part; accepted are labels {accepted}."
             )
         numbers = np.where(labels < 0, -1, np.searchsorted(known, labels)).astype(np.int32)
         found[part] = replace(found[part], labels=numbers)
@@ -190,45 +197,39 @@ def _parts(found: dict[str, Arrays], names: np.ndarray | None, path: Path, unuse
 def _accepted(known: np.ndarray) -> str:
     if known[-1] - known[0] == len(known) - 1:
         return f"from {known[0]} to {known[-1]}"
-    return f"that training has, {', '.join(map(str, known[:8]))}{', ...' * (len(known) > 8)}"
+    return f"of the training images: {', '.join(map(str, known[:8]))}{', ...' * (len(known) > 8)}"
 
 
 def _checked(images: np.ndarray, labels: np.ndarray | None, name: str) -> Arrays:
-    """`images` with a channel axis, in the order of this machine's bytes, and their labels.
+    """Images with a channel axis, in native byte order, and their labels.
 
     Raises:
-      UserError: of another type or shape, or not as many of one as of the other.
+      UserError: the type or shape is not accepted, or the numbers of images and labels differ.
     """
     shaped = images[..., np.newaxis] if images.ndim == 3 else images
     shaped = shaped.astype(shaped.dtype.newbyteorder("="), copy=False)
     if shaped.dtype not in (np.uint8, np.uint16) or shaped.ndim != 4 or shaped.shape[3] not in (1, 3, 4):
         raise UserError(
-            f"{name} is {_described(images)}; accepted are images of type uint8 or uint16 and shape (number, height, "
-            "width) or (number, height, width, 1, 3 or 4)."
+            f"{name} is {described(images)}; accepted are images of type uint8 or uint16 and shape (number, height, "
+            "width) or (number, height, width, channels) with 1, 3 or 4 channels."
         )
     if not shaped.size:
-        raise UserError(f"{name} is {_described(images)}, which holds no images.")
+        raise UserError(f"{name} is {described(images)}, which holds no images.")
     if labels is None:
         ids = np.full(len(images), -1, np.int32)
     else:
         flat = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
         if flat.dtype.kind not in "iub" or flat.ndim != 1:
-            raise UserError(
-                f"the labels of {name} are {_described(labels)}; accepted are whole numbers, one per image."
-            )
+            raise UserError(f"the labels of {name} are {described(labels)}; accepted are integers, one per image.")
         if len(flat) != len(images):
             raise UserError(f"{name} has {len(images)} images and {len(flat)} labels; accepted is one label per image.")
         if flat.min() < -1 or flat.max() >= 2**31:
             raise UserError(
-                f"the labels of {name} run from {flat.min()} to {flat.max()}; accepted are numbers from 0 on, and -1 "
-                "where there is none."
+                f"the labels of {name} range from {flat.min()} to {flat.max()}; accepted are integers of at least 0, "
+                "and -1 for images without a label."
             )
         ids = flat.astype(np.int32)
     return Arrays(shaped, ids)
-
-
-def _described(array: np.ndarray) -> str:
-    return f"an array of type {array.dtype} and shape {array.shape}"
 
 
 def _idx_pair(file: Path, max_bytes: int) -> Arrays:
@@ -247,28 +248,20 @@ def _read_idx(file: Path, ranks: tuple[int, ...], max_bytes: int) -> np.ndarray:
             magic = stream.read(4)
             if len(magic) < 4 or magic[:3] != bytes([0, 0, _UNSIGNED_BYTE]) or magic[3] not in ranks:
                 raise UserError(
-                    f"{shown(file)} begins with {magic.hex() or 'nothing'}; accepted is an idx file of unsigned bytes "
-                    f"in {' or '.join(map(str, ranks))} dimension{'s' * (ranks != (1,))}."
+                    f"{shown(file)} begins with the bytes {magic.hex() or '(none)'}; accepted is an idx file of "
+                    f"unsigned bytes with {' or '.join(map(str, ranks))} dimension{'s' * (ranks != (1,))}."
                 )
             shape = struct.unpack(f">{magic[3]}I", stream.read(4 * magic[3]))
             size = math.prod(shape)
-            _refuse_large(size, max_bytes, file)
+            require_size(size, max_bytes, file)
             content = stream.read(size + 1)
     except struct.error as error:
-        raise UserError(f"{shown(file)} ends within its header.") from error
+        raise UserError(f"{shown(file)} is truncated within its header.") from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise UserError(f"{shown(file)} is damaged or ends early.") from error
+        raise UserError(f"{shown(file)} is truncated or damaged.") from error
     except OSError as error:
         raise UserError(f"{shown(file)} cannot be read: {error.strerror or error}.") from error
     if len(content) != size:
         holds = f"only {len(content):,}" if len(content) < size else "more"
-        raise UserError(f"{shown(file)} announces {size:,} bytes in its header and holds {holds}.")
+        raise UserError(f"the header of {shown(file)} announces {size:,} bytes, but the file holds {holds}.")
     return np.frombuffer(content, np.uint8).reshape(shape)
-
-
-def _refuse_large(size: int, max_bytes: int, file: Path) -> None:
-    if size > max_bytes:
-        raise UserError(
-            f"{shown(file)} holds {size / 2**30:.2f} GiB, and --cache-gib {max_bytes / 2**30:g} accepts no more than "
-            "that in memory."
-        )

@@ -1,18 +1,19 @@
 """Image files to arrays and back: one decoder for training, translation and checks.
 
-JPEG, PNG (8 and 16 bit), WebP, BMP and the first frame of GIF. Pillow decodes everything but 16-bit PNG,
-whose colour it would cut to 8 bits; that one goes through `tf.io.decode_png`. Pillow takes 1.0 ms for a
-512x256 JPEG where TensorFlow takes 0.7 to 1.1 ms, releases the GIL meanwhile and reads every format: a second
-decoder would buy two behaviours and no time.
+Formats are JPEG, PNG (8 and 16 bits), WebP, BMP and the first frame of GIF. Pillow decodes all of them except 16-bit
+PNG, whose colours it would reduce to 8 bits; `tf.io.decode_png` decodes those. A 512x256 JPEG takes Pillow 1.0 ms and
+TensorFlow 0.7 to 1.1 ms. Pillow releases the GIL meanwhile and reads every format, so a second decoder would add
+different behaviour without saving time.
 
-Files are untrusted. What has more pixels than asked for is refused by its header. What ends early is refused too,
-also where Pillow would fill the rest with grey or black: see `_ends_early`. PNG checksums are verified.
+Files are untrusted. An image whose header claims too many pixels is refused before decoding. A truncated file is
+refused, even where Pillow would fill the missing pixels with grey or black (`_refuse_early_end`). PNG checksums are
+verified.
 
-Rules, the same for every format:
-- EXIF orientation is applied: the array shows what a viewer shows. A tag that holds no valid orientation is ignored.
-- Metadata never decide whether an image can be used: decoders do not see them (`_pixels_alone`).
-- Transparency is composited on white, unless four channels are asked for.
-- Grey stays one channel, everything else is RGB; palettes are expanded.
+The same rules apply to all formats:
+- EXIF orientation is applied, so the array shows what an image viewer shows. Invalid orientation tags are ignored.
+- Metadata never make an image unusable, because decoders do not see them (`_pixels_alone`).
+- Transparent pixels are blended on white, unless four channels are requested.
+- Grey images keep one channel, and all others become RGB. Palettes are expanded.
 """
 
 import io
@@ -32,14 +33,14 @@ from keras_gen.data.files.folders import shown
 from keras_gen.errors import UserError
 
 MAX_PIXELS = 100_000_000
-"""Pixels of an image that are decoded unless more are asked for: 300 MB as RGB."""
+"""Default limit for the pixels of an image, which are 300 MB as RGB."""
 
-Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit cannot be set per call, and warns on the screen below it
+Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit is global, and prints warnings
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 _EXIF_ORIENTATION = 0x0112
-_EXIF_INTEGERS = {1: "B", 3: "H", 4: "I"}  # types of a tag that can hold an orientation, as struct writes them
-_DAMAGE = (  # what Pillow, zlib and TensorFlow raise for damaged files
+_EXIF_INTEGERS = {1: "B", 3: "H", 4: "I"}  # EXIF type -> struct format of the types that can hold an orientation
+_DAMAGE = (  # exceptions that Pillow, zlib and TensorFlow raise for damaged files
     OSError,
     SyntaxError,
     ValueError,
@@ -51,31 +52,31 @@ _DAMAGE = (  # what Pillow, zlib and TensorFlow raise for damaged files
     zlib.error,
     tf.errors.InvalidArgumentError,
 )
-_LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as Pillow's and TensorFlow's grey
+_LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as in Pillow and TensorFlow
 
 
 class UnreadableImage(UserError):
-    """A file that no decoder can read: truncated, of another kind, or absurdly large.
+    """A file that cannot be decoded: it is damaged, has another format, or has too many pixels.
 
     Attributes:
-      truncated: it begins as an image and is damaged or ends early.
+      truncated: whether it begins like an image, but is truncated or damaged.
     """
 
     truncated = False
 
 
 class ImageInfo(NamedTuple):
-    """What the header of an image file says, after orientation: sizes in pixels."""
+    """The header of an image file."""
 
-    width: int
+    width: int  # pixels, after applying the orientation
     height: int
-    channels: int  # 1 or 3: transparency is composited and not counted
+    channels: int  # 1 or 3, without the alpha channel
     bits: int  # 8 or 16 per channel
-    holds_ids: bool  # grey or palette and lossless: its values can be label ids
-    form: str  # PNG, JPEG, WEBP, BMP or GIF, whatever the file is called
+    holds_ids: bool  # lossless, and grey or with a palette, so its values can be label ids
+    form: str  # actual format, whatever the suffix: PNG, JPEG, WEBP, BMP or GIF
     alpha: bool  # has an alpha channel or a transparent colour
-    cmyk: bool  # four inks, converted to RGB without a colour profile
-    orientation: int  # EXIF 1..8; 1 is upright
+    cmyk: bool  # CMYK, which is converted to RGB without a colour profile
+    orientation: int  # EXIF orientation, 1 to 8; 1 is upright
     animated: bool  # has further frames, which are ignored
 
 
@@ -105,9 +106,9 @@ def decode_image(contents: bytes, name: str, channels: int | None = None, max_pi
 
     Args:
       contents: an encoded image.
-      name: what to call it in an error.
-      channels: 1, 3 or 4 to convert to grey, RGB or RGBA; None follows the file (1 or 3).
-      max_pixels: more than that are refused before anything is decoded.
+      name: name of the image for error messages.
+      channels: 1, 3 or 4 to convert to grey, RGB or RGBA; None: 1 or 3, as in the file.
+      max_pixels: refuse images with more pixels before decoding them.
 
     Returns:
       uint8 or, for 16-bit PNG, uint16; shape (height, width, channels).
@@ -138,14 +139,14 @@ def decode_ids(contents: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.n
     with _opened(contents, name, max_pixels) as (image, parts):
         if not _holds_ids(image):
             raise UserError(
-                f"{name} is {image.format} in mode {image.mode}, and label ids are read from grey or palette "
-                "PNG, BMP or GIF."
+                f"{name} is a {image.format} image in mode {image.mode}; accepted for label ids are grey or palette "
+                "PNG, BMP or GIF images."
             )
         if _is_png16(image, contents):
             return _upright(_decode_png16(contents, "L"), parts.orientation)
         ids = np.asarray(image).astype(np.uint8)
         _refuse_early_end(image, parts.pixels, contents)
-        if image.format == "PNG" and image.mode == "L":  # Pillow spreads 2- and 4-bit grey over 0..255
+        if image.format == "PNG" and image.mode == "L":  # Pillow scales 2- and 4-bit grey to 0..255
             ids //= 255 // (2 ** min(contents[24], 8) - 1)
         return _upright(ids[..., np.newaxis], parts.orientation)
 
@@ -154,7 +155,7 @@ def probe(contents: bytes, name: str, max_pixels: int = MAX_PIXELS) -> ImageInfo
     """Reads the header only.
 
     Raises:
-      UnreadableImage: there is no header of a known image format, or it announces too many pixels.
+      UnreadableImage: the format is unknown, or the header claims too many pixels.
     """
     with _opened(contents, name, max_pixels) as (image, parts):
         mode = _expanded_mode(image, contents)
@@ -172,15 +173,15 @@ def probe(contents: bytes, name: str, max_pixels: int = MAX_PIXELS) -> ImageInfo
 
 
 def convert_channels(array: np.ndarray, channels: int | None) -> np.ndarray:
-    """Grey, RGB or RGBA from any of L, LA, RGB, RGBA.
+    """Converts grey, grey with alpha, RGB or RGBA to grey, RGB or RGBA.
 
     Args:
-      array: uint8 or uint16 (..., height, width, 1 to 4).
-      channels: 1, 3, 4, or None for 1 or 3, whichever loses no colour.
+      array: uint8 or uint16 (..., height, width, channels) with 1 to 4 channels.
+      channels: 1, 3 or 4; None: 3 for colour, 1 for grey.
 
     Returns:
-      The same type, shape (..., height, width, channels). Without an alpha channel in the result, transparent
-      pixels are composited on white: value * alpha + white * (1 - alpha).
+      An array of the same type, (..., height, width, channels). If the result has no alpha channel, transparent pixels
+      are blended on white: value * alpha + white * (1 - alpha).
     """
     white = np.iinfo(array.dtype).max
     alpha = array[..., -1:] if array.shape[-1] in (2, 4) else None
@@ -199,21 +200,21 @@ def convert_channels(array: np.ndarray, channels: int | None) -> np.ndarray:
 
 
 def to_float(array: np.ndarray) -> np.ndarray:
-    """uint8 or uint16 to float32 in [-1, 1]: 0 is -1 and the type's largest value 1."""
+    """uint8 or uint16 to float32 in [-1, 1]: 0 becomes -1, and the maximum of the type becomes 1."""
     return array.astype(np.float32) / np.float32(np.iinfo(array.dtype).max / 2) - np.float32(1)
 
 
 def to_uint8(array: np.ndarray) -> np.ndarray:
-    """float in [-1, 1] to uint8, rounded; values beyond the range are clipped."""
+    """float in [-1, 1] to uint8, with clipping and rounding."""
     return np.rint(np.clip((np.asarray(array, np.float32) + 1) * 127.5, 0, 255)).astype(np.uint8)
 
 
 class _Parts(NamedTuple):
-    """An image file taken apart: what its pixels need, and what the metadata say that matters."""
+    """An image file without metadata, and the metadata that matter."""
 
     pixels: bytes  # a file of the same format without metadata
-    orientation: int = 1  # EXIF 1..8
-    animated: bool = False  # a PNG with further frames
+    orientation: int = 1  # EXIF orientation, 1 to 8
+    animated: bool = False  # whether a PNG has further frames
 
 
 @contextmanager
@@ -225,9 +226,9 @@ def _opened(contents: bytes, name: str, max_pixels: int) -> Iterator[tuple[Image
         with Image.open(io.BytesIO(parts.pixels), formats=_FORMATS) as image:
             if image.width * image.height > max_pixels:
                 raise UnreadableImage(
-                    f"{name} says it has {image.width}x{image.height} pixels, and --max-pixels accepts {max_pixels:,}."
+                    f"{name} claims to have {image.width}x{image.height} pixels, more than --max-pixels {max_pixels:,}."
                 )
-            if image.format == "WEBP":  # Pillow hands its metadata over as they are
+            if image.format == "WEBP":  # Pillow returns its metadata without parsing them
                 parts = parts._replace(orientation=_orientation(image.info.get("exif", b"")))
             yield image, parts
     except Image.UnidentifiedImageError as error:
@@ -241,7 +242,7 @@ def _opened(contents: bytes, name: str, max_pixels: int) -> Iterator[tuple[Image
 
 
 def _is_png16(image: Image.Image, contents: bytes) -> bool:
-    return image.format == "PNG" and contents[24] == 16  # the bit depth, a fixed place in the first chunk
+    return image.format == "PNG" and contents[24] == 16  # the bit depth, at a fixed place in the first chunk
 
 
 def _holds_ids(image: Image.Image) -> bool:
@@ -249,9 +250,9 @@ def _holds_ids(image: Image.Image) -> bool:
 
 
 def _expanded_mode(image: Image.Image, contents: bytes) -> str:
-    """The mode to decode into: palettes expanded, a transparent colour turned into an alpha channel.
+    """The mode to decode to. Palettes are expanded, and a transparent colour becomes an alpha channel.
 
-    Pillow opens 16-bit grey with alpha as RGBA; the colour type, a fixed place in the first chunk, tells.
+    Pillow opens 16-bit grey with alpha as RGBA, so for PNG the colour type in the first chunk decides.
     """
     grey = contents[25] in (0, 4) if image.format == "PNG" else image.mode in ("1", "L", "LA", "I", "I;16")
     colour = "L" if grey else "RGB"
@@ -260,8 +261,11 @@ def _expanded_mode(image: Image.Image, contents: bytes) -> str:
 
 
 def _pixels_alone(contents: bytes) -> _Parts:
-    """Takes the metadata of JPEG and PNG away: Pillow fails on some that are junk, warns of others, and looks at none
-    that matter here but the orientation. What cannot be taken apart stays whole, and the decoder will say why."""
+    """Removes the metadata of JPEG and PNG files, and parses the orientation.
+
+    Pillow fails on some invalid metadata and warns about others. A file that cannot be parsed is left as it is: the
+    decoder will report the reason.
+    """
     try:
         if contents[:2] == b"\xff\xd8":
             return _jpeg_alone(contents)
@@ -273,7 +277,7 @@ def _pixels_alone(contents: bytes) -> _Parts:
 
 
 def _jpeg_alone(contents: bytes) -> _Parts:
-    """Without the application segments up to the first scan, but those that tell the colour space, and comments."""
+    """Removes comments and application segments before the first scan, except those that define the colour space."""
     pieces, at, start, exif = [], 2, 0, b""
     while contents[at : at + 1] == b"\xff" and (marker := contents[at + 1 : at + 2]) not in (b"\xda", b"\xd9", b""):
         if marker == b"\xff":  # padding
@@ -296,7 +300,7 @@ _PNG_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 
 
 def _png_alone(contents: bytes) -> _Parts:
-    """The chunks of the default image alone: further frames are ignored, and a wrong checksum is found elsewhere."""
+    """Keeps only the chunks of the default image. `_verify_png` checks the checksums."""
     pieces, at, exif, frames = [contents[:8]], 8, b"", 1
     for kind, data, _ in _png_chunks(contents):
         end = at + 12 + len(data)
@@ -311,7 +315,7 @@ def _png_alone(contents: bytes) -> _Parts:
 
 
 def _orientation(exif: bytes) -> int:
-    """The orientation 1..8 in a block of EXIF; 1 where it is junk, lacks the tag, or the tag holds something else."""
+    """The orientation, 1 to 8, in a block of EXIF; 1 if the block or the tag is invalid or missing."""
     tiff = exif.removeprefix(b"Exif\0\0")
     order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
     if order is None:
@@ -341,7 +345,10 @@ def _upright(array: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def _decode_png16(contents: bytes, mode: str) -> np.ndarray:
-    """(height, width, channels of `mode`); TensorFlow turns a transparent colour into alpha for four channels alone."""
+    """Decodes to (height, width, channels of `mode`).
+
+    TensorFlow turns a transparent colour into an alpha channel only if four channels are requested.
+    """
     _verify_png(contents)
     if "A" not in mode:
         return tf.io.decode_png(contents, dtype=tf.uint16).numpy()[..., : len(mode)]
@@ -350,14 +357,17 @@ def _decode_png16(contents: bytes, mode: str) -> np.ndarray:
 
 
 def _refuse_early_end(image: Image.Image, pixels: bytes, contents: bytes) -> None:
-    """Raises ValueError for a decoded image whose data ended before the last pixel, and for wrong PNG checksums.
+    """Raises ValueError for a decoded image whose data end before the last pixel, and for wrong PNG checksums.
 
-    `pixels` are the file's `contents` without metadata, whose checksums count too: a chunk of pixels whose name was
-    damaged looks like metadata.
+    Pillow notices if the file is cut off, but not if only the pixel data end early. The missing pixels are then grey in
+    a JPEG (blurred if it is progressive) and black in a PNG. The thorough tests are expensive, so they are applied only
+    if the last pixels have such a value.
 
-    Pillow notices when the file ends. It does not when the pixels do: a JPEG whose header promises more rows than
-    are there, or that was cut and closed with an end marker, becomes grey from there on (a progressive one blurred), a
-    PNG black. The looks of the last pixels tell whether a closer look is needed, so that it seldom costs anything.
+    Args:
+      image: the decoded image.
+      pixels: the file without metadata.
+      contents: the whole file. Its metadata are verified too, because a chunk of pixels with a damaged name looks like
+        metadata.
     """
     if image.format == "PNG":
         _verify_png(contents)
@@ -367,15 +377,15 @@ def _refuse_early_end(image: Image.Image, pixels: bytes, contents: bytes) -> Non
     elif image.format == "JPEG":
         left, top = (8 * ((length - 1) // 8) for length in image.size)
         last_block = image.crop((left, top, *image.size)).getextrema()
-        grey = {127, 128} >= set(np.ravel(last_block))  # what coefficients of zero decode to; 127 in inverted CMYK
+        grey = {127, 128} >= set(np.ravel(last_block))  # the value of zero coefficients; 127 in inverted CMYK
         if (grey or image.info.get("progressive")) and not _jpeg_is_complete(image, pixels):
             raise ValueError("the pixel data end early")
 
 
 def _verify_png(contents: bytes) -> None:
-    """Raises ValueError unless all chunks up to IEND are there and have the right checksums.
+    """Raises ValueError unless all chunks up to IEND exist and have the right checksums.
 
-    Pillow does not check those of the pixels, libpng not those of chunks it does not need.
+    Pillow does not verify the checksums of pixel data, and libpng ignores those of chunks that it does not need.
     """
     for kind, data, checksum in _png_chunks(contents):
         if zlib.crc32(data, zlib.crc32(kind)) != checksum:
@@ -383,7 +393,7 @@ def _verify_png(contents: bytes) -> None:
 
 
 def _png_chunks(contents: bytes) -> Iterator[tuple[bytes, memoryview, int]]:
-    """(kind, data, checksum) of the chunks of a PNG file; struct.error where it ends before IEND."""
+    """Yields (kind, data, checksum) of the chunks of a PNG file; raises struct.error if it ends before IEND."""
     view, at, kind = memoryview(contents), 8, b""
     while kind != b"IEND":
         length, kind = struct.unpack_from(">I4s", contents, at)
@@ -393,7 +403,7 @@ def _png_chunks(contents: bytes) -> Iterator[tuple[bytes, memoryview, int]]:
 
 
 def _png_is_complete(contents: bytes) -> bool:
-    """Whether the pixel data of a PNG file inflate to as many bytes as its header promises."""
+    """Whether the pixel data of a PNG file decompress to the number of bytes that its header implies."""
     pixels = b"".join(data for kind, data, _ in _png_chunks(contents) if kind == b"IDAT")
     width, height, depth, colour, _, _, interlaced = struct.unpack_from(">IIBBBBB", contents, 16)
     bits = depth * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
@@ -406,26 +416,26 @@ def _png_is_complete(contents: bytes) -> bool:
 
 
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
-"""Left, top and steps to the right and down of the seven passes of an interlaced PNG (its specification, 8.2)."""
+"""Left, top, step to the right and step down of the seven passes of an interlaced PNG (PNG specification, 8.2)."""
 
-_SCAN_END = re.compile(rb"\xff+(?=[^\x00\xd0-\xd7\xff])")  # a marker that is neither a stuffed byte nor a restart
-_NOISE = b"".join(  # random bytes without 0xff, between the eight restart markers for decoders that wait for one
+_SCAN_END = re.compile(rb"\xff+(?=[^\x00\xd0-\xd7\xff])")  # any marker except a stuffed byte or a restart marker
+_NOISE = b"".join(  # random bytes without 0xff, and the eight restart markers, which a decoder may wait for
     bytes(np.random.default_rng(number).integers(0, 255, 64, np.uint8)) + bytes([0xFF, 0xD0 + number % 8])
     for number in range(16)
 )
 
 
 def _jpeg_is_complete(image: Image.Image, contents: bytes) -> bool:
-    """Whether a JPEG file holds data for all of its pixels.
+    """Whether a JPEG file contains data for all of its pixels.
 
-    A decoder that has read all pixels does not look at what follows; one that has not takes it for pixels. So noise
-    is put behind the data of every scan, and a complete picture stays as it is. Arithmetic coding, whose encoders leave
-    out zeros at the end, cannot be told that way and counts as complete.
+    A decoder ignores bytes after the last pixel, but if pixels are missing, it decodes those bytes as pixels. So random
+    bytes are inserted after the data of every scan: a complete image does not change. With arithmetic coding this test
+    is impossible, because encoders omit zeros at the end; such files count as complete.
     """
     pieces, at, start = [], 2, 0
     while (mark := contents[at : at + 2]) != b"\xff\xd9":
         if mark[:1] != b"\xff" or len(mark) < 2:
-            break  # bytes between segments, which decoders skip: from here on nothing is certain
+            break  # bytes between segments, which decoders skip; the rest cannot be parsed reliably
         if 0xC9 <= mark[1] <= 0xCF and mark[1] != 0xCC:
             return True
         if mark[1] == 0xFF:

@@ -1,4 +1,4 @@
-"""From encoded images to arrays of one size, many at a time, with every fault named: for pairs and single images."""
+"""Decodes many images to arrays of one size in parallel, and reports all bad ones: for pairs and single images."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,21 +14,21 @@ from keras_gen.data.files.folders import shown
 from keras_gen.errors import UserError, complaint
 
 Encodings = Callable[[tf.Tensor], tuple[tf.Tensor, ...]]
-"""A graph function, int64 scalar index -> the encoded files of an example, string scalars."""
-LEAST_PEAK = 2**14  # of 16-bit data: below it they have 14 bits or fewer
-_PASS_BATCH = 16  # examples handed from TensorFlow to Python at a time while all are checked
+"""A graph function: int64 scalar index -> the encoded files of an example, string scalars."""
+MIN_PEAK = 2**14  # 16-bit images whose largest value is below this have at most 14 bits
+_PASS_BATCH = 16  # number of examples that TensorFlow passes to Python at a time while all are checked
 
 
 @dataclass(frozen=True)
 class Side:
-    """How one side is decoded and stored until it becomes floats.
+    """How the images of one side of an example are decoded and stored until they become floats.
 
     Attributes:
-      channels: as stored; 1 for ids.
-      dtype: uint8, uint16 or, of what is drawn, float32.
+      channels: number of channels in storage; 1 for label ids.
+      dtype: uint8, uint16, or float32 for generated points.
       labels: number of label ids; 0 for pictures.
-      max_pixels: refuse images that say they have more.
-      peaks: the largest values of 16-bit pictures that were decoded, for `require_range`.
+      max_pixels: refuse images whose headers claim more.
+      peaks: collects the largest value of each 16-bit picture, for `require_range`.
     """
 
     channels: int
@@ -38,7 +38,7 @@ class Side:
     peaks: set[int] = field(default_factory=set, compare=False, repr=False)
 
     def decode(self, contents: bytes, name: str) -> np.ndarray:
-        """(height, width, channels) in this side's type; 8-bit images among 16-bit ones are scaled up."""
+        """Decodes to (height, width, channels) of type `dtype`; 8-bit images among 16-bit ones are scaled up."""
         if self.labels:
             return images.decode_ids(contents, name, self.max_pixels).astype(self.dtype)
         array = images.decode_image(contents, name, self.channels, self.max_pixels)
@@ -47,14 +47,16 @@ class Side:
         return array * np.uint16(257) if array.dtype == np.uint8 and self.dtype == np.uint16 else array
 
     def check_ids(self, ids: np.ndarray, name: str) -> None:
+        """Raises UserError if a label map contains an id that is too large."""
         if self.labels and ids.max() >= self.labels:
             raise UserError(
-                f"{name} holds the label id {ids.max()}, and --num-classes {self.labels} accepts ids from 0 to "
+                f"{name} holds the label id {ids.max()}; --num-classes {self.labels} accepts ids from 0 to "
                 f"{self.labels - 1}."
             )
 
     def resize(self, image: tf.Tensor, size: int) -> tf.Tensor:
-        """An image or a batch to size x size, same type: ids to the nearest, pictures bilinear with antialias."""
+        """Resizes an image or a batch, keeping the type: nearest neighbour for label ids, otherwise bilinear with
+        antialiasing."""
         if image.shape.rank is None:
             image.set_shape((None, None, self.channels))
         if self.labels:
@@ -63,14 +65,13 @@ class Side:
         def scaled(antialias: bool) -> tf.Tensor:
             return tf.image.resize(image, (size, size), "bilinear", antialias=antialias)
 
-        # Enlarging needs no antialias: the same values but for rounding, in less than half the time.
+        # Without antialiasing, enlarging gives the same values except for rounding, in less than half the time.
         shrinks = tf.reduce_any(tf.shape(image)[-3:-1] > size)
         resized = tf.cond(shrinks, lambda: scaled(True), lambda: scaled(False))
-        return tf.cast(tf.round(resized), self.dtype)  # a mean of values in range: no clipping needed
+        return tf.cast(tf.round(resized), self.dtype)  # means of values in range need no clipping
 
     def to_float(self, image: tf.Tensor) -> tf.Tensor:
-        """To float32 in [-1, 1], where what is stored as floats lies already; ids to `labels` channels, 1 for the
-        pixel's own and -1 for the others."""
+        """Converts stored images to float32 in [-1, 1]; label ids become one-hot channels of -1 and 1."""
         if self.labels:
             return tf.one_hot(tf.cast(image[..., 0], tf.int32), self.labels, 1.0, -1.0)
         if self.dtype == np.float32:
@@ -79,40 +80,40 @@ class Side:
 
 
 def require_range(spec: str, peaks: Iterable[int]) -> None:
-    """Refuses pictures of 10, 12 or 14 bits in 16, which would train as near black.
+    """Refuses data with 10, 12 or 14 bits that are stored in 16 bits, which would be nearly black.
 
-    It is decided for a data set as a whole, by the largest value of all its 16-bit pictures: a single dark one is none.
+    The largest value in the whole data set decides, so single dark images are accepted.
 
     Args:
-      spec: what `--data` got.
-      peaks: the largest values.
+      spec: the value of `--data`.
+      peaks: the largest values of the 16-bit images.
 
     Raises:
-      UserError: not one lies in the upper three quarters of 16 bits.
+      UserError: all of them are in the lowest quarter of the 16-bit range.
     """
-    if 0 < (peak := max(peaks, default=0)) < LEAST_PEAK:
+    if 0 < (peak := max(peaks, default=0)) < MIN_PEAK:
         raise UserError(
-            f"--data {shown(spec)} has 16-bit images with values of up to {peak}, which would be near black; accepted "
-            f"are images that use the range up to 65535: multiply the values by {65535 // peak}."
+            f"--data {shown(spec)} has 16-bit images with values of at most {peak}, which would be nearly black; "
+            f"accepted are images that use the range up to 65535: multiply the values by {65535 // peak}."
         )
 
 
 def probed(
     probe: Callable[..., np.ndarray], encoded: Encodings, indices: np.ndarray, skipped: list[str]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Reads all headers.
+    """Reads the headers of many examples.
 
     Args:
       probe: (index, files of the example) -> int64 (4,).
       encoded: see `Encodings`.
-      indices: of the examples.
-      skipped: gets a sentence for each that cannot be read.
+      indices: indices of the examples.
+      skipped: a list to which a sentence is added for each unreadable example.
 
     Returns:
-      The indices that can be read, and (n, 4) of `probe` for them.
+      The indices of the readable examples, and what `probe` returned for them, (n, 4).
 
     Raises:
-      UserError: the first fault of another kind.
+      UserError: an example is bad for another reason.
     """
     survey = _Survey(probe, np.zeros(4, np.int64))
 
@@ -125,37 +126,37 @@ def probed(
 
 
 class Decoder:
-    """Examples by number, decoded and brought to one size: an image for each of their sides."""
+    """Decodes and resizes examples by index: one image for each side."""
 
     def __init__(
         self, decode: Callable[..., Sequence[np.ndarray]], encoded: Encodings, sides: Sequence[Side], size: int
     ) -> None:
         """Args:
-        decode: (index, files of the example) -> an array of each side, (height, width, channels) of its type.
+        decode: (index, files of the example) -> one array per side, (height, width, channels) of its type.
         encoded: see `Encodings`.
-        sides: how each is stored.
+        sides: storage format of each side.
         size: height and width of the images [pixels].
         """
         self._decode, self._encoded, self._sides, self._size = decode, encoded, sides, size
 
     def load(self, index: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """One example, within a graph: (size, size, channels) of each side, as stored."""
+        """Loads one example, within a graph: (size, size, channels) for each side, in storage format."""
         return self._load(index, self._decode)
 
     def load_all(self, indices: np.ndarray, skipped: list[str], *, keep: bool) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Decodes each of many examples once.
+        """Decodes many examples once.
 
         Args:
-          indices: of the examples.
-          skipped: gets a sentence for each that cannot be decoded.
-          keep: whether to hold what was decoded.
+          indices: indices of the examples.
+          skipped: a list to which a sentence is added for each unreadable example.
+          keep: whether to return the images.
 
         Returns:
-          The indices that can be decoded, and with `keep` the images of each side, (their number, size, size,
-          channels), as stored.
+          The indices of the readable examples, and with `keep` the images of each side, (n, size, size, channels), in
+          storage format.
 
         Raises:
-          UserError: the first fault of another kind.
+          UserError: an example is bad for another reason.
         """
         survey = _Survey(self._decode, [np.zeros((1, 1, side.channels), side.dtype) for side in self._sides])
         shape = (len(indices) if keep else 0, self._size, self._size)
@@ -173,7 +174,7 @@ class Decoder:
 
 
 class _Survey:
-    """Wraps a function of (index, ...), so that one pass finds all bad examples instead of the first."""
+    """Wraps a function of (index, ...) so that one pass finds all bad examples instead of stopping at the first."""
 
     def __init__(self, function: Callable, stand_in: Any) -> None:
         self._function, self._stand_in = function, stand_in
@@ -183,12 +184,12 @@ class _Survey:
         try:
             return self._function(index, *contents)
         except UserError as error:
-            # Without its traceback, which would keep the contents of the file in memory.
+            # A copy without the traceback, which would keep the contents of the file in memory.
             self._problems[int(index)] = type(error)(str(error))
             return self._stand_in
 
     def good(self, indices: np.ndarray, skipped: list[str]) -> np.ndarray:
-        """Which examples passed; unreadable ones go to `skipped`, and any other fault is raised."""
+        """A mask of the good examples; adds unreadable ones to `skipped`, and raises the first other error."""
         for index in sorted(self._problems):
             if not isinstance(self._problems[index], UnreadableImage):
                 raise self._problems[index]
@@ -197,12 +198,12 @@ class _Survey:
 
 
 def _passed_once(load: Callable, indices: np.ndarray) -> Iterator[tuple[int, Any]]:
-    """(start, batch of numpy arrays) of `load` over `indices`, in parallel and in order."""
+    """Yields (start, batch of NumPy arrays) of `load` over `indices`, computed in parallel, in order."""
     numbers = tf.data.Dataset.from_tensor_slices(indices)
     start = 0
     try:
         for batch in numbers.map(load, tf.data.AUTOTUNE).batch(_PASS_BATCH).as_numpy_iterator():
             yield start, batch
             start += _PASS_BATCH
-    except tf.errors.OpError as error:  # a file that vanished, a damaged shard, no permission
+    except tf.errors.OpError as error:  # a missing file, a damaged shard, no permission
         raise UserError(f"--data cannot be read: {complaint(error)}.") from error

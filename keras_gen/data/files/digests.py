@@ -1,4 +1,4 @@
-"""Digests by which a run knows its data again: of names and sizes of files, and of the contents of arrays."""
+"""Digests that identify the data of a run, from the names and sizes of files or the contents of arrays."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 
 def digest(*parts: str | np.ndarray) -> str:
-    """32 hexadecimal digits of texts and of arrays, their types and shapes included."""
+    """A digest of strings and arrays, including their types and shapes: 32 hexadecimal digits."""
     hashed = hashlib.blake2b(digest_size=16)
     for part in parts:
         if isinstance(part, np.ndarray):
@@ -23,9 +23,9 @@ def digest(*parts: str | np.ndarray) -> str:
 
 
 def of_files(files: Iterable[Path]) -> str:
-    """Of the names below the folder that all have in common, and the sizes: it is the same wherever the folder lies.
+    """A digest of the sizes of files and of their paths relative to their common parent folder.
 
-    A size is read for each file, which is cheap; a file that is written anew with as many bytes is not noticed.
+    It does not depend on the location of the folder. A file that is replaced by one of the same size is not noticed.
     """
     files = list(files)
     root = os.path.commonpath([file.parent.absolute() for file in files]) if files else ""

@@ -1,4 +1,4 @@
-"""Two folders of images that are compared file by file, matched by their names without the endings."""
+"""Two folders of images that are compared file by file, matched by name, ignoring suffixes."""
 
 from __future__ import annotations
 
@@ -14,40 +14,40 @@ from keras_gen.data.files.folders import listed, shown
 from keras_gen.data.files.pair_sources import parallel
 from keras_gen.errors import UserError
 
-_BATCH = 64  # images at most that are compared at a time ...
-_PIXELS = 2**22  # ... as far as this many pixels go
+_BATCH = 64  # maximum number of images compared at a time ...
+_PIXELS = 2**22  # ... and of their pixels
 
 
 class Compared(NamedTuple):
     """An image and its reference."""
 
-    name: str  # of both files, without their ending
+    name: str  # of both files, without suffix
     image: Path
     reference: Path
-    shape: tuple[int, int, int]  # height and width of both, and 3 channels if one of them has colour, else 1
+    shape: tuple[int, int, int]  # height and width of both, and the channels: 3 if either has colour, else 1
 
 
 def find_compared(folder: Path, reference: Path, *, skip_bad: bool) -> tuple[list[Compared], list[str]]:
-    """The files of two folders that can be compared, all decoded once.
+    """Matches the files of two folders and decodes each of them once to check it.
 
     Args:
-      folder: images, from `--images`.
-      reference: what they should be, from `--reference`.
-      skip_bad: leave out files without partner, of another size than their partner's or damaged, instead of refusing.
+      folder: the images, from `--images`.
+      reference: the reference images, from `--reference`.
+      skip_bad: leave out files that are damaged, have no partner, or differ from it in size, instead of refusing.
 
     Returns:
-      The pairs in the order of `folder`'s names, and a sentence for everything that is left out.
+      The pairs, sorted by the names in `folder`, and a sentence for every file left out.
 
     Raises:
-      UserError: a folder holds no images or two of one name, no names agree, or files cannot be compared and
-        `skip_bad` is not given.
+      UserError: a folder holds no images or two of the same name, the folders have no name in common, or some files
+        cannot be compared and `skip_bad` is off.
     """
     for flag, path in (("--images", folder), ("--reference", reference)):
         if not path.is_dir():
-            raise UserError(f"{flag} got {shown(path)}, which is no folder; accepted is a folder of images.")
+            raise UserError(f"{flag} got {shown(path)}, which is not a folder; accepted is a folder of images.")
     source = parallel(folder, reference)
     bad = [f"{file} has no partner in the other folder." for file in source.alone]
-    bad += [f"{file} is a link that leads nowhere." for file in source.broken]
+    bad += [f"{file} is a broken link." for file in source.broken]
     good = []
     for index in range(source.size):
         files = source.files(index)
@@ -61,18 +61,19 @@ def find_compared(folder: Path, reference: Path, *, skip_bad: bool) -> tuple[lis
             channels = max(shape[2] for shape in shapes)
             good.append(Compared(source.stem(index), *files, (height, width, channels)))
         else:
-            bad.append(f"{shown(files[0])} is {width}x{height} and {shown(files[1])} {wide}x{high}.")
+            bad.append(f"{shown(files[0])} is {width}x{height}, and {shown(files[1])} is {wide}x{high}.")
     if bad and not (skip_bad and good):
-        remedy = ", and --skip-bad leaves them out" if good else ""
+        remedy = "; --skip-bad leaves them out" if good else ""
         raise UserError(f"{len(bad)} of the files cannot be compared ({listed(bad)}){remedy}.")
     return good, bad
 
 
 def batches(pairs: Sequence[Compared]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The images and their references in order, as many at a time as follow each other in one shape.
+    """Batches of images and references, in order. A batch ends where the shape changes.
 
     Yields:
-      Two float32 (batch, height, width, channels) in [-1, 1], transparency on white; grey beside RGB is repeated.
+      Two float32 (batch, height, width, channels) in [-1, 1]. Transparent pixels are blended on white, and a grey image
+      whose partner is RGB becomes RGB.
     """
     for (height, width, channels), group in groupby(pairs, key=lambda pair: pair.shape):
         alike = list(group)

@@ -1,17 +1,16 @@
-"""Folders of image files: which files count, what is left out, and how names are shown.
+"""Folders of image files: which files are read, and which are left out.
 
-A folder is untrusted like the files in it: names may hold any byte but "/", links may lead in circles, a file may be
-larger than any image.
+Folders are as untrusted as the files in them: names may contain any byte except "/", links may be circular, and a file
+may be larger than any image.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -25,75 +24,39 @@ SUFFIXES = {
     "BMP": (".bmp", ".dib"),
     "GIF": (".gif",),
 }
-"""Endings of each format, in lower case; a file of another name counts if it begins as an image does."""
+"""Suffixes of each format, in lower case. Other files count as images if they begin with the magic bytes of one."""
 IMAGE_SUFFIXES = tuple(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
 SOUGHT = "images (PNG, JPEG, WebP, BMP or GIF)"
 
-_MAX_BYTES = 2**30  # larger than any file that holds an image of the accepted number of pixels and is compressed
-_LISTED = 3  # things that a sentence names before it counts the rest
+_MAX_BYTES = 2**30  # larger than any compressed image with the accepted number of pixels
+_LISTED = 3  # number of items that a message lists; it only counts the rest
 
 
 def listed(sentences: Iterable[object]) -> str:
-    """The first of several complaints inside one sentence: "a.png is empty; b.png is truncated; and 4 more"."""
+    """The first of several messages as one clause: "a.png is empty; b.png is truncated; and 4 more"."""
     sentences = [str(sentence).rstrip(".") for sentence in sentences]
     more = len(sentences) - _LISTED
     return "; ".join(sentences[:_LISTED] + [f"and {more} more"] * (more > 0))
 
 
-def require_usable(
-    spec: str,
-    what: str,
-    *,
-    total: int,
-    bad: Sequence[str],
-    skip_bad: bool,
-    counts: tuple[int, int],
-    done: Literal["read", "used"] = "read",
-) -> None:
-    """Refuses data of which something is bad, or nothing is left.
-
-    Args:
-      spec: what `--data` got.
-      what: the examples, such as "images".
-      total: number of all examples.
-      bad: what is wrong with each that cannot be used, a sentence.
-      skip_bad: whether they were to be left out.
-      counts: training and validation examples that are left.
-      done: what cannot be done with bad ones.
-
-    Raises:
-      UserError: there are bad ones, which were not to be left out, or there is no example of a part.
-    """
-    if bad and not skip_bad:
-        raise UserError(
-            f"--data {shown(spec)}: {len(bad)} of {total} {what} cannot be {done} ({listed(bad)}), and --skip-bad "
-            "leaves them out."
-        )
-    if not all(counts):
-        raise UserError(
-            f"--data {shown(spec)}: {counts[0]} training and {counts[1]} validation {what} can be {done}, and at "
-            "least one of each is needed."
-        )
-
-
 def list_images(folder: Path, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> list[Path]:
-    """The image files, or those of other endings, directly in `folder`, sorted by name, hidden files left out.
+    """The image files directly in `folder`, or those with other suffixes, sorted by name, without hidden files.
 
     Raises:
-      UserError: one of them is larger than an image can be.
+      UserError: a file is too large for an image.
     """
     return listing(folder, suffixes).images
 
 
 @dataclass
 class Listing:
-    """What lies in a folder, or also below it; hidden files do not count.
+    """The contents of a folder, without hidden files.
 
     Attributes:
-      images: files with the suffix of an image, or that begin as one.
-      broken: links with such a suffix that lead nowhere or in a circle, and folders that cannot be opened.
-      others: files of another kind.
-      folders: folders directly inside, links to folders included.
+      images: files with the suffix or the magic bytes of an image.
+      broken: broken or circular links with such a suffix, and folders that cannot be opened.
+      others: all other files.
+      folders: subfolders, including links to folders.
     """
 
     images: list[Path] = field(default_factory=list)
@@ -103,12 +66,12 @@ class Listing:
 
 
 def walk(root: Path) -> Listing:
-    """All images in `root` and the folders below it, sorted by name.
+    """All images in `root` and its subfolders, sorted by name.
 
-    Links to folders are followed, except to folders that were seen already or hold `root` itself: those are circles.
+    Links to folders are followed, except to folders that were visited before or that contain `root`.
 
     Raises:
-      UserError: `root` cannot be opened, or a file is larger than an image can be.
+      UserError: `root` cannot be opened, or a file is too large for an image.
     """
     root = root.expanduser()
     seen = {_identity(folder) for folder in (root.resolve(), *root.resolve().parents)}
@@ -134,10 +97,14 @@ def walk(root: Path) -> Listing:
 
 
 def listing(folder: Path, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> Listing:
-    """What lies directly in `folder`, sorted by name; `suffixes` are the endings, in lower case, of what is looked for.
+    """The contents of `folder` itself, sorted by name.
+
+    Args:
+      folder: an existing folder.
+      suffixes: lower-case suffixes of the files that count as images.
 
     Raises:
-      UserError: a file is larger than an image can be.
+      UserError: a file is too large for an image.
     """
     found = Listing()
     for entry in sorted(_entries(folder), key=lambda entry: entry.name):
@@ -153,7 +120,7 @@ def listing(folder: Path, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> Listing
             found.others.append(path)
         elif status.st_size > _MAX_BYTES:
             raise UserError(
-                f"{shown(path)} has {status.st_size:,} bytes, and accepted are image files of at most {_MAX_BYTES:,}."
+                f"{shown(path)} has {status.st_size:,} bytes; accepted are image files of at most {_MAX_BYTES:,} bytes."
             )
         else:
             found.images.append(path)
@@ -161,21 +128,35 @@ def listing(folder: Path, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> Listing
 
 
 def every_last(size: int, every: int, what: str, unit: str) -> tuple[np.ndarray, np.ndarray, str]:
-    """Splits what has no validation part: of every `every` examples in order, the last; at least one.
+    """Splits examples without a validation part by holding out every N-th one, and at least one.
+
+    Args:
+      size: number of examples.
+      every: N.
+      what: where the examples are, for messages.
+      unit: what an example is called, in the singular.
 
     Returns:
-      Numbers for training, numbers for validation, and the rule in words.
+      Training indices, validation indices, and the rule in words.
 
     Raises:
-      UserError: there are fewer than 2.
+      UserError: there are fewer than 2 examples.
     """
     if size < 2:
-        raise UserError(f"{shown(what)} holds {size} {unit}, and at least 2 are needed, one of them for validation.")
+        raise UserError(
+            f"{shown(what)} holds {size} {unit}{'s' * (size != 1)}; at least 2 are needed, one of them for validation."
+        )
     numbers = np.arange(size)
     held = numbers % every == every - 1
     held[-1] |= not held.any()
-    rule = f"of every {every} {unit}s in order, the last is held back for validation"
+    rule = f"every {ordinal(every)} {unit} is held out for validation"
     return numbers[~held], numbers[held], rule
+
+
+def ordinal(number: int) -> str:
+    """1st, 2nd, 3rd, 4th, ..."""
+    suffix = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{suffix}"
 
 
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
@@ -192,7 +173,7 @@ def _begins_as_image(path: Path) -> bool:
     return (
         head.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a"))
         or (head[:4] == b"RIFF" and head[8:] == b"WEBP")
-        or (head[:2] == b"BM" and head[6:10] == bytes(4))  # two letters alone begin many a text
+        or (head[:2] == b"BM" and head[6:10] == bytes(4))  # a text file may also begin with "BM"
     )
 
 

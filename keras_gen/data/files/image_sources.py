@@ -1,4 +1,4 @@
-"""Where single images come from: a SPEC is resolved into arrays, encoded files, or what is drawn on demand."""
+"""Sources of single images: resolves a SPEC to arrays, encoded files, or images that are generated on demand."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -14,12 +15,14 @@ from keras_gen.data.builtin import glyphs
 from keras_gen.data.builtin.facades import facades_folder
 from keras_gen.data.builtin.points import POINT_SETS, TRAIN, VALIDATION, Mixture, SwissRoll
 from keras_gen.data.builtin.shapes import CLASSES, COUNT, Shapes
+from keras_gen.data.files import splits
 from keras_gen.data.files.arrays import ArrayParts, Arrays, holds_idx, read_idx, read_numpy
 from keras_gen.data.files.codecs import read_image
-from keras_gen.data.files.digests import digest, of_files
-from keras_gen.data.files.folders import SOUGHT, every_last, list_images, listing, shown, walk
+from keras_gen.data.files.digests import of_files
+from keras_gen.data.files.folders import SOUGHT, list_images, listing, shown, walk
 from keras_gen.data.files.parts import in_order, not_used, part_of, sort_parts
 from keras_gen.data.files.records import Records
+from keras_gen.data.files.splits import given, hold_out
 from keras_gen.errors import UserError
 
 ACCEPTED = (
@@ -27,23 +30,40 @@ ACCEPTED = (
     "images per class, a folder of idx files or one of them, a .npz or .npy file and 'tfds:NAME[:SPLIT]'"
 )
 FACADES_SIZE = 128  # pixels
-SHAPES_HELD = 4096  # of the grid of shapes; a tenth would be 74,000
+SHAPES_HELD = 4096  # validation images of the shapes; every tenth image would be 74,000
 _ARRAY_SUFFIXES = (".npz", ".npy")
 
 
+class _Labelled:
+    """A source whose images are counted and labelled by one array, int32 (n,), -1 for images without a label."""
+
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def digest(self) -> str:
+        """Identifies the images, without their labels; generated images follow from their labels and indices."""
+        return type(self).__name__
+
+    def identity(self) -> tuple[str | np.ndarray, ...]:
+        """What identifies the images and labels in a digest."""
+        return self.digest(), self.labels.astype(np.int64)
+
+
 @dataclass(frozen=True, eq=False)
-class Encoded:
-    """Encoded images that can be reached by number.
+class Encoded(_Labelled):
+    """Encoded images that are accessed by index.
 
     Attributes:
-      names: index -> what to call an image in messages.
-      encoded: a graph function, int64 scalar index -> its bytes, a string scalar.
-      labels: int32 (n,), -1 where there are none.
-      broken: links named like images that lead nowhere or in a circle, for messages.
-      others: files of another kind, for messages.
-      files: of the images, where each has one.
-      records: that hold the images, where these have no files of their own.
-      form: (height, width, channels, bits) of all images, where it is known without looking.
+      names: index -> name of the image for messages.
+      encoded: a graph function: int64 scalar index -> the encoded bytes, a string scalar.
+      labels: int32 (n,), -1 for images without a label.
+      broken: names of broken or circular links with the suffix of an image, for messages.
+      others: names of other files, for messages.
+      files: paths of the images if each is a file.
+      records: the records that hold the images if they are not files.
+      form: (height, width, channels, bits) of all images if it is known without reading them.
     """
 
     names: Callable[[int], str]
@@ -55,54 +75,29 @@ class Encoded:
     records: Records | None = None
     form: tuple[int, int, int, int] | None = None
 
+    def digest(self) -> str:
+        """Identifies the files or records."""
+        return self.records.digest() if self.records else of_files(self.files)
+
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
-    """Images that are drawn from their number, and their labels."""
+class Drawn(_Labelled):
+    """Labelled images that are drawn from their index."""
 
     shapes: Shapes
     labels: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
-class Sampled:
-    """Points that are drawn from a density, anew at each access, and their labels."""
+class Sampled(_Labelled):
+    """Labelled points that are sampled from a density, anew at each access."""
 
     density: Mixture | SwissRoll
     labels: np.ndarray
 
 
-Source = Arrays | Encoded | Drawn | Sampled
-
-
-@dataclass(frozen=True)
-class Split:
-    """Training and validation images, as numbers of their sources; `rule` says how they were told apart."""
-
-    train: Source
-    train_indices: np.ndarray
-    validation: Source
-    validation_indices: np.ndarray
-    classes: tuple[str, ...]
-    rule: str
-
-    def digest(self) -> str:
-        """Of the images and labels of both parts: see `digests`."""
-        return digest(
-            *(
-                part
-                for source, indices in ((self.train, self.train_indices), (self.validation, self.validation_indices))
-                for part in (_digest(source), source.labels.astype(np.int64), indices.astype(np.int64))
-            )
-        )
-
-
-def _digest(source: Source) -> str:
-    if isinstance(source, Arrays):
-        return digest(source.images)
-    if isinstance(source, Encoded):
-        return source.records.digest() if source.records else of_files(source.files)
-    return type(source).__name__  # what is drawn is a function of its labels and numbers
+Source: TypeAlias = Arrays | Encoded | Drawn | Sampled
+Split: TypeAlias = splits.Split[Source]
 
 
 def find_set(
@@ -115,18 +110,18 @@ def find_set(
     label_feature: str = "",
     tfds_dir: str = "",
 ) -> Split:
-    """Resolves a SPEC, one of the forms of `ACCEPTED`.
+    """Resolves a SPEC, which has one of the forms in `ACCEPTED`.
 
     Args:
       spec: where the images are.
-      image_size: of what is drawn at any [pixels]; 0: its own.
-      val_every: of what has no validation part, of every so many images in order the last is held back.
-      max_bytes: of arrays that are read into memory.
-      image_feature, label_feature: of tfds; "" for the only one, or those that the data set names as supervised.
-      tfds_dir: see `tfds_source.open_tfds`.
+      image_size: size of images that can be drawn at any size [pixels]; 0: their default.
+      val_every: without a validation part, hold out every N-th image.
+      max_bytes: maximum size of arrays that are read into memory.
+      image_feature, label_feature: features of a tfds data set; "" for the main ones; see `tfds.main_feature`.
+      tfds_dir: see `tfds.open_tfds`.
 
     Raises:
-      UserError: the SPEC is of no known form, there are no images, or labels do not fit them.
+      UserError: the SPEC has an unknown form, there are no images, or the labels do not match them.
     """
     if spec == "glyphs":
         return _array_split(_glyphs(), val_every, spec)
@@ -151,7 +146,7 @@ def find_set(
         return _array_split(read_numpy(path, max_bytes), val_every, spec)
     if path.is_file() and "idx" in path.name:
         return _array_split(read_idx(path, max_bytes), val_every, spec)
-    fault = "is no file of a known kind" if path.is_file() else "does not exist"
+    fault = "has an unknown format" if path.is_file() else "does not exist"
     raise UserError(f"--data got {shown(spec)}, which {fault}; accepted are {ACCEPTED}.")
 
 
@@ -161,25 +156,16 @@ def is_image_folder(spec: str) -> bool:
     return path.is_dir() and not holds_idx(path)
 
 
-def _whole(train: Source, held: Source, classes: tuple[str, ...], rule: str) -> Split:
-    return Split(train, np.arange(len(train.labels)), held, np.arange(len(held.labels)), classes, rule)
-
-
-def _held_back(source: Source, classes: tuple[str, ...], every: int, what: str) -> Split:
-    train, validation, rule = every_last(len(source.labels), every, what, "image")
-    return Split(source, train, source, validation, classes, rule)
-
-
 def _array_split(parts: ArrayParts, every: int, what: str) -> Split:
     if parts.held is None:
-        split = _held_back(parts.train, parts.classes, every, what)
+        split = hold_out(parts.train, every, what, "image", parts.classes)
     else:
-        split = _whole(parts.train, parts.held, parts.classes, parts.rule)
+        split = given(parts.train, parts.held, parts.rule, parts.classes)
     return replace(split, rule=split.rule + parts.unused)
 
 
 def _digits() -> ArrayParts:
-    """1,797 scans of handwritten digits, 8x8 with 17 levels of grey (Alpaydin and Kaynak 1998, UCI repository)."""
+    """1,797 scanned handwritten digits, 8x8 pixels with 17 grey levels (Alpaydin and Kaynak 1998, UCI repository)."""
     from sklearn.datasets import load_digits  # takes a second to import
 
     digits = load_digits()
@@ -195,17 +181,17 @@ def _glyphs() -> ArrayParts:
 def _grid() -> Split:
     shapes = Drawn(Shapes(), Shapes.factors(np.arange(COUNT))[:, 0].astype(np.int32))
     held, train = np.split(np.random.default_rng(0).permutation(COUNT), [SHAPES_HELD])
-    rule = f"{SHAPES_HELD:,} drawn at random, the same ones always, are held back for validation"
-    return Split(shapes, np.sort(train), shapes, held, CLASSES, rule)
+    rule = f"a fixed random selection of {SHAPES_HELD:,} is held out for validation"
+    return Split(shapes, np.sort(train), shapes, held, rule, CLASSES)
 
 
 def _points(density: Mixture | SwissRoll) -> Split:
     train, held = (Sampled(density, density.labels(count)) for count in (TRAIN, VALIDATION))
-    return _whole(train, held, density.classes, "others in every epoch; those of validation are always the same ones")
+    return given(train, held, "sampled anew in every epoch; the validation points are fixed", density.classes)
 
 
 def _facades(size: int) -> ArrayParts:
-    """The photographs of the built-in pairs, the right half of each."""
+    """The photographs of the built-in pairs, which are their right halves."""
     folder = facades_folder(size)
 
     def photographs(part: str) -> Arrays:
@@ -217,12 +203,12 @@ def _facades(size: int) -> ArrayParts:
 
 @dataclass(frozen=True)
 class _Layout:
-    """What lies where in a folder of images.
+    """The structure of a folder of images.
 
     Attributes:
-      training, held: folders of the parts; `held` is None where nothing is held out.
-      classes: names of the folders in `training`, in order.
-      unused: names of what nothing is read from.
+      training, held: the folders of the two parts; `held` is None if there is no validation part.
+      classes: names of the class folders in `training`, in order.
+      unused: names of files and folders that are not read.
     """
 
     training: Path
@@ -232,10 +218,10 @@ class _Layout:
 
 
 def _layout(folder: Path) -> _Layout:
-    """Decides what the folders in `folder` are: parts of the data set, or classes beside at most one held-out part.
+    """Decides whether the subfolders are parts of the data set, or classes, possibly with a validation part.
 
     Raises:
-      UserError: that cannot be told, or there are two folders of one part.
+      UserError: this is ambiguous, or one part has two folders.
     """
     found = listing(folder)
     parts = sort_parts((inside.name for inside in found.folders), folder)
@@ -246,17 +232,17 @@ def _layout(folder: Path) -> _Layout:
     classes = tuple(in_order(inside.name for inside in listing(training).folders))
     if parts.others and not held and not classes:
         raise UserError(
-            f"{shown(folder)} holds {shown(parts.train)} beside {shown(parts.others[0])}, so that it could be a part "
-            f"of the data set or a class; accepted are {shown(parts.train)} alone or beside val or test, and other "
+            f"{shown(folder)} holds {shown(parts.train)} and {shown(parts.others[0])}, so {shown(parts.train)} could "
+            f"be the training part or a class; accepted are {shown(parts.train)} alone or with val or test, and other "
             "names for classes."
         )
     return _Layout(training, held, classes, (*parts.unused, *parts.others, *(file.name for file in found.images)))
 
 
 def read_folder(folder: Path, val_every: int) -> Split:
-    """A folder with or without a training part, and with val (or else test), or all in one.
+    """Reads a folder of images, with or without subfolders for the parts train and val (or else test).
 
-    Each part holds images, or one subfolder per class whose images may lie deeper.
+    Each part holds images, or one subfolder per class, which may be nested.
 
     Raises:
       UserError: see `_layout` and `_files`.
@@ -265,40 +251,45 @@ def read_folder(folder: Path, val_every: int) -> Split:
     names, unused = tuple(map(shown, layout.classes)), not_used(layout.unused)
     train = _files(layout.training, layout.classes, whole=layout.training == folder)
     if layout.held is None:
-        split = _held_back(train, names, val_every, str(layout.training))
+        split = hold_out(train, val_every, str(layout.training), "image", names)
     else:
         held = _files(layout.held, layout.classes)
-        split = _whole(train, held, names, f"{shown(layout.training.name)} and {shown(layout.held.name)} folders")
-    # Sorted by class, the first validation images, which are the previews of a run, would all be of one.
+        split = given(train, held, f"{shown(layout.training.name)} and {shown(layout.held.name)} folders", names)
+    # A run previews the first validation images. Sorted by class, they would all belong to the same one.
     mixed = np.random.default_rng(0).permutation(split.validation_indices) if names else split.validation_indices
     return replace(split, validation_indices=mixed, rule=split.rule + unused)
 
 
 def _files(folder: Path, classes: tuple[str, ...], *, whole: bool = False) -> Encoded:
-    """The images of one part; its subfolders are some of `classes`, and with `whole` also the parts of the data set.
+    """The images of one part.
+
+    Args:
+      folder: holds images, or one subfolder for each of some `classes`.
+      classes: names of all classes.
+      whole: `folder` also holds the folders of other parts, which are ignored.
 
     Raises:
-      UserError: there are no images, a class without images or unknown, or images beside the folders of classes.
+      UserError: there are no images, a class is unknown or has no images, or there are images beside class folders.
     """
     found = listing(folder)
     folders = [inside for inside in found.folders if not whole or inside.name in classes]
     files, broken, others, labels = found.images, found.broken, found.others, [-1] * len(found.images)
     if folders and files:
         raise UserError(
-            f"{shown(folder)} holds both images, {shown(files[0].name)} for one, and folders, {shown(folders[0].name)} "
-            "for one; accepted are images alone, or one folder of images per class."
+            f"{shown(folder)} holds both images, such as {shown(files[0].name)}, and folders, such as "
+            f"{shown(folders[0].name)}; accepted are either images or one folder of images per class."
         )
     by_name = {inside.name: inside for inside in folders}
     if unknown := [inside for name, inside in by_name.items() if name not in classes]:
         raise UserError(
-            f"{shown(unknown[0])} is of a class that training lacks; accepted are {', '.join(map(shown, classes))}."
+            f"{shown(unknown[0])} is a class without training images; accepted are {', '.join(map(shown, classes))}."
         )
     for name in (name for name in classes if name in by_name):
         inside = by_name[name]
         if parts := [below for below in listing(inside).folders if part_of(below.name)]:
             raise UserError(
-                f"{shown(parts[0])} is a part of the data set in the folder of a class; accepted are folders of "
-                f"classes in those of the parts, {shown(parts[0].name)}/{shown(name)}."
+                f"{shown(parts[0])} is a part of the data set inside a class folder; accepted are class folders inside "
+                f"the parts: {shown(parts[0].name)}/{shown(name)}."
             )
         tree = walk(inside)
         if not tree.images:
@@ -306,13 +297,13 @@ def _files(folder: Path, classes: tuple[str, ...], *, whole: bool = False) -> En
         files, broken, others = files + tree.images, broken + tree.broken, others + tree.others
         labels += [classes.index(name)] * len(tree.images)
     if not files:
-        raise UserError(f"{shown(folder)} holds no {SOUGHT}, nor folders of them; accepted are {ACCEPTED}.")
+        raise UserError(f"{shown(folder)} holds no {SOUGHT} and no folders of them; accepted are {ACCEPTED}.")
     if classes and not folders:
         raise UserError(
-            f"{shown(folder)} has no folders of classes, and training has {', '.join(map(shown, classes))}; accepted "
-            "are the same in both."
+            f"{shown(folder)} has no class folders, but the training part has {', '.join(map(shown, classes))}; "
+            "accepted are the same in both parts."
         )
-    paths = tf.constant([os.fsencode(file) for file in files])  # a file name need not be UTF-8
+    paths = tf.constant([os.fsencode(file) for file in files])  # file names need not be UTF-8
     return Encoded(
         lambda index: shown(files[index]),
         lambda index: tf.io.read_file(paths[index]),
@@ -324,12 +315,12 @@ def _files(folder: Path, classes: tuple[str, ...], *, whole: bool = False) -> En
 
 
 def _tfds(spec: str, image_feature: str, label_feature: str, tfds_dir: str, val_every: int) -> Split:
-    # Imported late, because it takes seconds and only this form needs it.
+    # Imported here, because the import takes seconds and only this form needs it.
     import tensorflow_datasets as tfds
 
     from keras_gen.data.files.tfds import main_feature, open_tfds, read_labels, require_image
 
-    info, train, held, splits = open_tfds(spec.removeprefix("tfds:"), tfds_dir)
+    info, train, held, used = open_tfds(spec.removeprefix("tfds:"), tfds_dir)
     image = image_feature or main_feature(info, tfds.features.Image, 0)
     label = label_feature or main_feature(info, tfds.features.ClassLabel, 1)
     feature = require_image(info, image, "--image-feature")
@@ -350,5 +341,5 @@ def _tfds(spec: str, image_feature: str, label_feature: str, tfds_dir: str, val_
     training = encoded(train)
     classes = tuple(info.features[label].names) if label else ()
     if held is None:
-        return _held_back(training, classes, val_every, spec)
-    return _whole(training, encoded(held), classes, f"splits {splits}")
+        return hold_out(training, val_every, spec, "image", classes)
+    return given(training, encoded(held), f"splits {used}", classes)

@@ -1,4 +1,4 @@
-"""Files that a user hands to a trained model: pictures and others, each as an array that the model takes."""
+"""Input files for a trained model: finds images and other files, and reads them as arrays that the model takes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from keras_gen.console import say
 from keras_gen.data.files import codecs as images
 from keras_gen.data.files.folders import IMAGE_SUFFIXES, list_images, listed, shown
 from keras_gen.errors import UserError
@@ -18,20 +19,20 @@ Side = Literal["whole", "left", "right"]
 
 
 def find_images(inputs: Sequence[Path]) -> list[Path]:
-    """The image files among `inputs` and in their folders: see `find_files`."""
+    """The image files among `inputs` and in folders among them; see `find_files`."""
     return find_files(inputs, "image", IMAGE_SUFFIXES)
 
 
 def find_files(inputs: Sequence[Path], kind: str, suffixes: tuple[str, ...]) -> list[Path]:
-    """The files among `inputs` and those of a kind in their folders, in the order given, each once; folders by name.
+    """The files among `inputs`, and those of one kind in folders among them, in the given order, without duplicates.
 
     Args:
-      inputs: files, whatever their endings, and folders.
-      kind: what a message calls the files: "image".
-      suffixes: endings that count in a folder, lower case.
+      inputs: files with any suffix, and folders, whose files are sorted by name.
+      kind: what messages call the files, in the singular: "image".
+      suffixes: lower-case suffixes of the files to find in folders.
 
     Raises:
-      UserError: there is no input, one does not exist, or a folder holds no such file.
+      UserError: there are no inputs, one does not exist, or a folder holds no such file.
     """
     if not inputs:
         raise UserError(f"INPUT is missing; accepted are {kind} files and folders of {kind}s.")
@@ -51,7 +52,7 @@ def find_files(inputs: Sequence[Path], kind: str, suffixes: tuple[str, ...]) -> 
 
 
 def unique_stems(files: Sequence[Path]) -> list[str]:
-    """A name for each file: its stem, with -2, -3, ... where an earlier file took it; letter case is no difference."""
+    """A name for each file: its stem, with -2, -3, ... if an earlier file has the same one, ignoring letter case."""
     taken: set[str] = set()
     names = []
     for file in files:
@@ -66,14 +67,14 @@ def unique_stems(files: Sequence[Path]) -> list[str]:
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads image files as sources of a model.
+    """Reads image files as inputs of a model that translates images.
 
     Attributes:
-      channels: that the model takes: 1, 3 or 4 for pictures.
-      labels: number of label ids that become channels of -1 and 1; 0 for pictures.
-      side: the part of each image to read; left and right are the halves of a pair side by side.
-      keep_colours: refuse pictures in colour where the model takes grey ones.
-      scale: how many times a picture is enlarged (bicubic) before the model takes it.
+      channels: channels of the model's input: 1, 3 or 4 for pictures.
+      labels: number of label ids, which become one-hot channels of -1 and 1; 0 for pictures.
+      side: the part of each image to read; left and right are the halves of a side-by-side pair.
+      keep_colours: refuse colour images if the model takes grey images, instead of converting them.
+      scale: factor by which an image is enlarged (bicubic) before it enters the model.
     """
 
     channels: int
@@ -87,26 +88,24 @@ class Reader:
 
         Raises:
           UnreadableImage: the file cannot be decoded.
-          UserError: it holds other ids than the labels, colours that the model cannot take, or its width cannot be
-            halved.
+          UserError: a label id is too large, the image has colours that the model cannot take, or an odd width.
         """
         if self.labels:
             array = images.decode_ids(images.read_contents(path), shown(path))
             if array.max() >= self.labels:
                 raise UserError(
-                    f"{shown(path)} holds the label id {array.max()}, and MODEL takes ids from 0 to {self.labels - 1}."
+                    f"{shown(path)} holds the label id {array.max()}; MODEL takes ids from 0 to {self.labels - 1}."
                 )
         else:
             contents = images.read_contents(path)
             if self.keep_colours and self.channels == 1 and images.probe(contents, shown(path)).channels > 1:
-                raise UserError(f"{shown(path)} is in colour, and MODEL takes grey; accepted are grey pictures.")
+                raise UserError(f"{shown(path)} is in colour; MODEL takes grey images.")
             array = images.decode_image(contents, shown(path), self.channels)
         if self.side != "whole":
             middle, odd = divmod(array.shape[1], 2)
             if odd:
                 raise UserError(
-                    f"{shown(path)} is {array.shape[1]} pixels wide, and --side {self.side} takes a half of images of "
-                    "an even width."
+                    f"{shown(path)} is {array.shape[1]} pixels wide; accepted with --side {self.side} are even widths."
                 )
             array = array[:, :middle] if self.side == "left" else array[:, middle:]
         if self.labels:
@@ -116,13 +115,13 @@ class Reader:
 
 
 @dataclass(frozen=True)
-class OfModel:
-    """Reads image files of just the form that a model takes.
+class ExactReader:
+    """Reads image files without conversion, and refuses those that do not have the format of the model's input.
 
     Attributes:
-      size: side of the model's images [pixels].
-      channels: that it takes: 1, 3 or 4.
-      resize: accept other sizes, which the model's owner then resizes.
+      size: height and width of the model's images [pixels].
+      channels: channels of the model's images: 1, 3 or 4.
+      resize: accept other sizes, which the caller resizes.
     """
 
     size: int
@@ -134,26 +133,36 @@ class OfModel:
 
         Raises:
           UnreadableImage: the file cannot be decoded.
-          UserError: it has other channels or, without `resize`, another size.
+          UserError: the number of channels or, without `resize`, the size differs.
         """
         contents = images.read_contents(path)
         info = images.probe(contents, shown(path))
         found = 4 if self.channels == 4 and info.alpha else info.channels
         if found != self.channels:
-            raise UserError(f"{shown(path)} has {found} channels, and RUN takes images of {self.channels}.")
+            raise UserError(
+                f"{shown(path)} has {found} channel{'s' * (found > 1)}; RUN takes images with {self.channels}."
+            )
         if (info.height, info.width) != (self.size, self.size) and not self.resize:
             raise UserError(
-                f"{shown(path)} is {info.width}x{info.height}, and RUN takes {self.size}x{self.size}; --resize accepts "
+                f"{shown(path)} is {info.width}x{info.height}; RUN takes {self.size}x{self.size}, and --resize accepts "
                 "other sizes."
             )
         return images.decode_image(contents, shown(path), self.channels)
 
 
 def readable(files: Sequence[Path], read: Callable[[Path], np.ndarray], *, skip: bool) -> list[Path]:
-    """The files that can be decoded; all of them, unless `skip`, which prints what it leaves out.
+    """Checks that files can be decoded.
+
+    Args:
+      files: the files.
+      read: decodes one of them.
+      skip: leave out files that cannot be decoded, and print which, instead of refusing.
+
+    Returns:
+      The files that can be decoded.
 
     Raises:
-      UserError: files cannot be decoded and `skip` is not given, or nothing is left.
+      UserError: a file cannot be decoded and `skip` is off, or no file is left.
     """
     good, bad = [], []
     for file in files:
@@ -163,8 +172,8 @@ def readable(files: Sequence[Path], read: Callable[[Path], np.ndarray], *, skip:
         except images.UnreadableImage as error:
             bad.append(error)
     if bad and not (skip and good):
-        remedy = ", and --skip-bad leaves them out" if good else ""
+        remedy = "; --skip-bad leaves them out" if good else ""
         raise UserError(f"{len(bad)} of {len(files)} images cannot be read ({listed(bad)}){remedy}.")
     if bad:
-        print(f"{len(bad)} of {len(files)} images left out ({listed(bad)}).")
+        say(f"{len(bad)} of {len(files)} images left out ({listed(bad)}).")
     return good

@@ -1,4 +1,4 @@
-"""Aligned pairs into TFRecord shards: the images as they are encoded, nothing decoded or lost."""
+"""Packs aligned pairs into TFRecord shards; the images stay encoded, so nothing is lost."""
 
 import os
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.data.files.folders import shown
 from keras_gen.data.files.pair_sources import PACKED_FEATURES, Source, Split
 from keras_gen.data.files.records import write_shard
 from keras_gen.errors import UserError
@@ -16,28 +17,28 @@ MANIFEST = "pairs.json"
 
 
 def pack_pairs(split: Split, out: Path, shards: int) -> dict[str, int]:
-    """Writes train-00000-of-0000N.tfrecord ... and val-..., each with its index, and a manifest.
+    """Writes train-00000-of-0000N.tfrecord ... and val-..., each with an index file, and a manifest.
 
-    Each record is a `tf.train.Example` of the encoded images `a` and `b` (empty where `a` holds both side by
-    side) and the `stem` of the files. Everything is written beside `out` first and renamed at the end.
+    Each record is a `tf.train.Example` with the encoded images `a` and `b` (empty if `a` holds both side by side) and
+    the `stem` of the files. The shards are written to a temporary folder, which is renamed to `out` at the end.
 
     Args:
-      split: what to pack.
-      out: a folder that does not exist yet or is empty.
-      shards: how many for training; validation gets as many, but none is empty.
+      split: the pairs.
+      out: an empty folder, or one that does not exist yet.
+      shards: number of training shards. There are as many validation shards, or fewer if some would be empty.
 
     Returns:
-      The manifest: numbers of pairs and shards.
+      The manifest: the numbers of pairs and shards.
 
     Raises:
-      UserError: `out` holds something, cannot be written, or there are fewer pairs than shards.
+      UserError: `out` is not empty or cannot be written, or there are fewer training pairs than shards.
     """
     require_utf8(out)
     out = out.expanduser().absolute()
     if not 1 <= shards <= len(split.train_indices):
         raise UserError(f"--shards got {shards}; accepted are 1 to {len(split.train_indices)} for these pairs.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"--out got {out}, which holds something already; accepted is an empty or new folder.")
+        raise UserError(f"--out got {shown(out)}, which is not empty; accepted is an empty or new folder.")
     try:
         with replacing(out) as partial:
             partial.mkdir(parents=True)
@@ -47,7 +48,7 @@ def pack_pairs(split: Split, out: Path, shards: int) -> dict[str, int]:
             manifest = {"train": train, "val": val, "train_shards": shards, "val_shards": val_shards}
             write_json(partial / MANIFEST, manifest)
     except (OSError, tf.errors.OpError) as error:
-        raise UserError(f"--out got {out}, which cannot be written: {error}.") from error
+        raise UserError(f"--out got {shown(out)}, which cannot be written: {error}.") from error
     return manifest
 
 

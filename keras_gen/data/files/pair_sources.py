@@ -1,26 +1,28 @@
-"""Where aligned pairs come from: a SPEC is resolved into encoded images that can be reached by number."""
+"""Sources of aligned pairs: resolves a SPEC to encoded images that are accessed by index."""
 
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
-import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from keras_gen.data.builtin.facades import facades_folder
 from keras_gen.data.builtin.saliency_scenes import scenes_folder
+from keras_gen.data.files import splits
 from keras_gen.data.files.codecs import UnreadableImage, read_contents
-from keras_gen.data.files.digests import digest, of_files
-from keras_gen.data.files.folders import SOUGHT, Listing, every_last, listing, shown
+from keras_gen.data.files.digests import of_files
+from keras_gen.data.files.folders import SOUGHT, Listing, listing, shown
 from keras_gen.data.files.parts import not_used, part_of, sort_parts
 from keras_gen.data.files.records import Records, find_shards, read_index
+from keras_gen.data.files.splits import given, hold_out
 from keras_gen.errors import UserError, complaint
 
 BUILT_IN = {"facades": facades_folder, "shapes-saliency": scenes_folder}
-"""SPEC -> the function from a size in pixels to the folder that is drawn."""
+"""SPEC -> a function from the size in pixels to the folder of the drawn pairs."""
 PACKED_FEATURES = ("a", "b")  # feature names in the shards of packed pairs
 ACCEPTED = (
     "'facades', 'shapes-saliency', a folder of side-by-side images, a folder with A/ and B/ or trainA/ and trainB/, "
@@ -30,19 +32,19 @@ ACCEPTED = (
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """N pairs of encoded images.
+    """Pairs of encoded images.
 
     Attributes:
-      size: N.
-      names: index -> what to call A and B in messages, their files' paths wherever there are any.
+      size: number of pairs.
+      names: index -> names of A and B for messages; the paths of their files, if any.
       stem: index -> a short name.
-      encoded: a graph function, int64 scalar index -> two string scalars (A, B); B is "" when A holds both
-        side by side, left half and right half.
-      alone: files that have no partner, for messages.
-      broken: links named like images that lead nowhere or in a circle, for messages.
-      others: files of another kind, for messages.
-      files: index -> the one or two files, where there are any.
-      records: that hold the pairs, where these have no files.
+      encoded: a graph function: int64 scalar index -> the encoded images A and B, string scalars. B is "" if A holds
+        both side by side.
+      alone: names of files without a partner, for messages.
+      broken: names of broken or circular links with the suffix of an image, for messages.
+      others: names of other files, for messages.
+      files: index -> the one or two files of the pair, if the pairs are files.
+      records: the records that hold the pairs if they are not files.
     """
 
     size: int
@@ -55,24 +57,27 @@ class Source:
     files: Callable[[int], tuple[Path, ...]] | None = None
     records: Records | None = None
 
-    def digest(self) -> str:
-        """Of all pairs: see `digests`."""
+    def __len__(self) -> int:
+        return self.size
+
+    def identity(self) -> tuple[str]:
+        """What identifies the pairs in a digest."""
         if self.records:
-            return self.records.digest()
-        return of_files(file for index in range(self.size) for file in self.files(index))
+            return (self.records.digest(),)
+        return (of_files(file for index in range(self.size) for file in self.files(index)),)
 
     @property
     def apart(self) -> bool:
-        """Whether A and B are known to lie in two files, so that an empty B is an empty file."""
+        """Whether A and B are two files, so that an empty B is an empty file."""
         return self.files is not None and len(self.files(0)) == 2
 
     def read(self, index: int) -> tuple[bytes, ...]:
-        """The encoded images of one pair, two or one, outside a graph.
+        """The one or two encoded images of a pair, outside a graph.
 
         Raises:
-          UnreadableImage: a file or a record cannot be read.
+          UnreadableImage: a file or record cannot be read.
         """
-        if self.files:  # the same bytes at a tenth of the cost of operations outside a graph
+        if self.files:  # the same bytes at a tenth of the cost of eager operations
             return tuple(map(read_contents, self.files(index)))
         try:
             a, b = (side.numpy() for side in self.encoded(tf.constant(index)))
@@ -81,20 +86,7 @@ class Source:
         return (a, b) if b else (a,)
 
 
-@dataclass(frozen=True)
-class Split:
-    """Training and validation pairs, as numbers of their sources; `rule` says how they were told apart."""
-
-    train: Source
-    train_indices: np.ndarray
-    validation: Source
-    validation_indices: np.ndarray
-    rule: str
-
-    def digest(self) -> str:
-        """Of the pairs of both parts."""
-        sides = ((self.train, self.train_indices), (self.validation, self.validation_indices))
-        return digest(*(part for source, numbers in sides for part in (source.digest(), numbers.astype(np.int64))))
+Split: TypeAlias = splits.Split[Source]
 
 
 def find_pairs(
@@ -106,57 +98,52 @@ def find_pairs(
     feature_b: str = "",
     tfds_dir: str = "",
 ) -> Split:
-    """Resolves a SPEC, one of the forms of `ACCEPTED`.
+    """Resolves a SPEC, which has one of the forms in `ACCEPTED`.
 
-    A part named train is for training and one named val (or else test) for validation: subfolders, beginnings
-    of the names of folders and shards, or splits, in any of the spellings that `parts.part_of` knows. Without
-    them `held_back` splits what there is. Files are sorted by name.
+    A part named train is for training, and one named val (or else test) for validation, in any spelling that
+    `parts.part_of` knows. Parts are subfolders, splits, or the first word in the name of a folder or shard. Without a
+    validation part, every N-th pair is held out. Files are sorted by name.
 
     Args:
       spec: where the pairs are.
-      image_size: pixels, the size at which the built-in ones are drawn.
-      val_every: see `held_back`.
-      feature_a, feature_b, tfds_dir: see `tfds_source.open_tfds`.
+      image_size: size at which built-in pairs are drawn [pixels].
+      val_every: without a validation part, hold out every N-th pair.
+      feature_a, feature_b: image features of a tfds data set.
+      tfds_dir: see `tfds.open_tfds`.
 
     Raises:
-      UserError: the SPEC is of no known form, there are no pairs, or A and B do not match.
+      UserError: the SPEC has an unknown form, there are no pairs, or A and B do not match.
     """
     if spec in BUILT_IN:
         return _folder(BUILT_IN[spec](image_size), val_every)
     if spec.startswith("tfds:"):
-        # Imported late, because it takes seconds and only this form needs it.
+        # Imported here, because the import takes seconds and only this form needs it.
         from keras_gen.data.files.tfds import open_tfds, require_image
 
-        info, train, held, splits = open_tfds(spec.removeprefix("tfds:"), tfds_dir)
+        info, train, held, used = open_tfds(spec.removeprefix("tfds:"), tfds_dir)
         features = (feature_a, feature_b)
         for side, feature in zip("ab", features, strict=True):
             require_image(info, feature, f"--feature-{side}")
         if held is None:
-            return held_back(packed(train, features), val_every, spec)
-        return _given(packed(train, features), packed(held, features), f"splits {splits}")
+            return hold_out(packed(train, features), val_every, spec, "pair")
+        return given(packed(train, features), packed(held, features), f"splits {used}")
     if spec.startswith("tfrecord:"):
         return _shards(spec.removeprefix("tfrecord:").split(","), val_every)
     folder = Path(spec).expanduser()
     if not folder.is_dir() and spec.count(",") == 1:
         return _two_folders(*(Path(part).expanduser() for part in spec.split(",")), val_every)
     if not folder.is_dir():
-        raise UserError(f"--data got {shown(spec)}, which is no folder; accepted are {ACCEPTED}.")
+        raise UserError(f"--data got {shown(spec)}, which is not a folder; accepted are {ACCEPTED}.")
     if any(folder.glob("*.tfrecord")):
         return _shards([str(folder / "*.tfrecord")], val_every)
     return _folder(folder, val_every)
 
 
-def held_back(source: Source, every: int, what: str) -> Split:
-    """Splits one source, see `folders.every_last`."""
-    train, validation, rule = every_last(source.size, every, what, "pair")
-    return Split(source, train, source, validation, rule)
-
-
 def side_by_side(folder: Path) -> Source:
-    """One image per pair, A in its left half and B in its right half.
+    """Opens a folder of images that each hold a pair: A in the left half, B in the right half.
 
     Raises:
-      UserError: a folder without images.
+      UserError: the folder holds no images.
     """
     found = _images(folder)
     files = found.images
@@ -177,10 +164,10 @@ def side_by_side(folder: Path) -> Source:
 
 
 def parallel(folder_a: Path, folder_b: Path) -> Source:
-    """Two images per pair, the same file name in two folders, suffixes aside.
+    """Opens two folders whose images are matched by file name, ignoring suffixes.
 
     Raises:
-      UserError: a folder without images, no common name, or two files of one name in a folder.
+      UserError: a folder holds no images or two files of the same name, or the folders have no name in common.
     """
     found = [_images(folder) for folder in (folder_a, folder_b)]
     by_stem_a, by_stem_b = (_by_stem(one.images) for one in found)
@@ -188,7 +175,7 @@ def parallel(folder_a: Path, folder_b: Path) -> Source:
     if not stems:
         raise UserError(
             f"{shown(folder_a)} ({_three(by_stem_a)}) and {shown(folder_b)} ({_three(by_stem_b)}) have no file name "
-            "in common, suffixes aside, and pairs are matched by it."
+            "in common; pairs are matched by name, ignoring suffixes."
         )
     files = [(by_stem_a[stem], by_stem_b[stem]) for stem in stems]
     paths = tf.reshape(_paths([file for pair in files for file in pair]), (-1, 2))
@@ -207,8 +194,11 @@ def parallel(folder_a: Path, folder_b: Path) -> Source:
 
 
 def packed(records: Records, features: tuple[str, str] = PACKED_FEATURES) -> Source:
-    """At least one `tf.train.Example`, one per pair: encoded images in two features, the second "" if the
-    first holds both.
+    """Opens records of `tf.train.Example`, one per pair, at least one in all.
+
+    Args:
+      records: the records.
+      features: names of the two features with the encoded images; the second is "" if the first holds both.
 
     Raises:
       UserError: the first record is no such example.
@@ -220,8 +210,8 @@ def packed(records: Records, features: tuple[str, str] = PACKED_FEATURES) -> Sou
     if missing := [name for name in features if name not in first.features.feature]:
         raise UserError(
             f"{records.name(0)} holds the features "
-            f"{', '.join(sorted(first.features.feature)) or '(none)'}, and "
-            f"{' and '.join(missing)} are looked for."
+            f"{', '.join(sorted(first.features.feature)) or '(none)'}; "
+            f"{' and '.join(missing)} {'are' if len(missing) > 1 else 'is'} needed."
         )
     parsing = {name: tf.io.FixedLenFeature((), tf.string) for name in features}
 
@@ -235,12 +225,8 @@ def packed(records: Records, features: tuple[str, str] = PACKED_FEATURES) -> Sou
     return Source(len(records), names, lambda index: f"{index:08d}", encoded, records=records)
 
 
-def _given(train: Source, validation: Source, rule: str) -> Split:
-    return Split(train, np.arange(train.size), validation, np.arange(validation.size), rule)
-
-
 def _folder(folder: Path, val_every: int) -> Split:
-    """A folder of side-by-side images, of A/ and B/, or of trainA/ and trainB/; letter case and "_" are no matter."""
+    """A folder of side-by-side images, with A/ and B/, or with trainA/ and trainB/ (or train_a, ...)."""
     sides: dict[str, dict[str, Path]] = {}
     names = [inside.name for inside in listing(folder).folders]
     for name in names:
@@ -266,7 +252,7 @@ _SIDE = re.compile(r"(.*?)[ _-]?([ab])", re.IGNORECASE)
 def _two_folders(folder_a: Path, folder_b: Path, val_every: int) -> Split:
     for folder in (folder_a, folder_b):
         if not folder.is_dir():
-            raise UserError(f"--data got {shown(folder)}, which is no folder; accepted are {ACCEPTED}.")
+            raise UserError(f"--data got {shown(folder)}, which is not a folder; accepted are {ACCEPTED}.")
     inside = []
     for folder in (folder_a, folder_b):
         folders = listing(folder).folders
@@ -285,18 +271,18 @@ def _split(
     where: object,
     unused: Sequence[str],
 ) -> Split:
-    """Splits by the folders of each part, or else by rule.
+    """Splits by the folders of the parts if there are any, otherwise by rule.
 
     Args:
-      parts: the folder of a part, or those of A and B, by its name.
-      whole: what is trained on where no part is for training.
-      source: opens the folder or folders of a part.
-      val_every: see `held_back`.
-      where: what holds the parts, for a message.
-      unused: other names there.
+      parts: name -> the folder of a part, or its two folders A and B.
+      whole: the training folders if no part is named train.
+      source: opens the folders of a part.
+      val_every: without a validation part, hold out every N-th pair.
+      where: the folder with the parts, for messages.
+      unused: names of other files and folders there.
 
     Raises:
-      UserError: there are two of one part, or there is nothing to train on.
+      UserError: a part occurs twice, or there are no training pairs.
     """
     named = sort_parts(parts, where)
     folders = parts[named.train] if named.train else whole
@@ -305,15 +291,15 @@ def _split(
         unused += [file.name for folder in whole for file in listing(folder).images]
     train = source(*folders)
     if not named.held:
-        split = held_back(train, val_every, " and ".join(map(str, folders)))
+        split = hold_out(train, val_every, " and ".join(map(str, folders)), "pair")
         return replace(split, rule=split.rule + not_used(unused))
     name = shown(named.train or folders[0].name)
     rule = f"{name} and {shown(named.held)} folders{not_used(unused)}"
-    return _given(train, source(*parts[named.held]), rule)
+    return given(train, source(*parts[named.held]), rule)
 
 
 def _shards(patterns: Sequence[str], val_every: int) -> Split:
-    """By the word that the names of shards begin with; those of no part are for training."""
+    """Splits shards by the first word of their names; those without the name of a part are for training."""
     parts: dict[str, list[Path]] = {}
     shards = find_shards(patterns)
     for shard in shards:
@@ -321,14 +307,14 @@ def _shards(patterns: Sequence[str], val_every: int) -> Split:
     named = sort_parts(parts, ",".join(patterns))
     if named.train and named.held:
         rule = f"train and {named.held} shards{not_used(named.unused)}"
-        return _given(_packed_shards(parts["train"]), _packed_shards(parts[named.held]), rule)
-    return held_back(_packed_shards(shards), val_every, ",".join(patterns))
+        return given(_packed_shards(parts["train"]), _packed_shards(parts[named.held]), rule)
+    return hold_out(_packed_shards(shards), val_every, ",".join(patterns), "pair")
 
 
 def _packed_shards(shards: Sequence[Path]) -> Source:
     records = Records((shard, read_index(shard)[:, 0]) for shard in shards)
     if not len(records):
-        raise UserError(f"{shown(shards[0])} holds no records; accepted are shards of at least one pair.")
+        raise UserError(f"{shown(shards[0])} holds no records; accepted are shards with at least one pair.")
     return packed(records)
 
 
@@ -336,10 +322,8 @@ def _images(folder: Path) -> Listing:
     found = listing(folder)
     if not found.images:
         inside = sorted(shown(child.name) for child in folder.iterdir())
-        there = f"only {', '.join(inside[:5])}" if inside else "nothing"
-        raise UserError(
-            f"{shown(folder)} holds {there}, and {SOUGHT} are looked for there; accepted as --data are {ACCEPTED}."
-        )
+        there = f"holds {', '.join(inside[:5])}, but no {SOUGHT}" if inside else "is empty"
+        raise UserError(f"{shown(folder)} {there}; accepted as --data are {ACCEPTED}.")
     return found
 
 
@@ -348,15 +332,15 @@ def _by_stem(files: Sequence[Path]) -> dict[str, Path]:
     for file in files:
         if file.stem in stems:
             raise UserError(
-                f"{shown(file.parent)} holds both {shown(stems[file.stem].name)} and {shown(file.name)}, and accepted "
-                "is one file of each name, suffixes aside."
+                f"{shown(file.parent)} holds both {shown(stems[file.stem].name)} and {shown(file.name)}; accepted is "
+                "one file of each name, ignoring suffixes."
             )
         stems[file.stem] = file
     return stems
 
 
 def _paths(files: Sequence[Path]) -> tf.Tensor:
-    """As bytes: a file name need not be UTF-8."""
+    """The paths as bytes, because file names need not be UTF-8."""
     return tf.constant([os.fsencode(file) for file in files])
 
 

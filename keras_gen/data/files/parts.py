@@ -1,6 +1,6 @@
-"""What names in a data set mean: which part they stand for, and in which order classes come.
+"""The meaning of names in a data set: which part they denote, and the order of classes.
 
-One rule for folders, shards, splits, arrays and idx files, and for training, checking and packing.
+The same rules apply to folders, shards, splits, arrays and idx files, and to training, checking and packing.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ Part = Literal["train", "val", "test"]
 _SPELLINGS: dict[Part, tuple[str, ...]] = {
     "train": ("train", "training"),
     "val": ("val", "valid", "validation", "dev", "development"),
-    "test": ("test", "testing", "t10k"),  # the last one is MNIST's
+    "test": ("test", "testing", "t10k"),  # t10k is the test part of MNIST
 }
 _PART_OF = {spelling: part for part, spellings in _SPELLINGS.items() for spelling in spellings}
 _NAME = re.compile(r"([a-z0-9]+?)(?:[ _-]?(?:set|split|data|images|imgs))?", re.IGNORECASE)
 HELD: tuple[Part, ...] = ("val", "test")
-"""Parts that are not trained on; the first one that there is serves for validation."""
+"""Parts that are not trained on; the first one that exists is used for validation."""
 
 
 def part_of(name: str) -> Part | None:
-    """The part that a name stands for, whatever its case: "Train", "validation", "test_set"; None for other names.
+    """The part that a name denotes, in any letter case: "Train", "validation", "test_set"; None for other names.
 
     Examples:
         >>> [part_of(name) for name in ("Training", "dev", "test_images", "cats")]
@@ -38,18 +38,18 @@ def part_of(name: str) -> Part | None:
 
 
 def part_in(name: str) -> Part | None:
-    """The part that one of the words in a name stands for: "x_train", "emnist-letters-test"; None if there is none."""
+    """The part that one of the words in a name denotes: "x_train", "emnist-letters-test"; None if there is none."""
     return next(filter(None, map(part_of, re.split(r"[\W_]+", name))), None)
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Names by what they are.
+    """Names, sorted by their meaning.
 
     Attributes:
-      train, held: for training and for validation; "" where there is none.
-      unused: parts for which there is no use: test beside val.
-      others: names of no part.
+      train, held: names of the training and the validation part; "" if there is none.
+      unused: names of parts that are not used: test if there is also val.
+      others: names that denote no part.
     """
 
     train: str
@@ -59,14 +59,14 @@ class Parts:
 
 
 def sort_parts(names: Iterable[str], where: object) -> Parts:
-    """Says which of some names is trained on and which is held out: val, or else test.
+    """Decides which of some names is the training part and which the validation part: val, or else test.
 
     Args:
-      names: of folders, splits or arrays.
-      where: what holds them, for the message.
+      names: names of folders, splits or arrays.
+      where: where they are, for the message.
 
     Raises:
-      UserError: two names stand for one part.
+      UserError: two names denote the same part.
     """
     found: dict[Part, str] = {}
     others = []
@@ -84,13 +84,13 @@ def sort_parts(names: Iterable[str], where: object) -> Parts:
 
 
 def not_used(names: Iterable[object]) -> str:
-    """What a line about the data adds for names that nothing is read from: "; not used: extra, test", or ""."""
+    """A clause that lists names that are not read: "; not used: extra, test"; "" if there are none."""
     names = sorted({shown(name) for name in names})
     return f"; not used: {', '.join(names[:8])}{f' and {len(names) - 8} more' * (len(names) > 8)}" if names else ""
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Names of classes in order: numbers in them by their value, so that 2 is before 10; else letter by letter.
+    """Sorts class names alphabetically, but numbers in them by value, so that 2 comes before 10.
 
     Examples:
         >>> in_order(["10", "2", "b", "a"])

@@ -1,13 +1,11 @@
-"""Sequences in files: CSV, one file or a folder of them, and NumPy's .npy and .npz.
+"""Sequences in files: a CSV file, a folder of them, or NumPy's .npy and .npz files.
 
-Files are untrusted: nothing is unpickled, no more is read than asked for, and what is no number is named by its place.
+Files are untrusted: nothing is unpickled, size is limited, and errors name the line and column of a bad value.
 """
 
 import csv
 import math
 import re
-import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -16,31 +14,31 @@ from pathlib import Path
 import numpy as np
 
 from keras_gen.data.files.folders import shown
+from keras_gen.data.files.numpy_files import described, read_arrays, require_size
 from keras_gen.errors import UserError
 
 ACCEPTED = "'waves[:SEED]', a .csv file, a folder of them, and a .npy or .npz file"
 NORMAL = ""
-"""The label of a normal sequence; in files also the words of `_NORMAL`."""
+"""The label of a normal sequence; in files, the words in `_NORMAL` mean the same."""
 
-_MISSING = ("", "nan", "na", "n/a", "null", "none")  # cells of a CSV file, whatever their case
-_NORMAL = (*_MISSING, "0", "0.0", "false", "no", "normal")  # labels, whatever their case
-_ANOMALOUS = ("1", "1.0", "true", "yes")  # labels that name no kind
+_MISSING = ("", "nan", "na", "n/a", "null", "none")  # cells of a CSV file without a value, in any letter case
+_NORMAL = (*_MISSING, "0", "0.0", "false", "no", "normal")  # labels of normal sequences, in any letter case
+_ANOMALOUS = ("1", "1.0", "true", "yes")  # labels of anomalies of an unnamed kind
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?inf(inity)?", re.ASCII | re.IGNORECASE)
 _ARRAY_NAMES = ("x", "lengths", "labels")
-_DAMAGE = (OSError, EOFError, ValueError, KeyError, NotImplementedError, MemoryError, zlib.error, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What in a file is what, and what becomes of it.
+    """How to read a file of sequences.
 
     Attributes:
-      columns: names of the features in their order; empty: all columns but the two below. Names are found in any case.
-      id_column: whose rows of one value are one sequence; without it a file is one.
-      label_column: what a row shows: nothing, 0, "false", "no" or "normal", else a kind of anomaly.
-      interpolate: fill missing values between their neighbours instead of refusing them.
-      window: cut sequences into pieces of so many steps; 0 leaves them whole.
-      most_bytes: refuse files and arrays that are larger.
+      columns: names of the feature columns, in any letter case; empty: all columns except the two below.
+      id_column: column that identifies the sequence of each row; a file without it is a single sequence.
+      label_column: column of labels: empty, 0, "false", "no" or "normal" for normal steps, else a kind of anomaly.
+      interpolate: fill in missing values by linear interpolation instead of refusing them.
+      window: cut sequences into pieces of this length [steps]; 0 leaves them whole.
+      max_bytes: maximum size of files and arrays.
     """
 
     columns: tuple[str, ...] = ()
@@ -56,9 +54,9 @@ class Sequences:
     """Sequences of different lengths.
 
     Attributes:
-      values: float32 (n, longest, features), NaN from the end of each one on and nowhere else.
-      names: of each, for people.
-      labels: of each, NORMAL or the kind of anomaly; empty where nobody said.
+      values: float32 (n, longest, features), NaN after the end of each sequence and nowhere else.
+      names: the names of the sequences, for messages.
+      labels: NORMAL or the kind of anomaly of each; empty if the data have no labels.
       columns: names of the features.
     """
 
@@ -69,23 +67,23 @@ class Sequences:
 
     @property
     def lengths(self) -> np.ndarray:
-        """Steps of each, int (n,)."""
+        """Number of steps of each sequence, int (n,)."""
         return np.isfinite(self.values[..., 0]).sum(axis=1)
 
     def __getitem__(self, chosen: np.ndarray) -> "Sequences":
-        """Those of these numbers."""
+        """The sequences at these indices."""
         labels = tuple(self.labels[number] for number in chosen) if self.labels else ()
         return replace(self, values=self.values[chosen], names=tuple(self.names[n] for n in chosen), labels=labels)
 
     def padded(self, length: int) -> "Sequences":
-        """The same with at least `length` steps in `values`."""
+        """The same sequences, with `values` padded to at least `length` steps."""
         more = max(0, length - self.values.shape[1])
         return replace(self, values=np.pad(self.values, ((0, 0), (0, more), (0, 0)), constant_values=np.nan))
 
 
 @dataclass(frozen=True, eq=False)
 class _One:
-    """One sequence as it was read: float64 (steps, features), NaN where a value is missing; a label for each step."""
+    """A sequence as read: float64 (steps, features), NaN for missing values, and a label for each step."""
 
     name: str
     values: np.ndarray
@@ -100,8 +98,8 @@ def read_files(spec: str, layout: Layout) -> Sequences:
       layout: see `Layout`.
 
     Raises:
-      UserError: the file is of another kind or damaged, lacks a column, holds something else than finite numbers where
-        numbers are wanted, or a sequence without a step.
+      UserError: the file has another format, is damaged or lacks a column, a value is not a finite number, or a
+        sequence has no steps.
     """
     path = Path(spec).expanduser()
     suffix = path.suffix.lower()
@@ -112,7 +110,7 @@ def read_files(spec: str, layout: Layout) -> Sequences:
     elif path.is_file() and suffix in (".npy", ".npz"):
         columns, found = _read_arrays(path, layout)
     else:
-        fault = "is no file of a known kind" if path.exists() else "does not exist"
+        fault = "has an unknown format" if path.exists() else "does not exist"
         raise UserError(f"{shown(spec)} {fault}; accepted are {ACCEPTED}.")
     if not found:
         raise UserError(f"{shown(spec)} holds no sequence.")
@@ -122,9 +120,8 @@ def read_files(spec: str, layout: Layout) -> Sequences:
     size = 4 * len(pieces) * longest * len(columns)
     if size > layout.max_bytes:
         raise UserError(
-            f"{shown(spec)} takes {size / 2**30:.2f} GiB as {len(pieces)} sequences of up to {longest} steps, and "
-            f"--cache-gib {layout.max_bytes / 2**30:g} accepts no more than that in memory; --window STEPS cuts long "
-            "ones."
+            f"{shown(spec)} needs {size / 2**30:.2f} GiB of memory as {len(pieces)} sequences of up to {longest} "
+            f"steps; --cache-gib {layout.max_bytes / 2**30:g} is the limit, and --window STEPS cuts long sequences."
         )
     values = np.full((len(pieces), longest, len(columns)), np.nan, np.float32)
     for row, piece in zip(values, pieces, strict=True):
@@ -135,15 +132,15 @@ def read_files(spec: str, layout: Layout) -> Sequences:
 
 
 def _filled(one: _One, columns: tuple[str, ...], layout: Layout, spec: str) -> _One:
-    """The sequence without missing values.
+    """The sequence with missing values filled in.
 
     Raises:
-      UserError: it has no steps, a value is missing and nobody asked to fill it in, or none is there to do so from, or
-        one is beyond what float32 holds.
+      UserError: the sequence has no steps, a value is missing and `interpolate` is off, a feature has no values at all,
+        or a value exceeds the range of float32.
     """
     steps = np.arange(len(one.values))
     if not len(steps):
-        raise UserError(f"{shown(spec)}: sequence '{shown(one.name)}' has no steps; accepted are 1 and more.")
+        raise UserError(f"{shown(spec)}: sequence '{shown(one.name)}' has no steps; accepted are 1 or more.")
     missing = np.isnan(one.values)
     if missing.any():
         step, column = np.argwhere(missing)[0]
@@ -169,7 +166,7 @@ def _filled(one: _One, columns: tuple[str, ...], layout: Layout, spec: str) -> _
 
 
 def _cut(one: _One, window: int) -> Iterator[_One]:
-    """Pieces of `window` steps one after the other; the last begins earlier, so that it is a whole one too."""
+    """Consecutive pieces of `window` steps; the last one overlaps its predecessor so that it has full length too."""
     steps = len(one.values)
     if not 0 < window < steps:
         yield one
@@ -181,13 +178,13 @@ def _cut(one: _One, window: int) -> Iterator[_One]:
 
 
 def _kind(label: object) -> str:
-    """NORMAL, "1" for an anomaly of no kind, or the kind as it is written."""
+    """NORMAL, "1" for an anomaly of an unnamed kind, or the kind as written in the file."""
     text = str(label).strip()
     return NORMAL if text.lower() in _NORMAL else "1" if text.lower() in _ANOMALOUS else text
 
 
 def _place(header: Sequence[str], name: str) -> int | None:
-    """The number of a column: the name as it is, or else the only one that differs in its case alone."""
+    """Index of a column: an exact match, or else the only match that ignores letter case."""
     if name in header:
         return header.index(name)
     alike = [number for number, cell in enumerate(header) if cell.lower() == name.lower()]
@@ -195,24 +192,24 @@ def _place(header: Sequence[str], name: str) -> int | None:
 
 
 def _chosen(header: Sequence[str], wanted: tuple[str, ...], named: bool, what: str) -> list[int]:
-    """Numbers of the wanted columns; where they have no names, all of them, if they are as many.
+    """Indices of the wanted columns. In a file without column names, all columns, if their number is right.
 
     Raises:
-      UserError: one is not there.
+      UserError: a column is missing.
     """
     if None not in (places := [_place(header, name) for name in wanted]):
         return places
     if not named and len(header) == len(wanted):
         return list(range(len(header)))
-    here = f"columns {', '.join(map(shown, header))}" if named else f"{len(header)} columns without names"
-    raise UserError(f"{what} has the {here}, and asked for are {', '.join(map(shown, wanted))}.")
+    here = f"the columns {', '.join(map(shown, header))}" if named else f"{len(header)} columns without names"
+    raise UserError(f"{what} has {here}; the columns {', '.join(map(shown, wanted))} are needed.")
 
 
 # -- CSV ---------------------------------------------------------------------------------------------------------------
 
 
 def _read_folder(folder: Path, layout: Layout) -> tuple[tuple[str, ...], list[_One]]:
-    """Every .csv file directly in a folder, in order of name."""
+    """All .csv files directly in a folder, sorted by name."""
     files = sorted(
         file
         for file in folder.iterdir()
@@ -222,14 +219,14 @@ def _read_folder(folder: Path, layout: Layout) -> tuple[tuple[str, ...], list[_O
         raise UserError(f"{shown(folder)} holds no .csv files; accepted are {ACCEPTED}.")
     columns, found = _read_csv(files[0], files[0].stem, layout)
     for file in files[1:]:
-        # As the first has them, whatever their order is here.
+        # In the order of the first file, whatever the order in this one.
         found += _read_csv(file, file.stem, replace(layout, columns=columns))[1]
     return columns, found
 
 
 def _read_csv(path: Path, name: str, layout: Layout) -> tuple[tuple[str, ...], list[_One]]:
-    """Names of the features, and one sequence for the file or for each value of the column of ids."""
-    _refuse_large(path.stat().st_size, layout.max_bytes, path)
+    """Names of the features, and one sequence for each value in the ID column, or one for the whole file."""
+    require_size(path.stat().st_size, layout.max_bytes, path)
     rows = _rows(path)
     _, first = begin = next(rows, (1, []))
     if not first:
@@ -238,18 +235,18 @@ def _read_csv(path: Path, name: str, layout: Layout) -> tuple[tuple[str, ...], l
     header = [cell.strip() for cell in first] if named else [str(1 + n) for n in range(len(first))]
     if len(set(header)) < len(header):
         twice = next(cell for cell in header if header.count(cell) > 1)
-        raise UserError(f"{shown(path)} names the column '{shown(twice)}' twice; accepted are names that differ.")
+        raise UserError(f"{shown(path)} has two columns named '{shown(twice)}'; accepted are different names.")
     others = [_place(header, column) for column in (layout.id_column, layout.label_column)] if named else []
     wanted = layout.columns or tuple(cell for number, cell in enumerate(header) if number not in others)
     if not wanted:
-        raise UserError(f"{shown(path)} has only the columns {', '.join(map(shown, header))}, and no numbers.")
+        raise UserError(f"{shown(path)} has no feature columns, only {', '.join(map(shown, header))}.")
     places = _chosen(header, wanted, named, shown(path))
     ids, labels = (None if number in places else number for number in others or (None, None))
-    hint = "" if layout.columns else ", and --columns names the columns that hold them"
+    hint = "" if layout.columns else ", and --columns selects the columns to read"
     values: dict[str, list[list[float]]] = {} if ids is not None else {name: []}
     kinds: dict[str, list[str]] = {}
     for line, row in rows if named else chain([begin], rows):
-        if not row and len(header) > 1:  # no row of empty cells, which has its commas
+        if not row and len(header) > 1:  # an empty line; a row of empty cells would have commas
             continue
         row = row or [""]
         if len(row) != len(header):
@@ -265,7 +262,8 @@ def _read_csv(path: Path, name: str, layout: Layout) -> tuple[tuple[str, ...], l
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Number of the line and cells of every row; [] for an empty line between others, in one column a missing value."""
+    """Line number and cells of every row; [] for an empty line between others, which is a missing value if there is
+    only one column."""
     empty: list[tuple[int, list[str]]] = []
     begun = False
     try:
@@ -279,13 +277,13 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
                 empty, begun = [], True
                 yield reader.line_num, row
     except csv.Error as error:
-        raise UserError(f"{shown(path)} is no CSV file ({error}).") from None
+        raise UserError(f"{shown(path)} is not a CSV file ({error}).") from None
     except OSError as error:
         raise UserError(f"{shown(path)} cannot be read: {error.strerror or error}.") from None
 
 
 def _is_number(cell: str) -> bool:
-    """Whether a cell is a number as files write it: not "1_0", nor digits of other scripts, which `float` takes too."""
+    """Whether a cell is a decimal number. `float` would also accept "1_0" and the digits of other scripts."""
     return _NUMBER.fullmatch(cell.strip()) is not None
 
 
@@ -309,29 +307,18 @@ def _number(cell: str, column: str, line: int, path: Path, hint: str) -> float:
 
 
 def _read_arrays(path: Path, layout: Layout) -> tuple[tuple[str, ...], list[_One]]:
-    """A .npy of values, or a .npz of `x` and, if there are any, `lengths` and `labels`."""
-    single = path.suffix.lower() == ".npy"
-    try:
-        if single:
-            _refuse_large(path.stat().st_size, layout.max_bytes, path)
-            there = {"x": np.load(path, allow_pickle=False)}
-        else:
-            with zipfile.ZipFile(path) as archive:
-                _refuse_large(sum(member.file_size for member in archive.infolist()), layout.max_bytes, path)
-            with np.load(path, allow_pickle=False) as archive:
-                there = {name: archive[name] if name in _ARRAY_NAMES else None for name in archive.files}
-    except _DAMAGE as error:
-        raise UserError(f"{shown(path)} is damaged, no NumPy file, or holds objects instead of numbers.") from error
+    """A .npy file of values, or a .npz file of `x` and optionally `lengths` and `labels`."""
+    there = read_arrays(path, layout.max_bytes, name="x", wanted=_ARRAY_NAMES.__contains__)
     if "x" not in there:
         raise UserError(
-            f"{shown(path)} holds {', '.join(map(shown, list(there)[:8])) or 'nothing'}; accepted are x and, beside "
-            "it, lengths and labels."
+            f"{shown(path)} holds {', '.join(map(shown, list(there)[:8])) or 'nothing'}; accepted are x and "
+            "optionally lengths and labels."
         )
     values = there["x"]
     shaped = values[..., np.newaxis] if values.ndim == 2 else values
     if values.dtype.kind not in "fiu" or shaped.ndim != 3 or not shaped.shape[2]:
         raise UserError(
-            f"{shown(path)} holds {_described(values)}; accepted are numbers of shape (number, steps) or (number, "
+            f"{shown(path)} holds {described(values)}; accepted are numbers of shape (number, steps) or (number, "
             "steps, features)."
         )
     header = [str(1 + n) for n in range(shaped.shape[2])]
@@ -343,8 +330,8 @@ def _read_arrays(path: Path, layout: Layout) -> tuple[tuple[str, ...], list[_One
         _require_vector(lengths, "lengths", "iu", len(shaped), path)
         if len(lengths) and not 0 <= lengths.min() <= lengths.max() <= shaped.shape[1]:
             raise UserError(
-                f"lengths of {shown(path)} run from {lengths.min()} to {lengths.max()}; accepted are up to "
-                f"{shaped.shape[1]}, the steps of x."
+                f"lengths of {shown(path)} range from {lengths.min()} to {lengths.max()}; accepted are 0 to "
+                f"{shaped.shape[1]}, the number of steps of x."
             )
         ends = lengths
     if (labels := there.get("labels")) is not None:
@@ -360,17 +347,5 @@ def _read_arrays(path: Path, layout: Layout) -> tuple[tuple[str, ...], list[_One
 def _require_vector(array: np.ndarray, name: str, kinds: str, count: int, path: Path) -> None:
     if array.dtype.kind not in kinds or array.shape != (count,):
         raise UserError(
-            f"{name} of {shown(path)} is {_described(array)}; accepted is one for each of {count} sequences."
-        )
-
-
-def _described(array: np.ndarray) -> str:
-    return f"an array of type {array.dtype} and shape {array.shape}"
-
-
-def _refuse_large(size: int, max_bytes: int, file: Path) -> None:
-    if size > max_bytes:
-        raise UserError(
-            f"{shown(file)} holds {size / 2**30:.2f} GiB, and --cache-gib {max_bytes / 2**30:g} accepts no more than "
-            "that in memory."
+            f"{name} of {shown(path)} is {described(array)}; accepted is one value for each of the {count} sequences."
         )

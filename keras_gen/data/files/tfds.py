@@ -1,8 +1,7 @@
-"""Random access to a tensorflow-datasets data set, through the TFRecord files that it prepared.
+"""Random access to data sets of tensorflow-datasets through their prepared TFRecord files.
 
-Its own readers stream; here its split instructions say which records of which files belong to a split, and
-`Records` reads them by number. An image feature is stored as the encoded file that the data set was made
-from.
+The readers of tensorflow-datasets only stream. Here, its split instructions tell which records of which files belong to
+a split, and `Records` reads them by index. Image features are stored as encoded image files.
 """
 
 import logging
@@ -20,13 +19,14 @@ from keras_gen.data.files.parts import not_used, sort_parts
 from keras_gen.data.files.records import Records, read_index
 from keras_gen.errors import UserError
 
-_PATIENCE = 5  # seconds for a server to answer before a download is begun
+_PATIENCE = 5  # seconds to wait for an answer of the server before a download
 
 
 class Prepared(NamedTuple):
-    """A data set on disk: its description, the records of training and validation, and which splits they are.
+    """A data set on disk: its description, its training and validation records, and the names of their splits.
 
-    With SPLIT there are no validation records; without it they are those of validation or else test, beside train.
+    If the SPEC names a split, there are no validation records. Otherwise they are those of the split validation, or
+    else test.
     """
 
     info: tfds.core.DatasetInfo
@@ -36,31 +36,36 @@ class Prepared(NamedTuple):
 
 
 def open_tfds(spec: str, data_dir: str) -> Prepared:
-    """Opens `NAME[:SPLIT]`, where NAME may hold a configuration and a version: `name/config:1.0.0`.
+    """Opens `NAME[:SPLIT]`. NAME may include a configuration and a version: `name/config:1.0.0`.
 
     Args:
-      spec: without the leading "tfds:". SPLIT may be sliced, `train[:90%]`, or a sum.
-      data_dir: folder of the prepared data sets, "" for tensorflow-datasets' own.
+      spec: the SPEC without the leading "tfds:". SPLIT may be a slice, such as `train[:90%]`, or a sum.
+      data_dir: folder of the prepared data sets; "" for the default of tensorflow-datasets.
 
     Raises:
-      UserError: an unknown data set or split, or a data set that cannot be prepared.
+      UserError: the data set or split is unknown, or the data set cannot be prepared.
     """
     name, split = re.fullmatch(r"([^:]*(?::[\d.*]+)?)(?::(.+))?", spec).groups()
     builder = _builder(name, data_dir)
     if split:
         return Prepared(builder.info, _records(builder, split), None, split)
     parts = sort_parts(builder.info.splits, f"tfds:{name}")
-    train = parts.train or "train"  # which is not there, as the message will say
+    train = parts.train or "train"  # does not exist if `parts.train` is empty; `_records` reports that
     validation = _records(builder, parts.held) if parts.held else None
     used = f"{train} and {parts.held}{not_used((*parts.unused, *parts.others))}"
     return Prepared(builder.info, _records(builder, train), validation, used)
 
 
 def require_image(info: tfds.core.DatasetInfo, feature: str, flag: str) -> tfds.features.Image:
-    """The image feature of that name.
+    """Returns an image feature by name.
+
+    Args:
+      info: description of the data set.
+      feature: name of the feature.
+      flag: the flag that named it, for messages.
 
     Raises:
-      UserError: naming `flag`, there is no such feature or it does not hold images of whole numbers.
+      UserError: there is no such feature, or its images are not uint8 or uint16.
     """
     there = {
         name: image
@@ -76,10 +81,10 @@ def require_image(info: tfds.core.DatasetInfo, feature: str, flag: str) -> tfds.
 
 
 def main_feature(info: tfds.core.DatasetInfo, kind: type, place: int) -> str:
-    """Name of the feature of a kind that the data set is about: at `place` of its supervised keys, or the only one.
+    """Name of the main feature of some kind: the supervised key at `place` (0 input, 1 target), or the only feature.
 
     Returns:
-      "" if there is none, or several and none of them is a supervised key.
+      The name; "" if there is no such feature, or several of which none is a supervised key.
     """
     names = [name for name, feature in info.features.items() if isinstance(feature, kind)]
     supervised = [key for key in (info.supervised_keys or ())[place : place + 1] if key in names]
@@ -87,15 +92,15 @@ def main_feature(info: tfds.core.DatasetInfo, kind: type, place: int) -> str:
 
 
 def read_labels(info: tfds.core.DatasetInfo, records: Records, feature: str) -> np.ndarray:
-    """The classes of all records, int32 (n,).
+    """The labels of all records, int32 (n,).
 
     Raises:
-      UserError: there is no such feature of classes.
+      UserError: there is no such label feature.
     """
     there = [name for name, one in info.features.items() if isinstance(one, tfds.features.ClassLabel)]
     if feature not in there:
         raise UserError(
-            f"--label-feature got {feature!r}; accepted are the features of classes of tfds:{info.full_name}: "
+            f"--label-feature got {feature!r}; accepted are the label features of tfds:{info.full_name}: "
             f"{', '.join(there) or '(none)'}."
         )
     parsing = {feature: tf.io.FixedLenFeature((), tf.int64)}
@@ -111,43 +116,48 @@ def _builder(name: str, data_dir: str) -> tfds.core.DatasetBuilder:
     try:
         builder = tfds.builder(name, data_dir=data_dir or None)
     except (tfds.core.registered.DatasetNotFoundError, ValueError, AssertionError) as error:
-        where = data_dir or "tensorflow-datasets' own folder"
+        where = data_dir or "the default folder of tensorflow-datasets"
         raise UserError(
-            f"--data got tfds:{name}; there is no such data set in tensorflow-datasets or prepared in {where}."
+            f"--data got tfds:{name}, which is neither known to tensorflow-datasets nor prepared in {where}."
         ) from error
     if not builder.info.splits:
         _require_network(builder, name, data_dir)
         try:
             builder.download_and_prepare()
-        except Exception as error:  # whatever a download, an archive or a licence gate raises
+        except Exception as error:  # downloads, archives and licence checks raise all kinds of exceptions
             reason = next(iter(str(error).splitlines()), type(error).__name__)
             raise UserError(f"--data tfds:{name} cannot be downloaded and prepared: {reason}") from error
     if builder.info.file_format != tfds.core.FileFormat.TFRECORD:
-        raise UserError(f"--data tfds:{name} is prepared as {builder.info.file_format.value}; accepted is tfrecord.")
+        raise UserError(
+            f"--data tfds:{name} is prepared in the format {builder.info.file_format.value}; accepted is tfrecord."
+        )
     return builder
 
 
 def _require_network(builder: tfds.core.DatasetBuilder, name: str, data_dir: str) -> None:
-    """Asks the server of the first file that is still to be downloaded; tensorflow-datasets gives up after minutes."""
-    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # it prints every attempt
+    """Raises UserError if the server of the first missing file does not answer.
+
+    tensorflow-datasets itself would give up only after minutes.
+    """
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # would print every attempt
     url = next((url for url in _to_download(builder) if url.startswith("http")), None)
     try:
         if url:
-            # An opener of its own: that of `urlopen` keeps the proxies that the process began with.
+            # A new opener, because `urlopen` keeps the proxies that were set when the process started.
             urllib.request.build_opener().open(url, timeout=_PATIENCE).close()
     except urllib.error.HTTPError:
-        pass  # the server answers; what it says is the download's affair
+        pass  # the server answers; the download handles the status
     except OSError as error:
-        where = data_dir or "tensorflow-datasets' own folder"
+        where = data_dir or "the default folder of tensorflow-datasets"
         reason = getattr(error, "reason", error)
         raise UserError(
-            f"--data tfds:{name} is not prepared in {where}, and {url} cannot be reached to download it: "
+            f"--data tfds:{name} is not prepared in {where}, and cannot be downloaded from {url}: "
             f"{getattr(reason, 'strerror', None) or reason}."
         ) from error
 
 
 def _to_download(builder: tfds.core.DatasetBuilder) -> list[str]:
-    """Addresses of the files that do not lie where the download manager looks before it downloads."""
+    """URLs of the files that the download manager does not find on disk."""
     folder = builder.data_dir_root / "downloads"
 
     def is_there(url: str, checksum: str, filename: str | None) -> bool:
@@ -165,8 +175,8 @@ def _records(builder: tfds.core.DatasetBuilder, split: str) -> Records:
         instructions = builder.info.splits[split].file_instructions
     except (KeyError, ValueError) as error:
         raise UserError(
-            f"--data tfds:{builder.info.full_name} has no split {split!r}, and accepted are "
-            f"{', '.join(builder.info.splits)} and slices of them such as train[:90%]."
+            f"--data tfds:{builder.info.full_name} has no split {split!r}; accepted are "
+            f"{', '.join(builder.info.splits)} and slices of them, such as train[:90%]."
         ) from error
     return Records(
         (file.filename, read_index(file.filename)[file.skip : file.skip + file.take, 0]) for file in instructions

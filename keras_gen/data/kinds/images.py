@@ -1,7 +1,7 @@
 """Single images, with or without labels: the training data of autoencoders and GANs.
 
-`ImagesConfig.open` resolves a SPEC, checks every image once, and yields (image, label) batches. Images that fit into
-memory are held as one array, so that a batch is a single gather.
+`ImagesConfig.open` resolves a SPEC and checks every image once. Batches are (image, label). Images that fit into memory
+are stored as one array, so that a batch is a single gather.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ import tensorflow as tf
 from keras_gen.data.builtin.points import POINT_SETS, Mixture
 from keras_gen.data.builtin.shapes import SIZE, Shapes
 from keras_gen.data.config import FilesConfig
-from keras_gen.data.dataset import Dataset, Load, Stream, random_bool, uniforms
+from keras_gen.data.dataset import Load, SplitDataset, Stream, random_bool, uniforms
 from keras_gen.data.files import codecs as images
 from keras_gen.data.files.arrays import Arrays
 from keras_gen.data.files.decoding import Decoder, Side, probed, require_range
-from keras_gen.data.files.folders import listed, require_usable, shown
+from keras_gen.data.files.folders import shown
 from keras_gen.data.files.image_sources import ACCEPTED, Drawn, Encoded, Sampled, Source, Split, find_set
 from keras_gen.errors import UserError
 from keras_gen.flags import NonNegative
 
-_RESIZE_BATCH = 256  # images of an array resized at a time
+_RESIZE_BATCH = 256  # number of images of an array that are resized at a time
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,19 @@ class ImagesConfig(FilesConfig):
 
     def open(self, seed: int = 0, model: Any = None) -> ImagesData:
         """Finds the images, checks every one, and decodes them if they fit into the cache; see `DataConfig.open`."""
-        return ImagesData(self, seed, split_of(self))
+        return ImagesData(self, seed)
+
+    def split(self) -> Split:
+        """Finds the training and validation images. Raises the errors of `image_sources.find_set`."""
+        return find_set(
+            self.data,
+            image_size=self.image_size,
+            val_every=self.val_every,
+            max_bytes=self.max_bytes,
+            image_feature=self.image_feature,
+            label_feature=self.label_feature,
+            tfds_dir=self.tfds_dir,
+        )
 
     def inspect(self) -> list[str]:
         """Checks a sample of a folder. Other sources are checked in full when they are opened."""
@@ -73,39 +85,35 @@ class ImagesConfig(FilesConfig):
                     raise self.fault(f"<{name}=> does not apply to <data=>, which are points: leave it out.")
 
 
-class ImagesData(Dataset):
+class ImagesData(SplitDataset):
     """Training and validation images, opened by `ImagesConfig.open`.
 
-    Batches are (image, label): float32 in [-1, 1], (batch, size, size, channels), and int32 (batch,), -1 where there is
-    no label.
+    Batches are (image, label): float32 in [-1, 1], (batch, size, size, channels), and int32 (batch,), -1 for images
+    without a label.
 
     Attributes:
       image_size: height and width of the images [pixels].
       channels: channels of the images.
-      classes: names of the labels 0, 1, ..., `num_classes` in all; empty without labels.
+      classes: names of the labels 0, 1, ..., `num_classes` in all; empty if there are none.
       train_size, val_size: number of images.
-      train_labels: int32 (train_size,), -1 where there are none.
-      skipped: why images were left out under `skip_bad`, one sentence each.
+      train_labels: int32 (train_size,), -1 for images without a label.
       shapes: the grid of factors behind `--data shapes`; None for all other data.
       mixture: the distribution of the points of `--data ring` and `grid`; None for all other data. Its centres are
         `mode_centres`.
     """
 
-    def __init__(self, config: ImagesConfig, seed: int, split: Split) -> None:
-        self._config, self._seed, self._rule, self._digest = config, seed, split.rule, split.digest()
-        sources: dict[Source, None] = dict.fromkeys((split.train, split.validation))
-        self._broken, self._others = (
-            [name for source in sources for name in getattr(source, left_out, ())] for left_out in ("broken", "others")
-        )
+    _config: ImagesConfig
+
+    def __init__(self, config: ImagesConfig, seed: int) -> None:
+        split = config.split()
+        super().__init__(config, seed, split)
         self.classes, self.num_classes = split.classes, len(split.classes)
-        self.shapes: Shapes | None = next((s.shapes for s in sources if isinstance(s, Drawn)), None)
+        self.shapes: Shapes | None = next((s.shapes for s in split.sources if isinstance(s, Drawn)), None)
         density = split.train.density if isinstance(split.train, Sampled) else None
         self.mixture: Mixture | None = density if isinstance(density, Mixture) else None
         self.mode_centres = self.mixture.centres if self.mixture else None
-        self.skipped: list[str] = []
 
-        parts = ((split.train, split.train_indices), (split.validation, split.validation_indices))
-        found = [self._probe(source, indices) for source, indices in parts]
+        found = [self._probe(source, indices) for source, indices in split.parts]
         forms = np.concatenate([forms for _, forms in found])
         self.image_size = config.image_size or self._own_size(forms)
         self._side = self._follow(forms)
@@ -113,46 +121,31 @@ class ImagesData(Dataset):
 
         pixel = self.channels * self._side.dtype.itemsize
         self._bytes = pixel * self.image_size**2 * sum(len(good) for good, _ in found)
-        # What is drawn costs no memory; arrays that were read are held in any case.
-        self._drawn_anew = any(isinstance(source, Drawn | Sampled) for source in sources)
+        # Generated images need no memory; arrays are in memory already.
+        self._drawn_anew = any(isinstance(source, Drawn | Sampled) for source in split.sources)
         self._cached = not self._drawn_anew and self._bytes <= config.max_bytes
         if isinstance(split.train, Arrays) and not self._cached:
             raise UserError(
-                f"--data {shown(config.data)} takes {self._bytes / 2**30:.2f} GiB at {self.image_size}x"
-                f"{self.image_size}, and --cache-gib {config.cache_gib:g} accepts no more than that in memory."
+                f"--data {shown(config.data)} needs {self._bytes / 2**30:.2f} GiB of memory at {self.image_size}x"
+                f"{self.image_size}; --cache-gib {config.cache_gib:g} is the limit."
             )
         self._vectorised = self._cached or self._drawn_anew
         self._train, self.train_labels = self._table(split.train, found[0][0])
         self._validation, held_labels = self._table(split.validation, found[1][0])
         self.train_size, self.val_size = len(self.train_labels), len(held_labels)
         require_range(config.data, self._side.peaks)
-        require_usable(
-            config.data,
-            "images",
-            total=sum(len(indices) for _, indices in parts),
-            bad=self.skipped,
-            skip_bad=config.skip_bad,
-            counts=(self.train_size, self.val_size),
-        )
+        self._require_usable("images", (self.train_size, self.val_size))
 
     def describe(self) -> str:
-        """A summary to print: how many images, their source and split, and what was left out."""
+        """A summary to print: number of images, source, split, format, and what was left out."""
         held = f"{self._bytes / 2**20:.1f} MiB in memory" if self._cached else "decoded at each access"
         labels = f"{len(self.classes)} classes" if self.classes else "no labels"
-        lines = [
-            f"{self.train_size} training and {self.val_size} validation images from {shown(self._config.data)} "
-            f"({self._rule})",
+        return self._summary(
+            "images",
+            (self.train_size, self.val_size),
             f"{self.image_size}x{self.image_size}, {self.channels} channel{'s' * (self.channels > 1)}, {labels}, "
             f"{'drawn at each access' if self._drawn_anew else held}",
-        ]
-        for left_out, why in (
-            (self._broken, "as links that lead nowhere"),
-            (self._others, "as files of another kind"),
-            (self.skipped, "as unreadable"),
-        ):
-            if left_out:
-                lines.append(f"left out {why}: {len(left_out)} ({listed(left_out)})")
-        return "\n".join(lines)
+        )
 
     def attributes(self) -> dict[str, Any]:
         """Those of every data set, and `image_size`, `channels`, `num_classes` and `classes`."""
@@ -190,8 +183,8 @@ class ImagesData(Dataset):
         if others or height != width:
             found = f"{width}x{height}" + (f" to {others[-1][1]}x{others[-1][0]}" if others else "")
             raise UserError(
-                f"--image-size got 0, and --data {shown(self._config.data)} has images of {found}; accepted is the "
-                "side to which all are resized."
+                f"--image-size got 0, but --data {shown(self._config.data)} has images of {found}; accepted is the "
+                "size to which all are resized."
             )
         return height
 
@@ -261,7 +254,7 @@ class ImagesData(Dataset):
         return stored
 
     def _held(self, stored: np.ndarray, labels: np.ndarray) -> tuple[Load, np.ndarray]:
-        with tf.device("CPU:0"):  # held outside the graph, which could not take more than 2 GB
+        with tf.device("CPU:0"):  # stored outside the graph, which is limited to 2 GB
             table, ids = tf.constant(stored), tf.constant(labels)
         return lambda numbers, keys: (tf.gather(table, numbers), tf.gather(ids, numbers), keys), labels
 
@@ -288,16 +281,3 @@ class ImagesData(Dataset):
                 black = tf.reshape(uniforms(keys, math.prod(image.shape[1:])), tf.shape(image))
             image = tf.where((image + 1.0) / 2.0 > black, 1.0, -1.0)
         return image, label
-
-
-def split_of(config: ImagesConfig) -> Split:
-    """Finds the training and validation images. Raises the errors of `image_sources.find_set`."""
-    return find_set(
-        config.data,
-        image_size=config.image_size,
-        val_every=config.val_every,
-        max_bytes=config.max_bytes,
-        image_feature=config.image_feature,
-        label_feature=config.label_feature,
-        tfds_dir=config.tfds_dir,
-    )

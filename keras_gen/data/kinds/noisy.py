@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import tensorflow as tf
 
-from keras_gen.data.kinds.images import ImagesConfig, ImagesData, split_of
+from keras_gen.data.kinds.images import ImagesConfig, ImagesData
 from keras_gen.flags import Share
 from keras_gen.ops.noise import NOISES
 
@@ -34,7 +34,7 @@ class NoisyConfig(ImagesConfig):
 
     def open(self, seed: int = 0, model: Any = None) -> NoisyData:
         """As `ImagesConfig.open`. `seed` also determines the noise."""
-        return NoisyData(self, seed, split_of(self))
+        return NoisyData(self, seed)
 
     def check_together(self) -> None:
         """The minimum strength must not exceed the maximum."""
@@ -44,7 +44,7 @@ class NoisyConfig(ImagesConfig):
 
 
 class NoisyData(ImagesData):
-    """As `ImagesData`, with batches (noisy, clean): float32 in [-1, 1], (batch, size, size, channels) each."""
+    """Like `ImagesData`, with batches (noisy, clean): float32 in [-1, 1], (batch, size, size, channels) each."""
 
     _config: NoisyConfig
 
@@ -59,7 +59,7 @@ class NoisyData(ImagesData):
         return self._config.strength
 
     def attributes(self) -> dict[str, Any]:
-        """As for `ImagesData`, and `scale`: 1, as the inputs are not enlarged."""
+        """Those of `ImagesData`, and `scale`, which is 1 because the inputs are not enlarged."""
         return {**super().attributes(), "scale": 1}
 
     def with_noise(self, noise: Noise) -> NoisyData:
@@ -69,7 +69,7 @@ class NoisyData(ImagesData):
         return other
 
     def describe(self) -> str:
-        """As for images, with the kind and strength of the noise."""
+        """The summary of the images, and the kind and strength of the noise."""
         low, high = self.strength
         return f"{super().describe()}\nnoise: {self.noise}, strength {low:g} to {high:g}"
 
@@ -84,9 +84,9 @@ def noisy(images: tf.Tensor, keys: tf.Tensor, noise: Noise, strength: tuple[floa
 
     Args:
       images: float32 (n, height, width, channels) in [-1, 1].
-      keys: integers (n, 2); the noise of an image depends on its own key only.
+      keys: integers (n, 2); the noise of an image depends only on its own key.
       noise: one of `ops.noise.NOISES`.
-      strength: minimum and maximum; each image gets its own, uniform between them.
+      strength: minimum and maximum; the strength for each image is drawn uniformly between them.
 
     Returns:
       Images of the same shape, not clipped.

@@ -1,10 +1,10 @@
 """Aligned pairs of images: source and target show the same scene, as for pix2pix (arXiv 1611.07004).
 
-`PairsConfig.open` resolves a SPEC, checks every image once, and yields (source, target) batches.
+`PairsConfig.open` resolves a SPEC and checks every image once. Batches are (source, target).
+
 Training pairs are augmented as in section 6.2 of the paper, both images in the same way: resized to 286/256 of the
 image size (bilinear, with antialiasing when shrinking, as in the authors' Torch loader), randomly cropped, and randomly
-flipped. Validation pairs are resized to the image size. Images that are not square become square by this resize, as in
-the authors' code.
+flipped. Validation pairs are resized to the image size. Resizing makes all images square, as in the authors' code.
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen.data.config import FilesConfig
-from keras_gen.data.dataset import Dataset, Stream
+from keras_gen.data.dataset import SplitDataset, Stream
 from keras_gen.data.files import codecs as images
 from keras_gen.data.files.codecs import UnreadableImage
 from keras_gen.data.files.decoding import Decoder, Side, probed, require_range
-from keras_gen.data.files.folders import listed, require_usable, shown
 from keras_gen.data.files.pair_sources import ACCEPTED, BUILT_IN, Source, Split, find_pairs
 from keras_gen.errors import UserError
 from keras_gen.flags import Positive, Range
@@ -63,10 +62,21 @@ class PairsConfig(FilesConfig):
 
     def open(self, seed: int = 0, model: Any = None) -> PairsData:
         """Finds the pairs, checks every one, and decodes them if they fit into the cache; see `DataConfig.open`."""
-        return PairsData(self, seed, split_of(self))
+        return PairsData(self, seed)
+
+    def split(self) -> Split:
+        """Finds the training and validation pairs. Raises the errors of `pair_sources.find_pairs`."""
+        return find_pairs(
+            self.data,
+            image_size=self.image_size,
+            val_every=self.val_every,
+            feature_a=self.feature_a,
+            feature_b=self.feature_b,
+            tfds_dir=self.tfds_dir,
+        )
 
     def inspect(self) -> list[str]:
-        """Checks a sample; see `data.checks`."""
+        """Checks a sample of the pairs; see `data.checks`."""
         from keras_gen.data.checks.rules import quick_check  # which opens pairs itself
 
         return quick_check(self)
@@ -76,16 +86,16 @@ class PairsConfig(FilesConfig):
         return {"image_size": self.image_size}
 
     def check_together(self) -> None:
-        """A label map has no channels to choose."""
+        """For a label map, the number of classes determines the channels."""
         super().check_together()
         if self.num_classes == 1:
             raise self.fault("<num_classes got>; accepted are 0 (no labels) and 2 to 65536.")
         if self.num_classes and self.source_channels:
-            raise self.fault("<source_channels got>, but <num_classes=> decides it: leave one of them out.")
+            raise self.fault("<source_channels got>, but <num_classes=> determines it: leave one of them out.")
 
 
 class PairReader:
-    """Decodes pairs by index, from the encoded bytes of A and B to source and target arrays."""
+    """Decodes pairs: from the encoded images A and B to source and target arrays."""
 
     def __init__(self, source: Source, config: PairsConfig) -> None:
         self._source = source
@@ -103,15 +113,15 @@ class PairReader:
 
         Raises:
           UnreadableImage: a file has no image header.
-          UserError: the two files cannot be a pair, or cannot hold label ids.
+          UserError: the images cannot be a pair, or the source cannot hold label ids.
         """
         names = self._source.names(index)
         info_a = images.probe(a, names[0], self._max_pixels)
         if not b and not self._source.apart:
             if info_a.width % 2:
                 raise UserError(
-                    f"{names[0]} is {info_a.width} pixels wide, and an image that holds A and B side by side "
-                    "has an even width."
+                    f"{names[0]} is {info_a.width} pixels wide; accepted is an even width for an image that holds A "
+                    "and B side by side."
                 )
             info_b = info_a
         elif not b:
@@ -121,13 +131,13 @@ class PairReader:
             if info_a[:2] != info_b[:2]:
                 raise UserError(
                     f"{names[0]} is {info_a.width}x{info_a.height} and {names[1]} is "
-                    f"{info_b.width}x{info_b.height}, and the images of a pair have the same size."
+                    f"{info_b.width}x{info_b.height}; accepted are pairs of equal size."
                 )
         source, target = (info_b, info_a) if self._swap else (info_a, info_b)
         if self._labels and not source.holds_ids:
             raise UserError(
-                f"{names[self._swap]} holds colours or is compressed with loss, and --num-classes {self._labels} "
-                "reads ids from grey or palette PNG, BMP or GIF."
+                f"{names[self._swap]} has colours or lossy compression; --num-classes {self._labels} reads label ids "
+                "from grey or palette PNG, BMP or GIF images."
             )
         return source, target
 
@@ -138,7 +148,7 @@ class PairReader:
         return source, target
 
     def arrays(self, index: int, a: bytes, b: bytes, sides: tuple[Side, Side]) -> tuple[np.ndarray, np.ndarray]:
-        """As `decode`, without checking label ids."""
+        """Like `decode`, without checking label ids."""
         names = self._source.names(index)
         contents = (a, b or a)
         if self._swap:
@@ -153,7 +163,7 @@ class PairReader:
         return source, target
 
 
-class PairsData(Dataset):
+class PairsData(SplitDataset):
     """Training and validation pairs, opened by `PairsConfig.open`.
 
     Batches are (source, target), float32 in [-1, 1], (batch, size, size, channels). Training batches are augmented.
@@ -163,25 +173,22 @@ class PairsData(Dataset):
       num_classes: number of label ids in the source; 0 for pictures.
       image_size: height and width of the images [pixels].
       train_size, val_size: number of pairs.
-      skipped: why pairs were left out under `skip_bad`, one sentence each.
     """
 
-    def __init__(self, config: PairsConfig, seed: int, split: Split) -> None:
-        self._config, self._seed, self._rule, image_size = config, seed, split.rule, config.image_size
-        self._digest = f"{config.data}, {image_size}" if config.data in BUILT_IN else split.digest()
+    _config: PairsConfig
+
+    def __init__(self, config: PairsConfig, seed: int) -> None:
+        split, image_size = config.split(), config.image_size
+        super().__init__(config, seed, split)
+        if config.data in BUILT_IN:
+            self._digest = f"{config.data}, {image_size}"
         self.image_size = image_size
         self._load_size = round(image_size * JITTER) if config.jitter else image_size
-        sources = dict.fromkeys((split.train, split.validation))
-        self._alone, self._broken, self._others = (
-            [name for source in sources for name in getattr(source, left_out)]
-            for left_out in ("alone", "broken", "others")
-        )
         self.num_classes = config.num_classes
-        self.skipped: list[str] = []
 
-        parts = ((split.train, split.train_indices), (split.validation, split.validation_indices))
         found = [
-            probed(PairReader(source, config).probe, source.encoded, indices, self.skipped) for source, indices in parts
+            probed(PairReader(source, config).probe, source.encoded, indices, self.skipped)
+            for source, indices in split.parts
         ]
         self._sides = self._follow(np.concatenate([headers for _, headers in found]))
         self.source_channels = self.num_classes or self._sides[0].channels
@@ -195,33 +202,17 @@ class PairsData(Dataset):
         self._validation, self.val_size = self._table(split.validation, found[1][0], image_size)
         for side in self._sides:
             require_range(config.data, side.peaks)
-        require_usable(
-            config.data,
-            "pairs",
-            total=sum(len(indices) for _, indices in parts),
-            bad=self.skipped,
-            skip_bad=config.skip_bad,
-            counts=(self.train_size, self.val_size),
-        )
+        self._require_usable("pairs", (self.train_size, self.val_size))
 
     def describe(self) -> str:
-        """A summary to print: how many pairs, their source and split, and what was left out."""
+        """A summary to print: number of pairs, source, split, format, and what was left out."""
         what = f"{self.num_classes} label ids" if self.num_classes else f"{self.source_channels} channels"
         held = f"{self._bytes / 2**20:.0f} MiB in memory" if self._cached else "decoded at each access"
-        sizes = f"{self.train_size} training and {self.val_size} validation pairs"
-        lines = [
-            f"{sizes} from {shown(self._config.data)} ({self._rule})",
+        return self._summary(
+            "pairs",
+            (self.train_size, self.val_size),
             f"{self.image_size}x{self.image_size}, {what} to {self.target_channels} channels, {held}",
-        ]
-        for left_out, why in (
-            (self._alone, "for want of a partner of the same name"),
-            (self._broken, "as links that lead nowhere"),
-            (self._others, "as files of another kind"),
-            (self.skipped, "as unreadable"),
-        ):
-            if left_out:
-                lines.append(f"left out {why}: {len(left_out)} ({listed(left_out)})")
-        return "\n".join(lines)
+        )
 
     def attributes(self) -> dict[str, Any]:
         """Those of every data set, and `image_size`, `source_channels`, `target_channels` and `num_classes`."""
@@ -251,7 +242,7 @@ class PairsData(Dataset):
         if self._cached or self._config.verify:
             indices, stored = decoder.load_all(indices, self.skipped, keep=self._cached)
             if self._cached:
-                with tf.device("CPU:0"):  # held outside the graph, which could not take more than 2 GB
+                with tf.device("CPU:0"):  # stored outside the graph, which is limited to 2 GB
                     tables = list(map(tf.constant, stored))
                 return lambda number: tuple(table[number] for table in tables), len(indices)
         chosen = tf.constant(indices)
@@ -266,7 +257,7 @@ class PairsData(Dataset):
         def view(image: tf.Tensor) -> tf.Tensor:
             if self._config.jitter:
                 image = image[top : top + self.image_size, left : left + self.image_size]
-            if self._config.mirror:  # tf.where with a scalar condition would take 20 times as long
+            if self._config.mirror:  # tf.where with a scalar condition takes 20 times as long
                 image = tf.cond(mirrored, lambda: tf.reverse(image, [1]), lambda: image)
             return tf.ensure_shape(image, (self.image_size, self.image_size, None))
 
@@ -274,15 +265,3 @@ class PairsData(Dataset):
 
     def _to_float(self, source: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return self._sides[0].to_float(source), self._sides[1].to_float(target)
-
-
-def split_of(config: PairsConfig) -> Split:
-    """Finds the training and validation pairs. Raises the errors of `pair_sources.find_pairs`."""
-    return find_pairs(
-        config.data,
-        image_size=config.image_size,
-        val_every=config.val_every,
-        feature_a=config.feature_a,
-        feature_b=config.feature_b,
-        tfds_dir=config.tfds_dir,
-    )

@@ -17,8 +17,7 @@ import tensorflow as tf
 from keras_gen.data.builtin.points import POINT_SETS
 from keras_gen.data.dataset import Stream
 from keras_gen.data.files.folders import shown
-from keras_gen.data.files.image_sources import Split
-from keras_gen.data.kinds.images import ImagesConfig, ImagesData, split_of
+from keras_gen.data.kinds.images import ImagesConfig, ImagesData
 from keras_gen.errors import UserError
 from keras_gen.flags import Positive
 
@@ -33,7 +32,7 @@ class SemiSupervisedConfig(ImagesConfig):
 
     def open(self, seed: int = 0, model: Any = None) -> SemiSupervisedData:
         """As `ImagesConfig.open`. `seed` also selects the labelled images."""
-        return SemiSupervisedData(self, seed, split_of(self))
+        return SemiSupervisedData(self, seed)
 
     def check_together(self) -> None:
         """Only a finite set of examples can be partly labelled."""
@@ -46,20 +45,19 @@ class SemiSupervisedConfig(ImagesConfig):
 
 
 class SemiSupervisedData(ImagesData):
-    """As `ImagesData`, with training batches (image, label, unlabelled image) and validation batches (image, label).
+    """Like `ImagesData`, with training batches (image, label, unlabelled image) and validation batches (image, label).
 
     Attributes:
       labelled: indices of the labelled training images, grouped by class.
-      label_count: number of classes.
     """
 
     _config: SemiSupervisedConfig
 
-    def __init__(self, config: SemiSupervisedConfig, seed: int, split: Split) -> None:
-        super().__init__(config, seed, split)
+    def __init__(self, config: SemiSupervisedConfig, seed: int) -> None:
+        super().__init__(config, seed)
         if not self.classes:
             raise UserError(
-                f"--data {shown(config.data)} has images without labels, and a classifier needs classes; accepted are "
+                f"--data {shown(config.data)} has no labels, but a classifier needs classes; accepted are "
                 "glyphs, digits, shapes, a folder of one subfolder per class, and arrays or tfds:NAME with labels."
             )
         self.labelled = self._choose(config.labels_per_class)
@@ -78,17 +76,17 @@ class SemiSupervisedData(ImagesData):
         return np.concatenate(chosen)
 
     def describe(self) -> str:
-        """As for images, with the number of labelled images."""
+        """The summary of the images, and the number of labelled images."""
         return (
-            f"{super().describe()}\nlabels known of {len(self.labelled)} training images, "
-            f"{self._config.labels_per_class} of each class, chosen by the seed"
+            f"{super().describe()}\n{len(self.labelled)} training images keep their labels, "
+            f"{self._config.labels_per_class} per class, selected by the seed"
         )
 
     def _streams(self, training: bool) -> tuple[Stream, ...]:
-        """For training, the labelled images, repeated to fill an epoch, and all images without labels.
+        """For training, a stream of the labelled images, repeated to fill an epoch, and one of all images.
 
         A batch is (image, label, unlabelled image): float32 in [-1, 1], (batch, size, size, channels), int32 (batch,),
-        and float32 as the first. A validation batch is (image, label).
+        and float32 like the first. A validation batch is (image, label).
         """
         (images,) = super()._streams(training)
         if not training:

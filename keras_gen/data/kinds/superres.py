@@ -2,8 +2,8 @@
 
 Every image is cropped to a multiple of the scale, downsampled (bicubic, with antialiasing), rounded to 8 bits as in a
 file, and upsampled again (bicubic). An example is the same patch of both versions. Its position is a pure function of
-the seed, the epoch and the index of the example. An epoch has as many patches as would cover the images once. All
-images are held in memory as one table of pixels, so that a batch of patches is a single gather.
+the seed, the epoch and the index of the example. An epoch has as many patches as are needed to cover the images once.
+All images are in memory as one table of pixels, so that a batch of patches is a single gather.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen.data.config import DataConfig
-from keras_gen.data.dataset import Dataset, Stream, uniforms
+from keras_gen.data.dataset import SplitDataset, Stream, uniforms
 from keras_gen.data.files import codecs as images
 from keras_gen.data.files.arrays import Arrays
 from keras_gen.data.files.decoding import require_range
-from keras_gen.data.files.folders import listed, require_usable, shown
+from keras_gen.data.files.folders import shown
 from keras_gen.data.files.image_sources import Encoded, Source, find_set
 from keras_gen.errors import UserError
 from keras_gen.flags import Positive
@@ -64,10 +64,10 @@ class SuperresConfig(DataConfig):
 
 
 class _Pictures:
-    """Pairs of images as one table of pixels: the first half of the channels is enlarged, the second half sharp.
+    """Pairs of images as one table of pixels; the first half of the channels is enlarged, the second half sharp.
 
     Attributes:
-      count: number of patches that would cover all images.
+      count: number of patches needed to cover all images.
     """
 
     def __init__(self, pairs: list[np.ndarray], patch: int) -> None:
@@ -75,13 +75,13 @@ class _Pictures:
         areas = sizes.prod(axis=1)
         patches = -(-areas // patch**2)
         self.count, self._patch, self._channels = int(patches.sum()), patch, pairs[0].shape[2] // 2
-        with tf.device("CPU:0"):  # held outside the graph, which could not take more than 2 GB
+        with tf.device("CPU:0"):  # stored outside the graph, which is limited to 2 GB
             self._pixels = tf.constant(np.concatenate([pair.reshape(-1, pair.shape[2]) for pair in pairs]))
             self._sizes, self._starts = tf.constant(sizes), tf.constant(np.cumsum(areas) - areas)
             self._ends = tf.constant(np.cumsum(patches))
 
     def patches(self, numbers: tf.Tensor, keys: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Patches for indices below `count`, at positions given by their keys, (n, patch, patch, 2 channels), and the
+        """Patches (n, patch, patch, 2 channels) for indices below `count`, at positions drawn from the keys, and the
         keys."""
         which = tf.searchsorted(self._ends, numbers, side="right")
         sizes = tf.gather(self._sizes, which)
@@ -93,43 +93,33 @@ class _Pictures:
         return tf.gather(self._pixels, places), keys
 
 
-class SuperresData(Dataset):
+class SuperresData(SplitDataset):
     """Training and validation patches at random positions, which are fixed in validation; see `SuperresConfig`.
 
     Batches are (enlarged, sharp), float32 in [-1, 1], (batch, patch, patch, channels).
 
     Attributes:
       image_size, scale, channels: size, scale and channels of the patches.
-      train_size, val_size: number of patches that would cover the images once.
-      skipped: why images were left out under `skip_bad`, one sentence each.
+      train_size, val_size: number of patches needed to cover the images once.
     """
 
+    _config: SuperresConfig
+
     def __init__(self, config: SuperresConfig, seed: int) -> None:
-        self._config, self._seed = config, seed
-        self.image_size, self.scale, self.channels = config.patch_size, config.scale, config.channels
-        self.skipped: list[str] = []
-        self._peaks: set[int] = set()
         self._left = int(config.memory_gib * 2**30)
         split = find_set(config.data, image_size=0, val_every=config.val_every, max_bytes=self._left)
-        self._rule, self._digest = split.rule, split.digest()
-        parts = ((split.train, split.train_indices), (split.validation, split.validation_indices))
-        pairs = [list(self._pairs(source, indices)) for source, indices in parts]
+        super().__init__(config, seed, split)
+        self.image_size, self.scale, self.channels = config.patch_size, config.scale, config.channels
+        self._peaks: set[int] = set()
+        pairs = [list(self._pairs(source, indices)) for source, indices in split.parts]
         self._counts = tuple(map(len, pairs))
         require_range(config.data, self._peaks)
-        require_usable(
-            config.data,
-            "images",
-            total=sum(len(indices) for _, indices in parts),
-            bad=self.skipped,
-            skip_bad=config.skip_bad,
-            counts=self._counts,
-            done="used",
-        )
+        self._require_usable("images", self._counts, use="used")
         self._train, self._validation = (_Pictures(part, config.patch_size) for part in pairs)
         self.train_size, self.val_size = self._train.count, self._validation.count
 
     def _pairs(self, source: Source, indices: np.ndarray) -> Iterator[np.ndarray]:
-        """Enlarged and sharp version of each image that is large enough, uint8 (height, width, 2 channels)."""
+        """The enlarged and sharp version of each image that is large enough, uint8 (height, width, 2 channels)."""
         for wide, name in _decoded(source, indices, self._config, self.skipped):
             if wide.dtype == np.uint16:
                 self._peaks.add(int(wide.max()))
@@ -137,27 +127,24 @@ class SuperresData(Dataset):
             height, width = (side // self.scale * self.scale for side in picture.shape[:2])
             if min(height, width) < self.image_size:
                 self.skipped.append(
-                    f"{name} is {picture.shape[1]}x{picture.shape[0]}, and --patch-size is {self.image_size}"
+                    f"{name} is {picture.shape[1]}x{picture.shape[0]}, smaller than --patch-size {self.image_size}"
                 )
                 continue
             sharp = picture[:height, :width]
             self._left -= 2 * sharp.size
             if self._left < 0:
                 limit = self._config.memory_gib
-                raise UserError(f"--data {shown(self._config.data)} takes more memory than --memory-gib {limit:g}.")
+                raise UserError(f"--data {shown(self._config.data)} needs more memory than --memory-gib {limit:g}.")
             yield np.concatenate([degraded(sharp, self.scale), sharp], axis=-1)
 
     def describe(self) -> str:
-        """A summary to print: how many images, their source and split, and what was left out."""
-        lines = [
-            f"{self._counts[0]} training and {self._counts[1]} validation images from {shown(self._config.data)} "
-            f"({self._rule})",
-            f"patches of {self.image_size}x{self.image_size}, {self.channels} channel{'s' * (self.channels > 1)}, "
-            f"enlarged {self.scale} times; {self.train_size} and {self.val_size} cover the images",
-        ]
-        if self.skipped:
-            lines.append(f"left out: {len(self.skipped)} ({listed(self.skipped)})")
-        return "\n".join(lines)
+        """A summary to print: number of images, source, split, patches, and what was left out."""
+        return self._summary(
+            "images",
+            self._counts,
+            f"{self.train_size} training and {self.val_size} validation patches of {self.image_size}x{self.image_size},"
+            f" {self.channels} channel{'s' * (self.channels > 1)}, enlarged {self.scale} times",
+        )
 
     def attributes(self) -> dict[str, Any]:
         """Those of every data set, and `image_size`, `scale` and `channels`."""
@@ -178,10 +165,10 @@ class SuperresData(Dataset):
 
 
 def degraded(picture: np.ndarray, scale: int) -> np.ndarray:
-    """An image reduced to low resolution and enlarged to its own size again, rounded to 8 bits at both steps.
+    """Reduces an image to low resolution and enlarges it again, with rounding to 8 bits after both steps.
 
     Args:
-      picture: uint8 (height, width, channels), sides multiples of `scale`.
+      picture: uint8 (height, width, channels); height and width are multiples of `scale`.
       scale: integer factor.
 
     Returns:
@@ -198,13 +185,13 @@ def _to_bytes(images: tf.Tensor) -> tf.Tensor:
 def _decoded(
     source: Source, indices: np.ndarray, config: SuperresConfig, skipped: list[str]
 ) -> Iterator[tuple[np.ndarray, str]]:
-    """Every image, uint8 or uint16 (height, width, channels), and its name; adds unreadable ones to `skipped`."""
+    """Yields each image, uint8 or uint16 (height, width, channels), and its name; adds unreadable ones to `skipped`."""
     if isinstance(source, Arrays):
         for index in indices:
             yield images.convert_channels(source.images[index], config.channels), f"image {index}"
         return
     if not isinstance(source, Encoded):
-        raise UserError(f"--data got {config.data}, drawings of one size; accepted are image files and arrays.")
+        raise UserError(f"--data got {config.data}, whose images all have one size; accepted are {config.accepted}.")
     for index in indices:
         name = source.names(index)
         try:

@@ -33,7 +33,7 @@ def test_idx_folders_have_parts_and_labels_by_name(tmp_path, names):
 
 def test_a_single_idx_file_has_no_other_part(tmp_path):
     write_idx(tmp_path, "t10k-images-idx3-ubyte", IMAGES)
-    refused("holds no images for training, only test", read_idx, tmp_path)
+    refused("holds no training images, only test", read_idx, tmp_path)
     parts = read_idx(tmp_path / "t10k-images-idx3-ubyte", MOST)
     assert parts.held is None
     assert parts.classes == ()
@@ -44,14 +44,14 @@ def test_damaged_idx_files_are_refused(tmp_path):
     file = write_idx(tmp_path, "train-images-idx3-ubyte", IMAGES)
     whole = file.read_bytes()
     for content, pattern in (
-        (b"", "begins with nothing; accepted is an idx file of unsigned bytes in 3 or 4 dimensions"),
-        (b"\x1f\x8b\x08\x00" + whole[4:], "begins with 1f8b0800"),
-        (idx(IMAGES, kind=13), "begins with 00000d03"),
-        (idx(LABELS), "begins with 00000801"),
-        (whole[:9], "ends within its header"),
-        (whole[:-1], "announces 432 bytes in its header and holds only 431"),
-        (whole + b"x", "announces 432 bytes in its header and holds more"),
-        (whole[:4] + b"\xff" * 12 + whole[16:], "GiB, and --cache-gib 0.000976562 accepts no more"),
+        (b"", "begins with the bytes .none.; accepted is an idx file of unsigned bytes with 3 or 4 dimensions"),
+        (b"\x1f\x8b\x08\x00" + whole[4:], "begins with the bytes 1f8b0800"),
+        (idx(IMAGES, kind=13), "begins with the bytes 00000d03"),
+        (idx(LABELS), "begins with the bytes 00000801"),
+        (whole[:9], "is truncated within its header"),
+        (whole[:-1], "announces 432 bytes, but the file holds only 431"),
+        (whole + b"x", "announces 432 bytes, but the file holds more"),
+        (whole[:4] + b"\xff" * 12 + whole[16:], "GiB of data; --cache-gib 0.000976562 is the limit"),
         (idx(IMAGES[:0]), "which holds no images"),
     ):
         file.write_bytes(content)
@@ -60,7 +60,7 @@ def test_damaged_idx_files_are_refused(tmp_path):
     packed = write_idx(tmp_path, "train-images-idx3-ubyte.gz", IMAGES)
     for content in (packed.read_bytes()[:-20], b"no gzip", packed.read_bytes()[:40] + bytes(40)):
         packed.write_bytes(content)
-        refused("train-images-idx3-ubyte.gz is damaged or ends early", read_idx, tmp_path)
+        refused("train-images-idx3-ubyte.gz is truncated or damaged", read_idx, tmp_path)
 
 
 def test_idx_files_that_do_not_belong_together_are_refused(tmp_path):
@@ -68,7 +68,7 @@ def test_idx_files_that_do_not_belong_together_are_refused(tmp_path):
     labels = write_idx(tmp_path, "train-labels-idx1-ubyte", LABELS[:-1])
     refused("has 12 images and 11 labels; accepted is one label per image", read_idx, tmp_path)
     labels.write_bytes(idx(IMAGES))
-    refused("labels-idx1-ubyte begins with 00000803; .* in 1 dimension", read_idx, tmp_path)
+    refused("labels-idx1-ubyte begins with the bytes 00000803; .* with 1 dimension", read_idx, tmp_path)
     labels.unlink()
     write_idx(tmp_path, "train-images-idx3-ubyte.gz", IMAGES)
     refused("holds both train-images-idx3-ubyte and train-images-idx3-ubyte.gz", read_idx, tmp_path)
@@ -123,7 +123,7 @@ def test_npy_holds_images_alone_of_any_byte_order(tmp_path):
     [
         (
             {"pictures": IMAGES},
-            "holds pictures; accepted are images and labels, x and y, or both with train, val or test, as x_train",
+            "holds pictures; accepted are images and labels, or x and y, also combined with train, .* such as x_train",
         ),
         ({}, "holds nothing; accepted"),
         ({"x_test": IMAGES}, "holds x_test; accepted"),
@@ -134,26 +134,26 @@ def test_npy_holds_images_alone_of_any_byte_order(tmp_path):
         ({"images": IMAGES[:0]}, "which holds no images"),
         ({"images": IMAGES, "labels": LABELS[:5]}, "has 12 images and 5 labels"),
         ({"images": IMAGES, "labels": LABELS / 2}, "are an array of type float64"),
-        ({"images": IMAGES, "labels": np.eye(12, dtype=int)}, r"shape \(12, 12\); accepted are whole numbers, one per"),
+        ({"images": IMAGES, "labels": np.eye(12, dtype=int)}, r"shape \(12, 12\); accepted are integers, one per"),
         (
             {"images": IMAGES, "labels": LABELS.astype(int) - 2},
-            "run from -2 to 0; accepted are numbers from 0 on, and -1",
+            "range from -2 to 0; accepted are integers of at least 0, and -1",
         ),
-        ({"images": IMAGES, "labels": LABELS.astype(int) * 2**31}, "run from 0 to 4294967296"),
+        ({"images": IMAGES, "labels": LABELS.astype(int) * 2**31}, "range from 0 to 4294967296"),
         (
             {"images": IMAGES, "labels": LABELS, "classes": ["a", "b"]},
-            "label 2 for train; accepted are labels from 0 to 1",
+            "label 2 in its train part; accepted are labels from 0 to 1",
         ),
         ({"images": IMAGES, "labels": LABELS, "classes": LABELS}, "classes of .* type uint8 .* a vector of strings"),
         (
             {"x_train": IMAGES, "y_train": LABELS, "x_val": IMAGES, "y_val": LABELS + 1},
-            "label 3 for val; accepted are labels from 0 to 2",
+            "label 3 in its val part; accepted are labels from 0 to 2",
         ),
         (
             {"x_train": IMAGES, "x_val": IMAGES, "y_val": LABELS},
-            "label 2 for val; accepted .* none, as training has none",
+            "label 2 in its val part; accepted .* none, because the training images have none",
         ),
-        ({"images": np.array([{}], object)}, "is damaged, no NumPy file, or holds objects"),
+        ({"images": np.array([{}], object)}, "is damaged, is not a NumPy file, or holds Python objects"),
     ],
 )
 def test_npz_files_that_are_no_images_are_refused(tmp_path, arrays, pattern):
@@ -170,7 +170,7 @@ def test_damaged_numpy_files_are_refused(tmp_path):
             (tmp_path / name).write_bytes(content)
             refused(f"{name} is damaged|type|shape", read_numpy, tmp_path / name)
         (tmp_path / name).write_bytes(whole)
-        refused(f"{name} holds 0.00 GiB, and --cache-gib", read_numpy, tmp_path / name, max_bytes=300)
+        refused(f"{name} holds 0.00 GiB of data; --cache-gib", read_numpy, tmp_path / name, max_bytes=300)
 
 
 def test_labels_keep_their_numbers_as_names_and_no_class_is_made_up(tmp_path):
@@ -182,7 +182,9 @@ def test_labels_keep_their_numbers_as_names_and_no_class_is_made_up(tmp_path):
     np.testing.assert_array_equal(parts.held.labels, LABELS[:4])
     np.savez(tmp_path / "set.npz", images=IMAGES, labels=labels, x_val=IMAGES[:1], y_val=[8])
     refused(
-        "holds the label 8 for val; accepted are labels that training has, 0, 7, 1000", read_numpy, tmp_path / "set.npz"
+        "the label 8 in its val part; accepted are labels of the training images: 0, 7, 1000",
+        read_numpy,
+        tmp_path / "set.npz",
     )
     np.savez(tmp_path / "set.npz", images=IMAGES, labels=LABELS == 2)
     assert read_numpy(tmp_path / "set.npz", MOST).classes == ("0", "1")

@@ -319,7 +319,7 @@ def test_other_files_are_unreadable(contents):
 def test_too_many_pixels_are_refused(read):
     contents = encode(picture(1)[..., 0])
     read(contents, "x.png", max_pixels=60)
-    with pytest.raises(UnreadableImage, match=r"x.png says it has 10x6 pixels, and --max-pixels accepts 59"):
+    with pytest.raises(UnreadableImage, match=r"x.png claims to have 10x6 pixels, more than --max-pixels 59"):
         read(contents, "x.png", max_pixels=59)
 
 

@@ -53,7 +53,7 @@ def test_a_tree_is_walked_once_whatever_its_links(tmp_path):
 def test_a_file_larger_than_any_image_is_refused_unread(tmp_path):
     with (tmp_path / "huge.png").open("wb") as file:
         file.truncate(10 * 2**40)
-    with pytest.raises(UserError, match=r"huge.png has 10,995,116,277,760 bytes, and accepted are"):
+    with pytest.raises(UserError, match=r"huge.png has 10,995,116,277,760 bytes; accepted are"):
         folders.list_images(tmp_path)
 
 

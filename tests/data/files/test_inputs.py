@@ -48,7 +48,7 @@ def test_ids_become_channels_of_minus_one_and_one(tmp_path):
     np.testing.assert_array_equal(one_hot.sum(-1), -2)
     with pytest.raises(UserError, match="label id 3"):
         Reader(3, labels=3)(tmp_path / "ids.png")
-    with pytest.raises(UserError, match="ids are read from"):
+    with pytest.raises(UserError, match="accepted for label ids are"):
         Reader(3, labels=3)(save(tmp_path / "colour.png", np.zeros((2, 2, 3), np.uint8)))
 
 

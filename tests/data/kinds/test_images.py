@@ -217,21 +217,21 @@ def test_folders_that_do_not_fit_are_refused(tmp_path, labelled):
         "nowhere",
     )
     (tmp_path / "empty").mkdir()
-    refused(r"empty holds no images \(PNG.*, nor folders of them; accepted are 'glyphs'", tmp_path / "empty")
+    refused(r"empty holds no images \(PNG.* and no folders of them; accepted are 'glyphs'", tmp_path / "empty")
     (tmp_path / "text.txt").write_text("x")
-    refused("text.txt, which is no file of a known kind", tmp_path / "text.txt")
+    refused("text.txt, which has an unknown format", tmp_path / "text.txt")
     (labelled / "eel").mkdir()
     refused("eel holds no images .* for each class", labelled)
     (labelled / "eel").rmdir()
     write(labelled / "stray.png", noise(1))
-    refused("set holds both images, stray.png for one, and folders, cat for one", labelled)
+    refused("set holds both images, such as stray.png, and folders, such as cat", labelled)
     (labelled / "stray.png").unlink()
     write_classes(labelled / "val", {"cow": 1})
-    refused("val/cow is of a class that training lacks; accepted are cat, dog", labelled)
+    refused("val/cow is a class without training images; accepted are cat, dog", labelled)
     (labelled / "val" / "cow").rename(labelled / "val" / "cat")
     assert opened(labelled).val_size == 1
     write(tmp_path / "one" / "1.png", noise(1))
-    refused("one holds 1 image, and at least 2", tmp_path / "one")
+    refused("one holds 1 image; at least 2", tmp_path / "one")
 
 
 @pytest.mark.parametrize(
@@ -253,13 +253,11 @@ def test_parts_in_any_case_and_spelling(tmp_path, names, expected):
 
 def test_a_folder_that_could_be_a_part_or_a_class_is_refused(tmp_path):
     write_classes(tmp_path, {"train": 2, "bus": 2})
-    refused("holds train beside bus, so that it could be a part of the data set or a class", tmp_path)
+    refused("holds train and bus, so train could be the training part or a class", tmp_path)
     write_classes(tmp_path / "other", {"cat": 2, "dog": 2, "valid": 2})
-    refused("valid has no folders of classes, and training has cat, dog; accepted are the same", tmp_path / "other")
+    refused("valid has no class folders, but the training part has cat, dog; accepted are the same", tmp_path / "other")
     write_classes(tmp_path / "deep" / "cat", {"train": 2, "val": 2})
-    refused(
-        "deep/cat/train is a part of the data set in the folder of a class; accepted .* train/cat", tmp_path / "deep"
-    )
+    refused("deep/cat/train is a part of the data set inside a class folder; accepted .* train/cat", tmp_path / "deep")
 
 
 def test_classes_of_numbers_are_in_the_order_of_numbers(tmp_path):
@@ -284,7 +282,7 @@ def test_the_content_of_a_file_decides_whether_it_is_an_image(tmp_path):
 def test_sizes_are_the_datas_own_or_asked_for(tmp_path):
     for number in range(3):
         write(tmp_path / f"{number}.png", noise(number, (8, 10 if number else 8, 3)))
-    refused("--image-size got 0, and --data .* has images of 8x8 to 10x8; accepted is the side", tmp_path)
+    refused("--image-size got 0, but --data .* has images of 8x8 to 10x8; accepted is the size", tmp_path)
     data = opened(tmp_path, image_size=6)
     assert data.image_size == 6
     expected = tf.image.resize(noise(2, (8, 10, 3)), (6, 6), antialias=True)
@@ -309,11 +307,11 @@ def test_unreadable_files_are_named_and_left_out_on_request(labelled):
     refused(r"2 of 9 images cannot be read \(.*001.png is not a PNG.*006.png is truncated", labelled)
     data = opened(labelled, skip_bad=True)
     assert (data.train_size, data.val_size, len(data.skipped)) == (6, 1, 2)
-    assert "left out as unreadable: 2" in data.describe()
-    assert "left out as links that lead nowhere: 1" in data.describe()
+    assert "left out as unusable: 2" in data.describe()
+    assert "left out as broken links: 1" in data.describe()
     images, labels = stack(data.train(6, stop=6))
     assert [number >= 5 for number in numbers(images)] == labels.tolist()
-    refused("says it has 8x8 pixels, and --max-pixels accepts 63", labelled, max_pixels=63)
+    refused("claims to have 8x8 pixels, more than --max-pixels 63", labelled, max_pixels=63)
 
 
 def test_a_sample_of_a_folder_is_checked_first(labelled):
@@ -347,9 +345,9 @@ def test_arrays_are_held_resized_and_converted(tmp_path):
 
 def test_arrays_that_do_not_fit_are_refused(tmp_path):
     np.save(tmp_path / "set.npy", np.zeros((10, 8, 8), np.uint8))
-    refused("--cache-gib 2.38419e-07 accepts no more than that", tmp_path / "set.npy", cache_gib=2**-22)
+    refused("--cache-gib 2.38419e-07 is the limit", tmp_path / "set.npy", cache_gib=2**-22)
     refused(
-        r"set.npy takes 0.93 GiB at 10000x10000, and --cache-gib 0.5",
+        r"set.npy needs 0.93 GiB of memory at 10000x10000; --cache-gib 0.5",
         tmp_path / "set.npy",
         image_size=10**4,
         cache_gib=0.5,
@@ -367,7 +365,7 @@ def test_sixteen_bits_keep_their_precision(tmp_path):
 def test_twelve_bits_in_sixteen_are_refused_for_the_whole_set(tmp_path, part):
     images = np.stack([noise(number, dtype=np.uint16) >> 4 for number in range(5)])
     np.savez(tmp_path / "set.npz", x_train=images[:4], x_val=images[4:])
-    refused("16-bit images with values of up to 40..*, which would be near black; .* by 16", tmp_path / "set.npz")
+    refused("16-bit images with values of at most 40..*, which would be nearly black; .* by 16", tmp_path / "set.npz")
     images[part] <<= 4  # one part fills the range: then the other is dark, and right
     np.savez(tmp_path / "set.npz", x_train=images[:4], x_val=images[4:])
     assert opened(tmp_path / "set.npz").val_size == 1

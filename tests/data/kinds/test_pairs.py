@@ -111,7 +111,7 @@ def test_layouts_without_a_validation_part_hold_back_every_so_many(tmp_path, for
     data = open_quietly(spec, val_every=3)
     assert numbers(data.validation(4)) == [[2, 5], [102, 105]]
     assert data.train_size == 5
-    assert "of every 3 pairs" in data.describe()
+    assert "every 3rd pair" in data.describe()
     few = open_quietly(spec, val_every=100)
     assert numbers(few.validation(4)) == [[6], [106]]
 
@@ -153,7 +153,8 @@ def test_images_beside_a_validation_folder_are_for_training(tmp_path):
 def test_folders_of_no_known_layout_are_refused_with_those_that_are(tmp_path):
     write_parallel(tmp_path / "input", tmp_path / "output", 3)
     refused(
-        "holds only input, output, and images .* accepted as --data are 'facades', .* a folder with A/ and B/", tmp_path
+        "holds only input, output, but no images .* accepted as --data are 'facades', .* a folder with A/ and B/",
+        tmp_path,
     )
 
 
@@ -162,7 +163,7 @@ def test_partners_that_are_missing_are_counted(tmp_path):
     write(tmp_path / "A" / "alone.png", noise(9))
     data = open_quietly(tmp_path)
     assert data.train_size + data.val_size == 4
-    assert "want of a partner of the same name: 1" in data.describe()
+    assert "without a partner of the same name: 1" in data.describe()
 
 
 def test_facades_are_built_in(tmp_path, monkeypatch):
@@ -297,7 +298,7 @@ def test_twelve_bits_in_sixteen_are_refused(tmp_path, side):
         file.unlink()
     for number in range(3):
         write(tmp_path / side / f"{number:03d}.png", noise(number, (32, 32, 1), np.uint16) >> 4)
-    refused("16-bit images with values of up to 40.., which would be near black", tmp_path)
+    refused("16-bit images with values of at most 40.., which would be nearly black", tmp_path)
 
 
 def test_channels_follow_the_data_or_the_flag(tmp_path):
@@ -317,14 +318,14 @@ def refused(pattern, spec, **options):
 
 
 def test_specs_that_lead_nowhere_are_refused(tmp_path):
-    refused("--data got nowhere, which is no folder; accepted are 'facades', 'shapes-saliency', a folder", "nowhere")
+    refused("--data got nowhere, which is not a folder; accepted are 'facades', 'shapes-saliency', a folder", "nowhere")
     (tmp_path / "empty").mkdir()
-    refused(r"empty holds nothing, and images \(PNG", tmp_path / "empty")
+    refused(r"empty is empty; accepted as --data", tmp_path / "empty")
     (tmp_path / "empty" / "notes.txt").write_text("x")
-    refused("empty holds only notes.txt", tmp_path / "empty")
-    refused(f"got {tmp_path / 'other'}, which is no folder", f"{tmp_path / 'empty'},{tmp_path / 'other'}")
+    refused("empty holds notes.txt, but no images", tmp_path / "empty")
+    refused(f"got {tmp_path / 'other'}, which is not a folder", f"{tmp_path / 'empty'},{tmp_path / 'other'}")
     write_side_by_side(tmp_path / "one", 1)
-    refused("one holds 1 pair, and at least 2", tmp_path / "one")
+    refused("one holds 1 pair; at least 2", tmp_path / "one")
     refused("matches no file", "tfrecord:nowhere/*.tfrecord")
 
 
@@ -346,13 +347,13 @@ def test_two_files_of_one_name_are_refused(tmp_path):
 def test_pairs_of_different_sizes_are_refused(tmp_path):
     write_parallel(tmp_path / "A", tmp_path / "B", 4)
     write(tmp_path / "B" / "001.bmp", noise(1, (30, 31, 3)))
-    refused(r"A/001.png is 32x32 and .*B/001.bmp is 31x30, and the images of a pair", tmp_path)
+    refused(r"A/001.png is 32x32 and .*B/001.bmp is 31x30; accepted are pairs of equal size", tmp_path)
 
 
 def test_an_odd_width_is_refused(tmp_path):
     write_side_by_side(tmp_path, 4)
     write(tmp_path / "001.png", noise(1, (32, 63, 3)))
-    refused(r"001.png is 63 pixels wide, and an image that holds A and B", tmp_path)
+    refused(r"001.png is 63 pixels wide; accepted is an even width", tmp_path)
 
 
 @pytest.mark.parametrize("cache_gib", [0, 1])
@@ -361,13 +362,13 @@ def test_unreadable_files_are_named_counted_and_skipped_on_request(tmp_path, cac
     (tmp_path / "001.png").write_text("no picture")
     (tmp_path / "004.png").write_bytes((tmp_path / "004.png").read_bytes()[:-500])
     refused(
-        r"2 of 6 pairs cannot be read \(.*001.png is not a PNG.*; .*004.png is truncated or damaged\), and --skip-bad",
+        r"2 of 6 pairs cannot be read \(.*001.png is not a PNG.*; .*004.png is truncated or damaged\); --skip-bad",
         tmp_path,
         cache_gib=cache_gib,
     )
     data = open_quietly(tmp_path, skip_bad=True, cache_gib=cache_gib)
     assert (data.train_size, data.val_size, len(data.skipped)) == (3, 1, 2)
-    assert "left out as unreadable: 2" in data.describe()
+    assert "left out as unusable: 2" in data.describe()
     source, _ = stack(data.train(1, stop=6), 6)
     assert len(np.unique(source[:, 0, 0, 0])) <= 6
     assert numbers(data.validation(1)) == [[5], [105]]
@@ -385,12 +386,12 @@ def test_label_ids_out_of_range_are_refused(tmp_path, cache_gib):
     for number in range(3):
         write(tmp_path / "A" / f"{number}.png", np.full((32, 32), 3 * number, np.uint8))
         write(tmp_path / "B" / f"{number}.png", noise(number))
-    refused(r"A/2.png holds the label id 6, and --num-classes 5 accepts ids from 0 to 4", tmp_path, num_classes=5)
+    refused(r"A/2.png holds the label id 6; --num-classes 5 accepts ids from 0 to 4", tmp_path, num_classes=5)
 
 
 def test_labels_of_colours_are_refused(tmp_path):
     write_side_by_side(tmp_path, 3)
-    refused(r"000.png holds colours .* --num-classes 5 reads ids from grey or palette", tmp_path, num_classes=5)
+    refused(r"000.png has colours .* --num-classes 5 reads label ids from grey or palette", tmp_path, num_classes=5)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads every file")
@@ -478,7 +479,7 @@ def test_tfds_that_does_not_fit_is_refused(streets):
         **options,
     )
     refused("no split 'trian'.* train, validation", "tfds:streets:trian", **streets)
-    refused("tfds:strets; there is no such data set", "tfds:strets", **streets)
+    refused("tfds:strets, which is neither known", "tfds:strets", **streets)
 
 
 def test_facades_of_the_paper():
@@ -506,7 +507,7 @@ def test_tfds_without_a_network_ends_soon_in_one_sentence(tmp_path, monkeypatch)
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens there
     start = time.perf_counter()
     refused(
-        r"tfds:oxford_iiit_pet is not prepared in .*, and https://.* cannot be reached .*: Connection refused",
+        r"tfds:oxford_iiit_pet is not prepared in .*, and cannot be downloaded from https://.*: Connection refused",
         "tfds:oxford_iiit_pet",
         feature_a="segmentation_mask",
         feature_b="image",

@@ -31,7 +31,7 @@ def test_as_many_images_of_each_class_keep_their_label(count):
     label_of = {image.tobytes(): label for image, label in zip(every, theirs, strict=True)}
     assert len(rows(images)) == 10 * count
     assert all(label_of[image.tobytes()] == label for image, label in zip(images, labels, strict=True))
-    assert f"{10 * count} training images, {count} of each class" in data.describe()
+    assert f"{10 * count} training images keep their labels, {count} per class" in data.describe()
 
 
 def test_they_are_chosen_by_the_seed_and_more_labels_are_those_and_others():
@@ -97,5 +97,5 @@ def test_what_cannot_be(fields, said):
 
 def test_images_without_labels_are_refused(tmp_path):
     np.save(tmp_path / "images.npy", np.zeros((30, 6, 6), np.uint8))
-    with pytest.raises(UserError, match="has images without labels, and a classifier needs classes"):
+    with pytest.raises(UserError, match="has no labels, but a classifier needs classes"):
         opened(data=str(tmp_path / "images.npy"))

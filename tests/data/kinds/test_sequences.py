@@ -271,20 +271,20 @@ def pickled(path):
     ("name", "content", "said"),
     [
         ("a.csv", "", "a.csv is empty"),
-        ("a.csv", "v,w\n", "sequence 'a' has no steps; accepted are 1 and more"),
+        ("a.csv", "v,w\n", "sequence 'a' has no steps; accepted are 1 or more"),
         ("a.csv", "id,v\n", "holds no sequence"),
-        ("a.csv", "id,label\n1,2\n", "has only the columns id, label, and no numbers"),
-        ("a.csv", "v,v\n1,2\n", "names the column 'v' twice"),
+        ("a.csv", "id,label\n1,2\n", "has no feature columns, only id, label"),
+        ("a.csv", "v,v\n1,2\n", "has two columns named 'v'"),
         ("a.csv", "v,w\n1,2\n3\n", "has 1 cells in line 3; accepted are 2"),
         ("a.csv", "v,w\n1,2\n3,warm\n", r"has 'warm' in line 3 of column 'w'; accepted are numbers, and --columns"),
         ("a.csv", "v\n1\ninf\n", "has inf at step 1 of column 'v'; accepted are finite numbers"),
         ("a.csv", "v\n1\n1e39\n", r"has 1e\+39 at step 1"),
-        ("a.csv", "v\n1\n\n", "holds 1 sequence, and at least 2 are needed"),
-        ("a.csv", 'v\n"' + "9" * 200_000 + '"\n', "is no CSV file"),
+        ("a.csv", "v\n1\n\n", "holds 1 sequence; at least 2 are needed"),
+        ("a.csv", 'v\n"' + "9" * 200_000 + '"\n', "is not a CSV file"),
         ("a.csv", "v\n\x1b[31m\n", r"has '\\x1b\[31m' in line 2"),
-        ("a.npy", b"\x93NUMPY", "is damaged, no NumPy file"),
-        ("a.npz", b"PK", "is damaged, no NumPy file"),
-        ("a.npy", pickled, "holds objects instead of numbers"),
+        ("a.npy", b"\x93NUMPY", "is damaged, is not a NumPy file"),
+        ("a.npz", b"PK", "is damaged, is not a NumPy file"),
+        ("a.npy", pickled, "holds Python objects instead of numbers"),
         ("a.npy", np.ones((2, 0, 1)), "sequence '0' has no steps"),
         ("a.npy", np.full((2, 3, 1), np.nan), "sequence '0' has no steps"),
         ("a.npy", np.array([[1, np.nan, 3]]), "sequence '0' has no value at step 1 in column '1'"),
@@ -293,11 +293,11 @@ def pickled(path):
         ("a.npy", np.ones((2, 3, 0)), "accepted are numbers of shape"),
         ("a.npy", np.ones((0, 3, 1)), "holds no sequence"),
         ("a.npz", {"y": np.ones(3)}, "holds y; accepted are x"),
-        ("a.npz", {"x": np.ones((2, 3)), "lengths": [1, 4]}, "run from 1 to 4; accepted are up to 3, the steps of x"),
+        ("a.npz", {"x": np.ones((2, 3)), "lengths": [1, 4]}, "range from 1 to 4; accepted are 0 to 3, the number"),
         ("a.npz", {"x": np.ones((2, 3)), "lengths": [1, 0]}, "sequence '1' has no steps"),
         ("a.npz", {"x": np.ones((2, 3)), "lengths": [1.0, 2.0]}, "lengths of .* is an array of type float64"),
-        ("a.npz", {"x": np.ones((2, 3)), "labels": ["a"]}, "labels of .* accepted is one for each of 2 sequences"),
-        ("a.txt", "1", "is no file of a known kind; accepted are"),
+        ("a.npz", {"x": np.ones((2, 3)), "labels": ["a"]}, "labels of .* one value for each of the 2 sequences"),
+        ("a.txt", "1", "has an unknown format; accepted are"),
     ],
 )
 def test_what_cannot_be_read(name, content, said, tmp_path):
@@ -327,16 +327,18 @@ def test_other_things_that_cannot_be_read(tmp_path, long_format):
         (tmp_path / "empty").mkdir(exist_ok=True)
         with pytest.raises(UserError, match=said):
             opened(spec)
-    with pytest.raises(UserError, match=r"long.csv has the columns id, time, a, b, label, and asked for are a, c"):
+    with pytest.raises(UserError, match=r"long.csv has the columns id, time, a, b, label; the columns a, c are needed"):
         opened(long_format, columns=("a", "c"))
     with pytest.raises(UserError, match=r"'x' has 3 steps; accepted by the model are up to 2"):
         read(long_format, length=2, columns=("a",))
     with pytest.raises(UserError, match=r"waves has the features value; accepted by the model are a, b"):
         read("waves", columns=("a", "b"))
-    with pytest.raises(UserError, match=r"holds 0.00 GiB, and --cache-gib .* accepts no more"):
+    with pytest.raises(UserError, match=r"holds 0.00 GiB of data; --cache-gib .* is the limit"):
         opened(long_format, columns=("a",), cache_gib=1e-9)
     text(tmp_path / "two.csv", "id,v", *(f"1,{n}" for n in range(2000)), *(f"{n},1" for n in range(2, 2000)))
-    with pytest.raises(UserError, match=r"as 1999 sequences of up to 2000 steps, .* --window STEPS cuts long ones"):
+    with pytest.raises(
+        UserError, match=r"as 1999 sequences of up to 2000 steps; .* --window STEPS cuts long sequences"
+    ):
         opened(tmp_path / "two.csv", cache_gib=0.01)
 
 

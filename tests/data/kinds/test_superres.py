@@ -96,8 +96,8 @@ def test_pictures_that_cannot_be_used(folder, tmp_path):
     with pytest.raises(UserError, match=r"2 of 5 images cannot be used .*flat.png is 12x6.*--skip-bad leaves them out"):
         opened(tmp_path, val_every=2)
     data = opened(tmp_path, val_every=2, skip_bad=True)
-    assert "left out: 2" in data.describe()
+    assert "left out as unusable: 2" in data.describe()
     with pytest.raises(UserError, match="--memory-gib 1e-06"):
         opened(folder, memory_gib=1e-6)
-    with pytest.raises(UserError, match="drawings of one size"):
+    with pytest.raises(UserError, match="whose images all have one size"):
         SuperresConfig(data="shapes").open(0)

@@ -1,4 +1,4 @@
-"""Classes of the parts, their colours, and a building annotated as by hand."""
+"""The classes of parts, their colours, and label maps like those of a human annotator."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CLASSES: tuple[str, ...] = (
 )
 """Class names; the index is the label id."""
 
-# Every fifth entry of the 64-step jet ramp, as measured on the label maps of the pix2pix release.
+# Every fifth entry of the jet colour map with 64 entries, as measured on the label maps of the pix2pix release.
 PALETTE: np.ndarray = np.array(
     [
         (0, 0, 223),
@@ -44,9 +44,10 @@ PALETTE: np.ndarray = np.array(
 
 
 def label_map(plan: Plan, size: int, rng: np.random.Generator) -> np.ndarray:
-    """Annotate the parts by rectangles (arched ones round), each edge off by about 0.2 % of the picture.
+    """Annotates the parts by rectangles, or arches, whose edges have errors of about 0.2 % of the image size.
 
-    Returns uint8 label ids of shape (size, size); a pixel takes the class at its centre.
+    Returns:
+        Label ids, uint8 (size, size); a pixel has the class at its centre.
     """
 
     def pixels(a: float, b: float) -> slice:

@@ -1,4 +1,4 @@
-"""One sun lights the relief, and a camera takes the picture."""
+"""Lights the relief by one sun, and renders it as a photograph."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from keras_gen.data.builtin.facades.walls import paint_walls
 
 
 def _sunlight(canvas: Canvas, rng: np.random.Generator) -> np.ndarray:
-    """Light (3, size, size) that falls on the relief: a warm sun, a bluish sky, and the shadows between."""
+    """The light on the relief, (3, size, size): a warm sun, a bluish sky, and cast shadows."""
     size = canvas.size
     height = canvas.height.reshape(size, size)
     pixel = canvas.metre * size  # pixels per metre
     side = float(rng.choice((-1.0, 1.0))) * rng.uniform(0.35, 0.85)
-    drop = rng.uniform(0.6, 1.1)  # a part that projects by 1 m casts its shadow (side, drop) m away
+    drop = rng.uniform(0.6, 1.1)  # a part that projects by 1 m casts a shadow with the offset (side, drop) m
     sun = float(rng.choice((0.2, 0.75, 1.05), p=(0.25, 0.35, 0.4)) * rng.uniform(0.85, 1.1))
 
     # Cast shadows: march from every point towards the sun and look for something higher than the ray.
@@ -44,18 +44,18 @@ def _sunlight(canvas: Canvas, rng: np.random.Generator) -> np.ndarray:
         np.maximum(highest, padded[dy : dy + size, dx : dx + size] - np.float32(t), out=highest)
     lit = 1 - np.clip((highest - height) / 0.08, 0, 1)
 
-    # Lambert's law on the slopes of the relief; a step of the relief is spread over two pixels.
+    # Lambert's law on the slopes of the relief; central differences spread a step over two pixels.
     gy, gx = np.zeros_like(height), np.zeros_like(height)
     gy[1:-1] = (height[2:] - height[:-2]) * (0.5 * pixel)
     gx[:, 1:-1] = (height[:, 2:] - height[:, :-2]) * (0.5 * pixel)
     norm = 1 / np.sqrt(1 + gx * gx + gy * gy)
     length = float(np.sqrt(1 + side * side + drop * drop))
     facing = np.maximum((gx * side + gy * drop + 1) * norm, 0) / length
-    # Sky light comes from above and does not reach into recesses.
+    # Light from the sky comes from above and does not reach into recesses.
     hollow = np.maximum(ndimage.uniform_filter(height, max(3, int(0.9 * pixel) | 1)) - height, 0)
     ambient = (0.75 + 0.3 * gy * norm) / (1 + 1.6 * hollow)
 
-    # The house across the street may shade a part of the facade.
+    # The house across the street may cast a shadow on a part of the facade.
     if rng.random() < 0.25:
         x = canvas.centre
         edge = rng.uniform(0.5, 0.85) + side * 0.4 * (x - 0.5) + 0.03 * (np.sin(x * 25 + rng.uniform(0, 6)) > 0.3)
@@ -66,7 +66,7 @@ def _sunlight(canvas: Canvas, rng: np.random.Generator) -> np.ndarray:
 
 
 def photograph(plan: Plan, size: int, rng: np.random.Generator) -> np.ndarray:
-    """Render the plan; returns sRGB uint8 of shape (size, size, 3)."""
+    """Renders the plan: sRGB, uint8 (size, size, 3)."""
     canvas = Canvas(size, plan.metre)
     wall = pick(rng, {"brick": BRICK, "plaster": PLASTER, "stone": STONE}[plan.style], 0.08)
     trim = pick(rng, TRIM)
@@ -99,14 +99,14 @@ def photograph(plan: Plan, size: int, rng: np.random.Generator) -> np.ndarray:
     light += canvas.shine.reshape(size, size) * (1 - light)
     image = np.multiply(light, canvas.colour.reshape(3, size, size), out=light)
 
-    # The camera: exposure, white balance, vignette, a soft lens, gamma, noise.
+    # The camera: exposure, white balance, vignette, lens blur, gamma, noise.
     exposure = rng.uniform(0.85, 1.2) * (1 + 0.025 * rng.standard_normal(3))
     radius = (canvas.centre - 0.5) ** 2
     image *= (1 - 0.45 * (radius[:, None] + radius)) * np.float32(exposure)[:, None, None]
     soft = rng.uniform(0.05, 0.16)
     image[:, 1:-1] += soft * (image[:, 2:] + image[:, :-2] - 2 * image[:, 1:-1])
     image[:, :, 1:-1] += soft * (image[:, :, 2:] + image[:, :, :-2] - 2 * image[:, :, 1:-1])
-    image = np.sqrt(1 - np.exp(-1.35 * np.maximum(image, 0)))  # the sensor's shoulder, then gamma 2
+    image = np.sqrt(1 - np.exp(-1.35 * np.maximum(image, 0)))  # saturation of the sensor, then gamma 2
     image += 0.4 * (image * image * (3 - 2 * image) - image)  # contrast
     image += (rng.random((3, size, size), np.float32) - 0.5) * np.float32(rng.uniform(0.02, 0.06))
     return np.ascontiguousarray((np.clip(image, 0, 1, out=image) * 255 + 0.5).astype(np.uint8).transpose(1, 2, 0))

@@ -1,4 +1,4 @@
-"""Colours of the materials, and what the parts of one building share."""
+"""Colours of the materials, and the appearance that the parts of one building share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def linear(*colours: tuple[int, int, int]) -> np.ndarray:
-    """sRGB bytes -> linear light in [0, 1], shape (n, 3); the camera's gamma is 2."""
+    """sRGB values 0 to 255 -> linear light in [0, 1], (n, 3); the camera's gamma is 2."""
     return (np.array(colours, np.float32) / 255) ** 2
 
 
@@ -38,7 +38,7 @@ CURTAIN = linear((226, 220, 206), (204, 180, 140), (168, 96, 84), (150, 168, 178
 
 @dataclass
 class Looks:
-    """What one building's parts share; colours are linear, of shape (3, 1)."""
+    """The appearance that the parts of one building share; colours are linear, (3, 1)."""
 
     trim: np.ndarray
     frame: np.ndarray
@@ -49,13 +49,13 @@ class Looks:
     pipe: np.ndarray
     reveal: np.ndarray
     sky: np.ndarray
-    depth: float  # of the windows, metres
-    eye: tuple[float, float]  # the vanishing point in picture coordinates
-    skyline: np.ndarray  # of the houses across the street, mirrored in the glass
+    depth: float  # depth of the windows [metres]
+    eye: tuple[float, float]  # the vanishing point in image coordinates
+    skyline: np.ndarray  # the houses across the street, reflected in the glass
     grain: np.ndarray  # fine noise (n,), about -1 to 1
 
 
 def pick(rng: np.random.Generator, colours: np.ndarray, spread: float = 0.06) -> np.ndarray:
-    """One of the colours, shape (3, 1), a little off in brightness and hue."""
+    """One of the colours, (3, 1), with small random changes of brightness and hue."""
     colour = colours[rng.integers(len(colours))]
     return np.float32(colour * (1 + rng.normal(0, spread)) * (1 + rng.normal(0, spread / 3, 3)))[:, None]

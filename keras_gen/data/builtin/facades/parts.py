@@ -1,4 +1,8 @@
-"""Painters of the parts of a building, one for each kind."""
+"""Painters for the parts of a building, one for each kind.
+
+Each renders the fragments `f` of one kind. `p` holds the columns of the parts, one value per fragment: the corners,
+then the parameters of the kind as in `plan.plan_building`.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from keras_gen.data.builtin.facades.plan import KINDS, inside
 
 
 def _paint_neighbour(rng, canvas, f, p, looks):
-    """A window of a house beside, in a plain frame."""
+    """A window of a neighbouring house, in a plain frame."""
     edge = inside(f.x, f.y, f.x0, f.y0, f.x1, f.y1, 0.0)
     pane = canvas.coverage(edge - 0.13 * canvas.metre)
     bar = canvas.line(f.x - (f.x0 + f.x1) / 2, 0.06 * canvas.metre)
@@ -19,7 +23,7 @@ def _paint_neighbour(rng, canvas, f, p, looks):
 
 
 def _paint_stain(rng, canvas, f, p, looks):
-    """Dirt that the rain washes from a sill down the wall."""
+    """Dirt that rain washes from a sill down the wall."""
     drops = rng.random(256) ** 2
     run = drops[(f.x / (0.09 * canvas.metre)).astype(np.int64) % 256]
     wet = np.clip(run + 0.6 * (np.abs(f.u - 0.5) > 0.42) - f.v, 0, 1) * 0.45
@@ -34,7 +38,7 @@ def _paint_pipe(rng, canvas, f, p, looks):
 
 
 def _paint_molding(rng, canvas, f, p, looks):
-    """Stripes: the eaves project in steps over dentils, a string course has one ledge."""
+    """Stripes: the eaves project in steps over dentils, and a string course has one ledge."""
     eaves, metre = p[4] == 1, canvas.metre
     step = np.clip(f.v * 8, 0, 7).astype(np.int64)
     profile = np.array([[0.16, 0.16, 0.12, 0.1, 0.1, 0.08, 0.06, 0.06], [0.6, 0.6, 0.5, 0.3, 0.3, 0.14, 0.14, 0.08]])
@@ -68,10 +72,13 @@ def _paint_surround(rng, canvas, f, p, looks):
 
 
 def _opening(canvas, f, arch, looks):
-    """Coverage of an opening and the distance to the edge of what is set back in it, as the eye sees it.
+    """Paints the reveal of an opening.
 
-    A plane behind the wall moves towards the vanishing point, so the reveal shows on the far side and at the
+    A plane behind the wall is shifted towards the vanishing point, so the reveal is visible on the far side and at the
     top.
+
+    Returns:
+        Coverage of the opening, distance to the edge of the recessed plane, and the position u, v on that plane.
     """
     metre = canvas.metre
     sx = np.clip((f.x0 + f.x1) / 2 - looks.eye[0], -0.6, 0.6) * looks.depth * 0.13
@@ -86,9 +93,7 @@ def _opening(canvas, f, arch, looks):
 
 
 def _glass(rng, canvas, f, u, v, p, looks):
-    """Colour (3, fragments) of panes: a dim room, curtains, and the sky and the houses across the street
-    mirrored.
-    """
+    """Colour (3, fragments) of panes: a dim room, curtains, and reflections of the sky and the houses opposite."""
     kind, extent, cloth, room, mirror, tilt = p
     inside = room * (1.3 - 0.6 * v) * np.float32([[1.0], [0.85], [0.62]])
     drape = np.where(kind == 1, np.abs(u - 0.5) > 0.5 - 0.5 * extent, (kind == 2) & (v > 1 - extent * 1.2))
@@ -96,7 +101,7 @@ def _glass(rng, canvas, f, u, v, p, looks):
     folds = 0.8 + 0.2 * np.sin(u * (14 + 30 * extent) + 6 * tilt) * (kind != 3)
     fabric = CURTAIN[cloth.astype(np.int64)].T * folds * (0.22 + 0.15 * (kind == 2)) * (1.15 - 0.4 * v)
     inside = np.where(drape, fabric, inside)
-    # What is mirrored: the higher the window, the more sky; every pane is tilted a little.
+    # Reflections: the higher the window, the more sky; every pane is tilted a little.
     x = f.x + tilt + 0.02 * np.floor(u * 2)
     edge = np.interp(x, np.linspace(-0.3, 1.3, len(looks.skyline)), looks.skyline)
     above = np.clip((edge - f.y - 2 * tilt - 0.25 * v * f.height) / 0.012, 0, 1)
@@ -140,7 +145,7 @@ def _paint_door(rng, canvas, f, p, looks):
 
 
 def _paint_shop(rng, canvas, f, p, looks):
-    """A sign over display windows with goods in lamplight; sometimes a striped awning."""
+    """A sign above display windows with goods in lamplight, sometimes with a striped awning."""
     metre = canvas.metre
     has_awning, cloth, seed, panes = p[4] > 0, p[5].astype(np.int64), p[6], p[7]
     trade = AWNING[cloth].T * (0.35 + 0.5 * seed)
@@ -173,7 +178,7 @@ def _paint_shop(rng, canvas, f, p, looks):
     text = sign & (f.v > 0.06) & (f.v < 0.14) & (np.abs(f.u - 0.5) < 0.15 + 0.25 * seed) & letter
     board = np.where(text, np.where(trade.sum(0) > 0.6, 0.03, 0.75), trade)
     canvas.paint(f, sign.astype(np.float32), board, 0.12)
-    # The awning hangs over the sign; its hem is scalloped.
+    # The awning covers the sign; its hem is scalloped.
     hem = 0.34 + 0.02 * np.abs(np.sin(f.x / metre * 6))
     stripe = np.where(np.sin(f.x / metre * (5 + 4 * seed)) > 0, AWNING[cloth].T, np.float32(0.72))
     cover = canvas.coverage((hem - f.v) * f.height) * has_awning
@@ -181,7 +186,7 @@ def _paint_shop(rng, canvas, f, p, looks):
 
 
 def _paint_cornice(rng, canvas, f, p, looks):
-    """The panel above a window: flat, or with a triangular or a segmental pediment."""
+    """The panel above a window: flat, or with a triangular or segmental pediment."""
     kind = p[4]
     off = np.abs(2 * f.u - 1)
     line = np.where(kind == 1, 0.75 * off, np.where(kind == 2, 0.7 * off * off, 0.0))
@@ -193,7 +198,7 @@ def _paint_cornice(rng, canvas, f, p, looks):
 
 
 def _paint_sill(rng, canvas, f, p, looks):
-    """A projecting ledge, an apron with a panel below it, and the streaks that the rain leaves."""
+    """A projecting ledge, and an apron with a panel below it."""
     metre = canvas.metre
     down = f.y - f.y0
     ledge = canvas.coverage(0.16 * metre - down)

@@ -1,4 +1,4 @@
-"""The layout of a building: rectangles of its parts in picture coordinates, x to the right and y down, in [0, 1]."""
+"""The layout of a building: rectangles of its parts in image coordinates, x to the right and y down, in [0, 1]."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_gen.data.builtin.facades.colours import AWNING, CURTAIN
 
-# The kinds of parts in the order of painting, each with the class it is annotated as (None: not annotated).
+# Kinds of parts in the order of painting -> the class in the label map; None: not in the label map.
 KINDS: dict[str, str | None] = {
     "neighbour": None,
     "stain": None,
@@ -30,10 +30,9 @@ KINDS: dict[str, str | None] = {
 
 @dataclass
 class Plan:
-    """A building: the facade's edges in picture coordinates, its looks, and its parts by kind.
+    """A building: the edges of the facade in image coordinates, its style, and its parts by kind.
 
-    A part is a row (x0, y0, x1, y1, own parameters ...); `metre` is the length of a metre in picture
-    coordinates.
+    A part is a row (x0, y0, x1, y1, parameters of the kind ...). `metre` is the length of a metre in image coordinates.
     """
 
     left: float
@@ -50,9 +49,8 @@ class Plan:
 
 
 def window_parameters(rng: np.random.Generator) -> tuple[float, ...]:
-    """What differs from window to window: curtain kind, its extent and colour, light inside, reflection,
-    tilt.
-    """
+    """Parameters that differ from window to window: kind, extent and colour of the curtain, light inside, reflection,
+    tilt."""
     kind, extent, cloth, light, mirror, tilt = rng.random(6).tolist()
     room = 0.01 + 0.04 * light if light < 0.93 else 0.3
     return (
@@ -66,12 +64,14 @@ def window_parameters(rng: np.random.Generator) -> tuple[float, ...]:
 
 
 def plan_building(rng: np.random.Generator) -> Plan:
-    """Lay out a building. The style goes with the parts (pillars: stone or plaster; shutters: plaster), so
-    that the label map hints at the material without fixing it.
+    """Lays out a building.
+
+    The style is correlated with the parts (pillars with stone and plaster, shutters with brick and plaster), so the
+    label map hints at the material without determining it.
     """
     u = rng.uniform
     style = str(rng.choice(("brick", "plaster", "stone"), p=(0.35, 0.42, 0.23)))
-    framing = rng.random()  # fills the width, or one neighbour is seen, or two
+    framing = rng.random()  # the facade fills the width, or one neighbour is visible, or two
     left = -0.05 if framing < 0.4 else u(0.05, 0.2)
     right = 1.05 if framing < 0.4 or framing > 0.75 else u(0.8, 0.95)
     if rng.random() < 0.5:
@@ -91,7 +91,7 @@ def plan_building(rng: np.random.Generator) -> Plan:
     lines = top + eaves * floor + np.concatenate([[0], np.cumsum(heights)]) * floor
     plan = Plan(left, right, top, bottom, lines[-2], metre, style)
 
-    # Bays: about square cells; the middle one may be wider, and one of an uneven facade narrower.
+    # Bays are about square. In a symmetric facade the middle one may be wider; otherwise widths vary.
     seen = (max(left, 0), min(right, 1))
     bays = int(np.clip(round((seen[1] - seen[0]) / (floor * u(0.72, 1.15))), 2, 7))
     widths = np.ones(bays)
@@ -126,7 +126,7 @@ def plan_building(rng: np.random.Generator) -> Plan:
                 plan.add("pillar", edges[k] - wide, lines[0], edges[k] + wide, foot, round_shaft)
     pillars = bool(plan.parts["pillar"])
 
-    # Windows of the upper floors with what belongs to them.
+    # Windows of the upper floors and their ornaments.
     wide, high = u(0.4, 0.6), u(0.52, 0.64)
     ornate = rng.random() < {"brick": 0.3, "plaster": 0.6, "stone": 0.75}[style]
     arch_floor = rng.integers(floors - 1) if rng.random() < 0.35 else (-1 if rng.random() < 0.85 else -2)
@@ -188,7 +188,7 @@ def plan_building(rng: np.random.Generator) -> Plan:
                     y = (head + foot) / 2
                     plan.add("deco", x - d, y - d * 1.3, x + d, y + d * 1.3, deco_kind)
 
-    # Ground floor: shops, a door or two, windows.
+    # Ground floor: shops, one or two doors, windows.
     y0, y1 = lines[-2] + 0.25 * metre, bottom
     height = y1 - y0
     doors = {bays // 2 if symmetric else int(rng.integers(bays))}
@@ -250,7 +250,7 @@ def plan_building(rng: np.random.Generator) -> Plan:
         if not pillars and rng.random() < 0.35:
             plan.add("pipe", x - 0.09 * metre, lines[0], x + 0.09 * metre, bottom)
 
-    # Windows of the houses beside; they belong to the background.
+    # Windows of the neighbouring houses, which belong to the background.
     for x0, x1 in ((0.0, left), (right, 1.0)):
         step, shift = u(0.1, 0.14), u(0.02, 0.08)
         for y in np.arange(top + shift + 0.08, bottom - 0.1, u(0.13, 0.2)):
@@ -260,9 +260,8 @@ def plan_building(rng: np.random.Generator) -> Plan:
 
 
 def inside(x: np.ndarray, y: np.ndarray, x0, y0, x1, y1, arch) -> np.ndarray:
-    """Distance to the nearest edge of a rectangle, negative outside; `arch` > 0 rounds the top to half an
-    ellipse that rises by `arch` half widths.
-    """
+    """Distance to the nearest edge of a rectangle, negative outside. With `arch` > 0 the top is half an ellipse whose
+    height is `arch` times half the width."""
     half = (x1 - x0) / 2
     distance = np.minimum(np.minimum(x - x0, x1 - x), np.minimum(y - y0, y1 - y))
     if np.any(arch):

@@ -1,4 +1,4 @@
-"""The relief that painters write: colour, height above the wall and shine of every pixel."""
+"""The relief that painters draw on: colour, height above the wall, and shine of every pixel."""
 
 from __future__ import annotations
 
@@ -10,22 +10,28 @@ import numpy as np
 
 @functools.lru_cache(maxsize=64)
 def _interpolation(size: int, cells: int) -> np.ndarray:
-    """Matrix (size, cells + 1) that interpolates lattice values linearly at the pixel centres."""
+    """A matrix (size, cells + 1) that interpolates lattice values linearly at the pixel centres."""
     at = (np.arange(size) + 0.5) / size * cells
     return np.maximum(0, 1 - np.abs(at[:, None] - np.arange(cells + 1))).astype(np.float32)
 
 
 def noise(rng: np.random.Generator, size: int, rows: int, columns: int) -> np.ndarray:
-    """Smooth noise (size, size) of standard normal lattice values; the lattice is the same at every size."""
+    """Smooth noise (size, size): standard normal values on a lattice, which is the same at every size, interpolated."""
     lattice = rng.standard_normal((rows + 1, columns + 1), np.float32)
     return _interpolation(size, rows) @ lattice @ _interpolation(size, columns).T
 
 
 @dataclass
 class Fragments:
-    """All pixels that a kind's rectangles touch: pixel index, rectangle index and position.
+    """All pixels that the rectangles of one kind touch; all arrays have one value per fragment.
 
-    `x`, `y` are in picture coordinates, `u`, `v` within the rectangle (0 to 1); `x0 ... y1` are its corners.
+    Attributes:
+        at: index of the pixel.
+        which: index of the rectangle.
+        x, y: position in image coordinates.
+        x0, y0, x1, y1: corners of the rectangle in image coordinates.
+        width, height: size of the rectangle.
+        u, v: position within the rectangle, 0 to 1.
     """
 
     at: np.ndarray
@@ -43,9 +49,15 @@ class Fragments:
 
 
 class Canvas:
-    """The relief: linear colour (3, n), height above the wall in metres (n,), and shine (n,), the share of
-    the colour that is reflected or glows, so that the sun's light and shadow do not change it; n = size *
-    size.
+    """The relief, with n = size * size pixels.
+
+    Attributes:
+        size: height and width [pixels].
+        metre: length of a metre in image coordinates.
+        colour: linear colour (3, n).
+        height: height above the wall [metres], (n,).
+        shine: fraction of the colour that is reflected or emitted light, which sun and shadow do not change, (n,).
+        centre: positions of the pixel centres along an axis, (size,).
     """
 
     def __init__(self, size: int, metre: float) -> None:
@@ -56,11 +68,11 @@ class Canvas:
         self.centre = ((np.arange(size) + 0.5) / size).astype(np.float32)
 
     def coverage(self, distance: np.ndarray) -> np.ndarray:
-        """Share of a pixel inside an edge whose distance is given in picture coordinates (antialiasing)."""
+        """Fraction of a pixel inside an edge at a signed distance in image coordinates (antialiasing)."""
         return np.clip(distance * self.size + 0.5, 0, 1)
 
     def line(self, distance: np.ndarray, half: float | np.ndarray) -> np.ndarray:
-        """Share of a pixel covered by a line of a half width, at a distance from its axis."""
+        """Fraction of a pixel that a line covers, given the distance from its axis and half its width."""
         reach = np.maximum(half, 0.5 / self.size)
         return self.coverage(reach - np.abs(distance)) * np.minimum(1, 2 * half * self.size)
 
@@ -79,7 +91,7 @@ class Canvas:
         return Fragments(row * self.size + column, which, self.centre[column], self.centre[row], *corners[:, which])
 
     def paint(self, f: Fragments, cover, colour=None, height=None, shine=0.0) -> None:
-        """Blend colour (3, 1) or (3, fragments), height and shine into the fragments' pixels."""
+        """Blends colour, (3, 1) or (3, fragments), height and shine into the pixels of the fragments."""
         if colour is not None:
             old = self.colour[:, f.at]
             self.colour[:, f.at] = old + cover * (colour - old)

@@ -20,10 +20,19 @@ def masonry(
     mortar: np.ndarray,
     spread: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Brick or ashlar on the given pixel rows: colour (3, rows, size) and height (rows, size) in metres.
+    """Brick or ashlar on some rows of pixels.
 
-    `course`, `length` and `joint` are the height and length of a stone and the joint's half width in picture
-    coordinates; `spread` is the relative deviation of the stones' tints.
+    Args:
+        rng: source of randomness.
+        canvas: the relief.
+        rows: the rows of pixels.
+        colour, mortar: colours of the stones and of the joints, linear, (3, 1).
+        course, length: height and length of a stone, in image coordinates.
+        joint: half the width of a joint, in image coordinates.
+        spread: relative standard deviation of the tints of the stones.
+
+    Returns:
+        Colour (3, rows, size), and height (rows, size) in metres.
     """
     y, x = canvas.centre[rows] / course, canvas.centre / length
     row = np.floor(y).astype(np.int64)
@@ -40,7 +49,7 @@ def masonry(
 
 
 def paint_walls(rng: np.random.Generator, canvas: Canvas, plan: Plan, looks: Looks, wall: np.ndarray) -> None:
-    """Sky, houses beside, the facade's walls, roof and pavement: everything behind the parts."""
+    """Paints everything behind the parts: sky, neighbouring houses, roof, walls and pavement."""
     size, metre = canvas.size, canvas.metre
     colour = canvas.colour.reshape(3, size, size)
     height, shine = canvas.height.reshape(size, size), canvas.shine.reshape(size, size)
@@ -59,7 +68,7 @@ def paint_walls(rng: np.random.Generator, canvas: Canvas, plan: Plan, looks: Loo
     colour[:, :horizon] = blue + cloud * (0.82 - blue)
     shine[:horizon] = 1
 
-    # Houses beside, set back a little, with their own roof lines.
+    # Neighbouring houses, set back a little, with their own roof lines.
     stain = 1 + 0.05 * noise(rng, size, 24, 24) + 0.05 * noise(rng, size, 6, 6)
     for a, b in ((0, left), (right, size)):
         if b > a:
@@ -69,7 +78,7 @@ def paint_walls(rng: np.random.Generator, canvas: Canvas, plan: Plan, looks: Loo
             colour[:, roof : roof + max(1, size // 40), a:b] *= 0.55
             height[roof:, a:b], shine[roof:, a:b] = -0.5, 0
 
-    # A pitched roof above the eaves, tiles in rows.
+    # A pitched roof with rows of tiles above the eaves.
     if rng.random() < 0.55 and top > 0:
         ridge = pixel(plan.top - rng.uniform(0.03, 0.12))
         rows = np.sin(canvas.centre[ridge:top] * (2 * np.pi / (0.4 * metre)))
@@ -82,7 +91,7 @@ def paint_walls(rng: np.random.Generator, canvas: Canvas, plan: Plan, looks: Loo
             colour[:, h:top, x : x + w] = pick(rng, BRICK)[:, :, None] * stain[h:top, x : x + w]
             shine[h:top, x : x + w] = 0
 
-    # The wall, and often another finish on the ground floor.
+    # The wall, often with another finish on the ground floor.
     ground = pixel(plan.ground)
     grain = looks.grain.reshape(size, size)
     rustic = rng.random() < (0.55 if plan.style != "brick" else 0.4)
@@ -110,13 +119,13 @@ def paint_walls(rng: np.random.Generator, canvas: Canvas, plan: Plan, looks: Loo
         colour[:, rows, left:right] = skin[:, :, left:right]
         height[rows, left:right] = bump[:, left:right] if style != "plaster" else 0.004 * grain[rows, left:right]
         shine[rows, left:right] = 0
-    # A plinth of stone.
+    # A stone plinth.
     if rng.random() < 0.7:
         plinth = slice(pixel(plan.bottom - rng.uniform(0.35, 0.9) * metre), bottom)
         skin = pick(rng, STONE)[:, :, None] * 0.7 * (1 + 0.1 * grain[plinth, left:right])
         colour[:, plinth, left:right] = skin
         height[plinth, left:right] = 0.07
-    # Damp and dirt rise from the pavement.
+    # Damp and dirt above the pavement.
     colour[:, ground:bottom] *= (1 - 0.3 * np.exp((canvas.centre[ground:bottom] - plan.bottom) / (0.5 * metre)))[
         :, None
     ]
@@ -128,7 +137,3 @@ def paint_walls(rng: np.random.Generator, canvas: Canvas, plan: Plan, looks: Loo
     )
     colour[:, bottom:] = linear((186, 182, 176)).T[:, :, None] * paving * 1.6
     height[bottom:], shine[bottom:] = 0, 0
-
-
-# The painters: each renders the fragments `f` of one kind. `p` holds the columns of the kind's parts,
-# a value for each fragment: the corners, then the kind's own parameters as in `plan_building`.
