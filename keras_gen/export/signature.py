@@ -67,7 +67,7 @@ class Port:
             )
         if self.kind == "image" and self.shape[-1] not in _CHANNELS:
             raise ValueError(
-                f"{self.name} has {self.shape[-1]} channels; accepted are 1, 3 and 4 for an image, any number for a map."
+                f"{self.name} has {self.shape[-1]} channels; accepted are 1, 3 and 4 for an image, any for a map."
             )
         if (self.dtype == "int32") != (self.kind == "indices"):
             accepted = "int32" if self.kind == "indices" else "float32"
@@ -199,7 +199,7 @@ class Served:
         task: the method of the model that computes the same: `generate(count, seed, network=...)` with this network in
             place of the model's own, or a function of the inputs. Apps offer an export for this task. "" for a part of
             a model.
-        examples: batch of data -> one array for each input, to verify exports with; None: the first arrays of the batch.
+        examples: batch of data -> one array for each input, to verify exports with; None: the batch's first arrays.
         chooses: whether the network chooses the nearest of several codes; if two are equally near, rounding decides.
 
     Raises:

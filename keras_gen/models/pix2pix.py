@@ -192,7 +192,7 @@ class Pix2Pix(GenerativeModel):
         return self.config.beta_1, 0.999
 
     def discriminate(self, source: tf.Tensor, image: tf.Tensor, training: bool) -> Logits:
-        """The discriminator's logits, one per patch: (batch, rows, columns, 1), or a list of them, one for each scale."""
+        """The discriminator's logits, one per patch: (batch, rows, columns, 1), or a list with one for each scale."""
         return self.discriminator([source, image] if self.config.conditional else image, training=training)
 
     def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:

@@ -1,8 +1,8 @@
 """Regularisation terms of adversarial training: gradient penalties, consistency, and penalties on generated images.
 
-A critic maps examples (batch, ...) to logits (batch, ...), or to a list of them. If it has several logits per example, as
-a PatchGAN or discriminators at several scales have, the gradient is that of their mean, so that a bound on it holds for
-the score of the whole example. Gradients and results are float32 in any precision of the networks. Results are
+A critic maps examples (batch, ...) to logits (batch, ...), or to a list of them. If it has several logits per example,
+as a PatchGAN or discriminators at several scales have, the gradient is that of their mean, so that a bound on it holds
+for the score of the whole example. Gradients and results are float32 in any precision of the networks. Results are
 unweighted scalars.
 """
 

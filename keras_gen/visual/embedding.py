@@ -131,7 +131,7 @@ def write_projector(run: Path, codes: Codes, classes: Sequence[str]) -> None:
 
 
 def sprites(thumbnails: np.ndarray) -> np.ndarray:
-    """Tile thumbnails, uint8 (n, h, w, 3), row by row into a square sprite image; TensorBoard takes up to 8192 pixels."""
+    """Tile thumbnails, uint8 (n, h, w, 3), row by row into a square sprite; TensorBoard takes up to 8192 pixels."""
     count, height, width, _ = thumbnails.shape
     side = math.isqrt(count - 1) + 1
     picture = Image.new("RGB", (side * width, side * height), "white")

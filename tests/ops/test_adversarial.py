@@ -138,7 +138,6 @@ def test_feature_matching_is_the_squared_distance_of_means():
     assert float(feature_matching(tf.constant(real, tf.bfloat16), real)) < 1e-4
 
 
-
 @pytest.mark.parametrize("objective", ["nonsaturating", "lsgan", "hinge", "wasserstein", "energy"])
 def test_losses_are_the_same_in_a_graph(objective):
     loss, (real, fake) = AdversarialLoss(objective), tf.constant([[[0.3], [-1.2]], [[2.0], [0.1]]])
