@@ -270,9 +270,14 @@ def test_batches_of_a_pydataset_and_of_a_generator(vae, parts):
     batches = Batches(*parts)
     for given in (batches, (batches[number] for number in range(3))):
         assert vae.evaluate(given, steps=3, verbose=0, return_dict=True)["psnr"] == pytest.approx(expected, rel=1e-4)
+    plain = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(1)])
+    plain.compile("sgd", "mse")
+    own, of_keras = Batches(*parts), Batches(IMAGES, LABELS)
+    plain.fit(of_keras, epochs=2, verbose=0)
     before = int(vae.step)
-    vae.fit(batches, epochs=2, verbose=0)
-    assert batches.ended == 2
+    vae.fit(own, epochs=2, verbose=0)
+    assert own.ended == of_keras.ended
+    assert own.ended >= 2
     vae.fit((batches[number % 3] for number in range(6)), steps_per_epoch=3, epochs=2, verbose=0)
     assert int(vae.step) == before + 12
 
@@ -473,7 +478,9 @@ def test_callbacks_that_change_the_rate(vae, cgan):
         IMAGES,
         epochs=2,
         validation_data=IMAGES,
-        callbacks=[keras.callbacks.ReduceLROnPlateau("val_reconstruction", min_delta=1e9, patience=1, factor=0.5)],
+        callbacks=[
+            keras.callbacks.ReduceLROnPlateau("val_reconstruction", patience=1, factor=0.5, mode="min", min_delta=1e9)
+        ],
         verbose=0,
     ).history
     assert history["learning_rate"] == pytest.approx([1e-3, 1e-3])

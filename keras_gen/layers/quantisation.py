@@ -53,7 +53,7 @@ class VectorQuantiser(keras.layers.Layer):
         >>> import numpy as np
         >>> quantiser = VectorQuantiser(2)
         >>> quantiser.build((None, 1))
-        >>> quantiser.set_weights([[[0.0], [1.0]], *quantiser.get_weights()[1:]])
+        >>> _ = quantiser.codebook.assign([[0.0], [1.0]])
         >>> indices, codes = quantiser(np.array([[0.9], [-0.2]], np.float32))
         >>> indices.numpy().tolist(), codes.numpy().tolist()
         ([1, 0], [[1.0], [0.0]])
