@@ -131,7 +131,7 @@ def test_a_larger_step_takes_fewer_bytes(one_run, pictures, tmp_path):
 def test_other_sizes_are_drawn_at_their_own(one_run, tmp_path, capsys):
     picture = save(tmp_path / "in" / "wide.png", 40, 30)
     said = refused(capsys, tmp_path / "small", compress, one_run, tmp_path / "in")
-    assert f"wide.png is 40x30, and RUN takes {SIZE}x{SIZE}; --resize accepts other sizes." in said
+    assert f"wide.png is 40x30; RUN takes {SIZE}x{SIZE}, and --resize accepts other sizes." in said
     assert app(compress, one_run, picture, "--out", tmp_path / "small", "--resize") == 0
     assert app(decompress, one_run, tmp_path / "small" / "wide.kgz", "--out", tmp_path / "drawn") == 0
     with Image.open(tmp_path / "drawn" / "wide.png") as drawn:
@@ -212,7 +212,7 @@ def test_bad_pictures(one_run, tmp_path, capsys):
     assert "INPUT" in refused(capsys, out, compress, one_run)
     save(tmp_path / "in" / "colour.png", mode="RGB")
     said = refused(capsys, out, compress, one_run, tmp_path / "in")
-    assert "colour.png has 3 channels, and RUN takes images of 1." in said
+    assert "colour.png has 3 channels; RUN takes images with 1." in said
     (tmp_path / "in" / "colour.png").write_bytes(b"nothing")
     assert "cannot be read" in refused(capsys, out, compress, one_run, tmp_path / "in")
 

@@ -87,7 +87,7 @@ def test_bad_input_of_cleaning(run, tiny_run, folder, tmp_path, capsys):
     Image.fromarray(np.zeros((9, 9, 3), np.uint8)).save(colour)
     (tmp_path / "broken.png").write_text("no picture")
     for arguments, said in (
-        ((run, colour, *out), f"{colour} is in colour, and MODEL takes grey; accepted are grey pictures."),
+        ((run, colour, *out), f"{colour} is in colour; MODEL takes grey images."),
         ((run, tmp_path / "broken.png", *out), "1 of 1 images cannot be read"),
         ((run, *out), "INPUT"),
         ((run, folder, *out, "--overlap", "1"), "--overlap got 1.0"),

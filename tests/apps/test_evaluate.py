@@ -258,8 +258,8 @@ def test_files_that_cannot_be_compared_are_named(spoilt, capsys):
     for sentence in (
         "extra.png has no partner",
         "broken.png is not a PNG",
-        "small.png is 21x20 and",
-        "small.png 20x20",
+        "small.png is 21x20, and",
+        "small.png is 20x20",
     ):
         assert sentence in said
     assert "3 of the files cannot be compared" in said
@@ -437,7 +437,7 @@ def test_scores_that_a_run_cannot_have_are_refused(vae_run, run, tmp_path, capsy
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--metrics", "ssim"], "--metrics ssim takes sides of 11 pixels and more, and what .* draws is 8x8"),
+        (["--metrics", "ssim"], "--metrics ssim needs sides of 11 pixels or more, but what .* draws has 8x8"),
         (["--no-fcn-score"], "--no-fcn-score does not go with a run of vae"),
         (["--importance-samples", "-1"], "--importance-samples got -1"),
         (["--limit", "-1"], "--limit got -1"),

@@ -45,8 +45,8 @@ def test_by_default_there_is_a_path_between_two_and_no_arithmetic(run, tmp_path)
     [
         (["179"], "PICTURE got 179; the validation images have numbers from 0 to 178."),
         (["nowhere.png"], "nowhere.png cannot be read"),
-        (["SMALL"], "small.png is 7x5, and RUN takes 8x8; --resize accepts other sizes."),
-        (["COLOUR"], "colour.png has 3 channels, and RUN takes images of 1."),
+        (["SMALL"], "small.png is 7x5; RUN takes 8x8, and --resize accepts other sizes."),
+        (["COLOUR"], "colour.png has 3 channels; RUN takes images with 1."),
         (["BROKEN"], "broken.png"),
         (["0", "--add", "dog"], "--add got 'dog'; accepted are 0, 1, 2,"),
         (["0", "--subtract", "1"], "--subtract got 1 without --add"),

@@ -88,7 +88,7 @@ def test_variants(run, capsys):
     assert "model-dynamic8.tflite" in capsys.readouterr().out
     assert "data:image/png" in (run / "more" / "report.html").read_text()
     assert export.main([str(run), "--variants", "int8"]) == 2
-    assert "--variants got int8, and recurrent_autoencoder has recurrent layers" in capsys.readouterr().err
+    assert "--variants got int8, but TFLite cannot calibrate the recurrent layers of recurrent_autoencoder" in capsys.readouterr().err
 
 
 def test_anomalies_are_found(run, tmp_path, capsys):
@@ -157,8 +157,8 @@ def test_names_of_any_bytes_and_values_of_any_size(run, tmp_path, capsys):
         ("id,a,b\n1,1,nan\n", [], "has no value at step 0"),
         ("id,a,b\n1,1,warm\n", [], "has 'warm' in line 2 of column 'b'; accepted are numbers.\n"),
         ("id,a,b\n1,1,inf\n", [], "has inf at step 0"),
-        ("id,a\n1,1\n", [], "has the columns id, a, and asked for are a, b"),
-        ("1,2,3\n", [], "has the 3 columns without names, and asked for are a, b"),
+        ("id,a\n1,1\n", [], "has the columns id, a; the columns a, b are needed"),
+        ("1,2,3\n", [], "has 3 columns without names; the columns a, b are needed"),
         ("a,b\n", [], "sequence 'new' has no steps"),
         ("a,b\n" + "1,2\n" * 10, [], "sequence 'new' has 10 steps; accepted by the model are up to 9"),
         ("a,b\n1,2\n", ["--quantile", "1"], "--quantile got 1.0; accepted are numbers between 0 and 1"),

@@ -78,7 +78,7 @@ def test_bad_input(run, tmp_path, capsys):
     for flags, said in (
         (["--patch-size", "25"], "--patch-size got 25; accepted are multiples of --scale 2"),
         (["--data", "nowhere"], "nowhere, which does not exist"),
-        (["--data", str(run.parent / "pictures"), "--patch-size", "96"], "--patch-size is 96"),
+        (["--data", str(run.parent / "pictures"), "--patch-size", "96"], "smaller than --patch-size 96"),
         (["--scale", "5"], "--scale"),
     ):
         assert train_superres_autoencoder.main(["--preset", "tiny", "--out", str(tmp_path / "new"), *flags]) == 2
