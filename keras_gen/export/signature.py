@@ -227,7 +227,9 @@ class Served:
     def __post_init__(self) -> None:
         for ports, tensors in ((self.inputs, self.network.inputs), (self.outputs, self.network.outputs)):
             if [(p.shape, p.dtype) for p in ports] != [(_shape(t), t.dtype) for t in tensors]:
-                raise ValueError(f"{self.network.name} got the ports {ports}; its tensors are {tensors}.")
+                got = ", ".join(f"{port.name} {port.dtype} {port.shape}" for port in ports)
+                own = ", ".join(f"{tensor.dtype} {_shape(tensor)}" for tensor in tensors)
+                raise ValueError(f"{self.network.name} got the ports {got}; its tensors are {own}.")
         names = [port.name for port in (*self.inputs, *self.outputs)]
         if len({*names}) != len(names):
             raise ValueError(f"{self.network.name} got ports with the names {names}; accepted are different names.")

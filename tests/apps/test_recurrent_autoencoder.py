@@ -88,7 +88,10 @@ def test_variants(run, capsys):
     assert "model-dynamic8.tflite" in capsys.readouterr().out
     assert "data:image/png" in (run / "more" / "report.html").read_text()
     assert export.main([str(run), "--variants", "int8"]) == 2
-    assert "--variants got int8, but TFLite cannot calibrate the recurrent layers of recurrent_autoencoder" in capsys.readouterr().err
+    assert (
+        "--variants got int8, but TFLite cannot calibrate the recurrent layers of recurrent_autoencoder"
+        in capsys.readouterr().err
+    )
 
 
 def test_anomalies_are_found(run, tmp_path, capsys):

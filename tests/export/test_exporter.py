@@ -95,14 +95,16 @@ def test_a_choice_between_codes_may_be_another_but_not_many(serve, images, tmp_p
     source = keras.Input((32, 32, 3))
     loud = keras.Model(source, keras.layers.Rescaling(1e6)(unet(32, 3, 1, levels=3, filters=8)(source)))
     item = serve(loud, chooses=True)
-    with pytest.raises(ExportError, match=r"in the mean, and at most 1e-02 is accepted"):
+    with pytest.raises(ExportError, match=r"on average; accepted is at most 1e-02"):
         export({"generator": item}, tmp_path, [(images[:1],)])
 
 
 def test_a_float32_file_that_draws_something_else_is_refused_with_the_report(network, serve, images, tmp_path):
     """A network so far from [-1, 1] that the order of additions alone moves its values by more than is accepted."""
     loud = keras.Model(network.input, keras.layers.Rescaling(1e6)(network.output))
-    with pytest.raises(ExportError, match=r"model\.tflite differs from the network by .* do not use it") as error:
+    with pytest.raises(
+        ExportError, match=r"model\.tflite differs from the network by .*; accepted is at most 1e-03\. Do not use it"
+    ) as error:
         export({"generator": serve(loud)}, tmp_path, [(images[:1],)])
     assert error.value.args[1]["generator"]["files"]["model.tflite"]["max_abs_difference"] > 1e-3
 
@@ -117,7 +119,7 @@ def test_a_file_below_30_db_is_called_unusable_in_plain_words(network, serve, im
     assert good["psnr"] > 30
     assert "verdict" not in good
     assert bad["psnr"] < 30
-    assert bad["verdict"].startswith(f"unusable: its pictures are only {bad['psnr']:.1f} dB")
+    assert bad["verdict"].startswith(f"unusable: its PSNR against the network is {bad['psnr']:.1f} dB")
 
 
 def test_other_sizes_are_the_same_network(network, serve, images, tmp_path):
@@ -155,7 +157,7 @@ def test_what_no_interpreter_here_can_run_is_said_to_be_unproved(serve, images, 
     report = export({"generator": serve(network)}, tmp_path, [(images[:2],)], plan=Plan(runs=1), pictures=pictures)
     figures = report["generator"]["files"]["model.tflite"]
     assert figures["flex"] == {"FlexTan": "TFLite has no built-in form of tf.Tan for tensor<1x32x32x3xf32>"}
-    assert figures["verdict"].startswith("not proved")
+    assert figures["verdict"].startswith("not verified")
     assert "psnr" not in figures
     assert set(pictures["generator 32x32"]) == {"source", "network"}
     table = "\n".join(lines(report))

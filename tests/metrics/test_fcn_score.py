@@ -45,5 +45,5 @@ def test_a_class_that_never_occurs_is_left_out_of_the_means():
 
 
 def test_a_matrix_without_a_pixel_is_refused():
-    with pytest.raises(ValueError, match="without a pixel"):
+    with pytest.raises(ValueError, match="without pixels"):
         scores(np.zeros((3, 3), int))

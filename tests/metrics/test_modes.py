@@ -72,6 +72,6 @@ def test_the_protocol_is_said():
     lines = "\n".join(Modes.lines(judged(np.repeat(CENTRES, 625, axis=0))))
     assert "modes found                        4 of 4" in lines
     assert "high quality [%]              100.00" in lines
-    assert "2500 samples, of high quality within 3 deviations (0.1 each)" in lines
-    assert "The paper has" not in lines
-    assert "The paper has 2500 samples" in " ".join(Modes.lines(judged(CENTRES)))
+    assert "2500 samples; high quality means within 3 standard deviations" in lines
+    assert "The paper uses" not in lines
+    assert "The paper uses 2500 samples" in " ".join(Modes.lines(judged(CENTRES)))

@@ -51,7 +51,7 @@ def test_nothing_is_asked_beyond_the_margin(margin):
     keras.utils.set_random_seed(0)
     model = Calm(dataclasses.replace(TINY, margin=margin))
     images, labels = batch(0, 4)
-    made = model._of_both((images, labels))
+    made = model._joint_objective((images, labels))
     losses, terms = made.losses, made.terms
     fake = model.generator(model.draw_noise(4), training=True)
 
@@ -65,7 +65,7 @@ def test_nothing_is_asked_beyond_the_margin(margin):
     assert float(terms["real_accuracy"]) == np.mean(real < margin / 2)
 
 
-@pytest.mark.parametrize("field", ["margin", "code"])
+@pytest.mark.parametrize("field", ["margin", "code_dim"])
 def test_what_cannot_be_is_said(field):
     with pytest.raises(UserError, match=f"{field} got 0; accepted are "):
         Config(**{field: 0})

@@ -141,7 +141,10 @@ def test_augmentation_follows_the_overfitting(bias, expected):
     [
         (GAN, dataclasses.replace(TINY, label_smoothing=0.4)),
         (LSGAN, lsgan.Config(architecture="mlp", image_size=8, channels=2, latent_dim=3, hidden_units=(6,))),
-        (EBGAN, ebgan.Config(architecture="mlp", image_size=8, channels=2, latent_dim=3, hidden_units=(6,), code=3)),
+        (
+            EBGAN,
+            ebgan.Config(architecture="mlp", image_size=8, channels=2, latent_dim=3, hidden_units=(6,), code_dim=3),
+        ),
     ],
 )
 def test_augmentation_goes_by_the_decision_boundary(family, config):

@@ -117,7 +117,9 @@ def test_the_teacher_is_the_average():
     model = SGAN(dataclasses.replace(TINY, consistency_weight=3.0))
     examples = batch(4, 5)
     unlabelled = examples[2]
-    np.testing.assert_array_equal(model._forward(examples)[0].taught, model.classify(unlabelled))  # its own teacher
+    np.testing.assert_array_equal(
+        model._forward(examples)[0].teacher_logits, model.classify(unlabelled)
+    )  # its own teacher
     model.compile(model.make_optimizers(1e-3), ema_decay=0.9)
     average = model.averages["discriminator"]
     average.set_weights([2.0 * weight for weight in average.get_weights()])

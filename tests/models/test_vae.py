@@ -75,7 +75,7 @@ def test_the_weight_of_the_divergence_warms_up(model):
     model.compile({"vae": keras.optimizers.SGD(0.0)})
     weights = []
     for _ in range(6):
-        weights.append(float(model._warmth()))
+        weights.append(float(model._warm_up_factor()))
         model.train_step(batch(0, 2))
     assert weights == [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
 

@@ -156,14 +156,14 @@ def test_partners_and_links_that_are_missing_are_warnings(mapped):
 def test_label_ids_out_of_range_are_errors(mapped):
     result = checked(mapped, num_classes=len(PALETTE) - 1)
     (finding,) = result.of_level("error")
-    assert f"ids out of range ({len(PALETTE) - 1}), and --num-classes {len(PALETTE) - 1} accepts" in finding.sentence
+    assert f"ids out of range ({len(PALETTE) - 1}); --num-classes {len(PALETTE) - 1} accepts" in finding.sentence
 
 
 def test_masks_of_0_and_255_are_named(mapped):
     for file in (mapped / "A").iterdir():
         Image.fromarray((np.asarray(Image.open(file)) > 1).astype(np.uint8) * 255).save(file)
     (finding,) = checked(mapped, num_classes=2).of_level("error")
-    assert "stored as 0 and 255" in finding.sentence
+    assert "the masks have the values 0 and 255, but label ids are 0 and 1" in finding.sentence
     result = checked(mapped)
     assert "every source is a mask of 0 and 255" in table(result)
     assert result.exit_code == 0
@@ -245,7 +245,7 @@ def test_single_pictures_are_not_taken_for_pairs(tmp_path, drawn):
     for number, (_, photo) in enumerate(drawn):
         Image.fromarray(photo).save(tmp_path / f"{number:02d}.png")
     sentences = quick_check(PairsConfig(data=str(tmp_path), image_size=64))
-    assert any("the files do not look like pairs: each should hold two pictures" in one for one in sentences)
+    assert any("the files do not look like pairs: each should hold two images side by side" in one for one in sentences)
 
 
 @pytest.mark.parametrize(("bits", "level"), [(10, "error"), (12, "error"), (14, "error"), (16, "note")])
@@ -321,11 +321,9 @@ def test_the_quick_form_warns_raises_and_can_be_left_out(joined):
     config = PairsConfig(data=str(joined))
     assert quick_check(config) == []
     shutil.copy(joined / "train" / "05.png", joined / "val" / "exact.png")
-    assert quick_check(config) == ["1 of 5 held-out examples: also in training, byte for byte."]
+    assert quick_check(config) == ["1 of 5 validation examples: identical to a training example."]
     (joined / "train" / "00.png").write_bytes(b"")
-    with pytest.raises(
-        UserError, match=r"does not pass the check of 41 of its 41 pairs \(1 of 41 .*00.png is empty\);"
-    ):
+    with pytest.raises(UserError, match=r"fails the check of 41 of its 41 pairs \(1 of 41 .*00.png is empty\);"):
         quick_check(config)
     assert len(quick_check(PairsConfig(data=str(joined), skip_bad=True, image_size=64))) == 1
     assert quick_check(PairsConfig(data=str(joined), check=False, image_size=64)) == []

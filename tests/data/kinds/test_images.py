@@ -318,9 +318,9 @@ def test_a_sample_of_a_folder_is_checked_first(labelled):
     config = ImagesConfig(data=str(labelled))
     assert quick_check_images(config) == []
     write(labelled / "dog" / "000.png", noise(0))
-    assert quick_check_images(config) == ["1 of 10 images: in two classes, byte for byte."]
+    assert quick_check_images(config) == ["1 of 10 images: identical files in two classes."]
     (labelled / "cat" / "001.png").write_bytes(b"")
-    with pytest.raises(UserError, match=r"does not pass the check of 10 of its 10 images \(1 of 10 .* is empty\);"):
+    with pytest.raises(UserError, match=r"fails the check of 10 of its 10 images \(1 of 10 .* is empty\);"):
         quick_check_images(config)
     assert quick_check_images(ImagesConfig(data=str(labelled), check=False)) == []
     assert quick_check_images(ImagesConfig()) == []

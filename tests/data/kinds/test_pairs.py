@@ -153,7 +153,7 @@ def test_images_beside_a_validation_folder_are_for_training(tmp_path):
 def test_folders_of_no_known_layout_are_refused_with_those_that_are(tmp_path):
     write_parallel(tmp_path / "input", tmp_path / "output", 3)
     refused(
-        "holds only input, output, but no images .* accepted as --data are 'facades', .* a folder with A/ and B/",
+        "holds input, output, but no images .* accepted as --data are 'facades', .* a folder with A/ and B/",
         tmp_path,
     )
 

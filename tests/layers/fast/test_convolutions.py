@@ -104,11 +104,11 @@ def test_winograd_in_float32_is_within_millionths(side, stride, tile):
 @pytest.mark.parametrize(
     ("side", "stride", "tile", "said"),
     [
-        (3, 2, 4, "3x3 taps; accepted are squares whose side 2 divides"),
+        (3, 2, 4, "3x3 taps; accepted are square kernels with a side that is a multiple of the stride 2"),
         (4, 4, 4, "stride got 4"),
         (4, 1, 2, "tile got 2; accepted are 3 to 4"),
         (4, 2, 7, "tile got 7; accepted are 1 to 6"),
-        (8, 2, 4, r"the image has \(5, 5\) pixels; accepted are at least 8"),
+        (8, 2, 4, r"image got \(5, 5\) pixels; accepted are at least 8"),
     ],
 )
 def test_what_winograd_refuses(side, stride, tile, said):
