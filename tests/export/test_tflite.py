@@ -86,7 +86,7 @@ def test_calibration_with_fewer_examples_than_a_batch_is_enough(network, served,
 def test_int8_levels_are_refused_where_the_drawings_leave_the_range(serve, images, tmp_path):
     source = keras.Input((32, 32, 3))
     wide = keras.Model(source, keras.layers.Conv2D(1, 1, kernel_initializer="ones", use_bias=False)(source))
-    with pytest.raises(UserError, match="--io got uint8, but .* draws values outside"):
+    with pytest.raises(UserError, match=r"--io got uint8, but .* draws values outside"):
         write_tflite(serve(wide), tmp_path / "m.tflite", variant="int8", io="uint8", calibration=[images])
     assert not list(tmp_path.iterdir())
 
