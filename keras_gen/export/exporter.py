@@ -33,6 +33,7 @@ USABLE = 30.0
 THREADS = (1, 2)
 """Numbers of CPU threads that latencies are measured with."""
 _SHOWN = 4  # examples on the sheet of a report
+_BATCH = 8  # examples per call of a network
 
 
 class ExportError(Exception):
@@ -374,8 +375,9 @@ def _listed(outputs: Any) -> tuple[np.ndarray, ...]:
 
 
 def _drawn(served: Served, inputs: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
-    """The outputs of the network, computed one example at a time."""
-    each = [_listed(served(*(array[n : n + 1] for array in inputs))) for n in range(len(inputs[0]))]
+    """The outputs of the network, a few examples at a time."""
+    starts = range(0, len(inputs[0]), _BATCH)
+    each = [_listed(served(*(array[n : n + _BATCH] for array in inputs))) for n in starts]
     return tuple(np.concatenate(parts) for parts in zip(*each, strict=True))
 
 

@@ -11,6 +11,7 @@ Variants differ in the types of weights and activations:
 from __future__ import annotations
 
 import dataclasses
+import gc
 import os
 import re
 import tempfile
@@ -107,7 +108,11 @@ def write_tflite(
             with quiet(), warnings.catch_warnings():
                 # Calibration uses TensorFlow's own interpreter, which warns that it has moved to another package.
                 warnings.filterwarnings("ignore", r"\s*Warning: tf.lite.Interpreter is deprecated", UserWarning)
-                return converter.convert()
+                gc.freeze()  # the converter collects garbage: among its own objects, not among all of TensorFlow's
+                try:
+                    return converter.convert()
+                finally:
+                    gc.unfreeze()
 
         missing = {}
         try:
