@@ -46,9 +46,10 @@ def test_examples_of_the_python_api_hold(name, tmp_path):
 
 @pytest.mark.parametrize("name", WITH_EXAMPLES)
 def test_examples_of_a_module_hold(name):
-    """These see the names of their module, as its own code does."""
+    """These see the names of their module, as its own code does, and `keras_gen`."""
     keras.utils.set_random_seed(0)
-    examples = [found for found in doctest.DocTestFinder().find(importlib.import_module(name)) if found.examples]
+    found = doctest.DocTestFinder().find(importlib.import_module(name), extraglobs={"keras_gen": keras_gen})
+    examples = [one for one in found if one.examples]
     assert examples
     for example in examples:
         assert_holds(example)

@@ -461,7 +461,7 @@ def test_callbacks_of_keras_work(vae, tmp_path):
 def test_the_optimizer_is_that_of_the_only_player(vae, cgan):
     assert [vae.optimizer] == list(vae.optimizers.values())
     assert keras_gen.VAE(**SMALL).optimizer is None
-    with pytest.raises(AttributeError, match=r"no one optimizer with learning_rate; .* has one for each: "):
+    with pytest.raises(AttributeError, match=r"no single optimizer with .learning_rate.; .* has one for each player: "):
         _ = cgan.optimizer.learning_rate
 
 

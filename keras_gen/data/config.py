@@ -114,5 +114,5 @@ def kind_named(name: str) -> type[DataConfig]:
             if own and issubclass(found, DataConfig):
                 return found
     raise UserError(
-        f"there is no kind of data called {name!r}; accepted are names of modules of keras_gen.data.kinds.kinds."
+        f"there is no kind of data called {name!r}; accepted are names of modules of keras_gen.data.kinds."
     )

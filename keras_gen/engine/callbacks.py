@@ -1,4 +1,4 @@
-"""What happens between the steps of a run: logs, sample sheets, checkpoints, and the reasons to stop."""
+"""Callbacks of a run: logs, previews, checkpoints, and reasons to stop."""
 
 from __future__ import annotations
 
@@ -27,12 +27,16 @@ from keras_gen.engine.terms import described
 from keras_gen.visual.sheets import write_film, write_sheet
 from keras_gen.visual.views import Histogram, Scalar, View
 
-_WARM = 2  # steps of a process that compile and fill caches: they are not profiled
-_RATE_EVERY = 10  # steps between two readings of the clock and of the learning rates
+_WARM = 2  # graph calls at the start of a process that compile and fill caches; they are not profiled
+_RATE_EVERY = 10  # steps between two logged values of speed and learning rates
 
 
 class StepCallback(keras.callbacks.Callback):
-    """A callback that knows how far the run is, also over a resume."""
+    """Base class of callbacks that know the step of the run, including steps before a resume.
+
+    Attributes:
+        progress: the progress of the run.
+    """
 
     def __init__(self, progress: Progress) -> None:
         super().__init__()
@@ -45,10 +49,10 @@ class StepCallback(keras.callbacks.Callback):
         self.after_steps(values)
 
     def after_steps(self, logs: Mapping[str, np.ndarray]) -> None:
-        """Called after each call into the graph.
+        """Called after each graph call, which runs one or several steps.
 
         Args:
-            logs: every term, (n,) for the n steps of the call, of which `self.progress.step` was the last.
+            logs: term -> its values in the n steps of the call, (n,). `self.progress.step` is the last of them.
         """
 
     def due(self, every: int) -> bool:
@@ -57,18 +61,18 @@ class StepCallback(keras.callbacks.Callback):
 
 
 class NotFinite(Exception):
-    """A loss is NaN or infinite; says which, and when."""
+    """A loss or another logged term is NaN or infinite; the message says which one, and at which step."""
 
 
 class Counter(StepCallback):
-    """Counts the updates, and stops the run at the first term that is not finite. Must be the first callback."""
+    """Counts the steps, and raises `NotFinite` at the first term that is not finite. Must be the first callback."""
 
     def after_steps(self, logs: Mapping[str, np.ndarray]) -> None:
         before = self.progress.step
         self.progress.step += self._taken
         wrong = [(int(np.argmin(np.isfinite(values))), name) for name, values in logs.items()]
         wrong = [(place, name) for place, name in wrong if not math.isfinite(logs[name][place])]
-        # The first step at which any worker sees one; on the others it may still be finite.
+        # All workers must stop at the first step at which a term is not finite on any of them.
         if any_worker(self.model.distribute_strategy, bool(wrong)):
             if not wrong:
                 raise NotFinite(f"a term of another worker is not finite at step {self.progress.step}")
@@ -77,16 +81,16 @@ class Counter(StepCallback):
 
 
 class Profile(StepCallback):
-    """A trace of some steps by TensorFlow's profiler, a folder below the run's that TensorBoard's profile page shows.
+    """Traces some steps with TensorFlow's profiler, for TensorBoard's profile page.
 
-    Use it as a context, so that a run that is stopped in between has the trace of what it did.
+    A context manager, which also writes the trace if the run is stopped early.
     """
 
     def __init__(self, progress: Progress, folder: Path, steps: int) -> None:
         """Args:
-        progress: of the run.
-        folder: of the run.
-        steps: how many are traced, from the third of this process on; 0 for none.
+        progress: the progress of the run.
+        folder: the run folder.
+        steps: number of graph calls to trace, after the first two of this process; 0: none.
         """
         super().__init__(progress)
         self._folder, self._wanted = folder, steps
@@ -116,10 +120,10 @@ class Profile(StepCallback):
 
 
 class TensorBoardLog(StepCallback):
-    """Every term per step and per epoch, learning rates, speed; the configuration as text and hparams.
+    """Logs all terms per step and per epoch, learning rates, speed, and the configuration, as text and as hparams.
 
-    `epoch/TERM` of training and of validation is one chart. `best/TERM` is the best validation so far of the term by
-    which checkpoints are chosen; it comes first among the metrics of TensorBoard's hparams, which are in alphabetical
+    `epoch/TERM` shows training and validation in one chart. `best/TERM` is the best value so far of the validation term
+    that selects checkpoints. Its name makes it the first metric in TensorBoard's hparams, which are in alphabetical
     order.
     """
 
@@ -129,21 +133,21 @@ class TensorBoardLog(StepCallback):
         self._setup = setup
         self._begun = 0.0
         self._seconds: list[float] = []
-        self._told: set[str] = set()  # terms whose description is logged
+        self._told: set[str] = set()  # terms whose description has been logged
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         if self.progress.step == 0:
             flat = {f"{s}.{k}": v for s, fields in self._setup.sections().items() for k, v in fields.items()}
             with self._writers.train.as_default(step=0):
                 rows = "\n".join(f"| {key} | {shown(str(value))} |" for key, value in flat.items())
-                about = "Every field of the configuration."
+                about = "All fields of the configuration."
                 tf.summary.text("config", f"| field | value |\n|---|---|\n{rows}", description=about)
                 about = "The file config.json of the run."
                 tf.summary.text("config.json", f"```json\n{self._setup.to_json()}\n```", description=about)
                 given = {key: value for key, value in flat.items() if value not in (None, "") and key != "run.out"}
                 values = {k: v if isinstance(v, bool | int | float) else shown(str(v)) for k, v in given.items()}
                 folder = Path(self._setup.run.out)
-                trial = shown(f"{folder.name} in {folder.parent}")  # TensorBoard has room for its start
+                trial = shown(f"{folder.name} in {folder.parent}")  # the name first: TensorBoard truncates the end
                 hparams.hparams(values, trial_id=trial)
 
     def on_train_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
@@ -154,7 +158,7 @@ class TensorBoardLog(StepCallback):
         with self._writers.train.as_default():
             for name, values in logs.items():
                 for step, value in enumerate(values, self.progress.step - self._taken + 1):
-                    # TensorBoard reads it of the first value, and every one would hold it again.
+                    # TensorBoard reads the description from the first value; repeating it would only take space.
                     about = None if name in self._told else f"{self._described(name)} The value of each step."
                     tf.summary.scalar(f"step/{name}", value, step, description=about)
                     self._told.add(name)
@@ -176,13 +180,11 @@ class TensorBoardLog(StepCallback):
             held_back = name.startswith("val_")
             term = name.removeprefix("val_")
             with (self._writers.validation if held_back else self._writers.train).as_default():
-                about = f"{self._described(term)} Training: mean over the epoch; validation: mean over its data."
+                about = f"{self._described(term)} Training: mean over the epoch; validation: mean over all examples."
                 tf.summary.scalar(f"epoch/{term}", value, step, description=about)
         if monitored in (logs or {}):
             best = min(value for value in (float(logs[monitored]), self.progress.best) if value is not None)
-            about = (
-                f"The best validation so far, by which checkpoints are chosen: {self._described(self.model.monitor)}"
-            )
+            about = f"Best validation so far, which selects the best checkpoint: {self._described(self.model.monitor)}"
             with self._writers.train.as_default():
                 tf.summary.scalar(f"best/{self.model.monitor}", best, step, description=about)
 
@@ -191,7 +193,7 @@ class TensorBoardLog(StepCallback):
 
 
 class Preview(StepCallback):
-    """What the model shows of the same validation examples: pictures, as PNG and in TensorBoard, and statistics."""
+    """Shows the model's results for the same validation examples: images, as PNG and in TensorBoard, and statistics."""
 
     def __init__(
         self,
@@ -206,15 +208,16 @@ class Preview(StepCallback):
         verdicts: Callable[[], list[list[Any]]] = list,
     ) -> None:
         """Args:
-        progress: of the run.
-        batch: validation examples that `preview` is given.
-        folder: for the pictures.
-        writer: of TensorBoard's files.
+        progress: the progress of the run.
+        batch: validation examples for `GenerativeModel.preview`.
+        folder: folder of the images.
+        writer: writer of TensorBoard's event files.
         every: steps between two previews.
         end: the last step of the run.
-        views: more to look at, in the form of `preview`, which costs too much for each one: they are added to the
-            first, and then after every quarter of the steps done. They are told whether it is the last preview.
-        verdicts: the health monitor's so far, [step, sentence] each, for the page of the pictures.
+        views: a function that returns further views, by title, which take too long for every preview. It is called for
+            the first preview, then whenever the number of steps has grown by a quarter, and for the last preview. Its
+            argument is whether this is the last one.
+        verdicts: a function that returns the health verdicts so far, [step, sentence] each, for the page of the images.
         """
         super().__init__(progress)
         self._batch, self._folder, self._writer = batch, folder, writer
@@ -223,11 +226,11 @@ class Preview(StepCallback):
         progress.remember("preview", self)
 
     def state(self) -> dict[str, Any]:
-        """The step of the last preview, -1 before the first."""
+        """The step of the last preview; -1 before the first."""
         return {"drawn": self._drawn}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from there."""
+        """Sets the step of the last preview."""
         self._drawn = state["drawn"]
 
     def after_steps(self, logs: Mapping[str, np.ndarray]) -> None:
@@ -235,7 +238,7 @@ class Preview(StepCallback):
             self.draw()
 
     def draw(self) -> None:
-        """Show what there is at this step, unless it is shown."""
+        """Writes a preview, unless there is one for this step."""
         step, last = self.progress.step, self.progress.step == self._end
         if self._drawn == step:
             return
@@ -261,22 +264,22 @@ class Preview(StepCallback):
                 write_sheet(self._folder, title, self.progress.step, picture, self._verdicts())
 
     def _show_film(self) -> None:
-        """The film of the sheets; TensorBoard hands a browser any file that it can show, also one that moves."""
+        """Writes an animation of all sheets, also to TensorBoard, where the browser plays the animated image."""
         if film := write_film(self._folder, self._verdicts()):
             content, size = film
             metadata = image_metadata.create_summary_metadata(
-                display_name=None, description="Sheets of the whole run.", converted_to_tensor=False
+                display_name=None, description="All sheets of the run, as an animation.", converted_to_tensor=False
             )
             tf.summary.write("film", [*(str(side).encode() for side in size), content], metadata=metadata)
 
 
 def _age(step: int) -> int:
-    """Grows by one with every quarter of the steps done; -1 before the first step."""
+    """A number that grows by one whenever the number of steps grows by a quarter; -1 before the first step."""
     return int(math.log(step, 1.25)) if step > 0 else -1
 
 
 class Checkpointing(StepCallback):
-    """The newest checkpoint every so many steps, and the best one by validation."""
+    """Writes a checkpoint every N steps, and after each epoch the best one if the validation improved."""
 
     def __init__(
         self,
@@ -305,23 +308,27 @@ class Checkpointing(StepCallback):
             self._checkpoints.save_best(progress)
 
     def save(self) -> None:
-        """Write the newest checkpoint now; weights that are not finite end the run instead."""
+        """Writes a checkpoint now.
+
+        Raises:
+            NotFinite: if a weight is not finite.
+        """
         self._read_logs()
         if not self._checkpoints.save(self.progress):
             step = self.progress.step
             raise NotFinite(f"the weight {self._checkpoints.not_finite()} became not finite by step {step}")
 
     def _read_logs(self) -> None:
-        # All that is logged up to here is on the disk before a checkpoint says so.
+        # The checkpoint stores the sizes of the logs, so they must be on disk first.
         self._writers.flush()
         self.progress.logs = sizes(self._folder)
 
 
 class Interrupted(Exception):
-    """The run was asked to end, by a signal or because its time is over.
+    """The run was asked to stop, by a signal or because its time limit was reached.
 
     Attributes:
-        signal: the signal's number, None for the time.
+        signal: number of the signal; None for the time limit.
     """
 
     def __init__(self, number: int | None) -> None:
@@ -330,15 +337,16 @@ class Interrupted(Exception):
 
 
 class StopOnRequest(StepCallback):
-    """Ctrl-C, SIGTERM and the end of `--max-hours` end the run after the current step; a second Ctrl-C at once.
+    """Stops the run after the current step on Ctrl-C, SIGTERM or the end of `--max-hours`; at once on a second Ctrl-C.
 
-    Must be the last callback: those before it have then seen the step.
+    Must be the last callback, so that the others have processed the step. A context manager, which restores the
+    previous signal handlers.
     """
 
     def __init__(self, progress: Progress, end: float = math.inf) -> None:
         """Args:
-        progress: of the run.
-        end: when to stop, a reading of `time.monotonic` [s].
+        progress: the progress of the run.
+        end: time at which to stop, as a value of `time.monotonic` [s].
         """
         super().__init__(progress)
         self._signal: int | None = None
@@ -346,7 +354,7 @@ class StopOnRequest(StepCallback):
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> StopOnRequest:
-        if threading.current_thread() is threading.main_thread():  # elsewhere signals are the caller's business
+        if threading.current_thread() is threading.main_thread():  # Python accepts signal handlers only there
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._before[number] = signal.signal(number, self._note)
         return self
@@ -367,6 +375,6 @@ class StopOnRequest(StepCallback):
             raise Interrupted(self._signal)
 
     def on_test_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        # A long validation is left too; the epoch is then validated when the run goes on.
+        # A long validation is interrupted too; the resumed run validates that epoch.
         if self._signal is not None and not several_workers(self.model.distribute_strategy):
             raise Interrupted(self._signal)

@@ -1,11 +1,12 @@
-"""Checkpoints: every variable of a run and how far it is, written atomically, the newest few and the best.
+"""Checkpoints: all variables of a run and its progress, written atomically. The newest few and the best are kept.
 
 checkpoints/
     step-0004000/   step-0005000/      the newest few
     best-0004400/                      the best by validation
 
-Each is a folder of the variables (`state.index`, `state.data-...`, whose checksums TensorFlow verifies at reading) and
-of `progress.json`; it is written beside its name and renamed, so that one that has its name is complete.
+Each checkpoint is a folder with the variables (`state.index`, `state.data-...`) and `progress.json`. It is written
+under a temporary name and then renamed, so a folder with the final name is complete. TensorFlow verifies the checksums
+of the variables when it reads them.
 """
 
 from __future__ import annotations
@@ -29,26 +30,26 @@ _NEWEST, _BEST = "step", "best"
 
 
 class Remembers(Protocol):
-    """A callback that goes on where a checkpoint was written."""
+    """A callback whose state is part of checkpoints."""
 
     def state(self) -> dict[str, Any]:
-        """What it has to remember, ready for JSON."""
+        """The state, JSON-ready."""
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` gave."""
+        """Sets the state to one that `state` returned."""
 
 
 @dataclasses.dataclass
 class Progress:
-    """How far a run is, beside its variables.
+    """The progress of a run, which a checkpoint stores with its variables.
 
     Attributes:
-        step: updates done.
-        epochs: epochs that are validated and logged.
-        best: the best validation value so far, None before the first.
+        step: number of completed training steps.
+        epochs: number of epochs that are validated and logged.
+        best: best value of the monitored validation term so far; None before the first validation.
         best_step: step of the best checkpoint.
-        logs: name of each TensorBoard file -> its bytes so far.
-        callbacks: name of a callback -> what it remembered when this was written, ready for JSON.
+        logs: name of each TensorBoard event file -> its size [bytes].
+        callbacks: name of a callback -> its state when the checkpoint was written, JSON-ready.
     """
 
     step: int = 0
@@ -62,20 +63,20 @@ class Progress:
         self._remembering: dict[str, Remembers] = {}
 
     def remember(self, name: str, callback: Remembers) -> None:
-        """Give a callback back what was remembered under a name, and ask it whenever this is written."""
+        """Registers a callback: restores its state, if one is stored under `name`, and stores it from now on."""
         before = self._remembering[name].state() if name in self._remembering else self.callbacks.get(name)
         if before is not None:
             callback.restore(before)
         self._remembering[name] = callback
 
     def content(self) -> dict[str, Any]:
-        """All of it, ready for JSON; the inverse of the constructor."""
+        """The arguments of the constructor with the current states of the callbacks, JSON-ready."""
         now = {name: callback.state() for name, callback in self._remembering.items()}
         return dataclasses.asdict(self) | {"callbacks": self.callbacks | now}
 
 
 class Damaged(Exception):
-    """A checkpoint that cannot be read: truncated, emptied, or a file of it is missing."""
+    """A checkpoint that cannot be read because a file is missing, truncated or altered."""
 
 
 class Checkpoints:
@@ -83,9 +84,9 @@ class Checkpoints:
 
     def __init__(self, folder: Path, state: Mapping[str, tf.Variable], keep: int) -> None:
         """Args:
-        folder: where they are written.
-        state: name -> variable, of `GenerativeModel.state`.
-        keep: number of newest checkpoints to keep.
+        folder: folder of the checkpoints.
+        state: name -> variable, from `GenerativeModel.state`.
+        keep: number of most recent checkpoints to keep.
         """
         self._folder, self._keep = Path(folder), keep
         self._state = dict(state)
@@ -94,11 +95,11 @@ class Checkpoints:
         self._best_of_newest: int | None = None
 
     def bytes_needed(self) -> int:
-        """Size of one checkpoint on disk in bytes, without the few of its index."""
+        """Size of one checkpoint on disk [bytes], without its small index."""
         return sum(v.dtype.size * int(tf.size(v)) for v in self._state.values())
 
     def require_space(self, folder: Path) -> None:
-        """Raise a UserError if the disk of `folder` has less room than one checkpoint takes."""
+        """Raises a UserError if the disk of `folder` has less free space than one checkpoint needs."""
         free = shutil.disk_usage(nearest_existing(folder)).free
         if free < self.bytes_needed():
             raise UserError(
@@ -107,7 +108,7 @@ class Checkpoints:
             )
 
     def not_finite(self) -> str | None:
-        """Name of a variable that holds NaN or infinity, None if all is finite."""
+        """Name of a variable that contains NaN or infinity; None if all values are finite."""
         for name, variable in self._state.items():
             if variable.dtype.is_floating and not bool(
                 tf.reduce_all(tf.math.is_finite(tf.convert_to_tensor(variable)))
@@ -116,10 +117,10 @@ class Checkpoints:
         return None
 
     def save(self, progress: Progress) -> bool:
-        """Write the newest checkpoint and delete those beyond `keep`.
+        """Writes a checkpoint and deletes old ones beyond the number to keep.
 
         Returns:
-            False if a variable is not finite: nothing is written, the checkpoint before stays the newest.
+            Whether it was written. False if a variable is not finite; the previous checkpoint then stays the newest.
         """
         if self.not_finite():
             return False
@@ -131,36 +132,37 @@ class Checkpoints:
         return True
 
     def save_best(self, progress: Progress) -> bool:
-        """Write the best checkpoint; False if a variable is not finite."""
+        """Writes the best checkpoint, and returns whether it did; False if a variable is not finite."""
         if self.not_finite():
             return False
         self._write(_BEST, progress)
-        # The newest checkpoint may be gone on with, and then this best one is not yet.
+        # A run that resumes from the newest checkpoint needs the best one of that time.
         self._keep_best({progress.best_step, self._best_of_newest})
         return True
 
     def newest_step(self) -> int | None:
-        """Updates done at the newest checkpoint that was written or restored; None without one."""
+        """Step of the newest checkpoint that was written or restored; None if there is none."""
         return self._newest
 
     def restore(self, folder: Path) -> tuple[Progress, list[str]]:
-        """Read the newest checkpoint of `folder` that can be read into every variable.
+        """Restores all variables from the newest checkpoint in `folder` that can be read.
 
         Returns:
-            How far the run was, and a sentence for each newer checkpoint that is damaged.
+            The progress of the run, and a sentence for each newer checkpoint that is damaged. Without any checkpoint,
+            the progress is that of a new run.
 
         Raises:
-            UserError: if there are checkpoints and none can be read, or one is of another model.
+            UserError: if no checkpoint can be read, or one belongs to another model.
         """
         damaged = []
         for path in reversed(_found(folder, _NEWEST)):
             try:
                 progress = read(path, self._checkpoint)
             except Damaged as error:
-                damaged.append(f"The checkpoint {path} is left out: {error}.")
+                damaged.append(f"The checkpoint {path} cannot be read and is skipped: {error}.")
                 continue
             if progress.best_step is not None and not (folder / _name(_BEST, progress.best_step)).exists():
-                progress.best = progress.best_step = None  # deleted when a newer one came, which is lost now
+                progress.best = progress.best_step = None  # it was replaced by a better one after this checkpoint
             self._newest, self._best_of_newest = progress.step, progress.best_step
             return progress, damaged
         if damaged:
@@ -171,7 +173,7 @@ class Checkpoints:
         return Progress(), []
 
     def forget_what_follows(self, step: int) -> None:
-        """Delete what a killed process left after `step`, from where the run goes on: it will be written again."""
+        """Deletes checkpoints that a killed process wrote after `step`, where the run resumes, and partial ones."""
         for kind in (_NEWEST, _BEST):
             for path in _found(self._folder, kind):
                 if _step(path) > step:
@@ -187,7 +189,7 @@ class Checkpoints:
                 folder.mkdir()
                 self._checkpoint.write(str(folder / _STATE))
                 write_json(folder / _PROGRESS, progress.content())
-        except tf.errors.OpError as error:  # of many kinds, all of them the disk's
+        except tf.errors.OpError as error:  # problems of the disk raise many kinds
             raise UserError(f"the checkpoint {path} cannot be written: {complaint(error)}.") from error
 
     def _keep_best(self, steps: set[int | None]) -> None:
@@ -197,18 +199,23 @@ class Checkpoints:
 
 
 def nearest_existing(folder: Path) -> Path:
-    """The folder itself, or the nearest place above it that exists already."""
+    """The folder itself if it exists, or else its nearest parent that does."""
     return next(place for place in (folder, *folder.absolute().parents) if place.exists())
 
 
 def restore_networks(run: Path, state: Mapping[str, tf.Variable], which: str = "newest") -> int:
-    """Read those variables of a run's newest or best checkpoint that `state` names.
+    """Restores some variables from the newest or best checkpoint of a run.
+
+    Args:
+        run: the run folder.
+        state: name -> variable to restore.
+        which: "newest" or "best".
 
     Returns:
-        Updates done when it was written.
+        The step of the checkpoint.
 
     Raises:
-        UserError: if there is none, or it is damaged, or does not hold them.
+        UserError: if there is no such checkpoint, it is damaged, or it lacks a variable.
     """
     path = newest(run, which)
     try:
@@ -218,34 +225,38 @@ def restore_networks(run: Path, state: Mapping[str, tf.Variable], which: str = "
 
 
 def newest(run: Path, which: str = "newest") -> Path:
-    """The folder of a run's newest or best checkpoint.
+    """The folder of the newest or best checkpoint of a run.
+
+    Args:
+        run: the run folder.
+        which: "newest" or "best".
 
     Raises:
-        UserError: if there is none.
+        UserError: if there is no such checkpoint.
     """
     found = _found(Path(run) / "checkpoints", _BEST if which == "best" else _NEWEST)
     if not found:
-        raise UserError(f"{run} holds no {which} checkpoint: it was stopped before the first was written.")
+        raise UserError(f"{run} holds no {which} checkpoint; the run was stopped before it wrote one.")
     return found[-1]
 
 
 def has_checkpoint(run: Path) -> bool:
-    """Whether a run folder holds a checkpoint to go on from."""
+    """Whether a run folder has a checkpoint from which the run can be resumed."""
     return bool(_found(Path(run) / "checkpoints", _NEWEST))
 
 
 def saved_shapes(run: Path) -> dict[str, tuple[int, ...]]:
-    """Name -> shape, of all variables in a run's newest checkpoint.
+    """Name -> shape, for all variables in the newest checkpoint of a run.
 
     Raises:
-        UserError: if there is none, or its index cannot be read.
+        UserError: if there is no checkpoint, or its index cannot be read.
     """
     path = newest(run)
     try:
         shapes = tf.train.load_checkpoint(str(path / _STATE)).get_variable_to_shape_map()
     except (OSError, ValueError, tf.errors.OpError) as error:
         raise UserError(f"the newest checkpoint {path} cannot be read: {_first_line(error)}.") from None
-    # TensorFlow writes "." as ".." and "/" as ".S" in what a dictionary has as keys.
+    # TensorFlow escapes keys of dictionaries: "." as ".." and "/" as ".S".
     keys = (
         (key.removeprefix("variables/").removesuffix("/.ATTRIBUTES/VARIABLE_VALUE"), shape)
         for key, shape in shapes.items()
@@ -255,15 +266,15 @@ def saved_shapes(run: Path) -> dict[str, tuple[int, ...]]:
 
 
 def read(path: Path, checkpoint: tf.train.Checkpoint) -> Progress:
-    """Restore `checkpoint` from the folder `path`; every one of its variables must be found there.
+    """Restores all variables of `checkpoint` from the folder `path`, and returns the progress of the run.
 
     Raises:
-        Damaged: if a file of it is missing, cut or altered; variables may have been overwritten.
-        UserError: if it is complete but of another model.
+        Damaged: if a file is missing, truncated or altered. Some variables may have been overwritten.
+        UserError: if the files are intact, but belong to another model.
     """
     try:
         progress = Progress(**json.loads((path / _PROGRESS).read_text(encoding="utf-8")))
-        tf.train.load_checkpoint(str(path / _STATE))  # the index alone: what is wrong from here on is in the data
+        tf.train.load_checkpoint(str(path / _STATE))  # reads only the index; later errors come from the data
     except (OSError, ValueError, TypeError, LookupError, RuntimeError, tf.errors.OpError) as error:
         raise Damaged(_first_line(error)) from None
     try:
@@ -291,6 +302,6 @@ def _step(path: Path) -> int:
 
 
 def _found(folder: Path, kind: str) -> list[Path]:
-    """The complete checkpoints of a kind, the newest last."""
+    """The complete checkpoints of one kind, newest last."""
     found = (path for path in Path(folder).glob(f"{kind}-*") if path.name.rsplit("-", 1)[1].isdecimal())
     return sorted(found, key=_step)

@@ -1,11 +1,11 @@
-"""TensorBoard's files of a run: where they lie, and how a run that is resumed cuts them back to its checkpoint.
+"""TensorBoard's event files of a run: where they are, and how a resumed run truncates them to its checkpoint.
 
-TensorBoard names a run by its folder below `--logdir`, and draws one tag of two runs into one chart. Training is logged
-in the run folder itself and validation in `validation/`, as Keras does below its log folder, so that
+TensorBoard names a run after its folder below `--logdir`, and draws equal tags of several runs in one chart. Training
+is logged in the run folder itself and validation in `validation/`, as in Keras' log folders. So
 `tensorboard --logdir savedmodels` lists "pix2pix/20260101-120000" and "pix2pix/20260101-120000/validation".
 
-A killed process has logged steps that the next one does again. Event files only grow, so their sizes at the time of
-the checkpoint say what belongs to it; what follows would stand twice.
+A killed process may have logged steps after its last checkpoint, which the resumed run repeats. Because event files
+only grow, each checkpoint stores their sizes, and the resumed run cuts off what follows.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.util.tensor_util import make_ndarray
 
 VALIDATION = "validation"
-"""Folder of the event files of validation, in the run folder."""
+"""Subfolder of the run folder for the event files of validation."""
 EVENTS = "events.out.tfevents.*"
-"""Names of event files."""
-_HEAD, _CHECKSUM = struct.Struct("<QI"), 4  # of a record: its length and that number's checksum; the content's [bytes]
-_LONGEST = 2**31  # bytes of a record; a number that is not one is larger
+"""Glob pattern of the names of event files."""
+_HEAD, _CHECKSUM = struct.Struct("<QI"), 4  # a record's length and its checksum; the checksum of the content [bytes]
+_LONGEST = 2**31  # maximum length of a record [bytes]; in a damaged file it can be any number
 
 
 class EventWriters:
-    """The two writers of a run. Use it as a context, so that all is on the disk at its end.
+    """The two event file writers of a run. A context manager, which closes them.
 
     Attributes:
-        train: the run's own, for everything but validation.
-        validation: that of validation, whose terms have the tags of training's.
+        train: writer for everything except validation.
+        validation: writer for validation terms, which have the same tags as in training.
     """
 
     def __init__(self, folder: Path) -> None:
         """Args:
-        folder: of the run.
+        folder: the run folder.
         """
         self.train = tf.summary.create_file_writer(str(folder))
         self.validation = tf.summary.create_file_writer(str(folder / VALIDATION))
@@ -52,20 +52,24 @@ class EventWriters:
         self.validation.close()
 
     def flush(self) -> None:
-        """Put on the disk what was written so far."""
+        """Writes all pending events to disk."""
         self.train.flush()
         self.validation.flush()
 
 
 def sizes(folder: Path) -> dict[str, int]:
-    """Path of each event file, below the run folder -> its bytes so far; flush the writers before."""
+    """Path of each event file, relative to the run folder -> its size [bytes]. Flush the writers first."""
     return {_name(folder, path): path.stat().st_size for path in sorted(_files(folder))}
 
 
 def cut(folder: Path, kept: dict[str, int]) -> None:
-    """Give each event file of a run the size that `sizes` found, and delete files that came later.
+    """Truncates the event files of a run to earlier sizes, and deletes files that did not exist then.
 
-    A file that has less by now, or is gone, stays as it is: somebody has tidied up.
+    Files that are smaller by now are not changed, and missing ones are ignored.
+
+    Args:
+        folder: the run folder.
+        kept: the result of `sizes` at the earlier time.
     """
     for path in _files(folder):
         name = _name(folder, path)
@@ -76,11 +80,11 @@ def cut(folder: Path, kept: dict[str, int]) -> None:
 
 
 class Logged(NamedTuple):
-    """What is logged under a scalar's tag.
+    """The values of a scalar.
 
     Attributes:
-        description: the sentence about it, or nothing.
-        points: (step, value) in the order of logging.
+        description: its description; "" if there is none.
+        points: (step, value), in the order of logging.
     """
 
     description: str
@@ -88,14 +92,14 @@ class Logged(NamedTuple):
 
 
 def scalars(folder: Path, prefix: str = "") -> dict[str, Logged]:
-    """The scalars in the event files of one folder, without those of folders in it.
+    """Reads the scalars in the event files of one folder, without subfolders.
 
     Args:
-        folder: that holds the files.
-        prefix: of the tags to read; those of each step are many.
+        folder: folder of the files.
+        prefix: read only tags with this prefix, because terms logged at every step have many values.
 
     Returns:
-        tag -> what is logged. What follows a damaged place in a file is left out.
+        Tag -> values. A file is read up to the first damaged record.
     """
     found: dict[str, Logged] = {}
     for step, value in _values(folder, prefix):
@@ -106,7 +110,7 @@ def scalars(folder: Path, prefix: str = "") -> dict[str, Logged]:
 
 
 def last_text(folder: Path, tag: str) -> str:
-    """The text that was logged last under a tag, in the event files of one folder; nothing if there is none."""
+    """The last text with a tag in the event files of one folder; "" if there is none."""
     text = ""
     for _, value in _values(folder, tag):
         if value.tag == tag and value.metadata.plugin_data.plugin_name == "text":
@@ -115,21 +119,21 @@ def last_text(folder: Path, tag: str) -> str:
 
 
 def _values(folder: Path, prefix: str) -> Iterator[tuple[int, Any]]:
-    """(step, value) of the summaries whose tags begin with `prefix`, file by file."""
+    """Yields (step, value) for the summaries whose tags begin with `prefix`, file by file."""
     for path in sorted(Path(folder).glob(EVENTS)):
         for event in _events(path, prefix.encode()):
             yield from ((event.step, value) for value in event.summary.value if value.tag.startswith(prefix))
 
 
 def _events(path: Path, asked: bytes) -> Iterator[Event]:
-    """The events of a file in which some bytes occur, up to its end or to a damaged place."""
+    """Yields the events of a file that contain the bytes `asked`, up to the first damaged record."""
     with open(path, "rb") as file:
         while len(head := file.read(_HEAD.size)) == _HEAD.size:
             length, _ = _HEAD.unpack(head)
             record = file.read(length) if length < _LONGEST else b""
             if len(record) != length or len(file.read(_CHECKSUM)) != _CHECKSUM:
                 return
-            if asked in record:  # most are not asked for, and this is quicker than to parse them
+            if asked in record:  # much faster than parsing every record
                 try:
                     yield Event.FromString(record)
                 except DecodeError:

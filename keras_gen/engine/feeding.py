@@ -16,8 +16,9 @@ import tensorflow as tf
 
 from keras_gen.errors import UserError
 
-_SLACK = 0.01  # beyond -1 and 1, for what resizing adds
+_SLACK = 0.01  # tolerance beyond -1 and 1, because resizing can overshoot
 NO_LABEL = -1
+"""The label of examples without one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,8 +69,8 @@ class Part:
         low, high = values.min(), values.max()
         if self.shape and self.ranged and not -1 - _SLACK <= low <= high <= 1 + _SLACK:
             raise UserError(
-                f"{self.name} of a batch has values from {low:g} to {high:g}; accepted are -1 to 1, which "
-                "pictures of 0 to 255 are after x / 127.5 - 1."
+                f"{self.name} of a batch has values from {low:g} to {high:g}; accepted are -1 to 1: convert images "
+                "from 0 to 255 by x / 127.5 - 1."
             )
         if self.classes and not 0 <= low <= high < self.classes:
             raise UserError(
@@ -86,14 +87,14 @@ def given(x: Any, y: Any = None) -> Any:
 
 
 def _parts_of(batch: Any) -> list[Any]:
-    """Keras' tuples may end in None: labels or weights that there are not."""
+    """The parts of a batch, without None, with which Keras fills its tuples if there are no labels or weights."""
     return [part for part in (batch if isinstance(batch, tuple | list) else (batch,)) if part is not None]
 
 
 def batch_of(given: Sequence[Any], parts: Sequence[Part]) -> tuple[np.ndarray, ...]:
     """One batch of arrays for the model, checked; labels may be missing.
 
-    TensorFlow is not used, so that it works in the processes of a `keras.utils.PyDataset`.
+    Does not use TensorFlow, so it also works in the worker processes of a `keras.utils.PyDataset`.
 
     Args:
         given: see `given`.
@@ -111,14 +112,15 @@ def dataset_of(given: Any, parts: Sequence[Part], batch_size: int, *, shuffle: b
     """The input of `fit` or `evaluate` as batches for the model.
 
     Args:
-        given: a `tf.data.Dataset` of batches, or a list of a `keras.utils.PyDataset`, of a generator of batches, or of
-            arrays, one for each part of a batch; labels may be missing.
+        given: see `given`: a `tf.data.Dataset` of batches; a list with one `keras.utils.PyDataset` or generator of
+            batches; or a list of arrays, one for each part of a batch. Labels may be missing.
         parts: the parts of a batch.
         batch_size: batch size for arrays; with `shuffle` a smaller last batch is dropped.
         shuffle: whether to shuffle arrays in each epoch.
 
     Raises:
-        UserError: if the input does not fit the model. What has batches of its own raises it when they are read.
+        UserError: if the input does not fit the model. For inputs that yield batches, this is raised when a batch is
+            read.
     """
     if isinstance(given, tf.data.Dataset):
         return _checked(given, parts)
@@ -178,7 +180,7 @@ def _checked(dataset: tf.data.Dataset, parts: Sequence[Part]) -> tf.data.Dataset
 
 
 class _CheckedBatches(keras.utils.PyDataset):
-    """The batches of another `PyDataset`, for a model."""
+    """The batches of another `PyDataset`, checked and completed for a model."""
 
     def __init__(self, inner: keras.utils.PyDataset, parts: Sequence[Part]) -> None:
         super().__init__(inner.workers, inner.use_multiprocessing, inner.max_queue_size)
@@ -199,7 +201,7 @@ class _CheckedBatches(keras.utils.PyDataset):
 
 
 def _check(given: Sequence[Any], parts: Sequence[Part], look: int | None = None) -> None:
-    """Check arrays, one for each part of a batch.
+    """Checks arrays, one for each part of a batch.
 
     Args:
         given: the arrays.
@@ -220,7 +222,8 @@ def _check(given: Sequence[Any], parts: Sequence[Part], look: int | None = None)
     for array, part in zip(given, parts, strict=False):
         part.check(np.shape(array), np.asarray(array[:look]))
     if any(len(array) != len(given[0]) for array in given):
-        raise UserError(f"arrays have {', '.join(str(len(array)) for array in given)} examples; accepted are as many.")
+        sizes = ", ".join(str(len(array)) for array in given)
+        raise UserError(f"arrays have {sizes} examples; accepted are arrays of equal length.")
 
 
 def _require_tuple(batch: Any, parts: Sequence[Part]) -> None:

@@ -1,4 +1,4 @@
-"""The health monitor of a run: measures at each preview what `diagnostics.gan_health` judges, and says so."""
+"""The health monitor of a GAN run: takes measurements at each preview, and reports the verdict of `gan_health`."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from keras_gen.engine.callbacks import NotFinite, StepCallback
 from keras_gen.engine.checkpoints import Progress
 from keras_gen.ops.diversity import MIN_IMAGES, Reference, modes_reached
 
-_MOST, _VALUES = 256, 2**20  # samples that are compared, and values in all of them; `MIN_IMAGES` at least
-_PART = 2**21  # values that are drawn at a time
+_MOST, _VALUES = 256, 2**20  # maximum number of samples to compare, and of values in them
+_PART = 2**21  # number of values to generate at a time
 _FIGURES = {
-    "distance": "Mean distance between two samples, relative to the data's; far below 1 is mode collapse.",
-    "kinds": "Effective number of modes of the samples, relative to the data's; far below 1 is mode collapse.",
-    "structure": "How different two samples are in structure (1 - MS-SSIM), relative to the data.",
-    "modes": "Fraction of the data's known modes that samples reach.",
-    "noise": "How much a sample changes with its noise, relative to the data's distance; near 0 the noise is ignored.",
+    "distance": "Mean distance between two samples, relative to that of the data; far below 1 means mode collapse.",
+    "kinds": "Effective number of modes of the samples, relative to the data; far below 1 means mode collapse.",
+    "structure": "Mean structural difference of two samples (1 - MS-SSIM), relative to the data.",
+    "modes": "Fraction of the known modes of the data that the samples cover.",
+    "noise": "How much samples change with their noise, relative to the distance of two images of the data; near 0 the "
+    "generator ignores its noise.",
 }
 
 
 class Validation(Protocol):
-    """What the monitor asks of a data set."""
+    """What the monitor needs from a data set; see `engine.data.Data`."""
 
     val_size: int
     mode_centres: np.ndarray | None
@@ -37,15 +38,22 @@ class Validation(Protocol):
 
 
 def how_many(values: int) -> int:
-    """Samples to compare of so many values each: 256, fewer of large pictures, but 32 at least."""
+    """Number of samples to compare: 256, or fewer for large images, but at least 32.
+
+    Args:
+        values: number of values in an image.
+    """
     return int(np.clip(_VALUES // values, MIN_IMAGES, _MOST))
 
 
 class HealthMonitor(StepCallback):
-    """One line about the health of the run at each preview; the same, and what it rests on, in TensorBoard.
+    """Prints a line about the health of the run at each preview, and logs verdict and measurements in TensorBoard.
 
-    Comes before the previews, whose page shows the verdict too. Use it as a context, so that losses which are not
-    finite are its last verdict.
+    Must come before `Preview`, whose page shows the verdicts. A context manager, which logs a last verdict if a loss is
+    not finite.
+
+    Attributes:
+        record: the measurements and verdicts so far, which are part of checkpoints.
     """
 
     def __init__(
@@ -61,13 +69,13 @@ class HealthMonitor(StepCallback):
         end: int,
     ) -> None:
         """Args:
-        progress: of the run; checkpoints have the monitor's `record`.
-        health: of the model.
-        data: whose validation examples, and modes where they are known, samples are compared with.
-        example: a batch of them.
-        writer: of TensorBoard's files.
-        say: tells the user a line.
-        every: steps between two previews.
+        progress: the progress of the run.
+        health: the result of `GenerativeModel.health`.
+        data: data whose validation examples, and modes if they are known, are compared with samples.
+        example: a batch of validation examples.
+        writer: writer of TensorBoard's event files.
+        say: a function that prints a line.
+        every: steps between two measurements.
         end: the last step of the run.
         """
         super().__init__(progress)
@@ -84,14 +92,14 @@ class HealthMonitor(StepCallback):
         if count >= MIN_IMAGES:
             self._batch = next(iter(data.validation(count, limit=count)))
             reference = Reference(health.real(self._batch))
-            self._reference = reference if reference.distance else None  # of one picture, nothing is a share
+            self._reference = reference if reference.distance else None  # if all images are equal, ratios are undefined
 
     def state(self) -> dict[str, Any]:
         """The record."""
         return dataclasses.asdict(self.record)
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on with a record."""
+        """Sets the record."""
         self.record = Record(**state)
 
     def __enter__(self) -> HealthMonitor:
@@ -103,10 +111,10 @@ class HealthMonitor(StepCallback):
                 tf.summary.text("health", f"not finite: {error}")
 
     def on_train_batch_begin(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        most = self.model.steps_per_call  # of the call that follows
+        most = self.model.steps_per_call  # maximum number of steps in the next graph call
         step = self.progress.step
         if step % self._every + most >= self._every or step + most >= self._end:
-            # Copies: TensorFlow may change a variable where it lies.
+            # `np.array` copies; without a copy, updates of the variable could show up in the array.
             self._before = {
                 player: [np.array(v) for v in self.model.player_variables(player)] for player in self.model.players
             }
@@ -119,21 +127,21 @@ class HealthMonitor(StepCallback):
             self.look()
 
     def _change(self, player: str) -> float:
-        """Norm of the change of a player's weights in the last call, as a share of their norm before."""
+        """Norm of the change of a player's weights in the last graph call, relative to their norm before it."""
         before, after = self._before[player], self.model.player_variables(player)
         change = sum(float(np.sum((np.asarray(v) - old) ** 2)) for v, old in zip(after, before, strict=True))
         size = sum(float(np.sum(old**2)) for old in before)
         return float((change / max(size, 1e-30)) ** 0.5)
 
     def look(self) -> None:
-        """Judge the run at this step, unless that is done."""
+        """Measures and judges the run at this step, unless that has been done."""
         record, step = self.record, self.progress.step
         if record.looked == step:
             return
         look = self._measure(step)
         verdict = judge(record, look, critic=self._health.critic, offset=self._health.offset)
         with self._writer.as_default(step=step):
-            tf.summary.text("health", verdict, description="What the health monitor says of the run.")
+            tf.summary.text("health", verdict, description="Verdict of the health monitor.")
             for name, about in _FIGURES.items():
                 if getattr(look, name) is not None:
                     tf.summary.scalar(f"health/{name}", getattr(look, name), description=about)
@@ -144,7 +152,7 @@ class HealthMonitor(StepCallback):
             self._say(f"health at step {step}: {verdict}")
 
     def report(self) -> dict[str, Any]:
-        """The last verdict and what it rests on, and all before it, for report.json."""
+        """The last verdict with its measurements, and all earlier verdicts, for report.json."""
         record = self.record
         return {
             "verdict": record.verdicts[-1][1],
@@ -159,7 +167,7 @@ class HealthMonitor(StepCallback):
             return look
         count = len(self._health.real(self._batch))
         latents = self._health.latents
-        # Others at each look, or one unlucky draw would be judged again and again.
+        # New noise each time; otherwise an unlucky draw would affect every verdict.
         samples = self._draw(latents and latents(count, 2 * step))
         if latents is None:
             look.structure = self._reference.structure(samples)

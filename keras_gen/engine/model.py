@@ -1,8 +1,8 @@
-"""`GenerativeModel`, the one mechanism that every family stands on.
+"""`GenerativeModel`, the base class of all model families.
 
-A family supplies what its paper says; the base does, once for all families, what every paper leaves out: several
-optimizers, replicas, loss scaling, the moving average of weights, logging and an inventory of all that a checkpoint
-must hold.
+A family implements its paper: networks, losses and what is logged. The base class implements what papers leave out,
+once for all families: several optimizers, replicas, loss scaling, averaged weights, logging, and the list of all
+variables that a checkpoint must contain.
 """
 
 from __future__ import annotations
@@ -43,17 +43,19 @@ Gradients: TypeAlias = dict[str, list[tf.Tensor]]
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """What an objective gives for a batch, or for the part of a batch that it was called with.
+    """The result of an objective for a batch, or for one part of a batch.
 
     Attributes:
-        losses: player -> the loss that it moves down, a scalar: the mean over the examples.
-        terms: name -> value to log, a scalar: the mean over the examples.
-        sums: name -> sum over the examples, of any shape; `running_state` gets those of the whole batch.
-        gathered: name -> tensor whose first axis is the examples; `running_state` gets those of the whole batch, in
-            its order.
-        apply: player -> whether it moves this time; a player that is not named moves. A bool, or a number that is
-            positive where it is to move. The mean over all parts of the batch decides, so that they agree, and a bool
-            counts as 1 or -1. A player that does not move keeps its weights, slots, iterations and averages.
+        losses: player -> the loss that it minimises, a scalar, averaged over the examples.
+        terms: name -> value to log, a scalar, averaged over the examples.
+        sums: name -> sum over the examples, of any shape. The base class adds them up over the whole batch and passes
+            them to `running_state`.
+        gathered: name -> tensor whose first axis is the examples. The base class concatenates them in the order of the
+            batch and passes them to `running_state`.
+        apply: player -> whether it is updated in this step, a bool or a number. The mean over all parts of the batch
+            decides, where True counts as 1 and False as -1: the player is updated if the mean is positive. Players
+            without an entry are updated. A player that is not updated keeps its weights, optimizer slots, iterations
+            and averages.
     """
 
     losses: Values
@@ -67,50 +69,67 @@ Objective: TypeAlias = Callable[[Any], Step]
 
 
 class GenerativeModel(keras.Model):
-    """Base class of all families: functional networks, players, and the update of a player.
+    """Base class of all families: a Keras model of functional networks, trained by one or several players.
 
-    A family sets, as class attributes:
-        family: stem of its module ("pix2pix"); the folder name of its runs.
-        Config: a `BaseConfig` of all that defines its networks and losses; defaults are the paper's.
+    A player is a set of networks with an optimizer of its own: the generator and the discriminator of a GAN, or all of
+    an autoencoder.
+
+    A family sets these class attributes:
+        family: name of its module ("pix2pix"), which is also the folder name of its runs.
+        Config: a `BaseConfig` with everything that defines its networks and losses; defaults are the paper's.
         presets: name -> `Preset`; the first is the default of its app.
-        monitor: the validation term by which the best checkpoint is chosen (smaller is better).
-        descriptions: term -> a sentence for TensorBoard, of those that `engine.terms` does not know.
-        starts_from: other family -> names of its networks that this one can begin with, which have the same names here.
-        tasks: what it can do, see `engine.tasks`; what it is evaluated by comes first. If they depend on the
-            configuration, `tasks_of(config)` says which of them it has.
-        next_commands: what a user does next with a run, beside exporting it: apps and their arguments, with RUN for the
-            folder.
-        fewest: examples that a loss needs which couples those of a batch (a contrast, a density over the batch). Such
-            a loss is computed within each replica's part of a batch, and within each part of `--accumulate`.
-        fewest_previews: examples that `preview` needs to say something, where a few do not.
-        batches_per_step: batches of fresh examples that a step takes, one after the other in its batch (a property,
-            where the configuration says how many); `batches_of` takes them apart.
+        monitor: the validation term that selects the best checkpoint (smaller is better).
+        descriptions: term -> a sentence for TensorBoard, for terms that `engine.terms` does not describe.
+        starts_from: other family -> names of its networks whose weights this family can start from. They have the same
+            names in both.
+        tasks: what it can do; see `engine.tasks`. The first one determines how runs are evaluated. If tasks depend on
+            the configuration, override `tasks_of`.
+        next_commands: suggestions for a finished run besides export: apps and their arguments, with RUN for the folder.
+        min_examples_per_part: minimum number of examples for a loss that compares the examples of a batch, such as a
+            contrastive loss. The loss is computed within the batch of each replica and within each part of
+            `--accumulate`.
+        preview_examples: minimum number of examples for `preview`.
+        batches_per_step: number of batches that a training step consumes. They arrive as one batch, which `batches_of`
+            splits. A property if the number depends on the configuration.
 
-    and, in `make_networks(config)`:
-        self.add_network(name, network): each of its functional networks;
-        self.add_frozen(name, network): each network that it uses and does not train;
-        self.add_player(name, *networks): the networks that one optimizer moves;
-        self.log_terms(...): the names of the losses that `train_step` reports, and what `test_step` measures.
+    In `make_networks(config)` it calls:
+        self.add_network(name, network): for each functional network;
+        self.add_frozen(name, network): for each network that is used but not trained;
+        self.add_player(name, *networks): for each optimizer, with the networks that it updates;
+        self.log_terms(...): with the names of the terms of `train_step` and `test_step`.
 
-    and, as methods:
+    It implements these methods:
         batch_parts(training): the `Part`s of a batch.
-        call(inputs): what `model(inputs)` draws.
-        objective(batch): one forward pass, which gives a `Step`: the losses of the players that move on it and the
-            terms to log, means over the examples it got. A family never sees a tape, the number of replicas, the loss
-            scale or the parts of a batch.
-        validate(batch): the validation terms of each example, (batch,) each.
-        preview(batch): what to look at, by title.
-        latent_space(): its `LatentSpace`, if its images have latent vectors; a run then shows what they mean.
-        health(): its `Health`, if its players train against each other; a run then watches over them.
+        call(inputs): the result of `model(inputs)`.
+        objective(batch): one forward pass. Returns a `Step` with the losses of the players and the terms to log. It
+            needs no gradient tape, and does not depend on the number of replicas, the loss scale or `--accumulate`.
+        validate(batch): validation terms for each example, (batch,) each.
+        preview(batch): images and statistics to show, by title.
+        latent_space(): a `LatentSpace` if images have latent vectors, which a run then visualises.
+        health(): a `Health` if players train against each other, which a run then monitors.
         serving(): name -> `Served` network to export.
 
-    and, where the paper differs from the base:
-        train_step(batch): several `minimise` where players take turns; here one, of `objective`.
+    It may override these methods, if the paper differs from the base class:
+        train_step(batch): for example with several calls of `minimise` if players take turns.
         betas(player), rates(learning_rate): the decays of Adam, and the learning rates of the players.
-        make_optimizers(learning_rate): player -> optimizer, where it is not Adam.
+        make_optimizers(learning_rate): player -> optimizer, if it is not Adam.
 
-    The base owns the update, one mean per logged term, the EMA copies, `state()` and `step`, an int64 variable: the
-    train steps that are done.
+    Attributes:
+        config: the configuration, an instance of `Config`.
+        networks: name -> trained network.
+        frozen: name -> network that is not trained.
+        players: name -> names of its networks.
+        optimizers: player -> optimizer; empty before `compile`.
+        averages: name -> averaged copy of a network; empty without `ema_decay`.
+        step: number of completed training steps, an int64 variable.
+
+    Examples:
+        >>> model = keras_gen.VAE(image_size=8, latent_dim=2, hidden_units=(8,), filters=2)
+        >>> model.compile(learning_rate=1e-3)
+        >>> images = np.random.default_rng(0).uniform(-1, 1, (16, 8, 8, 1))
+        >>> history = model.fit(images, batch_size=4, epochs=2, verbose=0)
+        >>> int(model.step), model(images[:2]).shape
+        (8, TensorShape([2, 8, 8, 1]))
     """
 
     family: ClassVar[str]
@@ -126,21 +145,21 @@ class GenerativeModel(keras.Model):
     batches_per_step: int = 1
 
     def __init_subclass__(cls, **settings: Any) -> None:
-        """Let `help` of a family show the fields of its configuration."""
+        """Adds the fields of the configuration to the docstring and signature of a family."""
         super().__init_subclass__(**settings)
         if "Config" in vars(cls):
             cls.__doc__ = Fields(cls.__doc__ or "")
             cls.__signature__ = signature_of(cls.Config)
 
     def __init__(self, config: BaseConfig | None = None, **fields: Any) -> None:
-        """Make the networks.
+        """Builds the networks.
 
         Args:
             config: an instance of the family's `Config`; None: its defaults.
-            fields: fields of `Config` to set otherwise.
+            fields: fields of `Config` that replace those of `config`.
 
         Raises:
-            UserError: if there is no such field, or its value cannot be.
+            UserError: if a field does not exist or its value is not accepted.
         """
         super().__init__(name=self.family)
         self.config = configured(self.Config, config, fields)
@@ -163,46 +182,46 @@ class GenerativeModel(keras.Model):
         self._phase = "train"
         self._keep_meters_once = False
         self.make_networks(self.config)
-        self.built = True  # as all networks are
+        self.built = True  # all networks are built
 
-    # -- what a family declares ------------------------------------------------------------------------------------
+    # -- declarations ----------------------------------------------------------------------------------------------
 
     @classmethod
     def tasks_of(cls, config: Any) -> tuple[Task, ...]:
-        """What a model with this configuration can do: all `tasks`."""
+        """The tasks of a model with this configuration; by default all `tasks`."""
         return cls.tasks
 
     def make_networks(self, config: Any) -> None:
-        """Declare networks, players and terms of the model; the constructor calls it."""
+        """Declares the networks, players and terms of the model. Called by the constructor."""
 
     def add_network(self, name: str, network: keras.Model) -> keras.Model:
-        """Register a functional network under `name`; its weights then belong to checkpoints."""
+        """Registers a functional network, whose weights are then part of checkpoints, and returns it."""
         self.networks[name] = network
         return network
 
     def add_frozen(self, name: str, network: keras.Model) -> Callable[[Any], Any]:
-        """Register a network that the family uses and does not train, such as a classifier whose features it compares.
+        """Registers a network that is used but not trained, such as a classifier whose features a loss compares.
 
-        It is in no player, average or checkpoint; its weights are those of a file that `frozen_files` names.
+        It belongs to no player, average or checkpoint. Its weights come from one of the `frozen_files`.
 
         Returns:
-            The network as a function of its inputs, always in inference mode.
+            A function that applies the network to its inputs, always in inference mode.
         """
         network.trainable = False
         self.frozen = MappingProxyType({**self.frozen, name: network})
         return lambda inputs: network(inputs, training=False)
 
     def frozen_files(self) -> Mapping[str, Path]:
-        """Name -> file, of those files that the frozen networks' weights are from: config.json has their SHA-256."""
+        """Name -> file with the weights of frozen networks. config.json stores the SHA-256 of each file."""
         return {}
 
     def add_player(self, name: str, *networks: str) -> None:
-        """Register a player: the names of the networks that one optimizer moves; its gradient's norm is logged."""
+        """Registers a player: the names of the networks that one optimizer updates. Its gradient norm is logged."""
         self.players[name] = networks
         self.log_terms(train=[f"{name}_gradient_norm"])
 
     def log_terms(self, train: Iterable[str] = (), test: Iterable[str] = ()) -> None:
-        """Declare terms that `train_step` reports and `validate` gives, beside those that are declared already."""
+        """Declares terms that `train_step` and `validate` return, in addition to those already declared."""
         self._meters["train"] |= {term: keras.metrics.Mean(term) for term in train}
         self._meters["test"] |= {term: keras.metrics.Mean(term) for term in test}
 
@@ -220,26 +239,27 @@ class GenerativeModel(keras.Model):
         steps_per_execution: int = 1,
         **others: Any,
     ) -> None:
-        """Give every player its optimizer and build its slots here, inside the strategy's scope.
+        """Sets the optimizers of all players, and creates their slots here, inside the strategy's scope.
 
         Args:
-            optimizers: player -> optimizer; under a float16 policy each is wrapped by dynamic loss scaling. None: those
-                of the paper.
-            learning_rate: of the paper's optimizers, a number or a schedule; None: that of the preset that the model is
-                of, "paper" if it is of none.
-            ema_decay: decay per step of the averaged copy of every network, min(ema_decay, (1 + t) / (10 + t)) after
-                t steps of its player; 0 keeps none.
-            accumulate: equal parts in which a batch is worked off, for less memory and the same step; refused with
-                batch normalisation, whose step would be another.
-            jit_compile: compile the step by XLA.
-            run_eagerly: no graph, for debugging.
-            steps_per_execution: most steps per call into the graph. Small models need it: the step of a dense one is
-                shorter than what Python does around it. `fit` then wants `steps_per_epoch`, in steps, of which the last
-                call of an epoch takes what is left; the logs of a call are arrays, a value for each of its steps.
-            others: none; `loss` and `metrics` are those of the paper.
+            optimizers: player -> optimizer; None: those of the paper. Under a float16 policy, each one is wrapped in
+                dynamic loss scaling.
+            learning_rate: a number or a schedule for the paper's optimizers; None: that of the preset with the same
+                configuration as this model, or else of the preset "paper".
+            ema_decay: decay of the exponential moving average of each network [0, 1); after t updates of its player,
+                min(ema_decay, (1 + t) / (10 + t)). 0: no averages.
+            accumulate: number of equal parts into which a batch is split to save memory. Gradients are accumulated, so
+                the step stays the same. Not accepted with batch normalisation, whose statistics would change.
+            jit_compile: compile the step with XLA.
+            run_eagerly: run without a graph, for debugging.
+            steps_per_execution: maximum number of steps per graph call. Larger values speed up small models, whose
+                steps take less time than the Python code around them. `fit` then needs `steps_per_epoch` (in steps; the
+                last call of an epoch may have fewer), and callbacks get an array with one value per step for each term.
+            others: none; losses and metrics are those of the paper.
 
         Raises:
-            UserError: for other arguments, or if the optimizers are not those of all players.
+            UserError: for other arguments, if `optimizers` does not have one optimizer per player, or if the model
+                cannot accumulate gradients.
         """
         if others:
             raise UserError(
@@ -280,7 +300,7 @@ class GenerativeModel(keras.Model):
             self.track_averages(ema_decay)
 
     def _normalised_over_batch(self) -> list[str]:
-        """Names of the networks whose training normalises over the batch."""
+        """Names of the networks with trainable batch normalisation."""
         return [
             name
             for name, network in self.networks.items()
@@ -291,26 +311,26 @@ class GenerativeModel(keras.Model):
         ]
 
     def _paper_rate(self) -> float:
-        """The learning rate of the preset that the configuration is of, of "paper" or else of the first preset."""
+        """The learning rate of the preset with this configuration, or else of "paper", or else of the first preset."""
         own = [preset for preset in self.presets.values() if preset.model == self.config]
         return (own or [self.presets.get("paper") or next(iter(self.presets.values()))])[0].run.learning_rate
 
     def track_averages(self, decay: float) -> None:
-        """Keep an averaged copy of every network from now on, with this decay per step."""
+        """Keeps an averaged copy of every network from now on; `decay` is that of `compile`."""
         self.ema_decay = decay
         for name, network in self.networks.items():
             self.averages[name] = keras.models.clone_model(network)
             self.averages[name].set_weights(network.get_weights())
 
     def player_variables(self, player: str) -> list[keras.Variable]:
-        """The trainable variables that `player`'s optimizer moves."""
+        """The trainable variables that the optimizer of `player` updates."""
         return [v for name in self.players[player] for v in self.networks[name].trainable_variables]
 
     def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
-        """One optimizer for each player: Adam, with the paper's `betas` and `rates`.
+        """One optimizer for each player: Adam with `betas` and `rates`.
 
         Args:
-            learning_rate: of the run, a number or a schedule.
+            learning_rate: a number or a schedule.
         """
         return {
             player: FusedAdam(rate, *self.betas(player), name=f"adam_{player}")
@@ -318,36 +338,41 @@ class GenerativeModel(keras.Model):
         }
 
     def betas(self, player: str) -> tuple[float, float]:
-        """Decays of Adam's first and second moments for a player: its usual ones."""
+        """Decays of Adam's first and second moments for a player; by default 0.9 and 0.999."""
         return 0.9, 0.999
 
     def rates(self, learning_rate: Any) -> dict[str, Any]:
-        """The learning rate of each player, given the run's: the same."""
+        """The learning rate of each player; by default all have the learning rate of the run."""
         return dict.fromkeys(self.players, learning_rate)
 
     # -- one step --------------------------------------------------------------------------------------------------
 
     def train_step(self, batch: Any) -> dict[str, tf.Tensor]:
-        """One step of all players on one forward pass."""
+        """One training step: updates all players from one forward pass.
+
+        Returns:
+            Term -> its value in this step.
+        """
         return self.report(self.minimise(self.objective, batch))
 
     def objective(self, batch: Any) -> Step:
-        """The losses of the players and the terms to log, of a batch or of a part of it."""
+        """The losses of the players and the terms to log, for a batch or one part of it."""
         raise NotImplementedError
 
     def minimise(self, objective: Objective, batch: Any) -> dict[str, tf.Tensor]:
-        """Move players down their losses; all gradients are taken from one forward pass before anybody moves.
+        """Updates players. All gradients come from one forward pass and are computed before any weight changes.
 
-        Keras sums gradients over replicas, so each is divided by their number; under float16 it is scaled too. Both
-        enter as the seed of the backward pass and cost nothing.
+        Keras sums gradients over replicas, so the gradients here are divided by the number of replicas, and multiplied
+        by the loss scale under float16. Both factors enter through the initial gradient of the backward pass, at no
+        cost.
 
         Args:
-            objective: batch -> `Step`. It is called once, or for each of the `accumulate` parts of the batch.
+            objective: batch -> `Step`. Called once, or once for each of the `accumulate` parts of the batch.
             batch: a tensor or a structure of tensors whose first axis is the examples.
 
         Returns:
-            The terms, and player_gradient_norm -> global norm of this replica's gradient, unscaled; 0 if loss scaling
-            skips the step.
+            The terms of the `Step`, and PLAYER_gradient_norm: the global norm of this replica's gradient, without loss
+            scaling; 0 if loss scaling skips the step.
         """
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         gradients, step = self._gradients(objective, batch, replicas)
@@ -356,7 +381,7 @@ class GenerativeModel(keras.Model):
             norm = tf.linalg.global_norm(own) * replicas / self._scale(player)
             if isinstance(self.optimizers[player], keras.optimizers.LossScaleOptimizer):
                 own = _agree_on_overflow(own, norm)
-                # An overflow is how loss scaling finds its scale; that step is skipped and must not spoil the mean.
+                # Loss scaling finds its scale by overflows. Their steps are skipped and do not count in the mean.
                 norm = tf.where(tf.math.is_finite(norm), norm, 0.0)
             terms[f"{player}_gradient_norm"] = norm
             _apply(self.optimizers[player], own, self.player_variables(player), moves.get(player))
@@ -367,10 +392,10 @@ class GenerativeModel(keras.Model):
         return terms
 
     def batches_of(self, batch: Any) -> list[Any]:
-        """The `batches_per_step` batches that a step got as one.
+        """Splits the batch of a step into its `batches_per_step` batches.
 
-        Each takes every n-th example, so that replicas, which get neighbouring ones, make the same of them as one
-        device would.
+        Batch i has the examples i, i + n, i + 2n, ... of n batches. Replicas get contiguous parts of the batch, so this
+        gives the same batches on one device and on several.
         """
         count = self.batches_per_step
         return [tf.nest.map_structure(lambda x, i=i: x[i::count], batch) for i in range(count)]
@@ -379,9 +404,10 @@ class GenerativeModel(keras.Model):
         return self.optimizers[player].scale_loss(tf.ones((), keras.config.floatx()))
 
     def part(self) -> tuple[Any, int]:
-        """Within an objective: the number of the part of the batch that it was given, and how many parts there are.
+        """Within an objective: the number of the current part of the batch, and the number of parts.
 
-        Parts are equal, and are counted over replicas and `accumulate`: choices out of the whole batch need it.
+        The parts are those of all replicas and of `accumulate`, and have equal size. An objective that selects examples
+        from the whole batch needs them.
         """
         context = tf.distribute.get_replica_context()
         return (
@@ -390,9 +416,9 @@ class GenerativeModel(keras.Model):
         )
 
     def _gradients(self, objective: Objective, batch: Any, replicas: int) -> tuple[Gradients, Step]:
-        """Gradients and values of a whole batch, worked off in `accumulate` equal parts one after the other.
+        """Gradients and `Step` of a whole batch, computed one after the other for its `accumulate` equal parts.
 
-        Of the step, `apply` is a mean, and `losses` are left out.
+        `losses` of the step is empty, and `apply` has the means over the parts.
         """
         parts = self.accumulate
 
@@ -406,7 +432,7 @@ class GenerativeModel(keras.Model):
                 losses = {player: tf.cast(loss, keras.config.floatx()) for player, loss in step.losses.items()}
             gradients = {
                 player: [
-                    # An embedding's gradient has rows alone; sums and norms here are of whole tensors.
+                    # The gradient of an embedding is sparse, but gradients are added and measured as dense tensors.
                     tf.convert_to_tensor(g) if isinstance(g, tf.IndexedSlices) else g
                     for g in tape.gradient(
                         loss,
@@ -431,7 +457,7 @@ class GenerativeModel(keras.Model):
             rows = {name: row.write(number, own[name]) for name, row in rows.items()}
             return number + 1, tf.nest.map_structure(tf.add, so_far, added), rows
 
-        # One at a time, or the memory of all would be taken at once.
+        # One part at a time, because saving memory is the purpose.
         first, own = of_part(0, take(0))
         rows = {
             name: tf.TensorArray(value.dtype, parts, element_shape=value.shape).write(0, value)
@@ -445,7 +471,7 @@ class GenerativeModel(keras.Model):
         return gradients, Step({}, terms, sums, gathered, votes)
 
     def _update_running_state(self, step: Step) -> None:
-        """Every replica writes the same values, unless something in the batch is not finite on one of them."""
+        """Writes the same values on every replica, and nothing if a value is not finite on any of them."""
         context = tf.distribute.get_replica_context()
         sums, gathered = step.sums, step.gathered
         if context.num_replicas_in_sync > 1:
@@ -457,17 +483,17 @@ class GenerativeModel(keras.Model):
             variable.assign(tf.where(finite, value, variable))
 
     def _update_averages(self, moved: Mapping[str, tf.Tensor | None]) -> None:
-        """Of the networks of the players that moved, and of those that belong to none.
+        """Updates the averaged copies of the networks whose players were updated, and of those without a player.
 
         Args:
-            moved: player -> whether it did; None: yes.
+            moved: player -> whether it was updated, a scalar bool; None: it was.
         """
         owners = {name: player for player, names in self.players.items() for name in names}
         for name, network in self.networks.items():
             player = owners.get(name, min(moved))
             if player not in moved:
                 continue
-            # A copy that kept much of the untrained weights would draw noise for thousands of steps.
+            # With the full decay from the start, the initial weights would dominate the copy for thousands of steps.
             steps = tf.cast(self.optimizers[player].iterations, tf.float32)
             decay = tf.minimum(self.ema_decay, (1.0 + steps) / (10.0 + steps))
             does = moved[player]
@@ -476,25 +502,28 @@ class GenerativeModel(keras.Model):
                 if variable.trainable:
                     average.assign(average + rate * (variable - average))
                 elif not _is_random_state(variable):
-                    # Running statistics: they are averages already.
+                    # Running statistics are averages already.
                     average.assign(variable if does is None else tf.where(does, variable, average))
 
     def report(self, terms: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """End a train step: count it, add `terms` to the epoch's means and return them as this step's log.
+        """Ends a training step: counts it and adds the terms to the means of the epoch.
 
         Args:
-            terms: exactly the names given to `log_terms(train=...)` and the gradient norms, scalars; what `minimise`
-                returned.
+            terms: scalars, as returned by `minimise`. The names must be those declared in `log_terms(train=...)` and
+                the gradient norms.
+
+        Returns:
+            The terms, as the log of this step.
         """
         self.step.assign_add(1)
         return self._log("train", terms)
 
     def test_step(self, batch: Any) -> dict[str, tf.Tensor]:
-        """Add `validate(batch)` to the validation means; every example weighs the same."""
+        """Adds the terms of `validate(batch)` to the validation means, with equal weight for every example."""
         terms = self._meters["test"]
         if tf.distribute.get_strategy().num_replicas_in_sync == 1:
             return self._log("test", self.validate(batch))
-        # If the last batch is smaller than the number of replicas, some get no example, and some ops fail on that.
+        # If the last batch is smaller than the number of replicas, some get no examples, and some operations fail then.
         some = tf.shape(tf.nest.flatten(batch)[0])[0] > 0
         return self._log(
             "test", tf.cond(some, lambda: self.validate(batch), lambda: {name: tf.zeros((0,)) for name in terms})
@@ -509,7 +538,7 @@ class GenerativeModel(keras.Model):
         return {name: self._loggable(tf.reduce_mean(value)) for name, value in values.items()}
 
     def _loggable(self, scalar: tf.Tensor) -> tf.Tensor:
-        # Keras reduces logs over workers along axis 0, which a scalar lacks; elsewhere (1,) would break TensorBoard.
+        # Keras reduces logs over workers along axis 0, so they need one. In one process TensorBoard needs scalars.
         return tf.reshape(scalar, (1,)) if several_workers(self.distribute_strategy) else scalar
 
     # -- several steps in one call ---------------------------------------------------------------------------------
@@ -527,23 +556,26 @@ class GenerativeModel(keras.Model):
         checked: bool = True,
         **settings: Any,
     ) -> keras.callbacks.History:
-        """Train, as `keras.Model.fit`.
+        """Trains the model, like `keras.Model.fit`.
 
         Args:
-            x: a data set of `keras_gen.data`, whose validation part is used unless `validation_data` is given; an
-                array; or batches: a `tf.data.Dataset`, a `keras.utils.PyDataset` or a generator. A batch is what
-                `batch_parts` says; labels that the model does not need may be left out.
-            y: with an array `x`, the array of the second part.
-            batch_size: of arrays and of data sets of `keras_gen.data`; 32 if None.
-            epochs: the number of the last epoch.
-            validation_data: as `x`, or a tuple of arrays.
-            steps_per_epoch: steps of an epoch; needed where `x` does not end, and with several steps in one call.
-            shuffle: arrays, and the batches of a `PyDataset`.
-            checked: whether batches are compared with what the model takes.
-            settings: `verbose`, `callbacks`, `initial_epoch` and others of `keras.Model.fit`.
+            x: a data set of `keras_gen.data`; an array; or batches from a `tf.data.Dataset`, a `keras.utils.PyDataset`
+                or a generator. `batch_parts` describes a batch; labels that the model does not need can be left out. If
+                `x` is a data set of `keras_gen.data`, its validation part is the default of `validation_data`.
+            y: the array of the second part of a batch, if `x` is the array of the first.
+            batch_size: batch size for arrays and for data sets of `keras_gen.data`; None: 32.
+            epochs: number of the last epoch.
+            validation_data: like `x`, or a tuple of arrays.
+            steps_per_epoch: number of steps per epoch; required if `x` is endless, and with `steps_per_execution`.
+            shuffle: shuffle arrays, and the batches of a `PyDataset`.
+            checked: check the shapes and values of batches.
+            settings: `verbose`, `callbacks`, `initial_epoch` and other arguments of `keras.Model.fit`.
+
+        Returns:
+            The history: for each term, its mean in every epoch; "val_" precedes the names of validation terms.
 
         Raises:
-            UserError: if a batch has another shape, or values that the model does not take.
+            UserError: if a batch has the wrong shape, or values that the model does not accept.
         """
         self._refuse_rates_of_one_optimizer(settings.get("callbacks"))
         _refuse_weights("fit", settings)
@@ -556,7 +588,7 @@ class GenerativeModel(keras.Model):
             steps_per_epoch = steps_per_epoch or max(1, x.train_size // size)
             validation_data = x if validation_data is None else validation_data
             data, x = x, check_shapes(x.train(size), self.batch_parts())
-            self.fitted_on = data  # not of a fit that was refused
+            self.fitted_on = data  # after the checks, so that refused data do not count
         elif checked:
             x = dataset_of(given(x, y), self.batch_parts(), size, shuffle=shuffle)
             y = None
@@ -579,7 +611,7 @@ class GenerativeModel(keras.Model):
             )
 
     def _refuse_rates_of_one_optimizer(self, callbacks: Any) -> None:
-        """They would set the rate of one player, or of none."""
+        """Raises a UserError if there are several players: these callbacks would not reach all of them."""
         if len(self.players) == 1:
             return
         for callback in callbacks if isinstance(callbacks, list | tuple) else [callbacks]:
@@ -595,10 +627,10 @@ class GenerativeModel(keras.Model):
         return dataset_of(given(data), self.batch_parts(training=False), batch_size)
 
     def make_train_function(self, force: bool = False) -> None:
-        """What `fit` calls for each step, or for several.
+        """Builds the function that `fit` calls for one or several steps.
 
-        Keras' own form of several steps returns the terms of the last alone, and does not stop at the end of an epoch
-        if the data go on.
+        With several steps per call, Keras' own function returns the terms of the last step only, and runs past the end
+        of an epoch if the data set is endless.
         """
         if self.steps_per_call == 1 or (self.train_function is not None and not force):
             super().make_train_function(force)
@@ -632,30 +664,43 @@ class GenerativeModel(keras.Model):
 
         self.train_function = function
 
-    # -- what Keras asks of the meters -----------------------------------------------------------------------------
+    # -- metrics and single batches --------------------------------------------------------------------------------
 
     @property
     def optimizer(self) -> Any:
-        """The only player's optimizer; of several players what Keras' callbacks ask of one; None if not compiled."""
+        """For Keras' callbacks: the optimizer of the only player, or a stand-in for those of several players.
+
+        None before `compile`.
+        """
         own = list(self.optimizers.values())
         return own[0] if len(own) == 1 else _OfPlayers(self) if own else None
 
     @optimizer.setter
     def optimizer(self, value: Any) -> None:
-        """Nothing: Keras sets it in `compile`, to None."""
+        """Does nothing. Keras sets the attribute to None in `compile`."""
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        """The meters of the phase that is running: epoch logs are their means."""
+        """The means of the current phase, training or validation, which become the logs of an epoch."""
         return list(self._meters[self._phase].values())
 
     def evaluate(self, x: Any = None, y: Any = None, batch_size: int | None = None, **settings: Any) -> Any:
-        """The validation terms, as `keras.Model.evaluate`; arguments as of `fit`.
+        """Computes the validation terms, like `keras.Model.evaluate`. The training means are not affected.
 
-        The training means are left as they are.
+        Args:
+            x: see `fit`; the validation part of a data set of `keras_gen.data` is used.
+            y: see `fit`.
+            batch_size: see `fit`.
+            settings: `verbose`, `return_dict` and other arguments of `keras.Model.evaluate`.
+
+        Returns:
+            The means over all examples, in the order of `metrics_names`, or by name with `return_dict=True`.
+
+        Raises:
+            UserError: if a batch has the wrong shape, or values that the model does not accept.
         """
         _refuse_weights("evaluate", settings)
-        if "_use_cached_eval_dataset" not in settings:  # else it is `fit` that asks, of what it has looked at
+        if "_use_cached_eval_dataset" not in settings:  # `fit` sets this argument; it has checked the data already
             x, y = self._validation(x if y is None else (x, y), batch_size or 32), None
         self._phase = "test"
         try:
@@ -665,11 +710,11 @@ class GenerativeModel(keras.Model):
             self._phase = "train"
 
     def train_on_batch(self, x: Any, y: Any = None, *, return_dict: bool = False, **settings: Any) -> Any:
-        """One step on one batch, as `keras.Model.train_on_batch`.
+        """One training step on one batch, like `keras.Model.train_on_batch`.
 
         Args:
-            x: the batch, or its first part; see `batch_parts`. Labels that the model does not need may be left out.
-            y: its second part, if `x` is the first.
+            x: the batch, or its first part; see `batch_parts`. Labels that the model does not need can be left out.
+            y: the second part of the batch, if `x` is the first.
             return_dict: return the terms by name.
             settings: none.
 
@@ -677,7 +722,7 @@ class GenerativeModel(keras.Model):
             The terms of this step, by name or in the order of `metrics_names`.
 
         Raises:
-            UserError: if the batch has another shape, or values that the model does not take.
+            UserError: if the batch has the wrong shape, or values that the model does not accept.
         """
         _refuse_weights("train_on_batch", settings)
         self._assert_compile_called("train_on_batch")
@@ -689,7 +734,7 @@ class GenerativeModel(keras.Model):
         return self._of_one_batch(self.train_function, batch_of(given(x, y), self.batch_parts()), return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, *, return_dict: bool = False, **settings: Any) -> Any:
-        """The validation terms of one batch, as `keras.Model.test_on_batch`; arguments as of `train_on_batch`."""
+        """The validation terms of one batch, like `keras.Model.test_on_batch`; for arguments see `train_on_batch`."""
         _refuse_weights("test_on_batch", settings)
         self._assert_compile_called("test_on_batch")
         self._phase = "test"
@@ -706,31 +751,35 @@ class GenerativeModel(keras.Model):
         return values if return_dict else self._flatten_metrics_in_order(values)
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
-        """Nothing is left to build; Keras would feed a first batch through, and fails on those of several workers."""
+        """Does nothing, because all networks are built. Keras would process a first batch, which fails for workers."""
 
     def reset_metrics(self) -> None:
-        """Start the means of the running phase anew, except in an epoch that a restored checkpoint goes on with."""
+        """Resets the means of the current phase, except at the start of an epoch that is resumed in the middle."""
         if self._phase == "train" and self._keep_meters_once:
             self._keep_meters_once = False
             return
         super().reset_metrics()
 
     def keep_metrics_once(self) -> None:
-        """Let the next `fit` go on with the training means that were restored, in the middle of an epoch."""
+        """Makes the next `fit` continue with the restored training means, to resume in the middle of an epoch."""
         self._keep_meters_once = True
 
-    # -- what a Keras user asks ------------------------------------------------------------------------------------
+    # -- creating, saving and exporting ----------------------------------------------------------------------------
 
     @classmethod
     def from_preset(cls, name: str, **fields: Any) -> Self:
         """A model with the configuration of a preset: `Pix2Pix.from_preset("demo")`.
 
         Args:
-            name: of the preset.
-            fields: fields of `Config` to set otherwise.
+            name: name of the preset, one of `presets`.
+            fields: fields of `Config` that replace those of the preset.
 
         Raises:
             UserError: if there is no such preset.
+
+        Examples:
+            >>> keras_gen.VAE.from_preset("paper", latent_dim=2).config.latent_dim
+            2
         """
         if name not in cls.presets:
             raise UserError(f"preset got {name!r}; accepted are {', '.join(cls.presets)}.")
@@ -742,27 +791,32 @@ class GenerativeModel(keras.Model):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Self:
-        """A model of what `get_config` gave, with new weights."""
+        """A model with the fields that `get_config` returned, and new weights."""
         return cls(**config)
 
     def get_compile_config(self) -> dict[str, Any]:
-        """Nothing: a copy is compiled by its user."""
+        """Empty: a model that was rebuilt from its configuration must be compiled by the caller."""
         return {}
 
     def compile_from_config(self, config: Mapping[str, Any]) -> None:
-        """Nothing, see `get_compile_config`."""
+        """Does nothing; see `get_compile_config`."""
 
     @classmethod
     def for_data(cls, data: Any, config: BaseConfig | None = None, **fields: Any) -> Self:
-        """A model that fits a data set: fields that follow the data, such as the image's size, are taken from it.
+        """A model for a data set, from which it takes the fields that follow the data, such as the image size.
 
         Args:
             data: a data set of `keras_gen.data`.
             config: an instance of the family's `Config`; None: its defaults.
-            fields: fields of `Config` to set otherwise.
+            fields: fields of `Config` that replace those of `config` and of the data.
 
         Raises:
-            UserError: if the data set is of another kind than the family takes.
+            UserError: if the family needs another kind of data.
+
+        Examples:
+            >>> data = keras_gen.data.images("digits")
+            >>> keras_gen.VAE.for_data(data, latent_dim=2).config.image_size
+            8
         """
         follow, attributes = hidden_fields(cls.Config), data.attributes()
         if missing := [name for name in follow if name not in attributes]:
@@ -772,16 +826,16 @@ class GenerativeModel(keras.Model):
         return cls(configured(cls.Config, config, {name: attributes[name] for name in follow} | fields))
 
     def summary(self, *arguments: Any, **settings: Any) -> None:
-        """Print the summary of each network; arguments as of `keras.Model.summary`."""
+        """Prints a summary of each network. For the arguments see `keras.Model.summary`."""
         for network in self.networks.values():
             network.summary(*arguments, **settings)
 
     def save(self, filepath: str | Path, overwrite: bool = True, **settings: Any) -> None:
-        """Write the model into a folder, which `keras_gen.load` and the apps for finished runs read.
+        """Saves the model to a folder that `keras_gen.load` and the apps for finished runs can read.
 
-        It holds config.json, with the configuration of the data set of `keras_gen.data` that `fit` was given last, and
-        the weights of all networks and of their averaged copies. It holds no code, and not the optimizers, whose state
-        runs keep in their checkpoints.
+        The folder contains config.json and the weights of all networks and their averaged copies. If the last `fit` was
+        on a data set of `keras_gen.data`, config.json includes its configuration. The folder contains no code, and not
+        the state of the optimizers, which only the checkpoints of training runs have.
 
         Args:
             filepath: the folder.
@@ -789,7 +843,7 @@ class GenerativeModel(keras.Model):
             settings: none.
 
         Raises:
-            UserError: if the folder holds a run, or cannot be written.
+            UserError: if the folder is a training run, or cannot be written.
         """
         if settings:
             raise UserError(f"save got {', '.join(settings)}; accepted are a folder and overwrite.")
@@ -798,19 +852,20 @@ class GenerativeModel(keras.Model):
     def export(
         self, filepath: str | Path, *, examples: Any, variants: tuple[str, ...] = ("float32",), **settings: Any
     ) -> dict[str, Any]:
-        """Export what the model serves as SavedModel and .tflite, and prove on examples that the files draw the same.
+        """Exports the networks of `serving` as SavedModel and .tflite, and verifies the files on examples.
 
         Args:
-            filepath: folder for saved_model/, model.tflite and those of other served networks.
-            examples: validation examples as of `evaluate`, of which the first 16 are taken.
-            variants: of the .tflite files: float32, float16, dynamic8; int8 is for `apps.export`, which calibrates it.
+            filepath: folder for saved_model/, model.tflite, and the files of other served networks.
+            examples: validation examples, as for `evaluate`; the first 16 are used.
+            variants: variants of the .tflite files: float32, float16, dynamic8. For int8, which needs calibration, use
+                `apps.export`.
             settings: none.
 
         Returns:
-            For each network its files, sizes and differences from the network.
+            For each network, its files with their sizes and the differences from the network's outputs.
 
         Raises:
-            UserError: for a variant that there is not, or an export that draws something else.
+            UserError: if there is no such variant, or the outputs of an exported file differ too much.
         """
         if settings:
             raise UserError(f"export got {', '.join(settings)}; accepted are examples and variants.")
@@ -824,18 +879,21 @@ class GenerativeModel(keras.Model):
         except ExportError as error:
             raise UserError(error.args[0]) from None
 
-    # -- what the run asks -----------------------------------------------------------------------------------------
+    # -- for training runs -----------------------------------------------------------------------------------------
 
     def inference(self, name: str) -> keras.Model:
-        """The network to draw with: the averaged copy if there is one, or the frozen network of that name."""
+        """The network to use for inference: the averaged copy if there is one, else the network or frozen network."""
         return self.averages.get(name) or self.networks.get(name) or self.frozen[name]
 
     def for_serving(self, name: str, build: Callable[[], keras.Model]) -> keras.Model:
-        """The inference network `name` anew, of Keras' own layers, in float32 whatever the precision of training is.
+        """A copy of an inference network for export: made of Keras' own layers, in float32 regardless of the policy.
 
         Args:
-            name: of a network.
-            build: makes one of the same weights; it may leave out what inference has not (noise).
+            name: name of the network.
+            build: builds a network with the same weights. It can leave out layers that only act in training.
+
+        Returns:
+            A network with the weights of `inference(name)`.
         """
         policy = keras.config.dtype_policy()
         keras.config.set_dtype_policy(keras.config.floatx())
@@ -847,14 +905,15 @@ class GenerativeModel(keras.Model):
         return network
 
     def state(self) -> dict[str, tf.Variable]:
-        """Every variable that training reads or writes, by a name that depends neither on the process nor on others.
+        """Every variable that training reads or writes, by a name that is the same in every process.
 
-        Weights, running statistics and random states of the networks ("network/generator/conv2d_0/kernel") and of the
-        model itself ("model/step"), averaged copies ("average/..."), optimizer slots and counters
-        ("optimizer/generator/..."), and the means of the epoch ("mean/train/..."). See `engine.state`.
+        These are the weights, running statistics and random states of the networks
+        ("network/generator/conv2d_0/kernel") and of the model ("model/step"), averaged copies ("average/..."),
+        optimizer slots and counters ("optimizer/generator/..."), and the means of the epoch ("mean/train/..."). For the
+        names see `engine.state`.
 
         Raises:
-            ValueError: if the model has a network of which was not said what it is.
+            ValueError: if the model has a network that was not registered by `add_network` or `add_frozen`.
         """
         networks = {name: variable_paths(network) for name, network in self.networks.items()}
         owners = {f"network/{name}": variables for name, variables in networks.items()}
@@ -879,54 +938,66 @@ class GenerativeModel(keras.Model):
         }
 
     def learning_rates(self) -> dict[str, float]:
-        """player -> the learning rate of its next step."""
+        """Player -> the learning rate of its next step."""
         return {player: float(np.asarray(o.learning_rate)) for player, o in self.optimizers.items()}
 
     def running_state(self, sums: Values, gathered: Values) -> Iterable[tuple[keras.Variable, tf.Tensor]]:
-        """Variables that no gradient moves, each with its value after the step.
+        """New values of variables that are updated from the examples instead of by gradients.
 
-        It must be a pure function, so that every replica writes the same: chance is drawn statelessly, seeded by
-        `self.step`. If a value that it gets is not finite, the variables stay as they are.
+        This must be a pure function, so that every replica computes the same values: random numbers must be stateless,
+        with a seed from `self.step`. If an argument contains a value that is not finite, the variables keep their
+        values.
 
         Args:
-            sums: those of the objective's `Step`, added up over all parts and replicas.
-            gathered: those of the objective's `Step`, of all parts and replicas in the order of the batch.
+            sums: `Step.sums`, added up over all parts and replicas.
+            gathered: `Step.gathered`, concatenated over all parts and replicas in the order of the batch.
+
+        Returns:
+            Pairs of a variable and its new value.
         """
         raise NotImplementedError
 
     def batch_parts(self, training: bool = True) -> tuple[Part, ...]:
-        """What a batch of training or of validation data is made of."""
+        """The parts of a batch of training or of validation data."""
         raise NotImplementedError
 
     def validate(self, batch: Any) -> dict[str, tf.Tensor]:
-        """The terms given to `log_terms(test=...)` for each example of a validation batch, (batch,) each."""
+        """The terms declared in `log_terms(test=...)`, for each example of a validation batch: (batch,) each."""
         raise NotImplementedError
 
     def preview(self, batch: Any) -> dict[str, View]:
-        """What TensorBoard shows of a batch of validation data, by title; samples/ has the pictures too.
+        """Images and statistics for a batch of validation data, by title.
 
-        A slash in a title groups: "latents/active_units".
+        TensorBoard shows all of them, and the folder samples/ contains the images. A slash in a title groups them:
+        "latents/active_units".
         """
         raise NotImplementedError
 
     def latent_space(self) -> LatentSpace | None:
-        """The way from images to latent vectors and back, None if there is none.
+        """How to encode images as latent vectors and decode them; None if the family has no latent vectors.
 
-        A family that has one trains on batches of (images, labels); its data have `classes`, the names of the labels.
+        A family that returns one trains on batches of (images, labels), from data with `classes`.
         """
         return None
 
     def health(self) -> Health | None:
-        """What the health monitor looks at, None if there is no adversary; `health.TERMS` are then logged."""
+        """What the health monitor measures; None if the family has no discriminator.
+
+        A family that returns one also logs the terms in `gan_health.TERMS`.
+        """
         return None
 
     def serving(self) -> dict[str, Served]:
-        """What is exported, by name; the first is the default. Its ports say what goes in and comes out."""
+        """Name -> network to export, with its input and output ports; the first one is the default."""
         raise NotImplementedError
 
 
 def _refuse_weights(method: str, settings: dict[str, Any]) -> None:
-    """Remove weights that are None from the arguments of a method of Keras; refuse others."""
+    """Removes `class_weight` and `sample_weight` from the arguments of a Keras method if they are None.
+
+    Raises:
+        UserError: if they are not None.
+    """
     given = {name: settings.pop(name) for name in ("class_weight", "sample_weight") if name in settings}
     if got := [name for name, value in given.items() if value is not None]:
         raise UserError(
@@ -940,7 +1011,7 @@ def _is_data(given: Any) -> bool:
 
 @contextlib.contextmanager
 def _in_words() -> Iterator[None]:
-    """A `UserError` of a data pipeline is raised as one, not as what TensorFlow made of it."""
+    """Raises a `UserError` from a data pipeline as such, instead of the error into which TensorFlow converts it."""
     try:
         yield
     except tf.errors.OpError as error:
@@ -950,7 +1021,7 @@ def _in_words() -> Iterator[None]:
 
 
 class _OfPlayers:
-    """What Keras' callbacks ask of the optimizer of a model that has one for each player."""
+    """A stand-in for the optimizer of a model with several players, with what Keras' callbacks need."""
 
     built = True
 
@@ -959,35 +1030,35 @@ class _OfPlayers:
 
     @property
     def iterations(self) -> keras.Variable:
-        """Train steps that are done."""
+        """Number of completed training steps."""
         return self._model.step
 
     def __getattr__(self, name: str) -> Any:
         family, players = self._model.family, ", ".join(self._model.optimizers)
         raise AttributeError(
-            f"{family} has no one optimizer with {name}; model.optimizers has one for each: {players}."
+            f"{family} has no single optimizer with {name!r}; model.optimizers has one for each player: {players}."
         )
 
 
 def chained(first: keras.Model, second: keras.Model, name: str) -> keras.Model:
-    """One functional network of two, without nesting, as exports take it; it shares their layers.
+    """Two networks in sequence as one functional network, which shares their layers, without nesting, for export.
 
     Args:
-        first: whose single output is taken by
-        second: with one input.
-        name: of the whole.
+        first: a network with one output.
+        second: a network with one input, of the same shape.
+        name: name of the result.
     """
-    return keras.Model(first.input, second.call(first.output), name=name)  # calling it would make it one layer
+    return keras.Model(first.input, second.call(first.output), name=name)  # `second(...)` would add it as one layer
 
 
 def _vote(value: Any) -> tf.Tensor:
-    """A player's wish to move as a number: 1 or -1 for a bool."""
+    """An entry of `Step.apply` as a number: 1 or -1 for a bool."""
     value = tf.convert_to_tensor(value)
     return tf.where(value, 1.0, -1.0) if value.dtype == tf.bool else value
 
 
 def _agree(votes: Values) -> Values:
-    """Whether players move: the same on all replicas, by the sum of their votes."""
+    """Whether players are updated, from the sum of the votes of all replicas, so that all agree."""
     context = tf.distribute.get_replica_context()
     if votes and context.num_replicas_in_sync > 1:
         votes = context.all_reduce("SUM", votes)
@@ -1000,7 +1071,7 @@ def _apply(
     variables: list[keras.Variable],
     moves: tf.Tensor | None,
 ) -> None:
-    """Let an optimizer move its variables, if `moves`."""
+    """Applies gradients if `moves` is true or None."""
     if moves is None:
         optimizer.apply(gradients, variables)
         return
@@ -1011,7 +1082,7 @@ def _apply(
 
         tf.cond(strategy.experimental_local_results(moves)[0], apply, lambda: None)
 
-    # An optimizer talks to those of other replicas, which no branch of a condition within one replica may.
+    # An optimizer communicates with other replicas, which is not possible in a conditional branch within one replica.
     tf.distribute.get_replica_context().merge_call(on_all, args=(gradients, moves))
 
 
@@ -1020,9 +1091,10 @@ def _is_random_state(variable: keras.Variable) -> bool:
 
 
 def _agree_on_overflow(gradients: list[tf.Tensor], norm: tf.Tensor) -> list[tf.Tensor]:
-    """Gradients that are not finite on all replicas if they are so on one, so that all skip the step.
+    """Makes gradients not finite on all replicas if they are not finite on one, so that all skip the step.
 
-    Keras looks at each replica's own gradients before it adds them up, and on the first replica's alone in one process.
+    Keras checks gradients before it adds them up over replicas: each worker its own, or in one process only those of
+    the first replica.
     """
     context = tf.distribute.get_replica_context()
     if context.num_replicas_in_sync == 1:

@@ -1,8 +1,8 @@
-"""Names for the variables of networks and optimizers that depend on nothing but what they are of.
+"""Names for the variables of networks and optimizers that are the same in every process.
 
-Keras counts the layers of a process: the name of a layer that was given none says how many were made before it. Here
-such a layer is called by its type and its place among those of its type in the network, so that a run finds in the
-checkpoint of another what has the same name.
+Keras names a layer without a name of its own by the number of such layers that the process built before. Here, such a
+layer is named by its type and its position among the layers of that type in the network. Two runs with the same
+networks thus have the same names, so that one can load weights from a checkpoint of the other.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import keras
 
 
 def layer_paths(layer: keras.layers.Layer) -> dict[str, keras.layers.Layer]:
-    """Path -> layer, of all layers inside of a layer or a network: "down/conv2d_1".
+    """Path -> layer, for all layers inside a layer or network: "down/conv2d_1".
 
-    A layer has the name that it was given, or its type and its place among those of its type: "conv2d_0", "conv2d_1".
-    Those of `layers.fast` count as the layers of Keras that they compute. One that is used in several places stands at
-    the first.
+    A layer has its own name, or else its type and its position among layers of that type: "conv2d_0", "conv2d_1".
+    Layers of `layers.fast` have the type of the Keras layers that they replace. A layer that is used several times has
+    the path of the first.
     """
     return {path: found for path, found, _ in _walk(layer)}
 
 
 def variable_paths(network: keras.layers.Layer) -> dict[str, keras.Variable]:
-    """Path -> variable, of all variables of a network: "conv2d_0/kernel", random states included."""
+    """Path -> variable, for all variables of a network, including random states: "conv2d_0/kernel"."""
     found: dict[str, keras.Variable] = {}
     held: set[int] = set()
     for path, layer, inner in [("", network, _inner(network)), *_walk(network)]:
@@ -35,7 +35,7 @@ def variable_paths(network: keras.layers.Layer) -> dict[str, keras.Variable]:
                 continue
             held.add(id(variable))
             name = "/".join(part for part in (path, variable.name) if part)
-            while name in found:  # random states of one layer
+            while name in found:  # a layer can have several random states of the same name
                 name += "_"
             found[name] = variable
     return found
@@ -45,15 +45,15 @@ def slot_paths(optimizer: keras.optimizers.Optimizer, moved: dict[str, keras.Var
     """Path -> variable of an optimizer: "iteration", or "generator/conv2d_0/kernel/momentum" for a slot.
 
     Args:
-        optimizer: built.
-        moved: path -> each variable that it moves.
+        optimizer: an optimizer that is built.
+        moved: path -> variable, for all variables that it updates.
     """
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         inner = optimizer.inner_optimizer
         of_inner = {id(variable) for variable in inner.variables}
         scaling = {f"loss_scale/{v.name}": v for v in optimizer.variables if id(v) not in of_inner}
         return slot_paths(inner, moved) | scaling
-    # Keras calls a slot by the path of its variable in the process, where two networks may have the same.
+    # Keras names a slot after the path of its variable, which variables of two networks can share.
     by_prefix = defaultdict(list)
     for path, variable in moved.items():
         by_prefix[variable.path.replace("/", "_") + "_"].append(path)
@@ -76,7 +76,7 @@ def _inner(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
 def _walk(
     layer: keras.layers.Layer, prefix: str = "", seen: set[int] | None = None
 ) -> Iterator[tuple[str, keras.layers.Layer, list[keras.layers.Layer]]]:
-    """(path, layer, the layers directly inside of it), depth first."""
+    """Yields (path, layer, the layers directly inside it), depth first."""
     seen = set() if seen is None else seen
     places: Counter[str] = Counter()
     for child in _inner(layer):
@@ -94,6 +94,6 @@ def _walk(
 
 
 def _snake_case(name: str) -> str:
-    """As Keras names a layer by its class."""
+    """Converts the name of a class as Keras does for the names of layers."""
     name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", name))
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()

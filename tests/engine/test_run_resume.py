@@ -124,7 +124,7 @@ def test_a_damaged_checkpoint_is_said_and_the_one_before_gone_on_with(run, tmp_p
     data.write_bytes(data.read_bytes()[:-100])
     assert train_pix2pix.main(["--resume", str(out)]) == 0
     said = capsys.readouterr().out
-    assert "step-0000006 is left out: " in said
+    assert "step-0000006 cannot be read and is skipped: " in said
     assert "after step 5" in said
     assert differences(run, out) == []
 
