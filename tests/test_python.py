@@ -195,7 +195,7 @@ def test_a_step_has_the_batches_that_its_players_need():
     [
         (
             IMAGES * 100,
-            "image of a batch has values from -.* to .*; accepted are -1 to 1, which pictures",
+            "image of a batch has values from -.* to .*; accepted are -1 to 1: convert",
         ),
         ((IMAGES * 127.5 + 127.5).astype(np.uint8), "image of a batch has values from 0 to"),
         (IMAGES[:, :6], r"image of a batch has shape \(24, 6, 8, 1\); accepted is \(batch, 8, 8, 1\)"),

@@ -113,6 +113,4 @@ def kind_named(name: str) -> type[DataConfig]:
             own = isinstance(found, type) and found.__module__ == module.__name__
             if own and issubclass(found, DataConfig):
                 return found
-    raise UserError(
-        f"there is no kind of data called {name!r}; accepted are names of modules of keras_gen.data.kinds."
-    )
+    raise UserError(f"there is no kind of data called {name!r}; accepted are names of modules of keras_gen.data.kinds.")
