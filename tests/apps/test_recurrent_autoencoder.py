@@ -69,7 +69,8 @@ def test_what_the_data_are_is_part_of_the_model(run):
 
 
 def test_a_stopped_run_goes_on_exactly(run, data, tmp_path):
-    flags = [*TINY, "--data", str(data), "--out", str(tmp_path / "run"), "--resume", str(tmp_path / "run")]
+    flags = [*TINY, "--no-export", "--data", str(data), "--out", str(tmp_path / "run")]
+    flags += ["--resume", str(tmp_path / "run")]
     assert train_recurrent_autoencoder.main([*flags, "--max-hours", "1e-9"]) == 143
     assert train_recurrent_autoencoder.main([*flags, "--max-hours", "1"]) == 0
     assert differences(run, tmp_path / "run") == []
@@ -84,7 +85,8 @@ def test_sheets_are_plots(run):
 
 
 def test_variants(run, capsys):
-    assert export.main([str(run), "--variants", "dynamic8", "--runs", "1", "--out", str(run / "more")]) == 0
+    flags = ["--variants", "dynamic8", "--runs", "1", "--images", "2", "--out", str(run / "more")]
+    assert export.main([str(run), *flags]) == 0
     assert "model-dynamic8.tflite" in capsys.readouterr().out
     assert "data:image/png" in (run / "more" / "report.html").read_text()
     assert export.main([str(run), "--variants", "int8"]) == 2

@@ -399,33 +399,45 @@ def test_mnist_in_idx_files(shared: Path):
     assert labels[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
 
 
-@pytest.fixture(params=["mnist", "fashion_mnist"])
-def small_tfds(request, tmp_path, monkeypatch):
-    """A data set of tensorflow-datasets with 60 and 20 examples: its name, and the folder of its files.
+@pytest.fixture(
+    params=[
+        ("mnist", (60, 20)),
+        ("fashion_mnist", (60, 20)),
+        pytest.param(("mnist", (60_000, 10_000)), marks=pytest.mark.full),
+        pytest.param(("fashion_mnist", (60_000, 10_000)), marks=pytest.mark.full),
+    ],
+    ids=lambda param: f"{param[0]}-{param[1][0]}",
+)
+def tfds_files(request, tmp_path, monkeypatch):
+    """A data set of tensorflow-datasets: its name, the folder of its files, and how many examples it has.
 
-    The files lie where its download manager looks before it downloads; of its builder only the numbers of examples are
-    others. Preparing all 70,000 takes a minute.
+    The files lie where its download manager looks before it downloads. Preparing all 70,000 real examples takes a
+    minute; for the small form, the numbers of examples in its builder are replaced, and nothing else.
     """
-    name, files, downloads = request.param, tmp_path / "files", tmp_path / "downloads" / request.param
+    name, counts = request.param
+    files, downloads = tmp_path / "files", tmp_path / "downloads" / name
     downloads.mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    for part, count in (("train", 60), ("t10k", 20)):
-        write_idx(files, f"{part}-images-idx3-ubyte.gz", rng.integers(0, 256, (count, 28, 28), np.uint8))
-        write_idx(files, f"{part}-labels-idx1-ubyte.gz", rng.integers(0, 10, count, np.uint8))
     builder = tfds.builder_cls(name)
+    if counts == (60_000, 10_000):
+        files = request.getfixturevalue("shared") / "data" / name
+    else:
+        rng = np.random.default_rng(0)
+        for part, count in zip(("train", "t10k"), counts, strict=True):
+            write_idx(files, f"{part}-images-idx3-ubyte.gz", rng.integers(0, 256, (count, 28, 28), np.uint8))
+            write_idx(files, f"{part}-labels-idx1-ubyte.gz", rng.integers(0, 10, count, np.uint8))
+        module = sys.modules[builder.__module__]
+        monkeypatch.setattr(module, "_TRAIN_EXAMPLES", counts[0])
+        monkeypatch.setattr(module, "_TEST_EXAMPLES", counts[1])
     for url, info in builder.url_infos.items():
         file = downloads / resource.get_dl_fname(url, info.checksum)
         os.symlink(files / info.filename, file)
         resource.get_info_path(file).write_text("{}")
-    module = sys.modules[builder.__module__]
-    monkeypatch.setattr(module, "_TRAIN_EXAMPLES", 60)
-    monkeypatch.setattr(module, "_TEST_EXAMPLES", 20)
-    return name, files
+    return name, files, counts
 
 
-def test_tfds_is_prepared_offline_by_its_own_builder(small_tfds, tmp_path, monkeypatch):
+def test_tfds_is_prepared_offline_by_its_own_builder(tfds_files, tmp_path, monkeypatch):
     """Nothing may ask the network."""
-    name, files = small_tfds
+    name, files, counts = tfds_files
 
     def refuse(*arguments, **options):
         raise AssertionError("the network was asked")
@@ -434,12 +446,12 @@ def test_tfds_is_prepared_offline_by_its_own_builder(small_tfds, tmp_path, monke
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     data = opened(f"tfds:{name}", tfds_dir=str(tmp_path))
     plain = opened(files)
-    assert (data.train_size, data.val_size, data.image_size, data.channels) == (60, 20, 28, 1)
+    assert (data.train_size, data.val_size, data.image_size, data.channels) == (*counts, 28, 1)
     assert data.classes[-1] == {"mnist": "9", "fashion_mnist": "Ankle boot"}[name]
     assert "splits train and test" in data.describe()
 
     def content(data):
-        images, labels = stack(data.validation(8))
+        images, labels = stack(data.validation(counts[1] // 10))
         return sorted((image.tobytes(), label) for image, label in zip(images, labels, strict=True))
 
     assert content(data) == content(plain)  # in another order: tensorflow-datasets shuffles
