@@ -67,8 +67,19 @@ class BEGAN(AutoencodingGAN):
         "convergence": "Error on real images plus the distance from equilibrium, the paper's measure; lower is better.",
     }
     presets: ClassVar[dict[str, Preset]] = {
-        # On 1,617 small digits, this gamma keeps all classes, and k reaches equilibrium within 4,000 steps.
-        "demo": Preset(Config(latent_dim=16, code_dim=16, filters=32, gamma=0.9, lambda_k=0.02), DEMO_RUN),
+        # Without normalisation the autoencoder stays at black images. See docs/results.md for what it draws.
+        "demo": Preset(
+            Config(
+                latent_dim=16,
+                code_dim=16,
+                filters=32,
+                gamma=0.9,
+                lambda_k=0.02,
+                generator_norm="layer",
+                discriminator_norm="layer",
+            ),
+            DEMO_RUN,
+        ),
         # Paper, section 4.1: Adam at 1e-4, batches of 16.
         "paper": Preset(
             Config(latent_dim=64, code_dim=64, filters=128),

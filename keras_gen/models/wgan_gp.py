@@ -80,7 +80,7 @@ class WGANGP(GAN):
     family = "wgan_gp"
     Config = Config
     presets: ClassVar[dict[str, Preset]] = {
-        "demo": Preset(Config(latent_dim=32, filters=32), dataclasses.replace(DEMO_RUN, epochs=5)),
+        "demo": Preset(Config(latent_dim=32, filters=32), dataclasses.replace(DEMO_RUN, epochs=3)),
         # Also for --data grid and swiss-roll. With a weight of 10, the discriminator could not become as steep as modes
         # with a standard deviation of 0.01 require.
         "points": Preset(
