@@ -17,6 +17,7 @@ from keras_gen.engine.checkpoints import Progress
 from keras_gen.engine.feeding import dataset_of, given
 from keras_gen.engine.gan_monitor import HealthMonitor
 from keras_gen.errors import UserError
+from keras_gen.visual.event_writer import EventWriter
 
 _LOG = logging.getLogger("keras_gen")
 
@@ -41,7 +42,7 @@ class _OfRun(keras.callbacks.Callback):
     def __init__(self, logs: str | Path | None) -> None:
         super().__init__()
         self._progress = Progress()
-        self._writer = tf.summary.create_file_writer(str(logs)) if logs else _NoWriter()
+        self._writer = EventWriter(logs) if logs else _NoWriter()
 
     def make(self) -> StepCallback:
         """The callback of a run."""

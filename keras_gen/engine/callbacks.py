@@ -24,6 +24,7 @@ from keras_gen.engine.config import Setup
 from keras_gen.engine.event_files import EventWriters, sizes
 from keras_gen.engine.strategy import any_worker, several_workers
 from keras_gen.engine.terms import described
+from keras_gen.visual.event_writer import EventWriter
 from keras_gen.visual.sheets import write_film, write_sheet
 from keras_gen.visual.views import Histogram, Scalar, View
 
@@ -200,7 +201,7 @@ class Preview(StepCallback):
         progress: Progress,
         batch: Any,
         folder: Path,
-        writer: tf.summary.SummaryWriter,
+        writer: EventWriter,
         *,
         every: int,
         end: int,

@@ -16,10 +16,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.util.tensor_util import make_ndarray
+
+from keras_gen.visual.event_writer import EventWriter
 
 VALIDATION = "validation"
 """Subfolder of the run folder for the event files of validation."""
@@ -41,8 +42,8 @@ class EventWriters:
         """Args:
         folder: the run folder.
         """
-        self.train = tf.summary.create_file_writer(str(folder))
-        self.validation = tf.summary.create_file_writer(str(folder / VALIDATION))
+        self.train = EventWriter(folder)
+        self.validation = EventWriter(folder / VALIDATION)
 
     def __enter__(self) -> EventWriters:
         return self

@@ -14,6 +14,7 @@ from keras_gen.diagnostics.gan_health import TOO_EARLY, Health, Measurements, Re
 from keras_gen.engine.callbacks import NotFinite, StepCallback
 from keras_gen.engine.checkpoints import Progress
 from keras_gen.ops.diversity import MIN_IMAGES, Reference, modes_reached
+from keras_gen.visual.event_writer import EventWriter
 
 _MOST, _VALUES = 256, 2**20  # maximum number of samples to compare, and of values in them
 _PART = 2**21  # number of values to generate at a time
@@ -62,7 +63,7 @@ class HealthMonitor(StepCallback):
         health: Health,
         data: Validation,
         example: Any,
-        writer: tf.summary.SummaryWriter,
+        writer: EventWriter,
         say: Callable[[str], None],
         *,
         every: int,

@@ -43,6 +43,7 @@ from keras_gen.errors import Stopped, UserError, from_system
 from keras_gen.files import remove, require_utf8, write, write_json
 from keras_gen.flags import hidden_fields, input_runs
 from keras_gen.visual.embedding import maps, write_projector
+from keras_gen.visual.event_writer import EventWriter
 from keras_gen.visual.latent_views import encode_dataset, how_many, views
 
 # Patterns of what a run writes, and of what the apps for finished runs write into it; networks have files of their own.
@@ -330,7 +331,7 @@ class Run:
             ) from error
 
     def _monitor(
-        self, model: GenerativeModel, data: Data, batch: Any, progress: Progress, writer: tf.summary.SummaryWriter
+        self, model: GenerativeModel, data: Data, batch: Any, progress: Progress, writer: EventWriter
     ) -> HealthMonitor | None:
         health, run = model.health(), self.setup.run
         if health is None:

@@ -13,6 +13,7 @@ from keras_gen.console import psnr_text, size_text
 from keras_gen.export.tflite import VARIANTS
 from keras_gen.files import write
 from keras_gen.pages import links_of_run, page, plural
+from keras_gen.visual.event_writer import EventWriter
 from keras_gen.visual.plots import curves
 from keras_gen.visual.sheets import ClassScores, png_bytes, sheet
 
@@ -54,7 +55,7 @@ def publish(report: Mapping[str, Any], pictures: Mapping[str, Mapping[str, np.nd
     text = "\n".join(f"| {' | '.join(row)} |" for row in table)
     text += "".join(f"\n\n{sentence}" for sentence in _sentences(export))
     step = checkpoint.get("step", 0)
-    with tf.summary.create_file_writer(str(folder)).as_default():
+    with EventWriter(folder).as_default():
         about = "Size, speed and accuracy of each exported file."
         tf.summary.text("exports", text, step, description=about)
         for key, both in sheets.items():
