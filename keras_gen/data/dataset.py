@@ -237,9 +237,22 @@ class SplitDataset(Dataset):
       skipped: why examples were left out under `skip_bad`, one sentence each.
     """
 
-    def __init__(self, config: Any, seed: int, split: Split) -> None:
-        self._config, self._seed, self._split = config, seed, split
-        self._digest = split.digest()
+    def __init__(self, config: Any, seed: int, split: Split, digest: str = "") -> None:
+        """Args:
+        config: configuration of the data set.
+        seed: seed of the order and of random changes.
+        split: the examples. It is not kept, because it can hold all images.
+        digest: what identifies the examples; "": the split's own digest, which needs every file.
+        """
+        self._config, self._seed = config, seed
+        self._digest = digest or split.digest()
+        self._rule = split.rule
+        self._total = sum(len(indices) for _, indices in split.parts)
+        self._left_out = {
+            "without a partner of the same name": split.files("alone"),
+            "as broken links": split.files("broken"),
+            "as files of another kind": split.files("others"),
+        }
         self.skipped: list[str] = []
 
     def _require_usable(self, unit: str, counts: tuple[int, int], *, use: str = "read") -> None:
@@ -252,9 +265,8 @@ class SplitDataset(Dataset):
         """
         spec = shown(self._config.data)
         if self.skipped and not self._config.skip_bad:
-            total = sum(len(indices) for _, indices in self._split.parts)
             raise UserError(
-                f"--data {spec}: {len(self.skipped)} of {total} {unit} cannot be {use} ({listed(self.skipped)}); "
+                f"--data {spec}: {len(self.skipped)} of {self._total} {unit} cannot be {use} ({listed(self.skipped)}); "
                 "--skip-bad leaves them out."
             )
         if not all(counts):
@@ -265,16 +277,11 @@ class SplitDataset(Dataset):
 
     def _summary(self, unit: str, counts: tuple[int, int], *lines: str) -> str:
         """The text of `describe`: number of examples, source and split, then `lines`, then what was left out."""
-        left_out = {
-            "without a partner of the same name": self._split.files("alone"),
-            "as broken links": self._split.files("broken"),
-            "as files of another kind": self._split.files("others"),
-            "as unusable": self.skipped,
-        }
+        left_out = self._left_out | {"as unusable": self.skipped}
         return "\n".join(
             [
                 f"{counts[0]} training and {counts[1]} validation {unit} from {shown(self._config.data)} "
-                f"({self._split.rule})",
+                f"({self._rule})",
                 *lines,
                 *(f"left out {why}: {len(what)} ({listed(what)})" for why, what in left_out.items() if what),
             ]
