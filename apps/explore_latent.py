@@ -29,13 +29,12 @@ from keras_gen.flags import BaseConfig, NonNegative, Positive, Range
 from keras_gen.inference.tiling import resized
 from keras_gen.visual import exploration
 from keras_gen.visual.exploration import EncodedImage
-from keras_gen.visual.latent_space import LatentSpace
+from keras_gen.visual.latent_space import BATCH, LatentSpace
 from keras_gen.visual.latent_views import encode_dataset
 
 from ._data import reopen
 
 EXAMPLE = "explore_latent savedmodels/vae/RUN 3 8 --add 1 --subtract 7"
-_BATCH = 256  # images encoded at a time
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     model, step = models.load(flags.run, flags.checkpoint)
     space = model.latent_space()
     count = min(flags.examples, data.val_size)
-    codes = encode_dataset(space, data.validation(_BATCH, limit=count))
+    codes = encode_dataset(space, data.validation(BATCH, limit=count))
     direction = exploration.attribute(codes, data.classes, flags.add, flags.subtract) if flags.add else None
     pictures = _pictures(flags, data, space)
 
@@ -98,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         figures.append(exploration.arithmetic(space, pictures, direction, name, flags.strengths))
     if most := min(flags.neighbours, count - 1):
         near = [exploration.nearest(codes.vectors, one.vector, most, one.index) for one in pictures]
-        images = exploration.pick(data.validation(_BATCH, limit=count), {int(number) for row in near for number in row})
+        images = exploration.pick(data.validation(BATCH, limit=count), {int(number) for row in near for number in row})
         found = [[images[number][0] for number in row] for row in near]
         figures.append(exploration.neighbours(pictures, found, count))
     subtitle = f"{flags.run}, {flags.checkpoint} checkpoint (step {step:,})"
@@ -126,7 +125,7 @@ def _pictures(flags: Flags, data: ImagesData, space: LatentSpace) -> list[Encode
     last = max(numbers.values(), default=0)
     if last >= data.val_size:
         raise UserError(f"PICTURE got {last}; the validation images have numbers from 0 to {data.val_size - 1}.")
-    held = exploration.pick(data.validation(_BATCH, limit=last + 1), numbers.values())
+    held = exploration.pick(data.validation(BATCH, limit=last + 1), numbers.values())
     read = ExactReader(data.image_size, data.channels, flags.resize)
     pictures = []
     for word in flags.pictures:

@@ -44,6 +44,7 @@ from keras_gen.files import remove, require_utf8, write, write_json
 from keras_gen.flags import hidden_fields, input_runs
 from keras_gen.visual.embedding import maps, write_projector
 from keras_gen.visual.event_writer import EventWriter
+from keras_gen.visual.latent_space import BATCH
 from keras_gen.visual.latent_views import encode_dataset, how_many, views
 
 # Patterns of what a run writes, and of what the apps for finished runs write into it; networks have files of their own.
@@ -347,10 +348,10 @@ class Run:
         if space is None or not self.chief:
             return None
         images, labels = space.examples(batch)
-        size, limit = self.setup.run.batch_size, how_many(*images.shape[2:])
+        limit = how_many(*images.shape[2:])
 
         def shown(last: bool) -> Mapping[str, Any]:
-            codes = encode_dataset(space, data.validation(size, limit=limit))
+            codes = encode_dataset(space, data.validation(BATCH, limit=limit))
             drawn = views(space, codes, images, labels)
             if not last:
                 return drawn

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-_BATCH = 256  # examples per call of a network
+BATCH = 256
+"""Examples per call of a network."""
 
 
 def images_and_labels(batch: tuple[Any, Any]) -> tuple[np.ndarray, np.ndarray]:
@@ -82,7 +83,7 @@ class LatentSpace:
 
 def _in_batches(function: Callable[[Any, Any], Any], *arrays: np.ndarray) -> np.ndarray:
     drawn = []
-    for start in range(0, len(arrays[0]), _BATCH):
-        batch = (tf.convert_to_tensor(array[start : start + _BATCH]) for array in arrays)
+    for start in range(0, len(arrays[0]), BATCH):
+        batch = (tf.convert_to_tensor(array[start : start + BATCH]) for array in arrays)
         drawn.append(np.asarray(function(*batch), np.float32))
     return np.concatenate(drawn)

@@ -77,12 +77,19 @@ def how_many(image_size: int, channels: int) -> int:
 
 def encode_dataset(space: LatentSpace, batches: Iterable[Any]) -> Codes:
     """Encode all examples of the batches, which `space.examples` splits into images and labels."""
-    images, labels = (np.concatenate(parts) for parts in zip(*map(space.examples, batches), strict=True))
+    vectors, labels, thumbnails, divergences = [], [], [], []
+    for batch in batches:
+        images, numbers = space.examples(batch)
+        vectors.append(space.vectors(images, numbers))
+        labels.append(numbers)
+        thumbnails += [_thumbnail(image) for image in to_rgb(images)]
+        if space.divergence is not None:
+            divergences.append(space.divergences(images, numbers))
     return Codes(
-        space.vectors(images, labels),
-        labels.astype(np.int32),
-        np.stack([_thumbnail(image) for image in to_rgb(images)]),
-        None if space.divergence is None else space.divergences(images, labels).mean(axis=0),
+        np.concatenate(vectors),
+        np.concatenate(labels).astype(np.int32),
+        np.stack(thumbnails),
+        np.concatenate(divergences).mean(axis=0) if divergences else None,
     )
 
 
