@@ -32,7 +32,7 @@ from keras_gen.networks.normalisation import Norm, require_independent_examples
 from keras_gen.networks.patchgan import Patch, patchgan, smallest_image
 from keras_gen.networks.unet import Levels, unet
 from keras_gen.ops import reconstruction
-from keras_gen.ops.adversarial import AdversarialLoss, Logits
+from keras_gen.ops.adversarial import AdversarialLoss, Logits, by_discriminator
 from keras_gen.ops.penalties import gradient_penalty
 from keras_gen.visual.sheets import ClassScores
 from keras_gen.visual.views import Sheet, View
@@ -264,7 +264,7 @@ class Pix2Pix(GenerativeModel):
         if self.adversarial_loss and self.adversarial_loss.decision_boundary is not None:
             maps = {}
             for name, image in (("generated", fake), ("target", target)):
-                for scale, logits in enumerate(tf.nest.flatten(self.discriminate(source, image, False)), start=1):
+                for scale, logits in enumerate(by_discriminator(self.discriminate(source, image, False)), start=1):
                     title = f"of {name}" if scale == 1 else f"of {name}, scale {scale}"
                     maps[title] = self.adversarial_loss.score_map(logits)
             shown["discriminator_patches"] = Sheet(

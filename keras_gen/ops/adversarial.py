@@ -155,10 +155,17 @@ class AdversarialLoss:
         return tf.clip_by_value((logits - self.decision_boundary) / (0.5 * (real_target - fake_target)), -1.0, 1.0)
 
 
+def by_discriminator(logits: Logits) -> Sequence[tf.Tensor]:
+    """The logits of each discriminator: a list of one where there is one alone."""
+    return logits if isinstance(logits, list | tuple) else [logits]
+
+
 def example_scores(logits: Logits) -> tf.Tensor:
     """The mean of the logits of each example, (batch,): over all patches, and over all discriminators alike."""
-    parts = logits if isinstance(logits, list | tuple) else [logits]
-    means = [tf.reduce_mean(tf.reshape(_at_least_float32(part), (tf.shape(part)[0], -1)), axis=1) for part in parts]
+    means = [
+        tf.reduce_mean(tf.reshape(_at_least_float32(own), (tf.shape(own)[0], -1)), axis=1)
+        for own in by_discriminator(logits)
+    ]
     return tf.add_n(means) / len(means)
 
 
@@ -177,8 +184,7 @@ def feature_matching(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
 
 def _mean(function: Callable[..., tf.Tensor], *logits: Logits) -> tf.Tensor:
     """The mean of a scalar function over the discriminators."""
-    by_discriminator = zip(*(x if isinstance(x, list | tuple) else [x] for x in logits), strict=True)
-    values = [function(*map(_at_least_float32, own)) for own in by_discriminator]
+    values = [function(*map(_at_least_float32, own)) for own in zip(*map(by_discriminator, logits), strict=True)]
     return tf.add_n(values) / len(values)
 
 
