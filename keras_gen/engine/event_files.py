@@ -20,11 +20,11 @@ from google.protobuf.message import DecodeError
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.util.tensor_util import make_ndarray
 
-from keras_gen.visual.event_writer import EventWriter
+from keras_gen.visual.event_writer import PREFIX, EventWriter
 
 VALIDATION = "validation"
 """Subfolder of the run folder for the event files of validation."""
-EVENTS = "events.out.tfevents.*"
+EVENTS = f"{PREFIX}.*"
 """Glob pattern of the names of event files."""
 _HEAD, _CHECKSUM = struct.Struct("<QI"), 4  # a record's length and its checksum; the checksum of the content [bytes]
 _LONGEST = 2**31  # maximum length of a record [bytes]; in a damaged file it can be any number

@@ -104,7 +104,7 @@ def batch_of(given: Sequence[Any], parts: Sequence[Part]) -> tuple[np.ndarray, .
         UserError: if the arrays do not fit the model.
     """
     _check(given, parts)
-    own = [np.asarray(array).astype(part.dtype.as_numpy_dtype) for array, part in zip(given, parts, strict=False)]
+    own = [np.asarray(array, part.dtype.as_numpy_dtype) for array, part in zip(given, parts, strict=False)]
     return (*own, *(np.full(len(own[0]), NO_LABEL, np.int32) for _ in parts[len(own) :]))
 
 

@@ -702,10 +702,15 @@ class GenerativeModel(keras.Model):
         _refuse_weights("evaluate", settings)
         if "_use_cached_eval_dataset" not in settings:  # `fit` sets this argument; it has checked the data already
             x, y = self._validation(x if y is None else (x, y), batch_size or 32), None
+        with self._validating(), _in_words():
+            return super().evaluate(x, y, **settings)
+
+    @contextlib.contextmanager
+    def _validating(self) -> Iterator[None]:
+        """Keras' `metrics` are the validation means within."""
         self._phase = "test"
         try:
-            with _in_words():
-                return super().evaluate(x, y, **settings)
+            yield
         finally:
             self._phase = "train"
 
@@ -737,13 +742,10 @@ class GenerativeModel(keras.Model):
         """The validation terms of one batch, like `keras.Model.test_on_batch`; for arguments see `train_on_batch`."""
         _refuse_weights("test_on_batch", settings)
         self._assert_compile_called("test_on_batch")
-        self._phase = "test"
-        try:
+        batch = batch_of(given(x, y), self.batch_parts(training=False))
+        with self._validating():
             self.make_test_function()
-            batch = batch_of(given(x, y), self.batch_parts(training=False))
             return self._of_one_batch(self.test_function, batch, return_dict)
-        finally:
-            self._phase = "train"
 
     def _of_one_batch(self, function: Callable[[Any], Values], batch: Any, return_dict: bool) -> Any:
         self.reset_metrics()

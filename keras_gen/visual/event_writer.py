@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from keras_gen.errors import complaint
 
-_NAME = "events.out.tfevents"
-"""In the name of every event file."""
+PREFIX = "events.out.tfevents"
+"""What the names of event files begin with."""
 
 
 class EventWriter:
@@ -46,7 +46,7 @@ class EventWriter:
             finally:
                 self._leave(default)
         except tf.errors.OpError as error:
-            if _NAME not in error.message:
+            if PREFIX not in error.message:
                 raise
             file, _, reason = complaint(error).partition("; ")
             raise OSError(None, reason, file) from None
