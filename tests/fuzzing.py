@@ -148,10 +148,10 @@ def fuzz(mutations: int, seed: int, folder: Path, progress: Callable[[int], None
     """Reads so many mutated files, the formats in turn.
 
     Returns:
-      (format, outcome) -> how many.
+        (format, outcome) -> how many.
 
     Raises:
-      AssertionError: something was accepted that must not be; its message says how to repeat it.
+        AssertionError: something was accepted that must not be; its message says how to repeat it.
     """
     outcomes: Counter = Counter()
     files = originals()

@@ -22,7 +22,7 @@ class DataConfig(BaseConfig):
     module, and `kind_named` finds it by that name.
 
     Attributes:
-      accepted: accepted forms of SPEC, for error messages.
+        accepted: accepted forms of SPEC, for error messages.
     """
 
     accepted: ClassVar[str]
@@ -38,11 +38,11 @@ class DataConfig(BaseConfig):
         Creates tensors, so a MultiWorkerMirroredStrategy must exist before the call.
 
         Args:
-          seed: seed of the order and of all randomness in the examples.
-          model: configuration of an existing model that the data must fit; None: no model yet.
+            seed: seed of the order and of all randomness in the examples.
+            model: configuration of an existing model that the data must fit; None: no model yet.
 
         Raises:
-          UserError: the data cannot be used.
+            UserError: the data cannot be used.
         """
         raise NotImplementedError
 
@@ -50,7 +50,7 @@ class DataConfig(BaseConfig):
         """Checks a sample of the examples before they are opened. Returns warnings, one sentence each.
 
         Raises:
-          UserError: the examples cannot be trained on.
+            UserError: the examples cannot be trained on.
         """
         return []
 
@@ -105,7 +105,7 @@ def kind_named(name: str) -> type[DataConfig]:
     """The configuration class of a kind of data, by the name of its module: "pairs" is `data.kinds.pairs.PairsConfig`.
 
     Raises:
-      UserError: there is no such kind.
+        UserError: there is no such kind.
     """
     if name in [module.name for module in pkgutil.iter_modules([str(Path(__file__).parent / "kinds")])]:
         module = importlib.import_module(f"keras_gen.data.kinds.{name}")

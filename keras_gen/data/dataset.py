@@ -55,21 +55,21 @@ def training_stream(
     """Shuffled batches, endless or up to `stop`.
 
     Args:
-      load: returns one example.
-      finish: turns a batch of examples into the model's inputs; conversion to floats is twice as fast per batch.
-      size: number of examples, > 0.
-      batch_size: examples per step, over all workers together.
-      seed: any integer.
-      start: position of the first example in the stream, a multiple of `batch_size`.
-      stop: the position after the last example; None for no end. A partial last batch is dropped.
-      shard: (worker, workers). Worker w loads positions w, w + workers, ... of every batch, so the batches of all
-        workers together are the batch that a single worker would load. `workers` must divide `batch_size`. The result
-        is one worker's share, for `strategy.distribute_datasets_from_function`, with automatic sharding off.
-      vectorised: `load` takes and returns batches.
-      number: number of this stream among several with the same seed; each has its own order.
+        load: returns one example.
+        finish: turns a batch of examples into the model's inputs; conversion to floats is twice as fast per batch.
+        size: number of examples, > 0.
+        batch_size: examples per step, over all workers together.
+        seed: any integer.
+        start: position of the first example in the stream, a multiple of `batch_size`.
+        stop: the position after the last example; None for no end. A partial last batch is dropped.
+        shard: (worker, workers). Worker w loads positions w, w + workers, ... of every batch, so the batches of all
+            workers together are the batch that a single worker would load. `workers` must divide `batch_size`. The
+            result is one worker's share, for `strategy.distribute_datasets_from_function`, with automatic sharding off.
+        vectorised: `load` takes and returns batches.
+        number: number of this stream among several with the same seed; each has its own order.
 
     Returns:
-      Batches of `batch_size / workers` examples.
+        Batches of `batch_size / workers` examples.
     """
     worker, workers = shard
     if batch_size % workers:
@@ -127,10 +127,10 @@ class Stream:
     """A stream of examples that supplies one or several parts of a batch.
 
     Attributes:
-      load, finish: see `training_stream`; `finish` returns the parts of a batch, of any shapes.
-      size: number of examples.
-      vectorised: `load` takes and returns batches.
-      number: selects the order; only streams with equal number and size stay aligned.
+        load, finish: see `training_stream`; `finish` returns the parts of a batch, of any shapes.
+        size: number of examples.
+        vectorised: `load` takes and returns batches.
+        number: selects the order; only streams with equal number and size stay aligned.
     """
 
     load: Load
@@ -148,9 +148,9 @@ class Dataset(abc.ABC):
     stream starts again within it, in a new order.
 
     Attributes:
-      train_size, val_size: number of training examples per epoch, and of validation examples.
-      classes: names of the labels 0, 1, ...; empty if there are none.
-      mode_centres: centres of the modes of the distribution, (modes, values of an example); None if unknown.
+        train_size, val_size: number of training examples per epoch, and of validation examples.
+        classes: names of the labels 0, 1, ...; empty if there are none.
+        mode_centres: centres of the modes of the distribution, (modes, values of an example); None if unknown.
     """
 
     train_size: int
@@ -234,7 +234,7 @@ class SplitDataset(Dataset):
     """Base class for examples that a SPEC was resolved to, some of which may be bad.
 
     Attributes:
-      skipped: why examples were left out under `skip_bad`, one sentence each.
+        skipped: why examples were left out under `skip_bad`, one sentence each.
     """
 
     def __init__(self, config: Any, seed: int, split: Split, digest: str = "") -> None:
@@ -259,9 +259,9 @@ class SplitDataset(Dataset):
         """Raises UserError if there are bad examples and `skip_bad` is off, or if a part has no examples left.
 
         Args:
-          unit: what an example is called, in the plural.
-          counts: training and validation examples that remain.
-          use: what cannot be done with bad examples, a participle.
+            unit: what an example is called, in the plural.
+            counts: training and validation examples that remain.
+            use: what cannot be done with bad examples, a participle.
         """
         spec = shown(self._config.data)
         if self.skipped and not self._config.skip_bad:

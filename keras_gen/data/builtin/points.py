@@ -27,8 +27,8 @@ class Mixture:
     """A mixture of isotropic normal densities with equal standard deviations and weights.
 
     Attributes:
-      centres: float64 (modes, 2), in [-1, 1].
-      deviation: standard deviation of each coordinate, in the same units.
+        centres: float64 (modes, 2), in [-1, 1].
+        deviation: standard deviation of each coordinate, in the same units.
     """
 
     centres: np.ndarray
@@ -54,8 +54,8 @@ class SwissRoll:
     """A spiral of one and a half turns, at radius t for angles t from 1.5 pi to 4.5 pi, with normal noise.
 
     Attributes:
-      deviation: standard deviation of the noise, in units of the images.
-      scale: factor from radians to units of the images.
+        deviation: standard deviation of the noise, in units of the images.
+        scale: factor from radians to units of the images.
     """
 
     deviation: float

@@ -26,9 +26,9 @@ class Waves:
     """A set of waves.
 
     Attributes:
-      values: float32 (n, LONGEST, 1), NaN after the end of each wave.
-      kinds: int32 (n,), 0 for normal waves, otherwise 1 + the index in KINDS.
-      places: int32 (n, 2), the first step of the anomaly and the step after its last; 0, 0 for normal waves.
+        values: float32 (n, LONGEST, 1), NaN after the end of each wave.
+        kinds: int32 (n,), 0 for normal waves, otherwise 1 + the index in KINDS.
+        places: int32 (n, 2), the first step of the anomaly and the step after its last; 0, 0 for normal waves.
     """
 
     values: np.ndarray

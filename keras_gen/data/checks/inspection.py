@@ -116,7 +116,7 @@ class Images:
           anywhere: take all images in the folder and its subfolders instead of those that training reads.
 
         Raises:
-          UserError: `folder` is not a folder, holds no images, or cannot be used for training.
+            UserError: `folder` is not a folder, holds no images, or cannot be used for training.
         """
         folder = folder.expanduser()
         if not folder.is_dir():
@@ -191,9 +191,9 @@ def inspect(examples: Examples, numbers: Sequence[int], bar: Callable[[int], Non
     """Reads and decodes the files.
 
     Args:
-      examples: all examples.
-      numbers: indices of those to read.
-      bar: called with the number of examples read since the last call.
+        examples: all examples.
+        numbers: indices of those to read.
+        bar: called with the number of examples read since the last call.
     """
     return _in_parallel(lambda number: _facts(examples, number, decode=True), numbers, bar)
 

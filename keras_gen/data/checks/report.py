@@ -73,7 +73,7 @@ def write_report(result: Result, spec: str, out: Path) -> Path:
     """Writes check.json and index.html into `out`; returns the path of the page.
 
     Raises:
-      UserError: `out` cannot be written.
+        UserError: `out` cannot be written.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)

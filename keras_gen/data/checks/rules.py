@@ -58,11 +58,11 @@ class Finding:
     """What a check found.
 
     Attributes:
-      check: name of the check.
-      level: see the module.
-      sentence: the finding in words.
-      count: number of cases.
-      cases: the worst cases, in order.
+        check: name of the check.
+        level: see the module.
+        sentence: the finding in words.
+        count: number of cases.
+        cases: the worst cases, in order.
     """
 
     check: str
@@ -77,10 +77,10 @@ class Result:
     """The result of a check.
 
     Attributes:
-      examples: all examples of the data set.
-      facts: index -> the facts about each example that was read.
-      findings: the worst first.
-      summary: figures of the data set, as written to check.json.
+        examples: all examples of the data set.
+        facts: index -> the facts about each example that was read.
+        findings: the worst first.
+        summary: figures of the data set, as written to check.json.
     """
 
     examples: Examples
@@ -160,10 +160,10 @@ def quick_check(config: PairsConfig) -> list[str]:
     Built-in data are not checked, and nothing is checked with `--no-check`.
 
     Returns:
-      Warnings to print, one sentence each.
+        Warnings to print, one sentence each.
 
     Raises:
-      UserError: there are errors. With `skip_bad`, unreadable files are not errors.
+        UserError: there are errors. With `skip_bad`, unreadable files are not errors.
     """
     if not config.check or config.data in BUILT_IN:
         return []
@@ -440,9 +440,9 @@ class _Alignment:
     """How much better the edges of each pair fit than those of random partners.
 
     Attributes:
-      numbers: indices of the pairs.
-      own: advantage of each pair [standard deviations of its random partners].
-      median: median of `own`.
+        numbers: indices of the pairs.
+        own: advantage of each pair [standard deviations of its random partners].
+        median: median of `own`.
     """
 
     numbers: list[int]

@@ -40,8 +40,8 @@ class Arrays:
     """Images of one size and their labels.
 
     Attributes:
-      images: uint8 or uint16 (n, height, width, channels) with 1, 3 or 4 channels.
-      labels: int32 (n,), -1 for images without a label.
+        images: uint8 or uint16 (n, height, width, channels) with 1, 3 or 4 channels.
+        labels: int32 (n,), -1 for images without a label.
     """
 
     images: np.ndarray
@@ -60,10 +60,10 @@ class ArrayParts:
     """The parts of one data set.
 
     Attributes:
-      train, held: training and validation images; `held` is None if there is no validation part.
-      classes: names of the labels 0, 1, ...; empty if there are none.
-      rule: where the validation part comes from, in words.
-      unused: a clause that lists the arrays or parts that are not read; see `parts.not_used`.
+        train, held: training and validation images; `held` is None if there is no validation part.
+        classes: names of the labels 0, 1, ...; empty if there are none.
+        rule: where the validation part comes from, in words.
+        unused: a clause that lists the arrays or parts that are not read; see `parts.not_used`.
     """
 
     train: Arrays
@@ -84,11 +84,11 @@ def read_idx(path: Path, max_bytes: int) -> ArrayParts:
     Labels are found by name: those of train-images-idx3-ubyte.gz are in train-labels-idx1-ubyte, with or without .gz.
 
     Args:
-      path: a file or folder.
-      max_bytes: maximum size of the images, as a guard against false headers and decompression bombs.
+        path: a file or folder.
+        max_bytes: maximum size of the images, as a guard against false headers and decompression bombs.
 
     Raises:
-      UserError: a file is damaged or of another format, or the labels do not match the images.
+        UserError: a file is damaged or of another format, or the labels do not match the images.
     """
     folder, names = (
         (path, sorted(file.name for file in path.iterdir())) if path.is_dir() else (path.parent, [path.name])
@@ -114,7 +114,7 @@ def read_numpy(path: Path, max_bytes: int) -> ArrayParts:
     An array `classes` of a .npz file contains the names of the classes.
 
     Raises:
-      UserError: the file is damaged, or its arrays are not images and labels.
+        UserError: the file is damaged, or its arrays are not images and labels.
     """
     single = path.suffix.lower() == ".npy"
     there = read_arrays(path, max_bytes, name="images", wanted=_meaning)
@@ -144,7 +144,7 @@ def _meanings(there: Iterable[str], path: Path) -> tuple[dict[str, dict[str, str
     """Sorts the names of arrays: images and labels of each part, the array of class names, and unused arrays.
 
     Raises:
-      UserError: two arrays have the same meaning.
+        UserError: two arrays have the same meaning.
     """
     found: dict[str, dict[str, str]] = {}
     classes, unused = "", []
@@ -204,7 +204,7 @@ def _checked(images: np.ndarray, labels: np.ndarray | None, name: str) -> Arrays
     """Images with a channel axis, in native byte order, and their labels.
 
     Raises:
-      UserError: the type or shape is not accepted, or the numbers of images and labels differ.
+        UserError: the type or shape is not accepted, or the numbers of images and labels differ.
     """
     shaped = images[..., np.newaxis] if images.ndim == 3 else images
     shaped = shaped.astype(shaped.dtype.newbyteorder("="), copy=False)

@@ -59,7 +59,7 @@ class UnreadableImage(UserError):
     """A file that cannot be decoded: it is damaged, has another format, or has too many pixels.
 
     Attributes:
-      truncated: whether it begins like an image, but is truncated or damaged.
+        truncated: whether it begins like an image, but is truncated or damaged.
     """
 
     truncated = False
@@ -84,7 +84,7 @@ def read_contents(path: Path | str) -> bytes:
     """The bytes of one file.
 
     Raises:
-      UnreadableImage: the file is missing or cannot be read.
+        UnreadableImage: the file is missing or cannot be read.
     """
     try:
         return Path(path).read_bytes()
@@ -96,7 +96,7 @@ def read_image(path: Path | str, channels: int | None = None) -> np.ndarray:
     """Decodes one file. See `decode_image`.
 
     Raises:
-      UnreadableImage: the file is missing or cannot be decoded.
+        UnreadableImage: the file is missing or cannot be decoded.
     """
     return decode_image(read_contents(path), shown(path), channels)
 
@@ -105,16 +105,16 @@ def decode_image(contents: bytes, name: str, channels: int | None = None, max_pi
     """Decodes the bytes of one image file.
 
     Args:
-      contents: an encoded image.
-      name: name of the image for error messages.
-      channels: 1, 3 or 4 to convert to grey, RGB or RGBA; None: 1 or 3, as in the file.
-      max_pixels: refuse images with more pixels before decoding them.
+        contents: an encoded image.
+        name: name of the image for error messages.
+        channels: 1, 3 or 4 to convert to grey, RGB or RGBA; None: 1 or 3, as in the file.
+        max_pixels: refuse images with more pixels before decoding them.
 
     Returns:
-      uint8 or, for 16-bit PNG, uint16; shape (height, width, channels).
+        uint8 or, for 16-bit PNG, uint16; shape (height, width, channels).
 
     Raises:
-      UnreadableImage: the bytes cannot be decoded.
+        UnreadableImage: the bytes cannot be decoded.
     """
     with _opened(contents, name, max_pixels) as (image, parts):
         if _is_png16(image, contents):
@@ -130,11 +130,11 @@ def decode_ids(contents: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.n
     """Decodes a label map: the stored grey values or palette indices, without colour conversion.
 
     Returns:
-      uint8 or uint16 ids, shape (height, width, 1).
+        uint8 or uint16 ids, shape (height, width, 1).
 
     Raises:
-      UnreadableImage: the bytes cannot be decoded.
-      UserError: the file holds colours, transparency or lossy values.
+        UnreadableImage: the bytes cannot be decoded.
+        UserError: the file holds colours, transparency or lossy values.
     """
     with _opened(contents, name, max_pixels) as (image, parts):
         if not _holds_ids(image):
@@ -155,7 +155,7 @@ def probe(contents: bytes, name: str, max_pixels: int = MAX_PIXELS) -> ImageInfo
     """Reads the header only.
 
     Raises:
-      UnreadableImage: the format is unknown, or the header claims too many pixels.
+        UnreadableImage: the format is unknown, or the header claims too many pixels.
     """
     with _opened(contents, name, max_pixels) as (image, parts):
         mode = _expanded_mode(image, contents)
@@ -176,12 +176,12 @@ def convert_channels(array: np.ndarray, channels: int | None) -> np.ndarray:
     """Converts grey, grey with alpha, RGB or RGBA to grey, RGB or RGBA.
 
     Args:
-      array: uint8 or uint16 (..., height, width, channels) with 1 to 4 channels.
-      channels: 1, 3 or 4; None: 3 for colour, 1 for grey.
+        array: uint8 or uint16 (..., height, width, channels) with 1 to 4 channels.
+        channels: 1, 3 or 4; None: 3 for colour, 1 for grey.
 
     Returns:
-      An array of the same type, (..., height, width, channels). If the result has no alpha channel, transparent pixels
-      are blended on white: value * alpha + white * (1 - alpha).
+        An array of the same type, (..., height, width, channels). If the result has no alpha channel, transparent
+        pixels are blended on white: value * alpha + white * (1 - alpha).
     """
     white = np.iinfo(array.dtype).max
     alpha = array[..., -1:] if array.shape[-1] in (2, 4) else None
@@ -364,10 +364,10 @@ def _refuse_early_end(image: Image.Image, pixels: bytes, contents: bytes) -> Non
     if the last pixels have such a value.
 
     Args:
-      image: the decoded image.
-      pixels: the file without metadata.
-      contents: the whole file. Its metadata are verified too, because a chunk of pixels with a damaged name looks like
-        metadata.
+        image: the decoded image.
+        pixels: the file without metadata.
+        contents: the whole file. Its metadata are verified too, because a chunk of pixels with a damaged name looks
+            like metadata.
     """
     if image.format == "PNG":
         _verify_png(contents)

@@ -24,11 +24,11 @@ class Side:
     """How the images of one side of an example are decoded and stored until they become floats.
 
     Attributes:
-      channels: number of channels in storage; 1 for label ids.
-      dtype: uint8, uint16, or float32 for generated points.
-      labels: number of label ids; 0 for pictures.
-      max_pixels: refuse images whose headers claim more.
-      peaks: collects the largest value of each 16-bit picture, for `require_range`.
+        channels: number of channels in storage; 1 for label ids.
+        dtype: uint8, uint16, or float32 for generated points.
+        labels: number of label ids; 0 for pictures.
+        max_pixels: refuse images whose headers claim more.
+        peaks: collects the largest value of each 16-bit picture, for `require_range`.
     """
 
     channels: int
@@ -85,11 +85,11 @@ def require_range(spec: str, peaks: Iterable[int]) -> None:
     The largest value in the whole data set decides, so single dark images are accepted.
 
     Args:
-      spec: the value of `--data`.
-      peaks: the largest values of the 16-bit images.
+        spec: the value of `--data`.
+        peaks: the largest values of the 16-bit images.
 
     Raises:
-      UserError: all of them are in the lowest quarter of the 16-bit range.
+        UserError: all of them are in the lowest quarter of the 16-bit range.
     """
     if 0 < (peak := max(peaks, default=0)) < MIN_PEAK:
         raise UserError(
@@ -104,16 +104,16 @@ def probed(
     """Reads the headers of many examples.
 
     Args:
-      probe: (index, files of the example) -> int64 (4,).
-      encoded: see `Encodings`.
-      indices: indices of the examples.
-      skipped: a list to which a sentence is added for each unreadable example.
+        probe: (index, files of the example) -> int64 (4,).
+        encoded: see `Encodings`.
+        indices: indices of the examples.
+        skipped: a list to which a sentence is added for each unreadable example.
 
     Returns:
-      The indices of the readable examples, and what `probe` returned for them, (n, 4).
+        The indices of the readable examples, and what `probe` returned for them, (n, 4).
 
     Raises:
-      UserError: an example is bad for another reason.
+        UserError: an example is bad for another reason.
     """
     survey = _Survey(probe, np.zeros(4, np.int64))
 
@@ -147,16 +147,16 @@ class Decoder:
         """Decodes many examples once.
 
         Args:
-          indices: indices of the examples.
-          skipped: a list to which a sentence is added for each unreadable example.
-          keep: whether to return the images.
+            indices: indices of the examples.
+            skipped: a list to which a sentence is added for each unreadable example.
+            keep: whether to return the images.
 
         Returns:
-          The indices of the readable examples, and with `keep` the images of each side, (n, size, size, channels), in
-          storage format.
+            The indices of the readable examples, and with `keep` the images of each side, (n, size, size, channels), in
+            storage format.
 
         Raises:
-          UserError: an example is bad for another reason.
+            UserError: an example is bad for another reason.
         """
         survey = _Survey(self._decode, [np.zeros((1, 1, side.channels), side.dtype) for side in self._sides])
         shape = (len(indices) if keep else 0, self._size, self._size)

@@ -31,16 +31,16 @@ def find_compared(folder: Path, reference: Path, *, skip_bad: bool) -> tuple[lis
     """Matches the files of two folders and decodes each of them once to check it.
 
     Args:
-      folder: the images, from `--images`.
-      reference: the reference images, from `--reference`.
-      skip_bad: leave out files that are damaged, have no partner, or differ from it in size, instead of refusing.
+        folder: the images, from `--images`.
+        reference: the reference images, from `--reference`.
+        skip_bad: leave out files that are damaged, have no partner, or differ from it in size, instead of refusing.
 
     Returns:
-      The pairs, sorted by the names in `folder`, and a sentence for every file left out.
+        The pairs, sorted by the names in `folder`, and a sentence for every file left out.
 
     Raises:
-      UserError: a folder holds no images or two of the same name, the folders have no name in common, or some files
-        cannot be compared and `skip_bad` is off.
+        UserError: a folder holds no images or two of the same name, the folders have no name in common, or some files
+            cannot be compared and `skip_bad` is off.
     """
     for flag, path in (("--images", folder), ("--reference", reference)):
         if not path.is_dir():
@@ -72,8 +72,8 @@ def batches(pairs: Sequence[Compared]) -> Iterator[tuple[np.ndarray, np.ndarray]
     """Batches of images and references, in order. A batch ends where the shape changes.
 
     Yields:
-      Two float32 (batch, height, width, channels) in [-1, 1]. Transparent pixels are blended on white, and a grey image
-      whose partner is RGB becomes RGB.
+        Two float32 (batch, height, width, channels) in [-1, 1]. Transparent pixels are blended on white, and a grey
+        image whose partner is RGB becomes RGB.
     """
     for (height, width, channels), group in groupby(pairs, key=lambda pair: pair.shape):
         alike = list(group)

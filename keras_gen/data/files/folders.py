@@ -43,7 +43,7 @@ def list_images(folder: Path, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> lis
     """The image files directly in `folder`, or those with other suffixes, sorted by name, without hidden files.
 
     Raises:
-      UserError: a file is too large for an image.
+        UserError: a file is too large for an image.
     """
     return listing(folder, suffixes).images
 
@@ -53,10 +53,10 @@ class Listing:
     """The contents of a folder, without hidden files.
 
     Attributes:
-      images: files with the suffix or the magic bytes of an image.
-      broken: broken or circular links with such a suffix, and folders that cannot be opened.
-      others: all other files.
-      folders: subfolders, including links to folders.
+        images: files with the suffix or the magic bytes of an image.
+        broken: broken or circular links with such a suffix, and folders that cannot be opened.
+        others: all other files.
+        folders: subfolders, including links to folders.
     """
 
     images: list[Path] = field(default_factory=list)
@@ -71,7 +71,7 @@ def walk(root: Path) -> Listing:
     Links to folders are followed, except to folders that were visited before or that contain `root`.
 
     Raises:
-      UserError: `root` cannot be opened, or a file is too large for an image.
+        UserError: `root` cannot be opened, or a file is too large for an image.
     """
     root = root.expanduser()
     seen = {_identity(folder) for folder in (root.resolve(), *root.resolve().parents)}
@@ -100,11 +100,11 @@ def listing(folder: Path, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> Listing
     """The contents of `folder` itself, sorted by name.
 
     Args:
-      folder: an existing folder.
-      suffixes: lower-case suffixes of the files that count as images.
+        folder: an existing folder.
+        suffixes: lower-case suffixes of the files that count as images.
 
     Raises:
-      UserError: a file is too large for an image.
+        UserError: a file is too large for an image.
     """
     found = Listing()
     for entry in sorted(_entries(folder), key=lambda entry: entry.name):
@@ -131,16 +131,16 @@ def every_last(size: int, every: int, what: str, unit: str) -> tuple[np.ndarray,
     """Splits examples without a validation part by holding out every N-th one, and at least one.
 
     Args:
-      size: number of examples.
-      every: N.
-      what: where the examples are, for messages.
-      unit: what an example is called, in the singular.
+        size: number of examples.
+        every: N.
+        what: where the examples are, for messages.
+        unit: what an example is called, in the singular.
 
     Returns:
-      Training indices, validation indices, and the rule in words.
+        Training indices, validation indices, and the rule in words.
 
     Raises:
-      UserError: there are fewer than 2 examples.
+        UserError: there are fewer than 2 examples.
     """
     if size < 2:
         raise UserError(

@@ -56,14 +56,14 @@ class Encoded(_Labelled):
     """Encoded images that are accessed by index.
 
     Attributes:
-      names: index -> name of the image for messages.
-      encoded: a graph function: int64 scalar index -> the encoded bytes, a string scalar.
-      labels: int32 (n,), -1 for images without a label.
-      broken: names of broken or circular links with the suffix of an image, for messages.
-      others: names of other files, for messages.
-      files: paths of the images if each is a file.
-      records: the records that hold the images if they are not files.
-      form: (height, width, channels, bits) of all images if it is known without reading them.
+        names: index -> name of the image for messages.
+        encoded: a graph function: int64 scalar index -> the encoded bytes, a string scalar.
+        labels: int32 (n,), -1 for images without a label.
+        broken: names of broken or circular links with the suffix of an image, for messages.
+        others: names of other files, for messages.
+        files: paths of the images if each is a file.
+        records: the records that hold the images if they are not files.
+        form: (height, width, channels, bits) of all images if it is known without reading them.
     """
 
     names: Callable[[int], str]
@@ -113,15 +113,15 @@ def find_set(
     """Resolves a SPEC, which has one of the forms in `ACCEPTED`.
 
     Args:
-      spec: where the images are.
-      image_size: size of images that can be drawn at any size [pixels]; 0: their default.
-      val_every: without a validation part, hold out every N-th image.
-      max_bytes: maximum size of arrays that are read into memory.
-      image_feature, label_feature: features of a tfds data set; "" for the main ones; see `tfds.main_feature`.
-      tfds_dir: see `tfds.open_tfds`.
+        spec: where the images are.
+        image_size: size of images that can be drawn at any size [pixels]; 0: their default.
+        val_every: without a validation part, hold out every N-th image.
+        max_bytes: maximum size of arrays that are read into memory.
+        image_feature, label_feature: features of a tfds data set; "" for the main ones; see `tfds.main_feature`.
+        tfds_dir: see `tfds.open_tfds`.
 
     Raises:
-      UserError: the SPEC has an unknown form, there are no images, or the labels do not match them.
+        UserError: the SPEC has an unknown form, there are no images, or the labels do not match them.
     """
     if spec == "glyphs":
         return _array_split(_glyphs(), val_every, spec)
@@ -206,9 +206,9 @@ class _Layout:
     """The structure of a folder of images.
 
     Attributes:
-      training, held: the folders of the two parts; `held` is None if there is no validation part.
-      classes: names of the class folders in `training`, in order.
-      unused: names of files and folders that are not read.
+        training, held: the folders of the two parts; `held` is None if there is no validation part.
+        classes: names of the class folders in `training`, in order.
+        unused: names of files and folders that are not read.
     """
 
     training: Path
@@ -221,7 +221,7 @@ def _layout(folder: Path) -> _Layout:
     """Decides whether the subfolders are parts of the data set, or classes, possibly with a validation part.
 
     Raises:
-      UserError: this is ambiguous, or one part has two folders.
+        UserError: this is ambiguous, or one part has two folders.
     """
     found = listing(folder)
     parts = sort_parts((inside.name for inside in found.folders), folder)
@@ -245,7 +245,7 @@ def read_folder(folder: Path, val_every: int) -> Split:
     Each part holds images, or one subfolder per class, which may be nested.
 
     Raises:
-      UserError: see `_layout` and `_files`.
+        UserError: see `_layout` and `_files`.
     """
     layout = _layout(folder)
     names, unused = tuple(map(shown, layout.classes)), not_used(layout.unused)
@@ -264,12 +264,12 @@ def _files(folder: Path, classes: tuple[str, ...], *, whole: bool = False) -> En
     """The images of one part.
 
     Args:
-      folder: holds images, or one subfolder for each of some `classes`.
-      classes: names of all classes.
-      whole: `folder` also holds the folders of other parts, which are ignored.
+        folder: holds images, or one subfolder for each of some `classes`.
+        classes: names of all classes.
+        whole: `folder` also holds the folders of other parts, which are ignored.
 
     Raises:
-      UserError: there are no images, a class is unknown or has no images, or there are images beside class folders.
+        UserError: there are no images, a class is unknown or has no images, or there are images beside class folders.
     """
     found = listing(folder)
     folders = [inside for inside in found.folders if not whole or inside.name in classes]

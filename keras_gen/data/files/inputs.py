@@ -27,12 +27,12 @@ def find_files(inputs: Sequence[Path], kind: str, suffixes: tuple[str, ...]) -> 
     """The files among `inputs`, and those of one kind in folders among them, in the given order, without duplicates.
 
     Args:
-      inputs: files with any suffix, and folders, whose files are sorted by name.
-      kind: what messages call the files, in the singular: "image".
-      suffixes: lower-case suffixes of the files to find in folders.
+        inputs: files with any suffix, and folders, whose files are sorted by name.
+        kind: what messages call the files, in the singular: "image".
+        suffixes: lower-case suffixes of the files to find in folders.
 
     Raises:
-      UserError: there are no inputs, one does not exist, or a folder holds no such file.
+        UserError: there are no inputs, one does not exist, or a folder holds no such file.
     """
     if not inputs:
         raise UserError(f"INPUT is missing; accepted are {kind} files and folders of {kind}s.")
@@ -70,11 +70,11 @@ class Reader:
     """Reads image files as inputs of a model that translates images.
 
     Attributes:
-      channels: channels of the model's input: 1, 3 or 4 for pictures.
-      labels: number of label ids, which become one-hot channels of -1 and 1; 0 for pictures.
-      side: the part of each image to read; left and right are the halves of a side-by-side pair.
-      keep_colours: refuse colour images if the model takes grey images, instead of converting them.
-      scale: factor by which an image is enlarged (bicubic) before it enters the model.
+        channels: channels of the model's input: 1, 3 or 4 for pictures.
+        labels: number of label ids, which become one-hot channels of -1 and 1; 0 for pictures.
+        side: the part of each image to read; left and right are the halves of a side-by-side pair.
+        keep_colours: refuse colour images if the model takes grey images, instead of converting them.
+        scale: factor by which an image is enlarged (bicubic) before it enters the model.
     """
 
     channels: int
@@ -87,8 +87,8 @@ class Reader:
         """float32 (height, width, channels) in [-1, 1].
 
         Raises:
-          UnreadableImage: the file cannot be decoded.
-          UserError: a label id is too large, the image has colours that the model cannot take, or an odd width.
+            UnreadableImage: the file cannot be decoded.
+            UserError: a label id is too large, the image has colours that the model cannot take, or an odd width.
         """
         if self.labels:
             array = images.decode_ids(images.read_contents(path), shown(path))
@@ -119,9 +119,9 @@ class ExactReader:
     """Reads image files without conversion, and refuses those that do not have the format of the model's input.
 
     Attributes:
-      size: height and width of the model's images [pixels].
-      channels: channels of the model's images: 1, 3 or 4.
-      resize: accept other sizes, which the caller resizes.
+        size: height and width of the model's images [pixels].
+        channels: channels of the model's images: 1, 3 or 4.
+        resize: accept other sizes, which the caller resizes.
     """
 
     size: int
@@ -132,8 +132,8 @@ class ExactReader:
         """uint8 or uint16 (height, width, channels).
 
         Raises:
-          UnreadableImage: the file cannot be decoded.
-          UserError: the number of channels or, without `resize`, the size differs.
+            UnreadableImage: the file cannot be decoded.
+            UserError: the number of channels or, without `resize`, the size differs.
         """
         contents = images.read_contents(path)
         info = images.probe(contents, shown(path))
@@ -154,15 +154,15 @@ def readable(files: Sequence[Path], read: Callable[[Path], np.ndarray], *, skip:
     """Checks that files can be decoded.
 
     Args:
-      files: the files.
-      read: decodes one of them.
-      skip: leave out files that cannot be decoded, and print which, instead of refusing.
+        files: the files.
+        read: decodes one of them.
+        skip: leave out files that cannot be decoded, and print which, instead of refusing.
 
     Returns:
-      The files that can be decoded.
+        The files that can be decoded.
 
     Raises:
-      UserError: a file cannot be decoded and `skip` is off, or no file is left.
+        UserError: a file cannot be decoded and `skip` is off, or no file is left.
     """
     good, bad = [], []
     for file in files:

@@ -21,16 +21,16 @@ def read_arrays(
     """Reads the arrays of a file.
 
     Args:
-      path: a .npy or .npz file.
-      max_bytes: maximum size, uncompressed.
-      name: name for the only array of a .npy file.
-      wanted: whether to read an array of a .npz file, given its name.
+        path: a .npy or .npz file.
+        max_bytes: maximum size, uncompressed.
+        name: name for the only array of a .npy file.
+        wanted: whether to read an array of a .npz file, given its name.
 
     Returns:
-      The arrays by name; None for those that are not wanted.
+        The arrays by name; None for those that are not wanted.
 
     Raises:
-      UserError: the file is too large or damaged, is no NumPy file, or holds Python objects.
+        UserError: the file is too large or damaged, is no NumPy file, or holds Python objects.
     """
     try:
         if path.suffix.lower() == ".npy":

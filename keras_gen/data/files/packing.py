@@ -23,15 +23,15 @@ def pack_pairs(split: Split, out: Path, shards: int) -> dict[str, int]:
     the `stem` of the files. The shards are written to a temporary folder, which is renamed to `out` at the end.
 
     Args:
-      split: the pairs.
-      out: an empty folder, or one that does not exist yet.
-      shards: number of training shards. There are as many validation shards, or fewer if some would be empty.
+        split: the pairs.
+        out: an empty folder, or one that does not exist yet.
+        shards: number of training shards. There are as many validation shards, or fewer if some would be empty.
 
     Returns:
-      The manifest: the numbers of pairs and shards.
+        The manifest: the numbers of pairs and shards.
 
     Raises:
-      UserError: `out` is not empty or cannot be written, or there are fewer training pairs than shards.
+        UserError: `out` is not empty or cannot be written, or there are fewer training pairs than shards.
     """
     require_utf8(out)
     out = out.expanduser().absolute()

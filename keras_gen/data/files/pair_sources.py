@@ -35,16 +35,16 @@ class Source:
     """Pairs of encoded images.
 
     Attributes:
-      size: number of pairs.
-      names: index -> names of A and B for messages; the paths of their files, if any.
-      stem: index -> a short name.
-      encoded: a graph function: int64 scalar index -> the encoded images A and B, string scalars. B is "" if A holds
-        both side by side.
-      alone: names of files without a partner, for messages.
-      broken: names of broken or circular links with the suffix of an image, for messages.
-      others: names of other files, for messages.
-      files: index -> the one or two files of the pair, if the pairs are files.
-      records: the records that hold the pairs if they are not files.
+        size: number of pairs.
+        names: index -> names of A and B for messages; the paths of their files, if any.
+        stem: index -> a short name.
+        encoded: a graph function: int64 scalar index -> the encoded images A and B, string scalars. B is "" if A holds
+            both side by side.
+        alone: names of files without a partner, for messages.
+        broken: names of broken or circular links with the suffix of an image, for messages.
+        others: names of other files, for messages.
+        files: index -> the one or two files of the pair, if the pairs are files.
+        records: the records that hold the pairs if they are not files.
     """
 
     size: int
@@ -75,7 +75,7 @@ class Source:
         """The one or two encoded images of a pair, outside a graph.
 
         Raises:
-          UnreadableImage: a file or record cannot be read.
+            UnreadableImage: a file or record cannot be read.
         """
         if self.files:  # the same bytes at a tenth of the cost of eager operations
             return tuple(map(read_contents, self.files(index)))
@@ -105,14 +105,14 @@ def find_pairs(
     validation part, every N-th pair is held out. Files are sorted by name.
 
     Args:
-      spec: where the pairs are.
-      image_size: size at which built-in pairs are drawn [pixels].
-      val_every: without a validation part, hold out every N-th pair.
-      feature_a, feature_b: image features of a tfds data set.
-      tfds_dir: see `tfds.open_tfds`.
+        spec: where the pairs are.
+        image_size: size at which built-in pairs are drawn [pixels].
+        val_every: without a validation part, hold out every N-th pair.
+        feature_a, feature_b: image features of a tfds data set.
+        tfds_dir: see `tfds.open_tfds`.
 
     Raises:
-      UserError: the SPEC has an unknown form, there are no pairs, or A and B do not match.
+        UserError: the SPEC has an unknown form, there are no pairs, or A and B do not match.
     """
     if spec in BUILT_IN:
         return _folder(BUILT_IN[spec](image_size), val_every)
@@ -143,7 +143,7 @@ def side_by_side(folder: Path) -> Source:
     """Opens a folder of images that each hold a pair: A in the left half, B in the right half.
 
     Raises:
-      UserError: the folder holds no images.
+        UserError: the folder holds no images.
     """
     found = _images(folder)
     files = found.images
@@ -167,7 +167,7 @@ def parallel(folder_a: Path, folder_b: Path) -> Source:
     """Opens two folders whose images are matched by file name, ignoring suffixes.
 
     Raises:
-      UserError: a folder holds no images or two files of the same name, or the folders have no name in common.
+        UserError: a folder holds no images or two files of the same name, or the folders have no name in common.
     """
     found = [_images(folder) for folder in (folder_a, folder_b)]
     by_stem_a, by_stem_b = (_by_stem(one.images) for one in found)
@@ -197,11 +197,11 @@ def packed(records: Records, features: tuple[str, str] = PACKED_FEATURES) -> Sou
     """Opens records of `tf.train.Example`, one per pair, at least one in all.
 
     Args:
-      records: the records.
-      features: names of the two features with the encoded images; the second is "" if the first holds both.
+        records: the records.
+        features: names of the two features with the encoded images; the second is "" if the first holds both.
 
     Raises:
-      UserError: the first record is no such example.
+        UserError: the first record is no such example.
     """
     try:
         first = tf.train.Example.FromString(records.read(tf.constant(0)).numpy())
@@ -274,15 +274,15 @@ def _split(
     """Splits by the folders of the parts if there are any, otherwise by rule.
 
     Args:
-      parts: name -> the folder of a part, or its two folders A and B.
-      whole: the training folders if no part is named train.
-      source: opens the folders of a part.
-      val_every: without a validation part, hold out every N-th pair.
-      where: the folder with the parts, for messages.
-      unused: names of other files and folders there.
+        parts: name -> the folder of a part, or its two folders A and B.
+        whole: the training folders if no part is named train.
+        source: opens the folders of a part.
+        val_every: without a validation part, hold out every N-th pair.
+        where: the folder with the parts, for messages.
+        unused: names of other files and folders there.
 
     Raises:
-      UserError: a part occurs twice, or there are no training pairs.
+        UserError: a part occurs twice, or there are no training pairs.
     """
     named = sort_parts(parts, where)
     folders = parts[named.train] if named.train else whole

@@ -47,9 +47,9 @@ class Parts:
     """Names, sorted by their meaning.
 
     Attributes:
-      train, held: names of the training and the validation part; "" if there is none.
-      unused: names of parts that are not used: test if there is also val.
-      others: names that denote no part.
+        train, held: names of the training and the validation part; "" if there is none.
+        unused: names of parts that are not used: test if there is also val.
+        others: names that denote no part.
     """
 
     train: str
@@ -62,11 +62,11 @@ def sort_parts(names: Iterable[str], where: object) -> Parts:
     """Decides which of some names is the training part and which the validation part: val, or else test.
 
     Args:
-      names: names of folders, splits or arrays.
-      where: where they are, for the message.
+        names: names of folders, splits or arrays.
+        where: where they are, for the message.
 
     Raises:
-      UserError: two names denote the same part.
+        UserError: two names denote the same part.
     """
     found: dict[Part, str] = {}
     others = []

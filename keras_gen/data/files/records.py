@@ -32,7 +32,7 @@ class Records:
     """Records of several TFRecord files, accessed by index.
 
     Args:
-      extents: each file with the offsets of its records [bytes], in order.
+        extents: each file with the offsets of its records [bytes], in order.
     """
 
     def __init__(self, extents: Iterable[tuple[Path | str, np.ndarray]]) -> None:
@@ -78,7 +78,7 @@ def read_index(shard: Path | str) -> np.ndarray:
     """Offset and size [bytes] of every record of a shard, including its frame: int64 (n, 2).
 
     Raises:
-      UserError: the shard is not a TFRecord file, or is truncated.
+        UserError: the shard is not a TFRecord file, or is truncated.
     """
     shard = Path(shard)
     index = shard.with_name(shard.name + INDEX_SUFFIX)
@@ -106,7 +106,7 @@ def find_shards(patterns: Sequence[str]) -> list[Path]:
     """The files that match several globs, sorted by name regardless of the folder, so that shards can change disks.
 
     Raises:
-      UserError: a glob matches nothing, or a shard of a series such as `x-00001-of-00004` is missing.
+        UserError: a glob matches nothing, or a shard of a series such as `x-00001-of-00004` is missing.
     """
     shards = []
     for pattern in patterns:

@@ -33,12 +33,12 @@ class Layout:
     """How to read a file of sequences.
 
     Attributes:
-      columns: names of the feature columns, in any letter case; empty: all columns except the two below.
-      id_column: column that identifies the sequence of each row; a file without it is a single sequence.
-      label_column: column of labels: empty, 0, "false", "no" or "normal" for normal steps, else a kind of anomaly.
-      interpolate: fill in missing values by linear interpolation instead of refusing them.
-      window: cut sequences into pieces of this length [steps]; 0 leaves them whole.
-      max_bytes: maximum size of files and arrays.
+        columns: names of the feature columns, in any letter case; empty: all columns except the two below.
+        id_column: column that identifies the sequence of each row; a file without it is a single sequence.
+        label_column: column of labels: empty, 0, "false", "no" or "normal" for normal steps, else a kind of anomaly.
+        interpolate: fill in missing values by linear interpolation instead of refusing them.
+        window: cut sequences into pieces of this length [steps]; 0 leaves them whole.
+        max_bytes: maximum size of files and arrays.
     """
 
     columns: tuple[str, ...] = ()
@@ -54,10 +54,10 @@ class Sequences:
     """Sequences of different lengths.
 
     Attributes:
-      values: float32 (n, longest, features), NaN after the end of each sequence and nowhere else.
-      names: the names of the sequences, for messages.
-      labels: NORMAL or the kind of anomaly of each; empty if the data have no labels.
-      columns: names of the features.
+        values: float32 (n, longest, features), NaN after the end of each sequence and nowhere else.
+        names: the names of the sequences, for messages.
+        labels: NORMAL or the kind of anomaly of each; empty if the data have no labels.
+        columns: names of the features.
     """
 
     values: np.ndarray
@@ -94,12 +94,12 @@ def read_files(spec: str, layout: Layout) -> Sequences:
     """Reads every sequence of a file or a folder.
 
     Args:
-      spec: FILE.csv, FILE.npy, FILE.npz or a folder of .csv files.
-      layout: see `Layout`.
+        spec: FILE.csv, FILE.npy, FILE.npz or a folder of .csv files.
+        layout: see `Layout`.
 
     Raises:
-      UserError: the file has another format, is damaged or lacks a column, a value is not a finite number, or a
-        sequence has no steps.
+        UserError: the file has another format, is damaged or lacks a column, a value is not a finite number, or a
+            sequence has no steps.
     """
     path = Path(spec).expanduser()
     suffix = path.suffix.lower()
@@ -135,8 +135,8 @@ def _filled(one: _One, columns: tuple[str, ...], layout: Layout, spec: str) -> _
     """The sequence with missing values filled in.
 
     Raises:
-      UserError: the sequence has no steps, a value is missing and `interpolate` is off, a feature has no values at all,
-        or a value exceeds the range of float32.
+        UserError: the sequence has no steps, a value is missing and `interpolate` is off, a feature has no values at
+            all, or a value exceeds the range of float32.
     """
     steps = np.arange(len(one.values))
     if not len(steps):
@@ -195,7 +195,7 @@ def _chosen(header: Sequence[str], wanted: tuple[str, ...], named: bool, what: s
     """Indices of the wanted columns. In a file without column names, all columns, if their number is right.
 
     Raises:
-      UserError: a column is missing.
+        UserError: a column is missing.
     """
     if None not in (places := [_place(header, name) for name in wanted]):
         return places

@@ -29,10 +29,10 @@ class Split(Generic[S]):
     """The training and validation examples of a data set.
 
     Attributes:
-      train, validation: sources of the two parts; the same one if validation examples were held out by index.
-      train_indices, validation_indices: the indices of the examples in these sources, int64.
-      rule: how the examples were split, in words.
-      classes: names of the labels 0, 1, ...; empty if there are none.
+        train, validation: sources of the two parts; the same one if validation examples were held out by index.
+        train_indices, validation_indices: the indices of the examples in these sources, int64.
+        rule: how the examples were split, in words.
+        classes: names of the labels 0, 1, ...; empty if there are none.
     """
 
     train: S

@@ -39,11 +39,11 @@ def open_tfds(spec: str, data_dir: str) -> Prepared:
     """Opens `NAME[:SPLIT]`. NAME may include a configuration and a version: `name/config:1.0.0`.
 
     Args:
-      spec: the SPEC without the leading "tfds:". SPLIT may be a slice, such as `train[:90%]`, or a sum.
-      data_dir: folder of the prepared data sets; "" for the default of tensorflow-datasets.
+        spec: the SPEC without the leading "tfds:". SPLIT may be a slice, such as `train[:90%]`, or a sum.
+        data_dir: folder of the prepared data sets; "" for the default of tensorflow-datasets.
 
     Raises:
-      UserError: the data set or split is unknown, or the data set cannot be prepared.
+        UserError: the data set or split is unknown, or the data set cannot be prepared.
     """
     name, split = re.fullmatch(r"([^:]*(?::[\d.*]+)?)(?::(.+))?", spec).groups()
     builder = _builder(name, data_dir)
@@ -60,12 +60,12 @@ def require_image(info: tfds.core.DatasetInfo, feature: str, flag: str) -> tfds.
     """Returns an image feature by name.
 
     Args:
-      info: description of the data set.
-      feature: name of the feature.
-      flag: the flag that named it, for messages.
+        info: description of the data set.
+        feature: name of the feature.
+        flag: the flag that named it, for messages.
 
     Raises:
-      UserError: there is no such feature, or its images are not uint8 or uint16.
+        UserError: there is no such feature, or its images are not uint8 or uint16.
     """
     there = {
         name: image
@@ -84,7 +84,7 @@ def main_feature(info: tfds.core.DatasetInfo, kind: type, place: int) -> str:
     """Name of the main feature of some kind: the supervised key at `place` (0 input, 1 target), or the only feature.
 
     Returns:
-      The name; "" if there is no such feature, or several of which none is a supervised key.
+        The name; "" if there is no such feature, or several of which none is a supervised key.
     """
     names = [name for name, feature in info.features.items() if isinstance(feature, kind)]
     supervised = [key for key in (info.supervised_keys or ())[place : place + 1] if key in names]
@@ -95,7 +95,7 @@ def read_labels(info: tfds.core.DatasetInfo, records: Records, feature: str) -> 
     """The labels of all records, int32 (n,).
 
     Raises:
-      UserError: there is no such label feature.
+        UserError: there is no such label feature.
     """
     there = [name for name, one in info.features.items() if isinstance(one, tfds.features.ClassLabel)]
     if feature not in there:

@@ -92,14 +92,14 @@ class ImagesData(SplitDataset):
     without a label.
 
     Attributes:
-      image_size: height and width of the images [pixels].
-      channels: channels of the images.
-      classes: names of the labels 0, 1, ..., `num_classes` in all; empty if there are none.
-      train_size, val_size: number of images.
-      train_labels: int32 (train_size,), -1 for images without a label.
-      shapes: the grid of factors behind `--data shapes`; None for all other data.
-      mixture: the distribution of the points of `--data ring` and `grid`; None for all other data. Its centres are
-        `mode_centres`.
+        image_size: height and width of the images [pixels].
+        channels: channels of the images.
+        classes: names of the labels 0, 1, ..., `num_classes` in all; empty if there are none.
+        train_size, val_size: number of images.
+        train_labels: int32 (train_size,), -1 for images without a label.
+        shapes: the grid of factors behind `--data shapes`; None for all other data.
+        mixture: the distribution of the points of `--data ring` and `grid`; None for all other data. Its centres are
+            `mode_centres`.
     """
 
     _config: ImagesConfig

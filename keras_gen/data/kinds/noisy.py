@@ -83,13 +83,13 @@ def noisy(images: tf.Tensor, keys: tf.Tensor, noise: Noise, strength: tuple[floa
     """Adds noise to a batch.
 
     Args:
-      images: float32 (n, height, width, channels) in [-1, 1].
-      keys: integers (n, 2); the noise of an image depends only on its own key.
-      noise: one of `ops.noise.NOISES`.
-      strength: minimum and maximum; the strength for each image is drawn uniformly between them.
+        images: float32 (n, height, width, channels) in [-1, 1].
+        keys: integers (n, 2); the noise of an image depends only on its own key.
+        noise: one of `ops.noise.NOISES`.
+        strength: minimum and maximum; the strength for each image is drawn uniformly between them.
 
     Returns:
-      Images of the same shape, not clipped.
+        Images of the same shape, not clipped.
     """
 
     def one(example: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:

@@ -112,8 +112,8 @@ class PairReader:
         """The headers of source and target; for a side-by-side pair, the same header twice.
 
         Raises:
-          UnreadableImage: a file has no image header.
-          UserError: the images cannot be a pair, or the source cannot hold label ids.
+            UnreadableImage: a file has no image header.
+            UserError: the images cannot be a pair, or the source cannot hold label ids.
         """
         names = self._source.names(index)
         info_a = images.probe(a, names[0], self._max_pixels)
@@ -169,10 +169,10 @@ class PairsData(SplitDataset):
     Batches are (source, target), float32 in [-1, 1], (batch, size, size, channels). Training batches are augmented.
 
     Attributes:
-      source_channels, target_channels: channels of the images.
-      num_classes: number of label ids in the source; 0 for pictures.
-      image_size: height and width of the images [pixels].
-      train_size, val_size: number of pairs.
+        source_channels, target_channels: channels of the images.
+        num_classes: number of label ids in the source; 0 for pictures.
+        image_size: height and width of the images [pixels].
+        train_size, val_size: number of pairs.
     """
 
     _config: PairsConfig

@@ -48,7 +48,7 @@ class SemiSupervisedData(ImagesData):
     """Like `ImagesData`, with training batches (image, label, unlabelled image) and validation batches (image, label).
 
     Attributes:
-      labelled: indices of the labelled training images, grouped by class.
+        labelled: indices of the labelled training images, grouped by class.
     """
 
     _config: SemiSupervisedConfig

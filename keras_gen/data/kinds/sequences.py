@@ -66,11 +66,11 @@ class SequencesData(Dataset):
     sequence.
 
     Attributes:
-      length: steps of the batches, at least those of the longest sequence.
-      columns: names of the features.
-      mean, deviation: mean and standard deviation of each feature over all training steps, in the units of the data; a
-        standard deviation of 0 is replaced by 1.
-      train_size, val_size: number of sequences.
+        length: steps of the batches, at least those of the longest sequence.
+        columns: names of the features.
+        mean, deviation: mean and standard deviation of each feature over all training steps, in the units of the data;
+            a standard deviation of 0 is replaced by 1.
+        train_size, val_size: number of sequences.
     """
 
     def __init__(
@@ -152,11 +152,11 @@ def read_sequences(config: SequencesConfig, *, length: int, columns: tuple[str, 
     """All sequences of a SPEC in order, normal or not; for the waves, their test split, which has anomalies.
 
     Args:
-      config: what to read.
-      length, columns: those of the model that the sequences must fit.
+        config: what to read.
+        length, columns: those of the model that the sequences must fit.
 
     Raises:
-      UserError: the data cannot be read, lack a column, or have a sequence that is too long.
+        UserError: the data cannot be read, lack a column, or have a sequence that is too long.
     """
     waves_seed = _waves_seed(config.data)
     if waves_seed is not None:
@@ -204,7 +204,7 @@ def _fitting(sequences: Sequences, length: int, columns: tuple[str, ...], spec: 
     """The sequences padded to the length of the model, if it has one yet.
 
     Raises:
-      UserError: the features differ, or a sequence is too long.
+        UserError: the features differ, or a sequence is too long.
     """
     if columns and len(columns) != len(sequences.columns):
         raise UserError(

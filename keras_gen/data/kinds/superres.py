@@ -67,7 +67,7 @@ class _Pictures:
     """Pairs of images as one table of pixels; the first half of the channels is enlarged, the second half sharp.
 
     Attributes:
-      count: number of patches needed to cover all images.
+        count: number of patches needed to cover all images.
     """
 
     def __init__(self, pairs: list[np.ndarray], patch: int) -> None:
@@ -99,8 +99,8 @@ class SuperresData(SplitDataset):
     Batches are (enlarged, sharp), float32 in [-1, 1], (batch, patch, patch, channels).
 
     Attributes:
-      image_size, scale, channels: size, scale and channels of the patches.
-      train_size, val_size: number of patches needed to cover the images once.
+        image_size, scale, channels: size, scale and channels of the patches.
+        train_size, val_size: number of patches needed to cover the images once.
     """
 
     _config: SuperresConfig
@@ -168,11 +168,11 @@ def degraded(picture: np.ndarray, scale: int) -> np.ndarray:
     """Reduces an image to low resolution and enlarges it again, with rounding to 8 bits after both steps.
 
     Args:
-      picture: uint8 (height, width, channels); height and width are multiples of `scale`.
-      scale: integer factor.
+        picture: uint8 (height, width, channels); height and width are multiples of `scale`.
+        scale: integer factor.
 
     Returns:
-      An image of the same type and shape.
+        An image of the same type and shape.
     """
     small = _to_bytes(shrink(tf.constant(picture)[None], scale))
     return _to_bytes(enlarge(small, scale)).numpy()[0]
