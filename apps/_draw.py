@@ -12,13 +12,13 @@ import keras
 import numpy as np
 import tyro
 
-from keras_gen.data.files.codecs import to_uint8
 from keras_gen.data.files.inputs import Reader, find_images, readable, unique_stems
 from keras_gen.engine.config import CONFIG_FILE
 from keras_gen.errors import UserError
 from keras_gen.flags import BaseConfig, NonNegative, Positive, Range
 from keras_gen.inference.outputs import Drawings
 from keras_gen.inference.tiling import Network, load_network, require_model
+from keras_gen.ops.pixels import to_uint8
 
 
 @dataclass(frozen=True)

@@ -21,13 +21,13 @@ from keras_gen.compression.container import SUFFIX
 from keras_gen.compression.latents import CELLS_PER_LEVEL, LARGEST_STEP
 from keras_gen.compression.rate_distortion import STEM, curves, ranges, table, verdicts, write_report
 from keras_gen.compression.run import open_codec
-from keras_gen.data.files.codecs import to_float
 from keras_gen.data.files.inputs import ExactReader, find_images, readable, unique_stems
 from keras_gen.engine.config import read_config
 from keras_gen.errors import UserError
 from keras_gen.files import write
 from keras_gen.flags import BaseConfig
 from keras_gen.inference.outputs import free_places
+from keras_gen.ops.pixels import to_float
 
 from ._data import reopen
 

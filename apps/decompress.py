@@ -15,12 +15,13 @@ from keras_gen import models
 from keras_gen.cli.parsing import app, parse
 from keras_gen.compression.container import SUFFIX
 from keras_gen.compression.run import open_codec
-from keras_gen.data.files.codecs import read_contents, to_uint8
+from keras_gen.data.files.codecs import read_contents
 from keras_gen.data.files.folders import shown
 from keras_gen.data.files.inputs import find_files, unique_stems
 from keras_gen.engine.config import read_config
 from keras_gen.flags import BaseConfig
 from keras_gen.inference.outputs import Drawings
+from keras_gen.ops.pixels import to_uint8
 
 EXAMPLE = "decompress savedmodels/vae/RUN small --out drawn"
 

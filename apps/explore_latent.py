@@ -17,7 +17,6 @@ import tyro
 
 from keras_gen import models
 from keras_gen.cli.parsing import app, parse
-from keras_gen.data.files.codecs import to_float
 from keras_gen.data.files.inputs import ExactReader
 from keras_gen.data.kinds.images import ImagesData
 from keras_gen.engine.config import read_config
@@ -27,6 +26,7 @@ from keras_gen.errors import UserError
 from keras_gen.files import require_folder
 from keras_gen.flags import BaseConfig, NonNegative, Positive, Range
 from keras_gen.inference.tiling import resized
+from keras_gen.ops.pixels import to_float
 from keras_gen.visual import exploration
 from keras_gen.visual.exploration import EncodedImage
 from keras_gen.visual.latent_space import BATCH, LatentSpace
@@ -45,7 +45,7 @@ class Flags(BaseConfig):
     """Image files, or numbers of validation images; write ./7 for a file whose name is a number."""
     out: Path | None = None
     """Folder for the results; files of the same names are replaced; default: latents/ in RUN."""
-    way: exploration.Way = "auto"
+    interpolation: exploration.Interpolation = "auto"
     """Interpolation between pictures; auto: spherical if training makes the vectors normal, as in a VAE, otherwise
     straight."""
     steps: Annotated[int, Range(2)] = 9
@@ -91,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     direction = exploration.attribute(codes, data.classes, flags.add, flags.subtract) if flags.add else None
     pictures = _pictures(flags, data, space)
 
-    figures = exploration.path(space, pictures, flags.way, flags.steps) if len(pictures) > 1 else []
+    figures = exploration.path(space, pictures, flags.interpolation, flags.steps) if len(pictures) > 1 else []
     if direction is not None:
         name = f"{flags.add} minus {flags.subtract or 'all others'}"
         figures.append(exploration.arithmetic(space, pictures, direction, name, flags.strengths))

@@ -16,7 +16,6 @@ import tyro
 
 from keras_gen import models
 from keras_gen.cli.parsing import app, parse
-from keras_gen.data.files.codecs import to_uint8
 from keras_gen.engine.config import CONFIG_FILE, read_config
 from keras_gen.errors import UserError
 from keras_gen.files import write
@@ -24,6 +23,7 @@ from keras_gen.flags import BaseConfig, Range, class_of
 from keras_gen.inference.outputs import free_places
 from keras_gen.inference.tiling import load_export, require_model
 from keras_gen.ops.latents import latent_vectors
+from keras_gen.ops.pixels import to_uint8
 from keras_gen.visual.sheets import png_bytes, sheet
 
 _LARGEST_SEED = 2**31 - 1  # TensorFlow's stateless generators take it as int32

@@ -17,11 +17,11 @@ import tyro
 
 from keras_gen import models
 from keras_gen.cli.parsing import app, parse
-from keras_gen.data.files.codecs import to_float, to_uint8
 from keras_gen.data.files.inputs import Reader
 from keras_gen.flags import BaseConfig, Share
 from keras_gen.inference.tiling import compiled, draw
 from keras_gen.ops.noise import NOISES
+from keras_gen.ops.pixels import to_float, to_uint8
 from keras_gen.ops.reconstruction import psnr
 
 EXAMPLE = "python -m benchmarks.denoise_pictures savedmodels/restoration/RUN photo.png"

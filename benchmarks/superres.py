@@ -27,6 +27,7 @@ from keras_gen.engine.schedules import Schedule
 from keras_gen.flags import BaseConfig, NonNegative, Positive
 from keras_gen.inference.tiling import compiled, draw
 from keras_gen.models.restoration import Config, Restoration
+from keras_gen.ops.pixels import to_float, to_uint8
 from keras_gen.ops.resampling import luma
 
 
@@ -83,8 +84,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         picture = images.read_image(path, 3)
         sharp = picture[tuple(slice(side // flags.scale * flags.scale) for side in picture.shape[:2])]
         enlarged = degraded(sharp, flags.scale)
-        (drawn,) = draw(network, [images.to_float(enlarged)], batch_size=16)
-        rows.append([_psnr(found, sharp, flags.scale) for found in (enlarged, images.to_uint8(drawn))])
+        (drawn,) = draw(network, [to_float(enlarged)], batch_size=16)
+        rows.append([_psnr(found, sharp, flags.scale) for found in (enlarged, to_uint8(drawn))])
         print(f"| {path.stem} | {rows[-1][0]:.2f} | {rows[-1][1]:.2f} |")
     print("| mean | {:.2f} | {:.2f} |".format(*np.mean(rows, axis=0)))
 

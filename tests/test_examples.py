@@ -23,7 +23,7 @@ PUBLIC = {**{name: getattr(keras_gen, name) for name in FAMILIES}, **OTHERS}
 PACKAGE = Path(keras_gen.__file__).parent
 WITH_EXAMPLES = [
     ".".join(("keras_gen", *path.relative_to(PACKAGE).with_suffix("").parts))
-    for room in ("ops", "layers", "networks", "metrics", "visual", "engine")
+    for room in ("ops", "layers", "networks", "metrics", "visual", "export", "inference", "compression", "engine")
     for path in sorted((PACKAGE / room).rglob("*.py"))
     if ">>>" in path.read_text(encoding="utf-8")
 ]
@@ -45,10 +45,11 @@ def test_examples_of_the_python_api_hold(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", WITH_EXAMPLES)
-def test_examples_of_a_module_hold(name):
-    """These see the names of their module, as its own code does, and `keras_gen`."""
+def test_examples_of_a_module_hold(name, tmp_path):
+    """These see the names of their module, as its own code does, `keras_gen`, and a temporary `folder`."""
     keras.utils.set_random_seed(0)
-    found = doctest.DocTestFinder().find(importlib.import_module(name), extraglobs={"keras_gen": keras_gen})
+    names = {"keras_gen": keras_gen, "folder": tmp_path}
+    found = doctest.DocTestFinder().find(importlib.import_module(name), extraglobs=names)
     examples = [one for one in found if one.examples]
     assert examples
     for example in examples:

@@ -24,10 +24,11 @@ from PIL import Image
 from keras_gen.compression.codec import Codec
 from keras_gen.compression.container import read_header
 from keras_gen.console import psnr_text
-from keras_gen.data.files.codecs import decode_image, to_float, to_uint8
+from keras_gen.data.files.codecs import decode_image
 from keras_gen.files import write, write_json
 from keras_gen.inference.tiling import resized
 from keras_gen.metrics.reconstruction import Reconstruction, measures
+from keras_gen.ops.pixels import to_float, to_uint8
 from keras_gen.ops.reconstruction import SSIM_MIN_SIDE
 from keras_gen.pages import page
 from keras_gen.visual.sheets import png_bytes, sheet

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-_TURN = 10  # calls of one file before it is the next file's turn
+_CALLS_PER_TURN = 10  # calls of one file before it is the next file's turn
 _WARM_UP = 2  # calls that are not timed: the first allocates, packs weights and reads the file
 
 
@@ -43,9 +43,9 @@ def measure(paths: Sequence[Path], *, threads: Sequence[int], runs: int) -> dict
     """
     milliseconds: dict[tuple[Path, int], list[float]] = {(path, number): [] for path in paths for number in threads}
     peaks: dict[Path, list[float | None]] = {path: [] for path in paths}
-    for start in range(0, runs, _TURN):
+    for start in range(0, runs, _CALLS_PER_TURN):
         for (path, number), taken in milliseconds.items():
-            figures = _in_a_process(path, number, min(_TURN, runs - start))
+            figures = _measure_in_subprocess(path, number, min(_CALLS_PER_TURN, runs - start))
             taken += figures["milliseconds"]
             peaks[path].append(figures["peak_megabytes"])
     return {
@@ -62,7 +62,7 @@ def _summary(milliseconds: list[float]) -> dict[str, float]:
     return {"median_ms": round(float(median), 2), "p95_ms": round(float(p95), 2)}
 
 
-def _in_a_process(path: Path, threads: int, runs: int) -> dict[str, Any]:
+def _measure_in_subprocess(path: Path, threads: int, runs: int) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-m", __name__, str(path), str(threads), str(runs)], capture_output=True, text=True
     )
@@ -79,12 +79,12 @@ def machine() -> str:
     return f"{name}, {os.cpu_count()} cores"
 
 
-def _measured(path: str, threads: int, runs: int) -> dict[str, Any]:
+def _measure_here(path: str, threads: int, runs: int) -> dict[str, Any]:
     before = _memory("VmRSS")
     interpreter = Interpreter(path, num_threads=threads)
     interpreter.allocate_tensors()
     generator = np.random.default_rng(0)
-    inputs = {tensor["index"]: _random(tensor, generator) for tensor in interpreter.get_input_details()}
+    inputs = {tensor["index"]: _random_input(tensor, generator) for tensor in interpreter.get_input_details()}
     outputs = [tensor["index"] for tensor in interpreter.get_output_details()]
     seconds = []
     for _ in range(_WARM_UP + runs):
@@ -99,7 +99,7 @@ def _measured(path: str, threads: int, runs: int) -> dict[str, Any]:
     return {"milliseconds": [1e3 * second for second in seconds[_WARM_UP:]], "peak_megabytes": peak}
 
 
-def _random(tensor: dict[str, Any], generator: np.random.Generator) -> np.ndarray:
+def _random_input(tensor: dict[str, Any], generator: np.random.Generator) -> np.ndarray:
     """Random values for an input."""
     if tensor["dtype"] == np.float32:
         return generator.uniform(-1, 1, tensor["shape"]).astype(np.float32)
@@ -118,4 +118,4 @@ def _memory(field: str) -> float | None:
 
 if __name__ == "__main__":
     file, *numbers = sys.argv[1:]
-    print(json.dumps(_measured(file, *map(int, numbers))))
+    print(json.dumps(_measure_here(file, *map(int, numbers))))

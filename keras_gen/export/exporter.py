@@ -18,10 +18,11 @@ from keras_gen.errors import UserError
 from keras_gen.export.benchmark import machine, measure
 from keras_gen.export.metadata import UNKNOWN, Metadata, Provenance
 from keras_gen.export.operators import operators_of
-from keras_gen.export.saved_model import SavedModel, from_levels, to_levels, write_saved_model
+from keras_gen.export.saved_model import SavedModel, write_saved_model
 from keras_gen.export.signature import Io, Port, Served
 from keras_gen.export.tflite import TFLiteModel, Variant, require_variant, write_tflite
 from keras_gen.files import remove
+from keras_gen.ops.pixels import to_float, to_uint8
 
 TOLERANCE = 1e-3
 """Largest absolute difference of a float32 export, in units of [-1, 1]; one level of 8 bits is 7.8e-3."""
@@ -32,7 +33,7 @@ USABLE = 30.0
 """PSNR against the network [dB] below which a file is called unusable, because its errors are visible."""
 THREADS = (1, 2)
 """Numbers of CPU threads that latencies are measured with."""
-_SHOWN = 4  # examples on the sheet of a report
+_REPORT_EXAMPLES = 4  # examples on the sheet of a report
 _BATCH = 8  # examples per call of a network
 
 
@@ -116,11 +117,11 @@ def export(
     report: dict[str, Any] = {}
     pictures = {} if pictures is None else pictures
     for number, (name, item) in enumerate(served.items()):
-        proof = item.examples_of(batches)
+        inputs = item.examples_of(batches)
         io: Io = plan.io if plan.io in item.ios else "float"
-        weights = f"{_digest(item.network):08x}"
+        weights = f"{_checksum(item.network):08x}"
         saved = folder / ("saved_model" if number == 0 else f"saved_model_{name}")
-        files = {saved.name: {}, **_kept((previous_report or {}).get(name), weights, folder)}
+        files = {saved.name: {}, **_figures_to_keep((previous_report or {}).get(name), weights, folder)}
         report[name] = {
             "about": item.about,
             "task": item.task,
@@ -128,32 +129,37 @@ def export(
             "outputs": [asdict(port) for port in item.outputs],
             "description": item.description,
             "weights": weights,
-            "validation_examples": len(proof[0]),
+            "validation_examples": len(inputs[0]),
             **({"machine": machine()} if plan.runs else {}),
             "files": files,
         }
-        own = Metadata(f"{family} {name}".strip(), item.inputs, item.outputs, item.task, origin)
-        write_saved_model(item, saved, metadata=own)
-        expected = _drawn(item, proof)
-        figures = compare(SavedModel(saved), proof, expected, item.outputs)
+        network_metadata = Metadata(f"{family} {name}".strip(), item.inputs, item.outputs, item.task, origin)
+        write_saved_model(item, saved, metadata=network_metadata)
+        expected = _network_outputs(item, inputs)
+        figures = compare(SavedModel(saved), inputs, expected, item.outputs)
         if "uint8" in item.ios:
-            rounded, expected_of_rounded = _by_levels(item, proof, expected)
+            rounded, expected_of_rounded = _rounded_to_uint8(item, inputs, expected)
             figures["uint8"] = compare(SavedModel(saved, "uint8"), rounded, expected_of_rounded, item.outputs)
-        files[saved.name] = {"bytes": _bytes(saved), **figures}
+        files[saved.name] = {"bytes": _folder_size(saved), **figures}
 
         stem = "model" if number == 0 else name
         runnable: list[Path] = []
         for size in (plan.sizes if "uint8" in item.ios else ()) or (None,):
             sized = item if size is None or size == _side(item) else _at_size(item, size)
-            sources = tuple(_resized(array, port) for array, port in zip(proof, sized.inputs, strict=True))
-            expected = _drawn(sized, sources)
+            sources = tuple(_resized(array, port) for array, port in zip(inputs, sized.inputs, strict=True))
+            expected = _network_outputs(sized, sources)
             if io == "uint8":
-                sources, expected = _by_levels(sized, sources, expected)
-            shown = _shown(name, sized, sources, expected)
+                sources, expected = _rounded_to_uint8(sized, sources, expected)
+            shown = _report_examples(name, sized, sources, expected)
             pictures |= shown
             for variant in plan.variants:
                 metadata = replace(
-                    own, inputs=sized.inputs, outputs=sized.outputs, variant=variant, io=io, batch=plan.batch
+                    network_metadata,
+                    inputs=sized.inputs,
+                    outputs=sized.outputs,
+                    variant=variant,
+                    io=io,
+                    batch=plan.batch,
                 )
                 file = folder / _file_name(stem, metadata, None if sized is item else size)
                 examples = None
@@ -164,10 +170,10 @@ def export(
                     sized, file, variant=variant, io=io, batch=plan.batch, calibration=examples, metadata=metadata
                 )
                 files[file.name] = {"metadata": metadata.as_dict(), "bytes": file.stat().st_size}
-                files[file.name] |= _proved(file, sources, expected, sized.outputs, missing)
+                files[file.name] |= _verified_figures(file, sources, expected, sized.outputs, missing)
                 if not files[file.name]["flex"]:
-                    drawn = _listed(TFLiteModel(file)(*(array[:_SHOWN] for array in sources)))
-                    for picture, output in zip(shown.values(), _seen(sized.outputs), strict=True):
+                    drawn = _as_tuple(TFLiteModel(file)(*(array[:_REPORT_EXAMPLES] for array in sources)))
+                    for picture, output in zip(shown.values(), _drawable(sized.outputs), strict=True):
                         picture[variant] = drawn[sized.outputs.index(output)]
                     runnable.append(file)
         if plan.runs:
@@ -188,7 +194,7 @@ def compare(
     """Compare the outputs of `run` with the expected ones, and time it.
 
     The unit of differences is half the range of the port, so 1 for images in [-1, 1]; without a range, half the range
-    of the expected values (`_unit`). A value that is not finite counts as a difference of 2. The PSNR is
+    of the expected values (`_half_range`). A value that is not finite counts as a difference of 2. The PSNR is
     10 log10(2^2 / MSE) [dB] over all examples, at most 120. Indices have no PSNR; their difference is 0 or 1, so the
     mean is the fraction of different indices.
 
@@ -206,10 +212,10 @@ def compare(
     drawn, seconds = [], []
     for number in range(0, len(inputs[0]), batch):
         start = time.perf_counter()
-        drawn.append(_listed(run(*(array[number : number + batch] for array in inputs))))
+        drawn.append(_as_tuple(run(*(array[number : number + batch] for array in inputs))))
         seconds.append((time.perf_counter() - start) / len(drawn[-1][0]))
     found = [np.concatenate(parts) for parts in zip(*drawn, strict=True)]
-    each = {port.name: _difference(*of_one, port) for *of_one, port in zip(found, expected, ports, strict=True)}
+    each = {port.name: _difference(*arrays, port) for *arrays, port in zip(found, expected, ports, strict=True)}
     worst = {
         figure: max(values) if figure != "psnr" else min(values)
         for figure in ("max_abs_difference", "mean_abs_difference", "psnr")
@@ -227,7 +233,9 @@ def _difference(drawn: np.ndarray, expected: np.ndarray, port: Port) -> dict[str
     if port.kind == "indices":
         difference = (drawn != expected).astype(np.float32)
         return {"max_abs_difference": float(difference.max()), "mean_abs_difference": float(difference.mean())}
-    difference = np.abs(drawn - expected) / ((port.range[1] - port.range[0]) / 2 if port.range else _unit(expected))
+    difference = np.abs(drawn - expected) / (
+        (port.range[1] - port.range[0]) / 2 if port.range else _half_range(expected)
+    )
     difference = np.where(np.isfinite(difference), difference, 2.0)
     error = float(np.mean(np.square(difference, dtype=np.float64)))
     return {
@@ -237,7 +245,7 @@ def _difference(drawn: np.ndarray, expected: np.ndarray, port: Port) -> dict[str
     }
 
 
-def _proved(
+def _verified_figures(
     file: Path,
     sources: Sequence[np.ndarray],
     expected: Sequence[np.ndarray],
@@ -271,10 +279,10 @@ def _proved(
 def _require_equal(file: Path, figures: dict[str, Any], report: dict[str, Any], *, chooses: bool) -> None:
     """Check a float32 file against the tolerance, which for uint8 includes one level of rounding."""
     metadata = figures.get("metadata", {"variant": "float32", "io": "float"})
-    proved = metadata["variant"] == "float32" and not figures.get("flex")
-    claims = [(file, figures, metadata["io"])] if proved else []
-    claims += [(f"The uint8 signature of {file}", figures["uint8"], "uint8")] if "uint8" in figures else []
-    for what, found, io in claims:
+    verified = metadata["variant"] == "float32" and not figures.get("flex")
+    checks = [(file, figures, metadata["io"])] if verified else []
+    checks += [(f"The uint8 signature of {file}", figures["uint8"], "uint8")] if "uint8" in figures else []
+    for what, found, io in checks:
         accepted = (TOLERANCE_OF_CHOICES if chooses else TOLERANCE) + (1 / 255 if io == "uint8" else 0)
         difference = found["mean_abs_difference" if chooses else "max_abs_difference"]
         if not difference <= accepted:
@@ -295,7 +303,7 @@ def _file_name(stem: str, metadata: Metadata, size: int | None) -> str:
     return "-".join(parts) + ".tflite"
 
 
-def _kept(previous_report: Mapping[str, Any] | None, weights: str, folder: Path) -> dict[str, Any]:
+def _figures_to_keep(previous_report: Mapping[str, Any] | None, weights: str, folder: Path) -> dict[str, Any]:
     """Figures of the .tflite files that still exist and have the same weights; files of other weights are deleted."""
     if not previous_report:
         return {}
@@ -307,7 +315,7 @@ def _kept(previous_report: Mapping[str, Any] | None, weights: str, folder: Path)
     return {}
 
 
-def _digest(network: keras.Model) -> int:
+def _checksum(network: keras.Model) -> int:
     """CRC-32 of all weights in order."""
     digest = 0
     for weight in network.get_weights():
@@ -328,7 +336,7 @@ def _at_size(served: Served, size: int) -> Served:
     """
     side = _side(served)
 
-    def grown(port: Port) -> Port:
+    def resized(port: Port) -> Port:
         if not port.has_levels:
             return port
         sides = [length * size / side for length in port.shape[:2]]
@@ -338,7 +346,7 @@ def _at_size(served: Served, size: int) -> Served:
 
     network = served.network
     try:
-        inputs, outputs = (tuple(map(grown, ports)) for ports in (served.inputs, served.outputs))
+        inputs, outputs = (tuple(map(resized, ports)) for ports in (served.inputs, served.outputs))
         tensors = [
             keras.Input(port.shape, dtype=port.dtype, name=tensor.name)
             for port, tensor in zip(inputs, network.inputs, strict=True)
@@ -353,7 +361,7 @@ def _at_size(served: Served, size: int) -> Served:
         ) from None
 
 
-def _unit(values: np.ndarray) -> float:
+def _half_range(values: np.ndarray) -> float:
     """Scale of differences: half the value range, which is 1 for images in [-1, 1].
 
     It is at least a hundredth of the largest absolute value, so that float32 rounding of nearly constant values does
@@ -370,55 +378,55 @@ def _resized(array: np.ndarray, port: Port) -> np.ndarray:
     return tf.image.resize(array, port.shape[:2], method, antialias=method == "bilinear").numpy()
 
 
-def _listed(outputs: Any) -> tuple[np.ndarray, ...]:
+def _as_tuple(outputs: Any) -> tuple[np.ndarray, ...]:
     return outputs if isinstance(outputs, tuple) else (outputs,)
 
 
-def _drawn(served: Served, inputs: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+def _network_outputs(served: Served, inputs: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
     """The outputs of the network, a few examples at a time."""
     starts = range(0, len(inputs[0]), _BATCH)
-    each = [_listed(served(*(array[n : n + _BATCH] for array in inputs))) for n in starts]
+    each = [_as_tuple(served(*(array[n : n + _BATCH] for array in inputs))) for n in starts]
     return tuple(np.concatenate(parts) for parts in zip(*each, strict=True))
 
 
-def _by_levels(
+def _rounded_to_uint8(
     served: Served, inputs: Sequence[np.ndarray], expected: Sequence[np.ndarray]
 ) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
     """The inputs after rounding to uint8, and the expected outputs for them, clipped to the range of uint8."""
     rounded = tuple(
-        from_levels(to_levels(array)) if port.has_levels else array
+        to_float(to_uint8(array)) if port.has_levels else array
         for array, port in zip(inputs, served.inputs, strict=True)
     )
     if not all(map(np.array_equal, rounded, inputs)):  # rounding does not change images of 8 bits
-        expected = _drawn(served, rounded)
+        expected = _network_outputs(served, rounded)
     return rounded, tuple(
         np.clip(array, -1, 1) if port.has_levels else array
         for array, port in zip(expected, served.outputs, strict=True)
     )
 
 
-def _seen(ports: Sequence[Port]) -> list[Port]:
+def _drawable(ports: Sequence[Port]) -> list[Port]:
     """The outputs that the report can show."""
     return [port for port in ports if port.kind in ("image", "sequence")]
 
 
-def _shown(
+def _report_examples(
     name: str, served: Served, sources: Sequence[np.ndarray], expected: Sequence[np.ndarray]
 ) -> dict[str, dict[str, np.ndarray]]:
     """Examples for the report: each output that can be shown, with the inputs of the same kind."""
-    outputs = _seen(served.outputs)
+    outputs = _drawable(served.outputs)
     shown = {}
     for port in outputs:
         size = f"{port.shape[1]}x{port.shape[0]}" if port.kind == "image" else ""
         key = " ".join(part for part in (name, port.name if len(outputs) > 1 else "", size) if part)
         shown[key] = {
-            source.name: array[:_SHOWN]
+            source.name: array[:_REPORT_EXAMPLES]
             for array, source in zip(sources, served.inputs, strict=True)
             if (source.has_levels if port.kind == "image" else source.kind == port.kind)
         }
-        shown[key]["network"] = expected[served.outputs.index(port)][:_SHOWN]
+        shown[key]["network"] = expected[served.outputs.index(port)][:_REPORT_EXAMPLES]
     return shown
 
 
-def _bytes(folder: Path) -> int:
+def _folder_size(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

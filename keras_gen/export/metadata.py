@@ -24,7 +24,7 @@ from keras_gen.errors import UserError
 from keras_gen.export.signature import Io, Port, Task
 
 _ENTRY = "keras_gen.json"
-_TOOLS_ENTRY = "TFLITE_METADATA"
+_TFLITE_ENTRY = "TFLITE_METADATA"
 
 
 @dataclass(frozen=True)
@@ -105,18 +105,18 @@ class Metadata:
             values["inputs"], values["outputs"] = (
                 tuple(_port(port) for port in values[side]) for side in ("inputs", "outputs")
             )
-            values["origin"] = Provenance(**_known(Provenance, values["origin"]))
-            return cls(**_known(cls, values))
+            values["origin"] = Provenance(**_known_fields(Provenance, values["origin"]))
+            return cls(**_known_fields(cls, values))
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"not the metadata of an export: {error}") from None
 
 
 def _port(values: Mapping[str, Any]) -> Port:
     """A port from JSON, whose lists are tuples here."""
-    return Port(**{k: tuple(v) if isinstance(v, list) else v for k, v in _known(Port, values).items()})
+    return Port(**{k: tuple(v) if isinstance(v, list) else v for k, v in _known_fields(Port, values).items()})
 
 
-def _known(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
+def _known_fields(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name in kind.__dataclass_fields__}
 
 
@@ -124,7 +124,10 @@ def with_metadata(content: bytes, metadata: Metadata) -> bytes:
     """Add `metadata` to the bytes of a .tflite."""
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     model.metadata = model.metadata or []
-    for name, text in ((_ENTRY, metadata.to_json().encode()), (_TOOLS_ENTRY, _for_tools(metadata, *_order(model)))):
+    for name, text in (
+        (_ENTRY, metadata.to_json().encode()),
+        (_TFLITE_ENTRY, _tflite_metadata(metadata, *_tensor_names(model))),
+    ):
         buffer, entry = schema.BufferT(), schema.MetadataT()
         buffer.data = np.frombuffer(text, np.uint8)
         entry.name, entry.buffer = name, len(model.buffers)
@@ -135,7 +138,7 @@ def with_metadata(content: bytes, metadata: Metadata) -> bytes:
     return bytes(builder.Output())
 
 
-def _order(model: schema.ModelT) -> tuple[list[str], list[str]]:
+def _tensor_names(model: schema.ModelT) -> tuple[list[str], list[str]]:
     """Names of inputs and outputs in the order of the subgraph, which other tools use."""
     (signature, *_), graph = model.signatureDefs, model.subgraphs[0]
     sides = ((signature.inputs, graph.inputs), (signature.outputs, graph.outputs))
@@ -143,9 +146,9 @@ def _order(model: schema.ModelT) -> tuple[list[str], list[str]]:
     return tuple([names[number] for number in order] for names, order in maps)
 
 
-def write_beside(saved_model: Path, metadata: Metadata) -> None:
+def write_into_saved_model(saved_model: Path, metadata: Metadata) -> None:
     """Write `metadata` into a SavedModel folder."""
-    place = _beside(saved_model)
+    place = _json_file(saved_model)
     place.parent.mkdir(exist_ok=True)
     place.write_text(metadata.to_json() + "\n", encoding="utf-8")
 
@@ -157,7 +160,7 @@ def read_metadata(path: Path) -> Metadata | None:
         UserError: if the metadata are damaged.
     """
     try:
-        text = _beside(path).read_bytes() if path.is_dir() else _embedded(path)
+        text = _json_file(path).read_bytes() if path.is_dir() else _embedded_json(path)
         return None if text is None else Metadata.from_json(text)
     except FileNotFoundError:
         return None
@@ -165,11 +168,11 @@ def read_metadata(path: Path) -> Metadata | None:
         raise UserError(f"{path} has damaged metadata ({error}); accepted are unchanged exports.") from None
 
 
-def _beside(saved_model: Path) -> Path:
+def _json_file(saved_model: Path) -> Path:
     return saved_model / "assets.extra" / _ENTRY
 
 
-def _embedded(path: Path) -> bytes | None:
+def _embedded_json(path: Path) -> bytes | None:
     # Memory-mapped, so that the weights are not read from the disk.
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         model = schema.Model.GetRootAs(content, 0)
@@ -183,7 +186,7 @@ def _embedded(path: Path) -> bytes | None:
 # -- the format of other tools -------------------------------------------------------------------------------------
 
 
-def _for_tools(metadata: Metadata, inputs: Sequence[str], outputs: Sequence[str]) -> bytes:
+def _tflite_metadata(metadata: Metadata, inputs: Sequence[str], outputs: Sequence[str]) -> bytes:
     """A ModelMetadata table with the tensors in this order; fields are in the order of metadata_schema.fbs."""
     build = flatbuffers.Builder(1024)
 

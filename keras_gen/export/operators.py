@@ -44,11 +44,11 @@ class Operators:
 
 def operators_of(path: Path) -> Operators:
     """Read the operators of a .tflite file."""
-    found = Operators(_counted(path))
-    return found if found.flex else replace(found, **_shared(path))
+    found = Operators(_operator_counts(path))
+    return found if found.flex else replace(found, **_delegation(path))
 
 
-def _counted(path: Path) -> dict[str, int]:
+def _operator_counts(path: Path) -> dict[str, int]:
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         model = schema.Model.GetRootAs(content, 0)
         codes = [model.OperatorCodes(number) for number in range(model.OperatorCodesLength())]
@@ -64,7 +64,7 @@ def _counted(path: Path) -> dict[str, int]:
     return dict(used.most_common())
 
 
-def _shared(path: Path) -> dict[str, Any]:
+def _delegation(path: Path) -> dict[str, Any]:
     """`delegated` and `left` of a file.
 
     The interpreter lists the original operators, followed by the delegate's nodes. A node replaces all operators on the
@@ -75,18 +75,18 @@ def _shared(path: Path) -> dict[str, Any]:
         interpreter.allocate_tensors()
         details: list[dict[str, Any]] = interpreter._get_ops_details()
     nodes = [node for node in details if node["op_name"] == _DELEGATE]
-    own = [node for node in details if node["op_name"] != _DELEGATE]
-    maker = {int(tensor): number for number, node in enumerate(own) for tensor in node["outputs"]}
-    replaced: set[int] = set()
+    original = [node for node in details if node["op_name"] != _DELEGATE]
+    producer = {int(tensor): number for number, node in enumerate(original) for tensor in node["outputs"]}
+    delegated: set[int] = set()
     for node in nodes:
-        given = set(map(int, node["inputs"]))
-        open_ends = [int(tensor) for tensor in node["outputs"]]
-        while open_ends:
-            tensor = open_ends.pop()
-            number = maker.get(tensor)
-            if tensor in given or number is None or number in replaced:
+        inputs = set(map(int, node["inputs"]))
+        pending = [int(tensor) for tensor in node["outputs"]]
+        while pending:
+            tensor = pending.pop()
+            number = producer.get(tensor)
+            if tensor in inputs or number is None or number in delegated:
                 continue
-            replaced.add(number)
-            open_ends += map(int, own[number]["inputs"])
-    left = Counter(node["op_name"] for number, node in enumerate(own) if number not in replaced)
-    return {"delegated": len(replaced) / max(1, len(own)), "left": dict(left.most_common())}
+            delegated.add(number)
+            pending += map(int, original[number]["inputs"])
+    left = Counter(node["op_name"] for number, node in enumerate(original) if number not in delegated)
+    return {"delegated": len(delegated) / max(1, len(original)), "left": dict(left.most_common())}

@@ -32,7 +32,7 @@ Step = Literal["sub-pixel", "instance norm", "batch norm", "kernels", "relu"]
 STEPS: tuple[Step, ...] = get_args(Step)
 _EXAMPLES = 16  # calibration examples for standard deviations
 
-_TRAINED = {
+_KERAS_LAYERS = {
     FastConv2D: layers.Conv2D,
     FastConv2DTranspose: layers.Conv2DTranspose,
     FastInstanceNormalization: layers.GroupNormalization,
@@ -45,11 +45,11 @@ def in_keras_layers(network: keras.Model) -> keras.Model:
     Args:
         network: functional; returned as it is if it has no such layers. Layers inside wrappers are not replaced.
     """
-    if not any(type(layer) in _TRAINED for layer in network.layers):
+    if not any(type(layer) in _KERAS_LAYERS for layer in network.layers):
         return network
 
     def replace(layer: layers.Layer) -> layers.Layer:
-        return _TRAINED.get(type(layer), type(layer)).from_config(layer.get_config())
+        return _KERAS_LAYERS.get(type(layer), type(layer)).from_config(layer.get_config())
 
     clone = keras.models.clone_model(network, clone_function=replace)
     clone.set_weights(network.get_weights())
@@ -76,7 +76,7 @@ def rewritten(
             settings["use_bias"] = True
         if layer.name in folded.values():
             return _Folded(name=layer.name)
-        for step, fits, kind in _KINDS:
+        for step, fits, kind in _REPLACEMENTS:
             if step in steps and fits(layer):
                 return kind.from_config(settings)
         return layer.__class__.from_config(settings)
@@ -84,17 +84,17 @@ def rewritten(
     clone = keras.models.clone_model(network, clone_function=replace)
     for layer in network.layers:
         if layer.name in folded:
-            clone.get_layer(layer.name).set_weights(_with_norm(layer, network.get_layer(folded[layer.name])))
+            clone.get_layer(layer.name).set_weights(_folded_weights(layer, network.get_layer(folded[layer.name])))
         elif layer.weights and layer.name not in folded.values():
             clone.get_layer(layer.name).set_weights(layer.get_weights())
     if examples is not None and "instance norm" in steps:
-        _equalise(network, clone, [array[:_EXAMPLES] for array in examples])
+        _equalise_channels(network, clone, [array[:_EXAMPLES] for array in examples])
     return clone
 
 
-def _equalise(network: keras.Model, clone: keras.Model, examples: Sequence[np.ndarray]) -> None:
+def _equalise_channels(network: keras.Model, clone: keras.Model, examples: Sequence[np.ndarray]) -> None:
     """Scale the convolutions before instance normalisations of `clone` so that their channels deviate by 1."""
-    norms = [layer for layer in network.layers if _is_instance(layer) and _convolution_before(layer)]
+    norms = [layer for layer in network.layers if _is_instance_norm(layer) and _convolution_before(layer)]
     if not norms:
         return
     probe = keras.Model(network.input, [norm.input for norm in norms])
@@ -108,7 +108,7 @@ def _equalise(network: keras.Model, clone: keras.Model, examples: Sequence[np.nd
         scale = 1.0 / np.sqrt(variance + norm.epsilon)
         convolution = clone.get_layer(_convolution_before(norm).name)
         kernel, *bias = convolution.get_weights()
-        convolution.set_weights([_times(convolution, kernel, scale), *(b * scale for b in bias)])
+        convolution.set_weights([_scaled_kernel(convolution, kernel, scale), *(b * scale for b in bias)])
         clone.get_layer(norm.name).epsilon = (norm.epsilon * scale**2).astype(np.float32)
 
 
@@ -161,7 +161,7 @@ class _PooledReLU(layers.ReLU):
         return ops.relu(ops.max_pool(inputs, 1, 1))
 
 
-def _is_plain(layer: layers.Layer) -> bool:
+def _is_plain_convolution(layer: layers.Layer) -> bool:
     return (
         type(layer) is layers.Conv2D
         and layer.padding == "same"
@@ -172,7 +172,7 @@ def _is_plain(layer: layers.Layer) -> bool:
     )
 
 
-def _is_instance(layer: layers.Layer) -> bool:
+def _is_instance_norm(layer: layers.Layer) -> bool:
     return (
         type(layer) is layers.GroupNormalization
         and layer.groups in (-1, layer.input.shape[-1])
@@ -181,23 +181,23 @@ def _is_instance(layer: layers.Layer) -> bool:
     )
 
 
-def _stands_alone(layer: layers.Layer) -> bool:
+def _is_unfused_relu(layer: layers.Layer) -> bool:
     """Whether a ReLU cannot be fused: its input is a concatenation, or goes to other layers too."""
     if type(layer) is not layers.ReLU or (layer.max_value, layer.negative_slope, layer.threshold) != (None, 0, 0):
         return False
     before = layer.input._keras_history.operation
-    return len(layer.input.shape) == 4 and (isinstance(before, layers.Concatenate) or len(_takers(before)) > 1)
+    return len(layer.input.shape) == 4 and (isinstance(before, layers.Concatenate) or len(_consumers(before)) > 1)
 
 
-_KINDS: tuple[tuple[Step, Callable[[layers.Layer], bool], type[layers.Layer]], ...] = (
+_REPLACEMENTS: tuple[tuple[Step, Callable[[layers.Layer], bool], type[layers.Layer]], ...] = (
     ("sub-pixel", replaceable, SubPixelConv2DTranspose),
-    ("kernels", _is_plain, _CroppedConv2D),
-    ("instance norm", _is_instance, _InstanceNormalization),
-    ("relu", _stands_alone, _PooledReLU),
+    ("kernels", _is_plain_convolution, _CroppedConv2D),
+    ("instance norm", _is_instance_norm, _InstanceNormalization),
+    ("relu", _is_unfused_relu, _PooledReLU),
 )
 
 
-def _takers(layer: layers.Layer) -> set[str]:
+def _consumers(layer: layers.Layer) -> set[str]:
     """Names of the layers that use a layer's output."""
     return {node.operation.name for node in layer._outbound_nodes}
 
@@ -220,12 +220,12 @@ def _convolution_before(norm: layers.Layer) -> layers.Layer | None:
         isinstance(before, layers.Conv2D | layers.Conv2DTranspose)
         and before.activation is keras.activations.linear
         and before.data_format == "channels_last"
-        and len(_takers(before)) == 1
+        and len(_consumers(before)) == 1
     )
     return before if fits else None
 
 
-def _with_norm(convolution: layers.Layer, norm: layers.BatchNormalization) -> list[np.ndarray]:
+def _folded_weights(convolution: layers.Layer, norm: layers.BatchNormalization) -> list[np.ndarray]:
     """Kernel and bias of the convolution with the batch normalisation folded in, by its moving statistics."""
     kernel = np.asarray(convolution.kernel)
     bias = np.asarray(convolution.bias) if convolution.use_bias else 0.0
@@ -235,10 +235,10 @@ def _with_norm(convolution: layers.Layer, norm: layers.BatchNormalization) -> li
     bias = (bias - np.asarray(norm.moving_mean)) * scale
     if norm.center:
         bias = bias + np.asarray(norm.beta)
-    return [_times(convolution, kernel, scale), bias]
+    return [_scaled_kernel(convolution, kernel, scale), bias]
 
 
-def _times(convolution: layers.Layer, kernel: np.ndarray, scale: np.ndarray) -> np.ndarray:
+def _scaled_kernel(convolution: layers.Layer, kernel: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """The kernel with each output channel multiplied by its `scale`."""
     outputs = 2 if isinstance(convolution, layers.Conv2DTranspose) else 3  # axis of the output channels
     return kernel * np.expand_dims(scale, tuple(axis for axis in range(4) if axis != outputs))

@@ -12,9 +12,10 @@ import tensorflow as tf
 
 from keras_gen.console import quiet
 from keras_gen.errors import UserError
-from keras_gen.export.metadata import Metadata, read_metadata, write_beside
+from keras_gen.export.metadata import Metadata, read_metadata, write_into_saved_model
 from keras_gen.export.signature import Io, Port, Served
 from keras_gen.files import replacing
+from keras_gen.ops.pixels import to_float, to_uint8
 
 SIGNATURES: dict[Io, str] = {"float": "serving_default", "uint8": "serving_uint8"}
 
@@ -45,44 +46,36 @@ def write_saved_model(
     ios = served.ios if ios is None else ios
     for io in ios:
         name = SIGNATURES[io] if len(ios) > 1 else SIGNATURES["float"]
-        signature = [tf.TensorSpec((batch, *port.shape), _stored(port, io), name=port.name) for port in served.inputs]
+        signature = [
+            tf.TensorSpec((batch, *port.shape), _stored_dtype(port, io), name=port.name) for port in served.inputs
+        ]
         archive.add_endpoint(name, _endpoint(served, io), input_signature=signature)
     with replacing(path) as temporary, quiet():
         archive.write_out(str(temporary), verbose=False)
         if metadata:
-            write_beside(temporary, metadata)
+            write_into_saved_model(temporary, metadata)
 
 
-def _stored(port: Port, io: Io) -> str:
+def _stored_dtype(port: Port, io: Io) -> str:
     return "uint8" if io == "uint8" and port.has_levels else port.dtype
 
 
 def _endpoint(served: Served, io: Io) -> Callable[..., dict[str, tf.Tensor]]:
     """The network as a function of tensors; for uint8, conversion to and from [-1, 1] is part of the graph."""
 
-    def taken(tensor: tf.Tensor, port: Port) -> tf.Tensor:
-        return tf.cast(tensor, tf.float32) / 127.5 - 1.0 if _stored(port, io) == "uint8" else tensor
+    def decode(tensor: tf.Tensor, port: Port) -> tf.Tensor:
+        return tf.cast(tensor, tf.float32) / 127.5 - 1.0 if _stored_dtype(port, io) == "uint8" else tensor
 
-    def given(tensor: tf.Tensor, port: Port) -> tf.Tensor:
-        if _stored(port, io) != "uint8":
+    def encode(tensor: tf.Tensor, port: Port) -> tf.Tensor:
+        if _stored_dtype(port, io) != "uint8":
             return tensor
         return tf.cast(tf.round((tf.clip_by_value(tensor, -1.0, 1.0) + 1.0) * 127.5), tf.uint8)
 
     def run(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
-        outputs = served.call(*(taken(*pair) for pair in zip(tensors, served.inputs, strict=True)))
-        return {port.name: given(tensor, port) for tensor, port in zip(outputs, served.outputs, strict=True)}
+        outputs = served.call(*(decode(*pair) for pair in zip(tensors, served.inputs, strict=True)))
+        return {port.name: encode(tensor, port) for tensor, port in zip(outputs, served.outputs, strict=True)}
 
     return run
-
-
-def to_levels(images: np.ndarray) -> np.ndarray:
-    """Convert float in [-1, 1] to uint8 in [0, 255]; values outside the range are clipped."""
-    return np.rint((np.clip(images, -1, 1) + 1) * 127.5).astype(np.uint8)
-
-
-def from_levels(levels: np.ndarray) -> np.ndarray:
-    """Convert uint8 in [0, 255] to float32 in [-1, 1]."""
-    return levels.astype(np.float32) / np.float32(127.5) - np.float32(1)
 
 
 class SavedModel:
@@ -129,14 +122,14 @@ class SavedModel:
         return self.shapes[self.inputs[0]]
 
     def __call__(self, *arrays: Any) -> Any:
-        given = self._signature(**dict(zip(self.inputs, map(self._tensor, self.inputs, arrays), strict=True)))
-        found = tuple(given[name].numpy() for name in self.outputs)
-        found = tuple(from_levels(array) if array.dtype == np.uint8 else array for array in found)
+        outputs = self._signature(**dict(zip(self.inputs, map(self._tensor, self.inputs, arrays), strict=True)))
+        found = tuple(outputs[name].numpy() for name in self.outputs)
+        found = tuple(to_float(array) if array.dtype == np.uint8 else array for array in found)
         return found if len(found) > 1 else found[0]
 
     def _tensor(self, name: str, array: np.ndarray) -> tf.Tensor:
-        kind = self._specifications[name].dtype
-        return tf.constant(to_levels(array)) if kind == tf.uint8 else tf.cast(array, kind)
+        dtype = self._specifications[name].dtype
+        return tf.constant(to_uint8(array)) if dtype == tf.uint8 else tf.cast(array, dtype)
 
 
 def in_order(ports: Sequence[Port], names: Sequence[str]) -> tuple[str, ...]:

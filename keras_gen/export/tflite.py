@@ -29,9 +29,10 @@ from keras_gen.console import quiet
 from keras_gen.errors import UserError
 from keras_gen.export.metadata import Metadata, read_metadata, with_metadata
 from keras_gen.export.rewrite import rewritten
-from keras_gen.export.saved_model import from_levels, in_order, to_levels, write_saved_model
+from keras_gen.export.saved_model import in_order, write_saved_model
 from keras_gen.export.signature import Io, Port, Served
 from keras_gen.files import write
+from keras_gen.ops.pixels import to_float, to_uint8
 
 Variant = Literal["float32", "float16", "dynamic8", "int8"]
 VARIANTS: tuple[Variant, ...] = get_args(Variant)
@@ -94,7 +95,7 @@ def write_tflite(
         # For int8 the converter makes inputs and outputs uint8 itself, which avoids casts to float and back.
         write_saved_model(served, saved, batch=batch, ios=["float" if variant == "int8" else io])
 
-        def converted(*sets: tf.lite.OpsSet) -> bytes:
+        def convert(*sets: tf.lite.OpsSet) -> bytes:
             converter = tf.lite.TFLiteConverter.from_saved_model(str(saved))
             converter.target_spec.supported_ops = list(sets)
             if variant != "float32":
@@ -117,16 +118,16 @@ def write_tflite(
         missing = {}
         try:
             try:
-                content = converted(tf.lite.OpsSet.TFLITE_BUILTINS)
+                content = convert(tf.lite.OpsSet.TFLITE_BUILTINS)
             except Exception as error:  # the class that the converter raises is not public
                 missing = _missing_operators(str(error))
                 if not missing:
                     raise
-                content = converted(tf.lite.OpsSet.TFLITE_BUILTINS, tf.lite.OpsSet.SELECT_TF_OPS)
+                content = convert(tf.lite.OpsSet.TFLITE_BUILTINS, tf.lite.OpsSet.SELECT_TF_OPS)
         except Exception as error:
             raise RuntimeError(f"{served.network.name} cannot be converted to TFLite: {error}") from error
     if variant == "int8" and io == "uint8":
-        _require_levels(content, served.network.name)
+        _require_full_range(content, served.network.name)
     write(path, with_metadata(content, metadata) if metadata else content)
     return missing
 
@@ -135,13 +136,13 @@ def _representative(
     ports: Sequence[Port], calibration: Sequence[np.ndarray], batch: int
 ) -> Iterator[dict[str, np.ndarray]]:
     """Calibration batches, input name -> array. A smaller last batch is dropped; a smaller first one is repeated."""
-    examples = {port.name: _of_whole_range(array, port) for port, array in zip(ports, calibration, strict=True)}
+    examples = {port.name: _with_full_range(array, port) for port, array in zip(ports, calibration, strict=True)}
     count = min(map(len, examples.values()))
     for n in range(0, max(1, count - batch + 1), batch):
         yield {name: np.resize(array[n : n + batch], (batch, *array.shape[1:])) for name, array in examples.items()}
 
 
-def _of_whole_range(array: np.ndarray, port: Port) -> np.ndarray:
+def _with_full_range(array: np.ndarray, port: Port) -> np.ndarray:
     """Set one pixel of the images to -1 and one to 1, so that the integers of the input cover exactly [-1, 1]."""
     array = np.array(array)
     if port.has_levels:
@@ -149,7 +150,7 @@ def _of_whole_range(array: np.ndarray, port: Port) -> np.ndarray:
     return array
 
 
-def _require_levels(content: bytes, name: str) -> None:
+def _require_full_range(content: bytes, name: str) -> None:
     """Check that the quantisation of uint8 tensors maps [0, 255] to [-1, 1], within one level."""
     interpreter = Interpreter(model_content=content)
     levels = np.arange(256, dtype=np.uint8)
@@ -157,18 +158,18 @@ def _require_levels(content: bytes, name: str) -> None:
         if tensor["dtype"] != np.uint8:  # class labels
             continue
         scale, zero = tensor["quantization"]
-        if not np.abs((levels - np.float32(zero)) * scale - from_levels(levels)).max() < 1.01 * 2 / 255:
+        if not np.abs((levels - np.float32(zero)) * scale - to_float(levels)).max() < 1.01 * 2 / 255:
             raise UserError(
                 f"--io got uint8, but {name} draws values outside [-1, 1] (one level is {scale:.4f}, and 0 is level "
                 f"{zero}); accepted with int8 is --io float."
             )
 
 
-def _missing_operators(complaint: str) -> dict[str, str]:
+def _missing_operators(message: str) -> dict[str, str]:
     """Parse the converter's error: Flex operator -> why it is needed; empty if Flex would not help."""
-    listed = re.search(r"^(?:TF Select|Flex) ops: (.+)$", complaint, re.MULTILINE)
+    listed = re.search(r"^(?:TF Select|Flex) ops: (.+)$", message, re.MULTILINE)
     names = listed[1].split(", ") if listed else []
-    uses = {name: re.search(rf"^\s*tf\.{name}\((.*?)\) ->", complaint, re.MULTILINE) for name in names}
+    uses = {name: re.search(rf"^\s*tf\.{name}\((.*?)\) ->", message, re.MULTILINE) for name in names}
     return {
         f"Flex{name}": f"TFLite has no built-in form of tf.{name}" + (f" for {use[1]}" if (use := uses[name]) else "")
         for name in names
@@ -213,15 +214,17 @@ class TFLiteModel:
         except (ValueError, RuntimeError, OSError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise UserError(f"{path} cannot be run as a TFLite model ({reason}).") from None
-        self._taken, self._given = signature.get_input_details(), signature.get_output_details()
-        for tensor in (*self._taken.values(), *self._given.values()):
+        self._input_details, self._output_details = signature.get_input_details(), signature.get_output_details()
+        for tensor in (*self._input_details.values(), *self._output_details.values()):
             if tensor["dtype"] not in (np.float32, np.uint8, np.int8, np.int32):
                 raise UserError(
                     f"{path} has {tensor['dtype'].__name__} tensors; accepted are float32, uint8, int8 and int32."
                 )
-        self.inputs = in_order(self.metadata.inputs if self.metadata else (), self._taken)
-        self.outputs = in_order(self.metadata.outputs if self.metadata else (), self._given)
-        self.shapes = {name: tuple(int(side) for side in tensor["shape"]) for name, tensor in self._taken.items()}
+        self.inputs = in_order(self.metadata.inputs if self.metadata else (), self._input_details)
+        self.outputs = in_order(self.metadata.outputs if self.metadata else (), self._output_details)
+        self.shapes = {
+            name: tuple(int(side) for side in tensor["shape"]) for name, tensor in self._input_details.items()
+        }
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -235,27 +238,31 @@ class TFLiteModel:
             for name, array in zip(self.inputs, arrays, strict=True):
                 part = array[start : start + batch]
                 filled = np.concatenate([part, np.repeat(part[-1:], batch - len(part), axis=0)])
-                self._interpreter.set_tensor(self._taken[name]["index"], _stored(filled, self._taken[name]))
+                self._interpreter.set_tensor(
+                    self._input_details[name]["index"], _quantised(filled, self._input_details[name])
+                )
             self._interpreter.invoke()
-            found = [self._interpreter.get_tensor(self._given[name]["index"]) for name in self.outputs]
+            found = [self._interpreter.get_tensor(self._output_details[name]["index"]) for name in self.outputs]
             count = min(batch, len(arrays[0]) - start)
-            results.append([_shown(a, self._given[n])[:count] for n, a in zip(self.outputs, found, strict=True)])
+            results.append(
+                [_dequantised(a, self._output_details[n])[:count] for n, a in zip(self.outputs, found, strict=True)]
+            )
         outputs = tuple(np.concatenate(parts) for parts in zip(*results, strict=True))
         return outputs if len(outputs) > 1 else outputs[0]
 
 
-def _stored(images: np.ndarray, tensor: dict) -> np.ndarray:
+def _quantised(images: np.ndarray, tensor: dict) -> np.ndarray:
     if tensor["dtype"] == np.uint8:
-        return to_levels(images)
+        return to_uint8(images)
     if tensor["dtype"] == np.int8:
         scale, zero = tensor["quantization"]
         return np.clip(np.rint(images / scale + zero), -128, 127).astype(np.int8)
     return images.astype(tensor["dtype"])  # float32, or int32 for indices
 
 
-def _shown(values: np.ndarray, tensor: dict) -> np.ndarray:
+def _dequantised(values: np.ndarray, tensor: dict) -> np.ndarray:
     if tensor["dtype"] == np.uint8:
-        return from_levels(values)
+        return to_float(values)
     if tensor["dtype"] == np.int8:
         scale, zero = tensor["quantization"]
         return (values.astype(np.float32) - np.float32(zero)) * np.float32(scale)

@@ -47,9 +47,9 @@ def maps(codes: Codes, classes: Sequence[str]) -> dict[str, Picture]:
         title = f"{count} validation images in the latent space"
         chart = points(vectors, codes.labels, classes, title=title, axes=("unit 0", "unit 1"))
         return {"plane": Picture(chart, "Latent vectors of the validation images.")}
-    places, shares = principal_components(vectors, 2)
+    projections, shares = principal_components(vectors, 2)
     chart = points(
-        places,
+        projections,
         codes.labels,
         classes,
         title=f"PCA of {size} latent units, {count} validation images",

@@ -18,9 +18,9 @@ from keras_gen.visual.latent_space import LatentSpace
 from keras_gen.visual.latent_views import Codes, spherical, straight
 from keras_gen.visual.sheets import gif_bytes, grid, png_bytes, to_rgb
 
-Way = Literal["auto", "straight", "spherical"]
+Interpolation = Literal["auto", "straight", "spherical"]
 _FRAMES = 24  # of the animation, from one image to the next
-_REST = 8  # how many times as long the animation stays on the first and last frame of a path
+_PAUSE = 8  # how many times as long the animation stays on the first and last frame of a path
 _FRAME_MS = 60  # duration of a frame [ms]
 _FRAME_SIDE = 256  # approximate side of the animation [pixels]
 
@@ -69,7 +69,9 @@ def pick(batches: Iterable[tuple[Any, Any]], indices: Iterable[int]) -> dict[int
     return found
 
 
-def path(space: LatentSpace, pictures: Sequence[EncodedImage], way: Way, steps: int) -> list[Figure]:
+def path(
+    space: LatentSpace, pictures: Sequence[EncodedImage], interpolation: Interpolation, steps: int
+) -> list[Figure]:
     """Interpolate from each image to the next: path.png and path.gif.
 
     A conditional model decodes each path with the label of its first image.
@@ -77,13 +79,13 @@ def path(space: LatentSpace, pictures: Sequence[EncodedImage], way: Way, steps: 
     Args:
         space: latent space of the model.
         pictures: two or more images.
-        way: see `visual.latent_views.straight` and `spherical`; "auto" is spherical if the space has a normal prior,
-            else straight.
+        interpolation: see `visual.latent_views.straight` and `spherical`; "auto" is spherical if the space has a normal
+            prior, else straight.
         steps: images per path in path.png; the animation always has 24.
     """
-    if way == "auto":
-        way = "straight" if space.divergence is None else "spherical"
-    walk = {"straight": straight, "spherical": spherical}[way]
+    if interpolation == "auto":
+        interpolation = "straight" if space.divergence is None else "spherical"
+    walk = {"straight": straight, "spherical": spherical}[interpolation]
 
     def between(one: EncodedImage, other: EncodedImage, count: int) -> np.ndarray:
         return space.pictures(walk(one.vector, other.vector, np.linspace(0.0, 1.0, count)), one.label)
@@ -95,7 +97,11 @@ def path(space: LatentSpace, pictures: Sequence[EncodedImage], way: Way, steps: 
     table = png_bytes(grid(np.stack(rows), names, columns))
     frames = [frame for one, other in legs for frame in between(one, other, _FRAMES)]
     return [
-        Figure("path.png", table, f"{way.capitalize()} interpolation in the latent space, from 0 (start) to 1 (end)."),
+        Figure(
+            "path.png",
+            table,
+            f"{interpolation.capitalize()} interpolation in the latent space, from 0 (start) to 1 (end).",
+        ),
         Figure("path.gif", _gif(np.stack(frames)), "The same interpolation, animated forwards and backwards."),
     ]
 
@@ -105,7 +111,7 @@ def _gif(frames: np.ndarray) -> bytes:
     factor = max(1, round(_FRAME_SIDE / max(frames.shape[1:3])))
     shown = [Image.fromarray(frame) for frame in to_rgb(frames)]
     shown = [frame.resize((frame.width * factor, frame.height * factor), Image.Resampling.NEAREST) for frame in shown]
-    times = [_FRAME_MS * (_REST if number % _FRAMES in (0, _FRAMES - 1) else 1) for number in range(len(shown))]
+    times = [_FRAME_MS * (_PAUSE if number % _FRAMES in (0, _FRAMES - 1) else 1) for number in range(len(shown))]
     shown, times = shown + shown[-2:0:-1], times + times[-2:0:-1]
     return gif_bytes(shown, times)
 

@@ -32,7 +32,7 @@ def lines(export: Mapping[str, Any]) -> list[str]:
         )
         for row in rows
     ]
-    return [line.rstrip() for line in table] + [f"  {sentence}" for sentence in _sentences(export)]
+    return [line.rstrip() for line in table] + [f"  {sentence}" for sentence in _warnings(export)]
 
 
 def publish(report: Mapping[str, Any], pictures: Mapping[str, Mapping[str, np.ndarray]], folder: Path) -> None:
@@ -48,12 +48,12 @@ def publish(report: Mapping[str, Any], pictures: Mapping[str, Mapping[str, np.nd
     sheets = {}
     for key, drawn in pictures.items():
         kinds = _kinds(key, export)
-        sheets[key] = _shown(drawn, kinds), _shown(_differences(drawn, kinds), kinds)
+        sheets[key] = _draw(drawn, kinds), _draw(_differences(drawn, kinds), kinds)
     write(folder / PAGE_FILE, _page(folder, export, checkpoint, sheets))
     header, *rows = _rows(export)
     table = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
     text = "\n".join(f"| {' | '.join(row)} |" for row in table)
-    text += "".join(f"\n\n{sentence}" for sentence in _sentences(export))
+    text += "".join(f"\n\n{sentence}" for sentence in _warnings(export))
     step = checkpoint.get("step", 0)
     with EventWriter(folder).as_default():
         about = "Size, speed and accuracy of each exported file."
@@ -69,11 +69,11 @@ def _kinds(key: str, export: Mapping[str, Any]) -> dict[str, str]:
     name, *more = key.split()
     served = export[name]
     outputs = {port["name"]: port["kind"] for port in served["outputs"]}
-    seen = [outputs[word] for word in more if word in outputs] or list(outputs.values())
-    return {port["name"]: port["kind"] for port in served["inputs"]} | {"network": seen[0]}
+    shown = [outputs[word] for word in more if word in outputs] or list(outputs.values())
+    return {port["name"]: port["kind"] for port in served["inputs"]} | {"network": shown[0]}
 
 
-def _shown(columns: Mapping[str, np.ndarray], kinds: Mapping[str, str]) -> np.ndarray:
+def _draw(columns: Mapping[str, np.ndarray], kinds: Mapping[str, str]) -> np.ndarray:
     if kinds["network"] == "sequence":
         return curves(columns)
     return sheet({title: ClassScores(x) if kinds.get(title) == "map" else x for title, x in columns.items()})
@@ -114,11 +114,11 @@ def _rows(export: Mapping[str, Any]) -> list[list[str]]:
         timed = {n: [_ms(own[figure] / 1e3) for figure in ("median_ms", "p95_ms")] for n, own in latency.items()}
         cells = ["{} ({})".format(*timed[n]) if n in timed else "" for n in threads]
         cells += [
-            _text(figures, *(("peak_megabytes", "{:.0f}".format) if threads else ("seconds_per_example", _ms))),
-            _text(figures, "max_abs_difference", "{:.1e}".format),
-            _text(figures, "mean_abs_difference", "{:.1e}".format),
-            _text(figures, "psnr", psnr_text),
-            _text(figures, "delegated_to_xnnpack", "{:.0%}".format),
+            _cell(figures, *(("peak_megabytes", "{:.0f}".format) if threads else ("seconds_per_example", _ms))),
+            _cell(figures, "max_abs_difference", "{:.1e}".format),
+            _cell(figures, "mean_abs_difference", "{:.1e}".format),
+            _cell(figures, "psnr", psnr_text),
+            _cell(figures, "delegated_to_xnnpack", "{:.0%}".format),
         ]
         built_in = ("no, Flex" if figures["flex"] else "yes") if "flex" in figures else ""
         row = [name, size_text(figures["bytes"]), *cells, built_in]
@@ -131,13 +131,13 @@ def _ms(seconds: float) -> str:
     return f"{1e3 * seconds:.1f}" if seconds >= 1e-3 else f"{1e3 * seconds:.2g}"
 
 
-def _text(figures: Mapping[str, Any], name: str, text: Callable[[float], str]) -> str:
+def _cell(figures: Mapping[str, Any], name: str, text: Callable[[float], str]) -> str:
     """A figure as text; "" if it was not measured."""
     value = figures.get(name)
     return "" if value is None else text(value)
 
 
-def _sentences(export: Mapping[str, Any]) -> list[str]:
+def _warnings(export: Mapping[str, Any]) -> list[str]:
     found = []
     for name, figures in _files(export):
         if "verdict" in figures:
@@ -181,7 +181,7 @@ def _network(name: str, served: Mapping[str, Any]) -> dict[str, Any]:
         "header": header,
         "rows": rows,
         "marked": [file for file, figures in files.items() if "verdict" in figures],
-        "sentences": _sentences({name: served}),
+        "sentences": _warnings({name: served}),
         "examples": served["validation_examples"],
         "machine": served["machine"],
         "charts": charts,

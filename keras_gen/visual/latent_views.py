@@ -159,7 +159,7 @@ def views(space: LatentSpace, codes: Codes, images: np.ndarray, labels: np.ndarr
         shown["latents/kl"] = Histogram(codes.weight, about)
         about = "Number of active latent units: variance of the posterior's mean over the validation images above 0.01."
         shown["latents/active_units"] = Scalar(codes.active.sum(), about)
-    shown["units"] = Picture(_units(codes), "Information in each latent unit, in falling order.")
+    shown["units"] = Picture(_unit_bars(codes), "Information in each latent unit, in falling order.")
     return shown
 
 
@@ -222,7 +222,7 @@ def _interpolation(space: LatentSpace, images: np.ndarray, labels: np.ndarray) -
     return grid(np.stack(rows), titles, columns, together=len(kinds))
 
 
-def _units(codes: Codes) -> np.ndarray:
+def _unit_bars(codes: Codes) -> np.ndarray:
     order = codes.order
     if codes.divergence is None:
         title, height, strong = "Standard deviation of each latent unit", "standard deviation", order >= 0

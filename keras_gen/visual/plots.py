@@ -19,12 +19,12 @@ _CELL = (3.6, 1.25)  # size of the plot of one feature [inches]
 _DPI = 100
 _DARK, _PALE, _TEXT = "#2a7f9e", "#c9d3d8", "#444444"
 _MAX_NAMES = 32  # bars; more have no names
-_MAX_LETTERS = 24  # of a name; longer ones are cut
+_MAX_CHARACTERS = 24  # of a name; longer ones are cut
 _MIN_BARS = 8  # the width is for so many at least, so that a few bars are not too wide
 _MAX_COLOURS = 20  # classes with colours of their own; more get shades of a continuous scale
 _BLUES = ("#ffffff", "#c4dde6", "#6fb0c8", "#2a7f9e", "#134b63", "#082a3a")  # from low to high density
 _CELLS, _BLUR = 400, 2.0  # of a density: cells along each axis, and standard deviation of the blur [cells]
-_LEVEL_PLACES = 97  # grid points along each axis at which contour values are computed
+_CONTOUR_POINTS = 97  # grid points along each axis at which contour values are computed
 
 
 def curves(
@@ -47,33 +47,33 @@ def curves(
         The plots, uint8 (height, width, 3).
     """
     drawn = {name: np.asarray(sequences, np.float32) for name, sequences in columns.items()}
-    there = np.isfinite(np.stack(list(drawn.values()))).all(axis=(0, -1))
+    complete = np.isfinite(np.stack(list(drawn.values()))).all(axis=(0, -1))
     count = min(len(sequences) for sequences in drawn.values())
-    rows_of_one = min(next(iter(drawn.values())).shape[2], _MAX_FEATURES)
+    rows_per_example = min(next(iter(drawn.values())).shape[2], _MAX_FEATURES)
     across = 1 if count == 1 else 2 if count <= 8 else 3
     down = -(-count // across)
-    height = 0.45 + down * (_CELL[1] * rows_of_one + 0.2)
+    height = 0.45 + down * (_CELL[1] * rows_per_example + 0.2)
     figure = _figure(_CELL[0] * across, height)
-    axes = figure.subplots(down * rows_of_one, across, squeeze=False)
+    axes = figure.subplots(down * rows_per_example, across, squeeze=False)
     for cell in range(down * across):
         row, column = divmod(cell, across)
-        for feature in range(rows_of_one):
-            axis = axes[row * rows_of_one + feature][column]
+        for feature in range(rows_per_example):
+            axis = axes[row * rows_per_example + feature][column]
             if cell >= count:
                 axis.axis("off")
                 continue
-            for (name, sequences), colour in zip(drawn.items(), _cycled(len(drawn)), strict=True):
-                steps = np.flatnonzero(there[cell])
+            for (name, sequences), colour in zip(drawn.items(), _line_colours(len(drawn)), strict=True):
+                steps = np.flatnonzero(complete[cell])
                 axis.plot(steps, sequences[cell, steps, feature], color=colour, linewidth=1.3, label=name)
             if spans and spans[cell][0] < spans[cell][1]:
                 first, end = spans[cell]
                 axis.axvspan(first - 0.5, end - 0.5, color="#f2b84b", alpha=0.35, linewidth=0)
             if feature == 0 and titles:
                 axis.set_title(titles[cell], fontsize=8, loc="left", color="#444444", parse_math=False)
-            if features and rows_of_one > 1:
+            if features and rows_per_example > 1:
                 axis.set_ylabel(features[feature], fontsize=7, color="#444444", parse_math=False)
             axis.margins(x=0.01)
-            axis.tick_params(labelsize=7, colors="#777777", length=2, labelbottom=feature == rows_of_one - 1)
+            axis.tick_params(labelsize=7, colors="#777777", length=2, labelbottom=feature == rows_per_example - 1)
             for side in axis.spines.values():
                 side.set_visible(side.spine_type in ("left", "bottom"))
                 side.set_color("#bbbbbb")
@@ -105,7 +105,7 @@ def bars(
     plane.set_xlim(-0.7, max(len(values), _MIN_BARS) - 0.3)
     plane.grid(axis="y", color="#eeeeee")
     plane.set_axisbelow(True)
-    _name(plane, title, axes)
+    _label(plane, title, axes)
     return _pixels(figure)
 
 
@@ -141,13 +141,13 @@ def points(
         for label, name in enumerate(classes):
             of_class = labels == label
             if of_class.any():
-                plane.scatter(*places[of_class].T, color=colours[label], label=_plain(name), **style)
+                plane.scatter(*places[of_class].T, color=colours[label], label=_display_name(name), **style)
         if len(classes) <= _MAX_COLOURS:
             figure.legend(loc="outside right center", frameon=False, fontsize=9, markerscale=2)
     plane.set_aspect("equal", "datalim")
     if not any(axes):
         plane.set(xticks=[], yticks=[])
-    _name(plane, title, axes)
+    _label(plane, title, axes)
     return _pixels(figure)
 
 
@@ -175,7 +175,7 @@ def plane(
     shades = {name: np.log1p(4.0 * _density(drawn)) for name, drawn in points.items()}
     scale = Normalize(0.0, max(max(shade.max() for shade in shades.values()), 1e-6))
     ramp = LinearSegmentedColormap.from_list("samples", _BLUES)
-    lines = None if levels is None else _levels(levels)
+    lines = None if levels is None else _contour_values(levels)
 
     place = {"origin": "lower", "extent": (-1, 1, -1, 1), "interpolation": "bilinear"}
     figure = _figure(4.2 * len(points), 4.5 if title else 4.25)
@@ -186,8 +186,8 @@ def plane(
         if lines is not None:
             _contour(axis, lines)
         outside = np.count_nonzero(~(np.abs(drawn) <= 1).all(axis=1))
-        heading = f"{_plain(name)}, {len(drawn):,}" + f", {outside:,} of them outside" * bool(outside)
-        _name(axis, heading, ("", ""))
+        heading = f"{_display_name(name)}, {len(drawn):,}" + f", {outside:,} of them outside" * bool(outside)
+        _label(axis, heading, ("", ""))
         axis.set(xticks=(-1, 0, 1), yticks=(-1, 0, 1))
         axis.spines[["top", "right"]].set(visible=True, color="#bbbbbb")
     return _pixels(figure)
@@ -200,9 +200,9 @@ def _density(points: np.ndarray) -> np.ndarray:
     return counts * (_CELLS / 2) ** 2 / max(len(points), 1)
 
 
-def _levels(function: Callable[[np.ndarray], Any]) -> np.ndarray:
-    """The function on a grid over [-1, 1]^2, (_LEVEL_PLACES, _LEVEL_PLACES), y first as matplotlib expects."""
-    along = np.linspace(-1, 1, _LEVEL_PLACES, dtype=np.float32)
+def _contour_values(function: Callable[[np.ndarray], Any]) -> np.ndarray:
+    """The function on a grid over [-1, 1]^2, (_CONTOUR_POINTS, _CONTOUR_POINTS), y first as matplotlib expects."""
+    along = np.linspace(-1, 1, _CONTOUR_POINTS, dtype=np.float32)
     lattice = np.stack(np.meshgrid(along, along), axis=-1)
     return np.asarray(function(lattice.reshape(-1, 1, 1, 2)), np.float64).reshape(lattice.shape[:2])
 
@@ -218,7 +218,7 @@ def _contour(axis: Axes, values: np.ndarray) -> None:
     heights = [height for height in MaxNLocator(8).tick_values(lowest, highest) if lowest < height < highest]
     if not heights:
         return
-    along = np.linspace(-1, 1, _LEVEL_PLACES)
+    along = np.linspace(-1, 1, _CONTOUR_POINTS)
     drawn = axis.contour(
         along,
         along,
@@ -232,7 +232,7 @@ def _contour(axis: Axes, values: np.ndarray) -> None:
     axis.clabel(drawn, fontsize=7, fmt="%g")
 
 
-def _name(plane: Axes, title: str, axes: tuple[str, str]) -> None:
+def _label(plane: Axes, title: str, axes: tuple[str, str]) -> None:
     plane.set_title(title, loc="left", fontsize=10, color=_TEXT)
     plane.set_xlabel(axes[0], fontsize=9, color=_TEXT)
     plane.set_ylabel(axes[1], fontsize=9, color=_TEXT)
@@ -241,10 +241,10 @@ def _name(plane: Axes, title: str, axes: tuple[str, str]) -> None:
     plane.spines[["bottom", "left"]].set_color("#bbbbbb")
 
 
-def _plain(name: str) -> str:
+def _display_name(name: str) -> str:
     """A name as matplotlib can show it: short, on one line, not a formula, no leading underscore (which hides it)."""
     name = " ".join(name.split())
-    name = name if len(name) <= _MAX_LETTERS else name[: _MAX_LETTERS - 1] + "\N{HORIZONTAL ELLIPSIS}"
+    name = name if len(name) <= _MAX_CHARACTERS else name[: _MAX_CHARACTERS - 1] + "\N{HORIZONTAL ELLIPSIS}"
     return (" " + name if name.startswith("_") else name).replace("$", r"\$")
 
 
@@ -265,5 +265,5 @@ def _pixels(figure: Figure) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def _cycled(count: int) -> list[str]:
+def _line_colours(count: int) -> list[str]:
     return [_COLOURS[n % len(_COLOURS)] for n in range(count)]

@@ -12,11 +12,11 @@ from PIL import Image
 
 from apps import compress, decompress
 from keras_gen import models
-from keras_gen.data.files.codecs import to_float
 from keras_gen.data.kinds.images import ImagesConfig
 from keras_gen.engine.checkpoints import Checkpoints, Progress
 from keras_gen.engine.config import CONFIG_FILE, RunConfig, Setup
 from keras_gen.engine.run import remove_run
+from keras_gen.ops.pixels import to_float
 
 SIZE = 12
 DENSE = {"architecture": "dense", "hidden_units": (8,), "latent_dim": 3}

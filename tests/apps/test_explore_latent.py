@@ -54,7 +54,7 @@ def test_by_default_there_is_a_path_between_two_and_no_arithmetic(run, tmp_path)
         (["0", "--steps", "1"], "--steps got 1"),
         (["0", "--examples", "0"], "--examples got 0"),
         (["0", "--neighbours", "-1"], "--neighbours got -1"),
-        (["0", "--way", "crooked"], "--way"),
+        (["0", "--interpolation", "crooked"], "--interpolation"),
         (["0", "--out", "SMALL"], "small.png"),
         (["0", "--data", "shapes"], "--data shapes has image size 64, and"),
     ],

@@ -24,10 +24,10 @@ from apps.web.__main__ import contents, exported, main
 from keras_gen.data.builtin.facades import CLASSES, PALETTE
 from keras_gen.errors import UserError
 from keras_gen.export.metadata import Metadata, read_metadata
-from keras_gen.export.saved_model import from_levels, to_levels
 from keras_gen.export.signature import Served, image, label_map
 from keras_gen.export.tflite import TFLiteModel, write_tflite
 from keras_gen.inference.local_server import LocalServer
+from keras_gen.ops.pixels import to_float, to_uint8
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "edge.md"
 SIZE = 32
@@ -225,8 +225,8 @@ def drawn_by_python(file, labels):
     metadata = read_metadata(file)
     if metadata.inputs[0].is_label_map:
         ids = (labels[..., np.newaxis, :] == PALETTE).all(-1)
-        return to_levels(TFLiteModel(file)(np.where(ids, np.float32(1), np.float32(-1))[np.newaxis]))[0]
-    return to_levels(TFLiteModel(file)(from_levels(labels)[np.newaxis]))[0]
+        return to_uint8(TFLiteModel(file)(np.where(ids, np.float32(1), np.float32(-1))[np.newaxis]))[0]
+    return to_uint8(TFLiteModel(file)(to_float(labels)[np.newaxis]))[0]
 
 
 def settled(browser):

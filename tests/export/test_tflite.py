@@ -10,8 +10,8 @@ from ai_edge_litert.interpreter import Interpreter
 
 from keras_gen.errors import UserError
 from keras_gen.export.operators import operators_of
-from keras_gen.export.saved_model import to_levels
 from keras_gen.export.tflite import TFLiteModel, write_tflite
+from keras_gen.ops.pixels import to_uint8
 
 MAPS = Path("/proc/self/maps")
 
@@ -63,7 +63,7 @@ def test_levels_of_a_uint8_file_are_plain_pixels(network, served, images, tmp_pa
     dull = 0.9 * images  # calibration that never reaches the ends of the range must not move the levels
     write_tflite(served, tmp_path / "m.tflite", variant=variant, io="uint8", calibration=[dull])
     runner = Interpreter(str(tmp_path / "m.tflite")).get_signature_runner()
-    drawn = np.concatenate([runner(source=to_levels(image[None]))["drawn"] for image in images]).astype(float)
+    drawn = np.concatenate([runner(source=to_uint8(image[None]))["drawn"] for image in images]).astype(float)
     expected = (network.predict(images, verbose=0) + 1) * 127.5
     assert drawn.shape == expected.shape
     assert np.abs(drawn - expected).mean() < (0.3 if variant == "float32" else 5)

@@ -199,16 +199,6 @@ def convert_channels(array: np.ndarray, channels: int | None) -> np.ndarray:
     return colour
 
 
-def to_float(array: np.ndarray) -> np.ndarray:
-    """uint8 or uint16 to float32 in [-1, 1]: 0 becomes -1, and the maximum of the type becomes 1."""
-    return array.astype(np.float32) / np.float32(np.iinfo(array.dtype).max / 2) - np.float32(1)
-
-
-def to_uint8(array: np.ndarray) -> np.ndarray:
-    """float in [-1, 1] to uint8, with clipping and rounding."""
-    return np.rint(np.clip((np.asarray(array, np.float32) + 1) * 127.5, 0, 255)).astype(np.uint8)
-
-
 class _Parts(NamedTuple):
     """An image file without metadata, and the metadata that matter."""
 

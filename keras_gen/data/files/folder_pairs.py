@@ -13,6 +13,7 @@ from keras_gen.data.files import codecs as images
 from keras_gen.data.files.folders import listed, shown
 from keras_gen.data.files.pair_sources import parallel
 from keras_gen.errors import UserError
+from keras_gen.ops.pixels import to_float
 
 _BATCH = 64  # maximum number of images compared at a time ...
 _PIXELS = 2**22  # ... and of their pixels
@@ -80,6 +81,4 @@ def batches(pairs: Sequence[Compared]) -> Iterator[tuple[np.ndarray, np.ndarray]
         count = min(_BATCH, max(1, _PIXELS // (height * width)))
         for start in range(0, len(alike), count):
             sides = zip(*((pair.image, pair.reference) for pair in alike[start : start + count]), strict=True)
-            yield tuple(
-                np.stack([images.to_float(images.read_image(file, channels)) for file in side]) for side in sides
-            )
+            yield tuple(np.stack([to_float(images.read_image(file, channels)) for file in side]) for side in sides)

@@ -13,6 +13,7 @@ from keras_gen.console import say
 from keras_gen.data.files import codecs as images
 from keras_gen.data.files.folders import IMAGE_SUFFIXES, list_images, listed, shown
 from keras_gen.errors import UserError
+from keras_gen.ops.pixels import to_float
 from keras_gen.ops.resampling import enlarge
 
 Side = Literal["whole", "left", "right"]
@@ -110,7 +111,7 @@ class Reader:
             array = array[:, :middle] if self.side == "left" else array[:, middle:]
         if self.labels:
             return np.where(array == np.arange(self.labels), np.float32(1), np.float32(-1))
-        picture = images.to_float(array)
+        picture = to_float(array)
         return picture if self.scale == 1 else np.clip(enlarge(picture[np.newaxis], self.scale)[0], -1, 1)
 
 

@@ -333,12 +333,3 @@ def test_listing_is_sorted_and_leaves_out_what_is_no_image(tmp_path):
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "folder.png").mkdir()
     assert [file.name for file in folders.list_images(tmp_path)] == ["10.jpg", "9.JPG", "b.png"]
-
-
-def test_floats_span_the_range_and_come_back():
-    every = np.arange(256, dtype=np.uint8)
-    floats = images.to_float(every)
-    assert (floats[0], floats[-1], floats.dtype) == (-1, 1, np.float32)
-    np.testing.assert_array_equal(images.to_uint8(floats), every)
-    np.testing.assert_array_equal(images.to_uint8(np.array([-3.0, 3.0])), [0, 255])
-    assert images.to_float(np.array([65535], np.uint16)) == 1

@@ -15,6 +15,7 @@ from keras_gen.data.files import folders
 from keras_gen.data.files.pair_sources import BUILT_IN
 from keras_gen.data.kinds.pairs import PairsConfig
 from keras_gen.errors import UserError
+from keras_gen.ops.pixels import to_float
 
 SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 
@@ -206,7 +207,7 @@ def test_views_are_the_resized_image_cropped_and_mirrored(tmp_path, seed):
     picture = images.read_image(tmp_path / "000.png")[:, :32]
     resized = np.rint(tf.image.resize(picture, (36, 36)).numpy())
     views = {
-        images.to_float(view[:, ::step].astype(np.uint8)).tobytes(): (top, left, step)
+        to_float(view[:, ::step].astype(np.uint8)).tobytes(): (top, left, step)
         for top in range(5)
         for left in range(5)
         for step in (1, -1)
@@ -220,7 +221,7 @@ def test_views_are_the_resized_image_cropped_and_mirrored(tmp_path, seed):
 def test_without_jitter_and_mirror_the_pictures_are_untouched(tmp_path):
     write_side_by_side(tmp_path, 3)
     data = open_quietly(tmp_path, jitter=False, mirror=False)
-    originals = {images.to_float(images.read_image(f)[:, :32]).tobytes() for f in folders.list_images(tmp_path)}
+    originals = {to_float(images.read_image(f)[:, :32]).tobytes() for f in folders.list_images(tmp_path)}
     assert {picture.tobytes() for picture in stack(data.train(2), 1)[0]} <= originals
 
 
