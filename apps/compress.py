@@ -18,7 +18,7 @@ import tyro
 from keras_gen import models
 from keras_gen.cli.parsing import app, parse
 from keras_gen.compression.container import SUFFIX
-from keras_gen.compression.latents import CELLS_PER_LEVEL, LARGEST_STEP
+from keras_gen.compression.latents import LARGEST_STEP, RESOLUTION
 from keras_gen.compression.rate_distortion import STEM, curves, ranges, table, verdicts, write_report
 from keras_gen.compression.run import open_codec
 from keras_gen.data.files.inputs import ExactReader, find_images, readable, unique_stems
@@ -61,10 +61,10 @@ class Flags(BaseConfig):
 
     def check_together(self) -> None:
         super().check_together()
-        cells = self.step * CELLS_PER_LEVEL
-        if not (0 <= cells <= LARGEST_STEP * CELLS_PER_LEVEL and cells == int(cells)):
+        step = self.step * RESOLUTION
+        if not (0 <= step <= LARGEST_STEP * RESOLUTION and step == int(step)):
             raise self.fault(
-                f"<step got>; accepted are 0 (automatic) and multiples of {1 / CELLS_PER_LEVEL} up to {LARGEST_STEP}."
+                f"<step got>; accepted are 0 (automatic) and multiples of {1 / RESOLUTION} up to {LARGEST_STEP}."
             )
         read_config(self.run)
 
@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     places = free_places(flags.out, [*names, *report], files, overwrite=flags.overwrite)
     flags.out.mkdir(parents=True, exist_ok=True)
 
-    step = int(flags.step * CELLS_PER_LEVEL) or codec.default_step
+    step = int(flags.step * RESOLUTION) or codec.default_step
     total = pixels = 0
     for file, place in zip(files, places, strict=False):
         picture = read(file)
@@ -95,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         write(place, contents)
         total, pixels = total + len(contents), pixels + picture.shape[0] * picture.shape[1]
     print(
-        f"{len(files)} picture{'s' * (len(files) > 1)} written to {flags.out} with {codec.described(step)}: "
+        f"{len(files)} picture{'s' * (len(files) > 1)} written to {flags.out} with {codec.describe(step)}: "
         f"{total} bytes, {total / len(files):.1f} each, {8 * total / pixels:.3f} bits per pixel."
     )
     if flags.curve:

@@ -1,9 +1,9 @@
-"""Pictures as a few whole numbers, entropy-coded: what the codecs of all runs share.
+"""`Codec`: compression of pictures by a trained encoder and decoder; the base class of both kinds of codec.
 
-A codec lies between the encoder and the decoder of a run. It makes a row of whole numbers of a picture, knows from
-training images how often each occurs at each place, and draws the picture again. The encoder and the decoder of a file
-need nothing but integers in common; floats only decide which integers the encoder chooses, and how the decoder draws
-them.
+A codec turns a picture into a row of integers (coefficients), quantises them to symbols, and entropy-codes the symbols
+with probabilities counted on training images. Compressor and decompressor must agree on integers only. Floating-point
+results may differ between machines: they decide which integers the compressor chooses and how the decoder draws them,
+but never whether a file can be read.
 """
 
 from __future__ import annotations
@@ -34,58 +34,67 @@ from keras_gen.console import command
 from keras_gen.errors import UserError
 from keras_gen.inference.tiling import resized
 
-_BATCH = 256  # images encoded or drawn at a time
+_BATCH = 256  # images per call of a network
 
 
 @dataclasses.dataclass(frozen=True)
 class Statistics(abc.ABC):
-    """What is fitted to training images, and kept in a file of the run folder; all fields are arrays."""
+    """Statistics of training images that a codec needs, stored in the run folder. All fields are arrays."""
 
     @classmethod
     @abc.abstractmethod
-    def fitted(cls, encoder: keras.Model, decoder: keras.Model, batches: Iterable[np.ndarray]) -> Statistics:
-        """Those of an encoder and a decoder over batches of training images, (n, size, size, channels) in [-1, 1]."""
+    def fit(cls, encoder: keras.Model, decoder: keras.Model, batches: Iterable[np.ndarray]) -> Statistics:
+        """Compute the statistics.
+
+        Args:
+            encoder: images -> latent vectors or codes.
+            decoder: latent vectors or codes -> images.
+            batches: training images, each batch (n, size, size, channels) in [-1, 1].
+        """
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The fields by name."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     def to_bytes(self) -> bytes:
-        """As the content of an .npz file."""
+        """The content of an .npz file with all fields."""
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **self.arrays())
         return buffer.getvalue()
 
     @classmethod
     def read(cls, path: Path) -> Statistics:
-        """From the .npz file.
+        """Read the statistics from an .npz file.
 
         Raises:
-            UserError: if it is damaged.
+            UserError: if the file is missing or damaged.
         """
         try:
             with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
                 return cls(**{field.name: arrays[field.name] for field in dataclasses.fields(cls)})
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise UserError(
-                f"{path} cannot be read ({error}): files compressed with it need it back; without it "
-                f"{command('compress')} writes a new one, for new files."
+                f"{path} cannot be read ({error}); restore it to decompress its files, or delete it, and "
+                f"{command('compress')} writes another for new files."
             ) from None
 
 
 class Codec(abc.ABC):
-    """Compresses pictures by the encoder and the decoder of a trained model.
+    """Compresses pictures with the encoder and the decoder of a trained model.
 
-    A picture becomes `units` cells, and by a quantisation step of so many cells as many symbols.
+    Args:
+        encoder: images (n, size, size, channels) in [-1, 1] -> latent vectors or codes.
+        decoder: latent vectors or codes -> images.
+        statistics: of training images, from `Statistics.fit`.
 
     Attributes:
-        statistics: kind of what is fitted.
-        setting_title: what `setting` is, with its unit.
-        steps: of a rate-distortion curve in rising order [cells]; none is larger than the last.
+        statistics: class of the statistics.
+        setting_title: name of the user's setting, with its unit, such as "quantisation step [levels]".
+        steps: quantisation steps of a rate-distortion curve, in ascending order; none larger is accepted.
         size: side of the model's images [pixels].
-        channels: of them.
-        units: the symbols of a picture's file.
-        fingerprint: of all that decoding depends on: the decoder's weights and the statistics.
+        channels: channels of the model's images.
+        units: number of symbols of a picture.
+        fingerprint: hash of the decoder's weights and the statistics, on which decoding depends, 4 bytes.
     """
 
     statistics: ClassVar[type[Statistics]]
@@ -94,40 +103,46 @@ class Codec(abc.ABC):
     units: int
 
     def __init__(self, encoder: keras.Model, decoder: keras.Model, statistics: Statistics) -> None:
-        self._encode, self._decode = function_of(encoder), function_of(decoder)
+        self._encode, self._decode = compiled(encoder), compiled(decoder)
         _, self.size, _, self.channels = encoder.input_shape
         self.fingerprint = digest([*weights_of(decoder), *statistics.arrays().values()])[:FINGERPRINT_BYTES]
 
-    # -- pictures to files and back --------------------------------------------------------------------------------
+    # -- between pictures and files --------------------------------------------------------------------------------
 
     def compress(self, picture: np.ndarray, step: int) -> bytes:
-        """The file of one picture.
+        """Compress one picture to the content of a .kgz file.
 
         Args:
-            picture: (height, width, channels) in [-1, 1]; one of another size than the model's is resized to it.
-            step: of the quantisation [cells].
+            picture: (height, width, channels) in [-1, 1]; resized to the model's size if it has another.
+            step: quantisation step, in units of the coefficients.
         """
-        return self.pack(self.cells([picture])[0], picture.shape[:2], step)
+        return self.pack(self.coefficients([picture])[0], picture.shape[:2], step)
 
-    def pack(self, cells: np.ndarray, size: tuple[int, int], step: int) -> bytes:
-        """The file of the cells (units,) of a picture that had this size (height, width)."""
+    def pack(self, coefficients: np.ndarray, size: tuple[int, int], step: int) -> bytes:
+        """Compress the coefficients (units,) of a picture to the content of a .kgz file.
+
+        Args:
+            coefficients: from `coefficients`.
+            size: (height, width) of the picture [pixels].
+            step: quantisation step, in units of the coefficients.
+        """
         header = Header(self.fingerprint, *size, step, self.units)
-        return pack(header, self.symbols(cells, step), self.entropy_model(step))
+        return pack(header, self.symbols(coefficients, step), self.entropy_model(step))
 
     def read(self, contents: bytes, name: str) -> tuple[Header, np.ndarray]:
-        """Header and symbols (units,) of a file.
+        """Read the header and the symbols (units,) of a .kgz file.
 
         Args:
-            contents: of the file.
-            name: what to call it in an error.
+            contents: content of the file.
+            name: of the file, for errors.
 
         Raises:
-            UserError: if it is no such file, of another version or model, or not as it was written.
+            UserError: if it is not a .kgz file, belongs to another version or model, or is damaged.
         """
         header, length = read_header(contents, name)
         if header.fingerprint != self.fingerprint:
             raise UserError(
-                f"{name} was compressed by model {header.fingerprint.hex()}, and accepted are files of RUN's, "
+                f"{name} was compressed by model {header.fingerprint.hex()}; accepted are files of the model in RUN, "
                 f"{self.fingerprint.hex()}."
             )
         if header.symbols != self.units or header.step > self.steps[-1]:
@@ -135,64 +150,64 @@ class Codec(abc.ABC):
         return header, unpack(contents, length, self.entropy_model(header.step), name)
 
     def picture(self, header: Header, symbols: np.ndarray) -> np.ndarray:
-        """The picture of a file, of the size that was compressed: (height, width, channels) float32 in [-1, 1]."""
-        return resized(self.draw(symbols[np.newaxis], header.step)[0], (header.height, header.width))
+        """Decode the picture of a file, at its original size: (height, width, channels) float32 in [-1, 1]."""
+        return resized(self.decode(symbols[np.newaxis], header.step)[0], (header.height, header.width))
 
     def model_images(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
-        """Pictures of any size as the model takes them, (n, size, size, channels)."""
+        """Resize pictures to the model's size, (n, size, size, channels)."""
         return np.stack([resized(picture, (self.size, self.size)) for picture in pictures])
 
-    # -- what kinds of codecs differ in ----------------------------------------------------------------------------
+    # -- to be defined by each kind of codec -----------------------------------------------------------------------
 
     @abc.abstractmethod
-    def cells(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
-        """The cells of pictures, as `compress` takes them, int64 (n, units)."""
+    def coefficients(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
+        """Encode pictures, each (height, width, channels) in [-1, 1], as integers: int64 (n, units)."""
 
     @abc.abstractmethod
-    def symbols(self, cells: np.ndarray, step: int) -> np.ndarray:
-        """Cells -> symbols from 0 on."""
+    def symbols(self, coefficients: np.ndarray, step: int) -> np.ndarray:
+        """Quantise coefficients (..., units) to symbols from 0 on, of the same shape."""
 
     @abc.abstractmethod
-    def draw(self, symbols: np.ndarray, step: int) -> np.ndarray:
-        """Symbols (n, units) -> pictures (n, size, size, channels), float32 in [-1, 1]."""
+    def decode(self, symbols: np.ndarray, step: int) -> np.ndarray:
+        """Decode symbols (n, units) to images (n, size, size, channels), float32 in [-1, 1]."""
 
     @abc.abstractmethod
     def entropy_model(self, step: int) -> EntropyModel:
-        """How often each symbol is expected at each place."""
+        """The probabilities of the symbols at a quantisation step."""
 
     @property
     @abc.abstractmethod
     def default_step(self) -> int:
-        """Where the user asks for none [cells]."""
+        """The quantisation step if the user sets none, in units of the coefficients."""
 
     @abc.abstractmethod
     def setting(self, step: int) -> float:
-        """What a step is to the user, see `setting_title`."""
+        """The value of the user's setting for a quantisation step, in the unit of `setting_title`."""
 
     @abc.abstractmethod
-    def described(self, step: int) -> str:
-        """How it was compressed, in few words."""
+    def describe(self, step: int) -> str:
+        """The setting in a few words, for messages: "step 4"."""
 
 
-def function_of(network: keras.Model) -> tf.types.experimental.GenericFunction:
-    """One graph for all batches."""
-    (taken,) = network.inputs
-    signature = [tf.TensorSpec((None, *taken.shape[1:]), taken.dtype)]
+def compiled(network: keras.Model) -> tf.types.experimental.GenericFunction:
+    """The network in inference as one graph for batches of any size."""
+    (tensor,) = network.inputs
+    signature = [tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype)]
     return tf.function(lambda batch: network(batch, training=False), input_signature=signature)
 
 
 def in_batches(function: tf.types.experimental.GenericFunction, array: np.ndarray) -> np.ndarray:
-    """`function` of many, some at a time."""
+    """Apply a function of batches to any number of examples."""
     return np.concatenate([function(array[i : i + _BATCH]).numpy() for i in range(0, len(array), _BATCH)])
 
 
 def weights_of(network: keras.Model) -> list[np.ndarray]:
-    """The weights in order, float32."""
+    """The weights of a network in order, float32."""
     return [np.asarray(weight, np.float32) for weight in network.get_weights()]
 
 
 def digest(arrays: Iterable[np.ndarray]) -> bytes:
-    """SHA-256 of types, shapes and values, low byte first on every machine."""
+    """SHA-256 of the types, shapes and values of arrays, the same on machines of either byte order."""
     hashed = hashlib.sha256()
     for array in arrays:
         plain = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"))

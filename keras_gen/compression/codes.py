@@ -1,7 +1,7 @@
-"""Pictures as maps of codes: the indices that a vector quantiser chooses, entropy-coded as they are.
+"""Compression with a VQ-VAE: its map of codes, entropy-coded.
 
-There is nothing to round: how good a picture is and how many numbers it takes was decided when the run was trained. How
-often each code occurs at each place is counted on training images.
+The codes are integers already, so there is no quantisation step: rate and quality were fixed when the run was trained.
+The probability of each code at each position of the map is counted on training images.
 """
 
 from __future__ import annotations
@@ -13,25 +13,26 @@ import keras
 import numpy as np
 
 from keras_gen.compression import codec
-from keras_gen.compression.container import EntropyModel, half_more
+from keras_gen.compression.container import EntropyModel, smoothed_frequencies
 
-_STEP = 1  # of the quantisation, in the header of a file
+_STEP = 1  # in the header of a file
 
 
 @dataclasses.dataclass(frozen=True)
 class Statistics(codec.Statistics):
-    """How often each code was chosen.
+    """How often each code occurs at each position.
 
     Attributes:
-        counts: training images whose map has each code at each place, row by row, int64 (places, codes).
+        counts: number of training images with each code at each position of the map, row by row, int64 (positions,
+            codes).
     """
 
     counts: np.ndarray
 
     @classmethod
-    def fitted(cls, encoder: keras.Model, decoder: keras.Model, batches: Iterable[np.ndarray]) -> Statistics:
-        """Counted; the decoder's layer "codebook" knows how many codes there are."""
-        encode = codec.function_of(encoder)
+    def fit(cls, encoder: keras.Model, decoder: keras.Model, batches: Iterable[np.ndarray]) -> Statistics:
+        """Count the codes; the decoder's layer "codebook" has one row for each code."""
+        encode = codec.compiled(encoder)
         codes = decoder.get_layer("codebook").input_dim
         _, height, width = encoder.output_shape
         counts = np.zeros((height * width, codes), np.int64)
@@ -42,7 +43,10 @@ class Statistics(codec.Statistics):
 
 
 class CodeCodec(codec.Codec):
-    """Between an encoder of images to maps of codes, (n, h, w) integers, and a decoder of these."""
+    """Codec of an encoder from images to maps of codes, int (n, h, w), and a decoder back.
+
+    The coefficients and the symbols of a picture are its codes, row by row; the quantisation step is always 1.
+    """
 
     statistics = Statistics
     setting_title = "number of codes"
@@ -50,35 +54,35 @@ class CodeCodec(codec.Codec):
 
     def __init__(self, encoder: keras.Model, decoder: keras.Model, statistics: Statistics) -> None:
         super().__init__(encoder, decoder, statistics)
-        self._map = encoder.output_shape[1:]
+        self._map_shape = encoder.output_shape[1:]
         self.units, self._codes = statistics.counts.shape
-        self._model = EntropyModel(half_more(statistics.counts))
+        self._entropy_model = EntropyModel(smoothed_frequencies(statistics.counts))
 
-    def cells(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
-        """The indices, row by row."""
+    def coefficients(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
+        """See `Codec`: the codes."""
         return codec.in_batches(self._encode, self.model_images(pictures)).reshape(-1, self.units).astype(np.int64)
 
-    def symbols(self, cells: np.ndarray, step: int) -> np.ndarray:
-        """The same."""
-        return cells
+    def symbols(self, coefficients: np.ndarray, step: int) -> np.ndarray:
+        """See `Codec`: the codes."""
+        return coefficients
 
-    def draw(self, symbols: np.ndarray, step: int) -> np.ndarray:
-        """By the decoder of indices."""
-        return np.clip(codec.in_batches(self._decode, symbols.reshape(-1, *self._map).astype(np.int32)), -1, 1)
+    def decode(self, symbols: np.ndarray, step: int) -> np.ndarray:
+        """See `Codec`."""
+        return np.clip(codec.in_batches(self._decode, symbols.reshape(-1, *self._map_shape).astype(np.int32)), -1, 1)
 
     def entropy_model(self, step: int) -> EntropyModel:
-        """Always the same."""
-        return self._model
+        """See `Codec`."""
+        return self._entropy_model
 
     @property
     def default_step(self) -> int:
-        """The only one."""
+        """See `Codec`: 1."""
         return _STEP
 
     def setting(self, step: int) -> float:
-        """The size of the codebook."""
+        """See `Codec`: the number of codes in the codebook."""
         return self._codes
 
-    def described(self, step: int) -> str:
-        """Where the numbers are from."""
+    def describe(self, step: int) -> str:
+        """See `Codec`: such as "49 codes out of 512"."""
         return f"{self.units} codes out of {self._codes}"

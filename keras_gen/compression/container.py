@@ -1,22 +1,22 @@
-"""The file of a compressed picture: a header, and whole numbers coded by how often each is expected.
+"""The .kgz file of a compressed picture: a header, followed by entropy-coded symbols.
 
-    bytes     what
+    bytes     content
     3         "KGZ"
     1         version of the format, 1
-    4         fingerprint of what decodes it (`codec.Codec.fingerprint`)
+    4         fingerprint of the decoder (`codec.Codec.fingerprint`)
     varint    height of the picture [pixels]
     varint    width of the picture [pixels]
-    varint    quantisation step [quarters of a level, at least 1; 1 of codes]
+    varint    quantisation step [quarters of a level, at least 1; always 1 for a VQ-VAE]
     varint    number of symbols
-    the rest  the symbols by asymmetric numeral systems (Duda 2013, arXiv 1311.2540): the words of 32 bits, low byte
-              first, of the stack of `constriction.stream.stack.AnsCoder`, without the zero bytes at their end
+    the rest  the symbols, coded by asymmetric numeral systems (Duda 2013, arXiv 1311.2540): the stack of
+              `constriction.stream.stack.AnsCoder` as 32-bit words, low byte first, without trailing zero bytes
 
 A varint holds 7 bits in each byte, the lowest first; the high bit says that another byte follows.
 
-At the bottom of the stack, below the symbols, lies a CRC-32 of the header and of the symbols as int32, low byte first.
-A coder that has given back all symbols of an undamaged file is left with just this number; after any change of the file
-it is left with another, but for one time in 2^32. A stack that begins full wastes no bits, so the checksum costs no
-more than its own.
+A CRC-32 of the header and of the symbols (as int32, low byte first) lies at the bottom of the stack, below the symbols.
+After decoding all symbols of an undamaged file, exactly this number is left on the stack. If the file was changed,
+another number is left, except once in 2^32 cases. The checksum costs no more than its 32 bits, because a coder that
+starts with a full stack wastes none.
 """
 
 from __future__ import annotations
@@ -34,13 +34,21 @@ from keras_gen.errors import UserError
 SUFFIX = ".kgz"
 FINGERPRINT_BYTES = 4
 _MAGIC, _VERSION = b"KGZ", 1
-_MOST_PIXELS = 100_000_000  # of a picture; a header that says more is not believed
+_MAX_PIXELS = 100_000_000  # of a picture; a header with more is taken for damaged
 _WORD = np.dtype("<u4")
 
 
 @dataclasses.dataclass(frozen=True)
 class Header:
-    """What a file says before its symbols; see the module."""
+    """The header of a file; the module describes the format.
+
+    Attributes:
+        fingerprint: of the decoder, 4 bytes.
+        height: of the picture [pixels].
+        width: of the picture [pixels].
+        step: quantisation step [quarters of a level].
+        symbols: number of symbols.
+    """
 
     fingerprint: bytes
     height: int
@@ -49,28 +57,42 @@ class Header:
     symbols: int
 
     def to_bytes(self) -> bytes:
-        """The header as it is written."""
+        """The bytes of the header, as in the file."""
         numbers = (self.height, self.width, self.step, self.symbols)
         return _MAGIC + bytes([_VERSION]) + self.fingerprint + b"".join(map(_varint, numbers))
 
 
 class EntropyModel:
-    """How often each symbol is expected at each place: whole numbers, so that both ends compute with the same."""
+    """The probability of each symbol at each position, as integer frequencies.
+
+    Compressor and decompressor must use exactly the same probabilities, and integers do not depend on the machine.
+
+    Attributes:
+        frequencies: for each position the frequencies of the symbols 0, 1, ..., (symbols,) each.
+
+    Examples:
+        >>> model = EntropyModel([np.array([1, 3]), np.array([2, 2])])
+        >>> model.bits(np.array([0, 1]))
+        3.0
+        >>> symbols, checksum = model.decode(model.encode(np.array([0, 1]), checksum=1234))
+        >>> symbols, checksum
+        (array([0, 1]), 1234)
+    """
 
     def __init__(self, frequencies: Sequence[np.ndarray]) -> None:
         """Args:
-        frequencies: for each place those of the symbols 0, 1, ...: integers of at least 1, (alphabet,) each.
+        frequencies: for each position the frequencies of the symbols 0, 1, ...: integers of at least 1, (symbols,).
         """
         self.frequencies = list(frequencies)
         self._models = [_categorical(f) for f in self.frequencies]
 
     def bits(self, symbols: np.ndarray) -> float:
-        """Information content of symbols (places,) [bits]."""
+        """Information content of symbols (positions,) [bits]."""
         shares = [f[s] / f.sum() for f, s in zip(self.frequencies, symbols, strict=True)]
         return float(-np.log2(shares).sum())
 
     def encode(self, symbols: np.ndarray, checksum: int) -> bytes:
-        """Symbols (places,) on top of a checksum of 32 bits, as bytes."""
+        """Encode symbols (positions,) on top of a 32-bit checksum."""
         coder = stream.stack.AnsCoder(np.array([checksum, 1], np.uint32))
         for symbol, model in zip(symbols[::-1], self._models[::-1], strict=True):
             if model is not None:
@@ -78,7 +100,7 @@ class EntropyModel:
         return coder.get_compressed().astype(_WORD).tobytes().rstrip(b"\0")
 
     def decode(self, payload: bytes) -> tuple[np.ndarray, int | None]:
-        """The symbols (places,) and the checksum below them; None if what is left has not the form of one."""
+        """The inverse of `encode`: the symbols (positions,) and the checksum; None if no checksum is left."""
         if payload.endswith(b"\0"):
             return np.zeros(len(self._models), np.int64), None
         words = np.frombuffer(payload + b"\0" * (-len(payload) % _WORD.itemsize), _WORD)
@@ -88,27 +110,37 @@ class EntropyModel:
         return symbols, int(left[0]) if len(left) == 2 and left[1] == 1 else None
 
 
-def half_more(counts: np.ndarray) -> np.ndarray:
-    """Frequencies for `EntropyModel` by counts: half a count more of each symbol (Krichevsky, Trofimov 1981, IEEE
-    Transactions on Information Theory 27(2)), so that none is impossible."""
+def smoothed_frequencies(counts: np.ndarray) -> np.ndarray:
+    """Frequencies for `EntropyModel`: counts with half a count added to each symbol, times two.
+
+    So no symbol is impossible, even if it was never counted. Krichevsky, Trofimov: The Performance of Universal
+    Encoding, IEEE Transactions on Information Theory 27(2), 1981.
+
+    Examples:
+        >>> smoothed_frequencies(np.array([0, 3]))
+        array([1, 7])
+    """
     return 2 * counts + 1
 
 
 def pack(header: Header, symbols: np.ndarray, model: EntropyModel) -> bytes:
-    """A file of symbols (header.symbols,)."""
+    """The content of a file with this header and these symbols, (header.symbols,)."""
     head = header.to_bytes()
     return head + model.encode(symbols, _checksum(head, symbols))
 
 
 def read_header(contents: bytes, name: str) -> tuple[Header, int]:
-    """The header of a file and its length [bytes].
+    """Read the header of a file.
 
     Args:
-        contents: of the whole file.
-        name: what to call it in an error.
+        contents: content of the file.
+        name: of the file, for errors.
+
+    Returns:
+        The header, and its length [bytes].
 
     Raises:
-        UserError: if it is not such a file, of another version, or ends within the header.
+        UserError: if it is not a .kgz file, has another version, or is damaged.
     """
     if not contents.startswith(_MAGIC):
         raise UserError(f"{name} is not a compressed picture; accepted are {SUFFIX} files of {command('compress')}.")
@@ -124,16 +156,16 @@ def read_header(contents: bytes, name: str) -> tuple[Header, int]:
     except IndexError:
         raise damaged(name) from None
     header = Header(fingerprint, *numbers)
-    if not (0 < header.height * header.width <= _MOST_PIXELS and header.step):
+    if not (0 < header.height * header.width <= _MAX_PIXELS and header.step):
         raise damaged(name)
     return header, at
 
 
 def unpack(contents: bytes, length: int, model: EntropyModel, name: str) -> np.ndarray:
-    """The symbols of a file whose header has `length` bytes.
+    """Read the symbols of a file whose header has `length` bytes, and verify the checksum.
 
     Raises:
-        UserError: if they are not those that were written.
+        UserError: if the checksum is wrong.
     """
     symbols, checksum = model.decode(contents[length:])
     if checksum != _checksum(contents[:length], symbols):
@@ -142,12 +174,12 @@ def unpack(contents: bytes, length: int, model: EntropyModel, name: str) -> np.n
 
 
 def damaged(name: str) -> UserError:
-    """What is said of a file that is not as it was written."""
-    return UserError(f"{name} is truncated or damaged: its checksum is not that of its content.")
+    """The error for a file that was changed after it was written."""
+    return UserError(f"{name} is truncated or damaged: its checksum does not match its content.")
 
 
 def _categorical(frequencies: np.ndarray) -> stream.model.Model | None:
-    """The coder's model; None where there is one symbol, which says nothing."""
+    """The coder's model; None for a single symbol, which needs no bits."""
     return stream.model.Categorical(frequencies.astype(np.float64), perfect=False) if len(frequencies) > 1 else None
 
 
@@ -161,7 +193,11 @@ def _varint(number: int) -> bytes:
 
 
 def _read_varint(contents: bytes, at: int) -> tuple[int, int]:
-    """A number and the place behind it; IndexError where the bytes end."""
+    """The number at `at`, and the position after it.
+
+    Raises:
+        IndexError: if `contents` ends within the number.
+    """
     low, at = contents[at], at + 1
     if low < 0x80:
         return low, at

@@ -1,57 +1,59 @@
-"""Pictures as a few whole numbers: the latent vectors of a trained model, rotated, rounded and entropy-coded.
+"""Compression with an autoencoder or a VAE: transform coding of the latent vector.
 
-Transform coding (Goyal 2001, IEEE Signal Processing Magazine 18(5)) between the encoder and the decoder of a run:
+Source: Goyal, Theoretical Foundations of Transform Coding, IEEE Signal Processing Magazine 18(5), 2001.
 
     y = A (encoder(x) - m)        q = round(y / step)        x' = decoder(m + A^-1 (step q))
 
-A makes rounding cost the same in every direction and leaves the directions uncorrelated: A = U' G^1/2 S^-1, where S
-holds the standard deviations of the latents, G = E[J' J] is the mean metric of pictures seen from latents divided by
-them (J: derivative of the decoder), and U the eigenvectors of the covariance of G^1/2 S^-1 z. A unit of y then changes
-the picture by one level of 255, root mean square over its values, whatever the latents' scales are, and one step serves
-all directions.
+m is the mean latent vector. The matrix A makes the directions of y uncorrelated, and makes an error of 1 in any of them
+change the picture equally: by a root mean square of one level of 255. So one step fits all directions, whatever the
+scales of the latent units are.
 
-How often each whole number occurs is counted on training images in cells of a quarter of a level, whence integer
-frequencies for every step that is a multiple of it.
+A = U' G^1/2 S^-1. S is the diagonal matrix of the units' standard deviations. G = E[J' J], where J is the derivative of
+the picture with respect to S^-1 z, so G measures how strongly each direction changes the picture. U holds the
+eigenvectors of the covariance of G^1/2 S^-1 z.
+
+The coefficients are y in quarters of a level, rounded to integers. The histogram of each coefficient over the training
+images gives the frequencies of its symbols, for every step that is a multiple of a quarter level.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_gen.compression import codec
-from keras_gen.compression.codec import function_of, in_batches
-from keras_gen.compression.container import EntropyModel, half_more
+from keras_gen.compression.codec import compiled, in_batches
+from keras_gen.compression.container import EntropyModel, smoothed_frequencies
 
-CELLS_PER_LEVEL = 4
-"""Cells in which training latents are counted, and of which steps are multiples [1/level]."""
+RESOLUTION = 4
+"""Coefficients and steps are integers in units of 1 / RESOLUTION levels."""
 LARGEST_STEP = 256
-"""[levels]; more than a picture can change."""
-STEPS = tuple(sorted({round(2 ** (i / 2)) for i in range(2 * (LARGEST_STEP * CELLS_PER_LEVEL).bit_length() - 1)}))
-"""Of a curve [cells]: factors of the square root of 2."""
-_LEVELS = 127.5  # per unit of [-1, 1]
-_METRIC_IMAGES = 256  # of the training images, those around which the decoder is differentiated
-_NUDGE = 0.1  # by which, as a share of a latent's standard deviation
-_SMALLEST_EIGENVALUE = 1e-6  # of the metric, as a share of the largest: directions that draw nothing stay invertible
-_ROUNDING_SHARE = 0.1  # what the default step adds to the mean squared error of the model itself
+"""Largest quantisation step [levels]; a picture cannot change by more."""
+STEPS = tuple(sorted({round(2 ** (i / 2)) for i in range(2 * (LARGEST_STEP * RESOLUTION).bit_length() - 1)}))
+"""Steps of a rate-distortion curve [quarters of a level], each sqrt(2) times the previous one."""
+_LEVELS = 127.5  # levels per unit of [-1, 1]
+_METRIC_IMAGES = 256  # training images at which the decoder is differentiated
+_DIFFERENCE = 0.1  # step of the finite differences, relative to a unit's standard deviation
+_MIN_EIGENVALUE = 1e-6  # of G, relative to the largest; keeps A invertible if a direction does not change the picture
+_ROUNDING_SHARE = 0.1  # squared error that the default step adds, relative to the squared error of the model
 
 
 @dataclasses.dataclass(frozen=True)
 class Statistics(codec.Statistics):
-    """The rotation, and how often each of its cells occurs.
+    """The transform and the histograms of its coefficients over training images.
 
     Attributes:
-        mean: of the latents, float64 (units,).
+        mean: m, the mean latent vector, float64 (units,).
         analysis: A, float64 (units, units).
-        lowest: the first cell of each direction, int64 (units,).
-        sizes: the number of cells of each direction, int64 (units,).
-        counts: how many training images fall into each cell, of one direction after the other, int64 (sum of sizes,).
-        error: mean squared error of the model's own reconstructions of them [levels^2], float64 ().
+        lowest: smallest value of each coefficient, int64 (units,).
+        sizes: number of histogram bins of each coefficient, int64 (units,).
+        counts: histograms of all coefficients, one after the other, int64 (sum of sizes,).
+        error: mean squared error of the model's reconstructions [levels^2], float64 ().
     """
 
     mean: np.ndarray
@@ -62,9 +64,9 @@ class Statistics(codec.Statistics):
     error: np.ndarray
 
     @classmethod
-    def fitted(cls, encoder: keras.Model, decoder: keras.Model, batches: Iterable[np.ndarray]) -> Statistics:
-        """See the module."""
-        encode, decode = function_of(encoder), function_of(decoder)
+    def fit(cls, encoder: keras.Model, decoder: keras.Model, batches: Iterable[np.ndarray]) -> Statistics:
+        """Compute the transform and the histograms, see the module."""
+        encode, decode = compiled(encoder), compiled(decoder)
         latents, errors = [], []
         for images in batches:
             latents.append(encode(images).numpy())
@@ -73,19 +75,19 @@ class Statistics(codec.Statistics):
         z = np.concatenate(latents).astype(np.float64)
         mean, deviation = z.mean(axis=0), np.maximum(z.std(axis=0), 1e-9)
         values, vectors = np.linalg.eigh(_metric(decode, z[:_METRIC_IMAGES], deviation))
-        lengths = np.sqrt(np.maximum(values, _SMALLEST_EIGENVALUE * max(values[-1], 1e-9)))
+        lengths = np.sqrt(np.maximum(values, _MIN_EIGENVALUE * max(values[-1], 1e-9)))
         scaling = (vectors * lengths) @ vectors.T / deviation
         scaled = (z - mean) @ scaling.T
         analysis = np.linalg.eigh(scaled.T @ scaled)[1].T[::-1] @ scaling
-        cells = _cells(z, mean, analysis)
-        lowest = cells.min(axis=0)
-        counts = [np.bincount(column) for column in (cells - lowest).T]
+        coefficients = _coefficients(z, mean, analysis)
+        lowest = coefficients.min(axis=0)
+        counts = [np.bincount(column) for column in (coefficients - lowest).T]
         sizes = np.array([len(column) for column in counts])
         return cls(mean, analysis, lowest, sizes, np.concatenate(counts), np.concatenate(errors).mean())
 
 
 class LatentCodec(codec.Codec):
-    """Between an encoder of images to vectors, (n, units), and a decoder of these."""
+    """Codec of an encoder from images to latent vectors, (n, units), and a decoder back."""
 
     statistics = Statistics
     setting_title = "quantisation step [levels]"
@@ -97,84 +99,88 @@ class LatentCodec(codec.Codec):
         self._synthesis = np.linalg.inv(statistics.analysis)
         self._counts = np.split(statistics.counts, np.cumsum(statistics.sizes)[:-1])
         self.units = len(statistics.mean)
-        self._tables = functools.lru_cache(maxsize=4)(self._count)
+        self._tables = functools.lru_cache(maxsize=4)(self._tables_of)
 
-    def cells(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
-        """Those of the rotated latents."""
+    def coefficients(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
+        """See `Codec`: the transformed latent vectors [quarters of a level]."""
         latents = in_batches(self._encode, self.model_images(pictures))
-        return _cells(latents, self._statistics.mean, self._statistics.analysis)
+        return _coefficients(latents, self._statistics.mean, self._statistics.analysis)
 
-    def symbols(self, cells: np.ndarray, step: int) -> np.ndarray:
-        """Rounded; beyond what training images reach, the nearest that they do."""
-        first = _bins(self._statistics.lowest, step)
+    def symbols(self, coefficients: np.ndarray, step: int) -> np.ndarray:
+        """See `Codec`. Values outside the range of the training images are clipped to it."""
+        first = _quantise(self._statistics.lowest, step)
         last = [len(frequencies) - 1 for frequencies in self.entropy_model(step).frequencies]
-        return np.clip(_bins(cells, step) - first, 0, last)
+        return np.clip(_quantise(coefficients, step) - first, 0, last)
 
-    def draw(self, symbols: np.ndarray, step: int) -> np.ndarray:
-        """By the decoder of the mean cell of the training images that have each symbol."""
-        centres = [centres[column] for centres, column in zip(self._tables(step)[1], symbols.T, strict=True)]
-        rotated = np.stack(centres, axis=-1) / CELLS_PER_LEVEL
-        latents = rotated @ self._synthesis.T + self._statistics.mean
+    def decode(self, symbols: np.ndarray, step: int) -> np.ndarray:
+        """See `Codec`. A symbol stands for the mean of the training coefficients that have this symbol."""
+        means = [means[column] for means, column in zip(self._tables(step)[1], symbols.T, strict=True)]
+        transformed = np.stack(means, axis=-1) / RESOLUTION
+        latents = transformed @ self._synthesis.T + self._statistics.mean
         return np.clip(in_batches(self._decode, latents.astype(np.float32)), -1, 1)
 
     def entropy_model(self, step: int) -> EntropyModel:
-        """How often each symbol is expected in each direction."""
+        """See `Codec`."""
         return self._tables(step)[0]
 
-    def _count(self, step: int) -> tuple[EntropyModel, list[np.ndarray]]:
-        """The entropy model, and for each direction the mean cell of the training images with each symbol."""
-        frequencies, centres = [], []
+    def _tables_of(self, step: int) -> tuple[EntropyModel, list[np.ndarray]]:
+        """The entropy model, and for each coefficient the value that each symbol stands for, (symbols,)."""
+        frequencies, values = [], []
+        for coefficients, counts in self._histograms():
+            quantised = _quantise(coefficients, step)
+            symbols = quantised - quantised[0]
+            totals = np.bincount(symbols, counts).astype(np.int64)
+            centres = np.unique(quantised) * step - step // 2 + (step - 1) / 2
+            means = np.bincount(symbols, counts * coefficients) / np.maximum(totals, 1)
+            frequencies.append(smoothed_frequencies(totals))
+            values.append(np.where(totals, means, centres))
+        return EntropyModel(frequencies), values
+
+    def _histograms(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """For each coefficient its values in the training images, and how often each occurs."""
         for lowest, counts in zip(self._statistics.lowest, self._counts, strict=True):
-            cells = np.arange(lowest, lowest + len(counts))
-            bins = _bins(cells, step)
-            symbols = bins - bins[0]
-            seen = np.bincount(symbols, counts).astype(np.int64)
-            middle = np.unique(bins) * step - step // 2 + (step - 1) / 2
-            mean = np.bincount(symbols, counts * cells) / np.maximum(seen, 1)
-            frequencies.append(half_more(seen))
-            centres.append(np.where(seen, mean, middle))
-        return EntropyModel(frequencies), centres
+            yield np.arange(lowest, lowest + len(counts)), counts
 
     @property
     def default_step(self) -> int:
-        """The largest step by which rounding adds no more than a tenth to the squared error of the model [cells].
+        """See `Codec`: the largest step whose rounding adds at most a tenth to the squared error of the model.
 
-        Rounding errs by step^2 / 12 in a direction, and by no more than its variance.
+        The squared error of rounding is step^2 / 12 for each coefficient, but at most the coefficient's variance.
         """
         variances = []
-        for lowest, counts in zip(self._statistics.lowest, self._counts, strict=True):
-            cells = np.arange(lowest, lowest + len(counts))
-            mean = np.average(cells, weights=counts)
-            variances.append(np.average((cells - mean) ** 2, weights=counts))
-        steps = np.arange(1, LARGEST_STEP * CELLS_PER_LEVEL + 1)
-        added = np.minimum(steps[:, np.newaxis] ** 2 / 12, variances).sum(axis=1) / CELLS_PER_LEVEL**2
+        for coefficients, counts in self._histograms():
+            mean = np.average(coefficients, weights=counts)
+            variances.append(np.average((coefficients - mean) ** 2, weights=counts))
+        steps = np.arange(1, LARGEST_STEP * RESOLUTION + 1)
+        added = np.minimum(steps[:, np.newaxis] ** 2 / 12, variances).sum(axis=1) / RESOLUTION**2
         return max(1, int(np.searchsorted(added, _ROUNDING_SHARE * float(self._statistics.error))))
 
     def setting(self, step: int) -> float:
-        """In levels."""
-        return step / CELLS_PER_LEVEL
+        """See `Codec`: the step [levels]."""
+        return step / RESOLUTION
 
-    def described(self, step: int) -> str:
-        """The step in levels."""
+    def describe(self, step: int) -> str:
+        """See `Codec`: such as "step 4"."""
         return f"step {self.setting(step):g}"
 
 
 def _metric(decode: tf.types.experimental.GenericFunction, latents: np.ndarray, deviation: np.ndarray) -> np.ndarray:
-    """G of latents (n, units) by differences, per value of the picture [levels^2]: (units, units)."""
-    nudges = np.diag(_NUDGE * deviation)
-    total = np.zeros(nudges.shape)
+    """G at latent vectors (n, units), by central differences: (units, units) [levels^2 per pixel value]."""
+    differences = np.diag(_DIFFERENCE * deviation)
+    total = np.zeros(differences.shape)
     for z in latents:
-        both = decode(np.concatenate([z + nudges, z - nudges]).astype(np.float32)).numpy()
-        further, back = both.reshape(2, len(nudges), -1).astype(np.float64)
-        slopes = _LEVELS * (further - back) / (2 * _NUDGE)
+        images = decode(np.concatenate([z + differences, z - differences]).astype(np.float32)).numpy()
+        above, below = images.reshape(2, len(differences), -1).astype(np.float64)
+        slopes = _LEVELS * (above - below) / (2 * _DIFFERENCE)
         total += slopes @ slopes.T / slopes.shape[1]
     return total / len(latents)
 
 
-def _cells(latents: np.ndarray, mean: np.ndarray, analysis: np.ndarray) -> np.ndarray:
-    return np.rint((latents - mean) @ analysis.T * CELLS_PER_LEVEL).astype(np.int64)
+def _coefficients(latents: np.ndarray, mean: np.ndarray, analysis: np.ndarray) -> np.ndarray:
+    """Transform latent vectors (n, units) to integers, int64 (n, units) [quarters of a level]."""
+    return np.rint((latents - mean) @ analysis.T * RESOLUTION).astype(np.int64)
 
 
-def _bins(cells: np.ndarray, step: int) -> np.ndarray:
-    """Of `step` cells each, the one number 0 around cell 0."""
-    return (cells + step // 2) // step
+def _quantise(coefficients: np.ndarray, step: int) -> np.ndarray:
+    """Divide integers by `step` and round to the nearest integer."""
+    return (coefficients + step // 2) // step

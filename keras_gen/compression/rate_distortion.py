@@ -1,9 +1,9 @@
-"""Bits per pixel against PSNR and SSIM: a run's files beside JPEG and WebP of the same pictures, and who wins where.
+"""Rate-distortion curves: bits per pixel against PSNR and SSIM, of a run, JPEG and WebP on the same pictures.
 
-All are real files, headers included, and what is compared is what their decoders give back, as bytes. Headers are also
-counted apart, because at a few hundred pixels they are most of a file: a run's decoder has its tables in the run
-folder, a JPEG carries them along. JPEG and WebP are Pillow's (libjpeg-turbo with optimised Huffman tables, libwebp's
-slowest method), PNG is the size without loss.
+Rates are those of real files, and decoded pictures are compared after rounding to 8 bits. Rates without headers are
+given too, because at a few hundred pixels the header is most of a file: a JPEG file contains its tables, while a run
+keeps them in the run folder. JPEG and WebP are written by Pillow (libjpeg-turbo with optimised Huffman tables, libwebp
+with its slowest method). The size of a PNG file shows the rate of lossless compression.
 """
 
 from __future__ import annotations
@@ -34,27 +34,27 @@ from keras_gen.pages import page
 from keras_gen.visual.sheets import png_bytes, sheet
 
 STEM = "rate_distortion"
-"""Of the files that `write_report` writes: .json, .png, .html."""
+"""`write_report` writes STEM.json, STEM.png and STEM.html."""
 QUALITIES = (1, 3, 5, 7, 10, 15, 20, 30, 40, 50, 60, 70, 80, 90, 95)
 _HEADER = ["setting", "bits/pixel", "no headers", "PSNR [dB]", "SSIM"]
-_WIDTHS = (9, 12, 12, 11, 9)  # of the columns on the screen [letters]
+_WIDTHS = (9, 12, 12, 11, 9)  # of the table's columns [characters]
 _TITLES = {"psnr": "PSNR [dB]", "ssim": "SSIM"}
 _COLOURS = {"run": "#b3261e", "JPEG": "#3b6ea5", "WebP": "#3a7d44"}
 _EXAMPLES = 8  # pictures on the sheet
-_CHECKSUM = 4  # bytes of a run's file beside its header that say nothing about the picture
-_WEBP_HEADERS = 30  # RIFF and chunk headers, frame tag, start code and size of a lossy file (RFC 9649, RFC 6386)
+_CHECKSUM_BYTES = 4  # at the end of a run's file; counted as part of the header
+_WEBP_HEADER = 30  # bytes: RIFF and chunk headers, frame tag, start code and size (RFC 9649, RFC 6386)
 
 
 @dataclasses.dataclass(frozen=True)
 class Point:
-    """One setting of a codec, over all pictures.
+    """One point of a rate-distortion curve.
 
     Attributes:
-        setting: of the codec (`Codec.setting_title`) or quality.
-        bits_per_pixel: of whole files.
-        without_headers: the same of what follows the headers.
-        psnr: mean over pictures [dB].
-        ssim: mean over pictures; None where one is too small for it.
+        setting: of the run's codec (`Codec.setting_title`), or the quality of JPEG and WebP.
+        bits_per_pixel: rate of whole files.
+        without_headers: rate without the headers.
+        psnr: mean over the pictures [dB].
+        ssim: mean over the pictures; None if a picture is too small for SSIM.
     """
 
     setting: float
@@ -65,56 +65,59 @@ class Point:
 
 
 def curves(codec: Codec, pictures: Sequence[np.ndarray]) -> dict[str, list[Point]]:
-    """Points of "run", "JPEG" and "WebP" over their settings.
+    """Compress pictures with all settings of the run's codec, JPEG and WebP.
 
     Args:
         codec: of the run.
         pictures: each uint8 (height, width, codec.channels).
+
+    Returns:
+        "run", "JPEG", "WebP" -> points of the curve.
     """
+    coefficients = codec.coefficients([to_float(picture) for picture in pictures])
 
-    cells = codec.cells([to_float(picture) for picture in pictures])
+    def by_run(step: int) -> tuple[list[bytes], list[np.ndarray]]:
+        files = [codec.pack(row, picture.shape[:2], step) for row, picture in zip(coefficients, pictures, strict=True)]
+        return files, _decoded(codec, files)
 
-    def of_run(step: int) -> tuple[list[bytes], list[np.ndarray]]:
-        contents = [codec.pack(row, picture.shape[:2], step) for row, picture in zip(cells, pictures, strict=True)]
-        return contents, _drawn(codec, contents)
+    def by_pillow(form: str, quality: int) -> tuple[list[bytes], list[np.ndarray]]:
+        files = [_encoded(picture, form, quality) for picture in pictures]
+        return files, [decode_image(file, form, codec.channels) for file in files]
 
-    def of_pillow(form: str, quality: int) -> tuple[list[bytes], list[np.ndarray]]:
-        contents = [_encoded(picture, form, quality) for picture in pictures]
-        return contents, [decode_image(content, form, codec.channels) for content in contents]
-
-    found = {"run": [_point(codec.setting(step), *of_run(step), pictures, _run_headers) for step in codec.steps]}
-    for form, headers in (("JPEG", _jpeg_headers), ("WebP", lambda content: _WEBP_HEADERS)):
-        found[form] = [_point(quality, *of_pillow(form, quality), pictures, headers) for quality in QUALITIES]
+    found = {"run": [_point(codec.setting(step), *by_run(step), pictures, _run_header) for step in codec.steps]}
+    for form, header in (("JPEG", _jpeg_header), ("WebP", lambda file: _WEBP_HEADER)):
+        found[form] = [_point(quality, *by_pillow(form, quality), pictures, header) for quality in QUALITIES]
     return found
 
 
-def _drawn(codec: Codec, contents: Sequence[bytes]) -> list[np.ndarray]:
+def _decoded(codec: Codec, files: Sequence[bytes]) -> list[np.ndarray]:
     """The pictures of a run's files, uint8."""
-    headers, symbols = zip(*(codec.read(content, "") for content in contents), strict=True)
-    images = codec.draw(np.stack(symbols), headers[0].step)
+    headers, symbols = zip(*(codec.read(file, "") for file in files), strict=True)
+    images = codec.decode(np.stack(symbols), headers[0].step)
     return [to_uint8(resized(image, (h.height, h.width))) for image, h in zip(images, headers, strict=True)]
 
 
 def _point(
     setting: float,
-    contents: Sequence[bytes],
-    drawn: Sequence[np.ndarray],
+    files: Sequence[bytes],
+    decoded: Sequence[np.ndarray],
     pictures: Sequence[np.ndarray],
-    headers: Callable[[bytes], int],
+    header: Callable[[bytes], int],
 ) -> Point:
+    """Compare decoded pictures with the originals; `header` gives the header bytes of a file."""
     smallest = min(min(picture.shape[:2]) for picture in pictures)
     comparison = Reconstruction(measures(("psnr", "ssim") if smallest >= SSIM_MIN_SIDE else ("psnr",)))
-    for _, pairs in groupby(zip(drawn, pictures, strict=True), lambda pair: pair[1].shape):
+    for _, pairs in groupby(zip(decoded, pictures, strict=True), lambda pair: pair[1].shape):
         images, references = (to_float(np.stack(side)) for side in zip(*pairs, strict=True))
         comparison.update(images, references)
     means = comparison.means()
     pixels = sum(picture.shape[0] * picture.shape[1] for picture in pictures)
-    whole, head = sum(map(len, contents)), sum(map(headers, contents))
-    return Point(setting, 8 * whole / pixels, 8 * (whole - head) / pixels, means["psnr"], means.get("ssim"))
+    total, headers = sum(map(len, files)), sum(map(header, files))
+    return Point(setting, 8 * total / pixels, 8 * (total - headers) / pixels, means["psnr"], means.get("ssim"))
 
 
 def _encoded(picture: np.ndarray, form: str, quality: int = 0) -> bytes:
-    """A picture as a file of Pillow's; grey ones are stored as grey where the format can."""
+    """Encode a picture with Pillow; a picture with one channel is stored as grey if the format can."""
     buffer = io.BytesIO()
     image = Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture)
     settings: dict[str, Any] = {"WebP": {"method": 6, "quality": quality}, "JPEG": {"quality": quality}}.get(form, {})
@@ -122,41 +125,45 @@ def _encoded(picture: np.ndarray, form: str, quality: int = 0) -> bytes:
     return buffer.getvalue()
 
 
-def _run_headers(contents: bytes) -> int:
-    return read_header(contents, "")[1] + _CHECKSUM
+def _run_header(file: bytes) -> int:
+    return read_header(file, "")[1] + _CHECKSUM_BYTES
 
 
-def _jpeg_headers(contents: bytes) -> int:
-    """All but the data of the scan, which follow its segment and end before the last marker."""
+def _jpeg_header(file: bytes) -> int:
+    """Bytes outside the scan data: all before them, and the end marker of two bytes."""
     at = 2
-    while contents[at + 1] != 0xDA:
-        at += 2 + struct.unpack_from(">H", contents, at + 2)[0]
-    return at + 2 + struct.unpack_from(">H", contents, at + 2)[0] + 2
+    while file[at + 1] != 0xDA:
+        at += 2 + struct.unpack_from(">H", file, at + 2)[0]
+    return at + 2 + struct.unpack_from(">H", file, at + 2)[0] + 2
 
 
 def verdicts(found: dict[str, list[Point]], *, without_headers: bool = False) -> list[str]:
-    """Who gives more at which rate, one sentence for each measure and each of JPEG and WebP.
+    """Compare the run with JPEG and WebP: one sentence for each metric and each of the two.
 
-    At a rate a codec is worth the best that it gives for at most so many bits, between two of its points what the line
-    through them says, and nothing below its smallest files.
+    At each rate, a codec is credited with its best picture for at most that many bits. Between two points of a curve,
+    the value is interpolated linearly; below its smallest files, a codec has lost.
+
+    Args:
+        found: from `curves`.
+        without_headers: compare the rates without headers.
     """
     sentences = []
     for measure, title in _measured(found).items():
-        lines = {name: _line(points, measure, without_headers) for name, points in found.items()}
+        curve = {name: _curve(points, measure, without_headers) for name, points in found.items()}
         for name in ("JPEG", "WebP"):
-            both = np.concatenate([lines["run"][0], lines[name][0]])
+            both = np.concatenate([curve["run"][0], curve[name][0]])
             rates = np.geomspace(both.min(), both.max(), 10_000)
-            ours, others = (np.interp(rates, *lines[codec], left=-np.inf) for codec in ("run", name))
+            ours, others = (np.interp(rates, *curve[codec], left=-np.inf) for codec in ("run", name))
             wins = ours > others
             ends = [*np.flatnonzero(wins[1:] != wins[:-1]), len(rates) - 1]
-            told = [f"{'the run' if wins[i] else name} up to {rates[i]:.2f} bits per pixel" for i in ends[:-1]]
-            told.append(f"{'the run' if wins[-1] else name} at all {'higher ' if told else ''}rates")
-            sentences.append(f"More {title.split()[0]}, against {name}: {', then '.join(told)}.")
+            parts = [f"{'the run' if wins[i] else name} up to {rates[i]:.2f} bits per pixel" for i in ends[:-1]]
+            parts.append(f"{'the run' if wins[-1] else name} at all {'higher ' if parts else ''}rates")
+            sentences.append(f"Higher {title.split()[0]}, run against {name}: {', then '.join(parts)}.")
     return sentences
 
 
 def ranges(found: dict[str, list[Point]]) -> list[str]:
-    """What each codec has at all, a sentence each: the rates of its files and the best that they give."""
+    """The rates and the best quality of each codec: one sentence for each."""
     sentences = []
     for name, points in found.items():
         rates = [point.bits_per_pixel for point in points]
@@ -168,30 +175,30 @@ def ranges(found: dict[str, list[Point]]) -> list[str]:
 
 
 def write_report(found: dict[str, list[Point]], codec: Codec, pictures: Sequence[np.ndarray], folder: Path) -> None:
-    """Write the figures, the plot and a page with both to `folder`: STEM.json, .png and .html.
+    """Write the curves as STEM.json, a plot STEM.png, and a page STEM.html.
 
     Args:
-        found: of `curves`.
+        found: from `curves`.
         codec: of the run.
-        pictures: that the curves are of.
-        folder: that exists.
+        pictures: the pictures that `curves` got.
+        folder: an existing folder.
     """
     pixels = sum(picture.shape[0] * picture.shape[1] for picture in pictures)
     lossless = 8 * sum(len(_encoded(picture, "PNG")) for picture in pictures) / pixels
-    said = {"whole files": verdicts(found), "without headers": verdicts(found, without_headers=True)}
+    comparison = {"whole files": verdicts(found), "without headers": verdicts(found, without_headers=True)}
     points = {name: [dataclasses.asdict(point) for point in points] for name, points in found.items()}
     facts = {"pictures": len(pictures), "pixels": pixels, "lossless_png_bits_per_pixel": lossless}
-    write_json(folder / f"{STEM}.json", {**facts, "verdicts": said, "points": points})
+    write_json(folder / f"{STEM}.json", {**facts, "verdicts": comparison, "points": points})
     write(folder / f"{STEM}.png", _plot(found, lossless))
     settings = {name: codec.setting_title if name == "run" else "quality" for name in found}
     content = page(
         "rate_distortion.html",
-        title="Bits per pixel against what is left of the picture",
+        title="Rate and distortion",
         count=len(pictures),
         lossless=lossless,
         ranges=ranges(found),
         plot=_plot(found, lossless),
-        verdicts=said,
+        verdicts=comparison,
         examples=png_bytes(_examples(codec, pictures)),
         tables=[_figures(name, settings[name], points) for name, points in found.items()],
     )
@@ -199,7 +206,7 @@ def write_report(found: dict[str, list[Point]], codec: Codec, pictures: Sequence
 
 
 def table(points: Iterable[Point]) -> list[str]:
-    """The points of one codec as lines of text."""
+    """A table of the points of one codec, as lines of text."""
     rows = [_HEADER, *map(_cells, points)]
     return ["".join(cell.rjust(width) for cell, width in zip(row, _WIDTHS, strict=True)) for row in rows]
 
@@ -210,17 +217,17 @@ def _cells(point: Point) -> list[str]:
 
 
 def _figures(name: str, setting: str, points: Iterable[Point]) -> dict[str, Any]:
-    """The same for the page."""
+    """A table of the points of one codec, for the page."""
     return {"name": name, "setting": setting, "header": _HEADER, "rows": [_cells(point) for point in points]}
 
 
 def _measured(found: dict[str, list[Point]]) -> dict[str, str]:
-    """The measures that all points have, with their titles."""
+    """The metrics that were measured -> their titles."""
     return {name: title for name, title in _TITLES.items() if getattr(found["run"][0], name) is not None}
 
 
-def _line(points: Iterable[Point], measure: str, without_headers: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Rates in rising order, and the best that is had for at most so many bits."""
+def _curve(points: Iterable[Point], measure: str, without_headers: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Rates in ascending order, and the best value for at most that rate."""
     rate = "without_headers" if without_headers else "bits_per_pixel"
     pairs = sorted((getattr(point, rate), getattr(point, measure)) for point in points)
     rates, values = np.array(pairs).T
@@ -228,13 +235,13 @@ def _line(points: Iterable[Point], measure: str, without_headers: bool) -> tuple
 
 
 def _plot(found: dict[str, list[Point]], lossless: float) -> bytes:
-    """Bits per pixel against each measure, whole files solid and without headers dashed, as the bytes of a PNG."""
+    """Plot each metric against the rate, solid for whole files and dotted without headers, as PNG."""
     titles = _measured(found)
     figure = Figure(figsize=(5.5 * len(titles), 4.2), layout="constrained")
     for axes, (measure, title) in zip(np.ravel(figure.subplots(1, len(titles))), titles.items(), strict=True):
         for name, points in found.items():
             for without, style in ((False, "o-"), (True, ":" if len(points) > 1 else "o")):
-                rates, values = _line(points, measure, without)
+                rates, values = _curve(points, measure, without)
                 marks = {"markersize": 3, "fillstyle": "none" if without else "full"}
                 label = None if without else name
                 axes.plot(np.maximum(rates, 1e-3), values, style, color=_COLOURS[name], label=label, **marks)
@@ -252,16 +259,16 @@ def _plot(found: dict[str, list[Point]], lossless: float) -> bytes:
 
 
 def _examples(codec: Codec, pictures: Sequence[np.ndarray]) -> np.ndarray:
-    """A sheet of originals, of the run's files at three steps, and of the smallest files of JPEG and WebP."""
+    """A sheet of originals, of the run's pictures at three steps, and of the smallest WebP and JPEG files."""
     step = codec.default_step
     shown = [picture for picture in pictures if picture.shape == pictures[0].shape][:_EXAMPLES]
     columns = {"original": shown}
-    for cells in sorted({min(step * factor, codec.steps[-1]) for factor in (1, 2, 4)}):
-        contents = [codec.compress(to_float(picture), cells) for picture in shown]
-        size = np.mean([len(content) for content in contents])
-        columns[f"{codec.described(cells)}: {size:.0f} B"] = _drawn(codec, contents)
+    for larger in sorted({min(step * factor, codec.steps[-1]) for factor in (1, 2, 4)}):
+        files = [codec.compress(to_float(picture), larger) for picture in shown]
+        size = np.mean([len(file) for file in files])
+        columns[f"{codec.describe(larger)}: {size:.0f} B"] = _decoded(codec, files)
     for form in ("WebP", "JPEG"):
-        contents = [_encoded(picture, form, QUALITIES[0]) for picture in shown]
-        size = np.mean([len(content) for content in contents])
-        columns[f"{form}: {size:.0f} B"] = [decode_image(content, form, codec.channels) for content in contents]
+        files = [_encoded(picture, form, QUALITIES[0]) for picture in shown]
+        size = np.mean([len(file) for file in files])
+        columns[f"{form}: {size:.0f} B"] = [decode_image(file, form, codec.channels) for file in files]
     return sheet({title: to_float(np.stack(images)) for title, images in columns.items()}, smallest=96)

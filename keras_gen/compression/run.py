@@ -1,4 +1,4 @@
-"""The codec of a run, by what its encoder makes of a picture."""
+"""Open the codec of a run: transform coding for latent vectors, entropy coding for maps of codes."""
 
 from __future__ import annotations
 
@@ -17,44 +17,47 @@ from keras_gen.errors import UserError
 from keras_gen.files import write
 
 _KINDS: dict[str, type[Codec]] = {"vector": LatentCodec, "indices": CodeCodec}
-"""Kind of what the encoder makes of an image, and the decoder an image of -> the codec."""
-_FIT_IMAGES = 20_000  # training images that are counted
+"""Kind of the encoder's output (`export.signature.Port.kind`) -> class of the codec."""
+_FIT_IMAGES = 20_000  # training images for the statistics, at most
 
 
 def open_codec(run: Path, model: GenerativeModel, training: Callable[[int], Iterable[np.ndarray]] | None) -> Codec:
-    """The codec of a run, whose statistics lie in its folder in a file for these weights.
+    """Open the codec of a run.
+
+    Its statistics are read from codec-HASH.npz in the run folder; HASH depends on the model's weights. If the file does
+    not exist, the statistics are computed from training images and written.
 
     Args:
         run: the run folder.
-        model: loaded from it.
-        training: a number of images -> batches of as many training images, (n, size, size, channels) in [-1, 1]: the
-            statistics are fitted to them and written if there are none; None: they have to be there.
+        model: loaded from the run folder.
+        training: (number of images) -> batches with that many training images, (n, size, size, channels) in [-1, 1];
+            None: the file must exist.
 
     Raises:
-        UserError: if the model has no encoder from images to vectors or maps of codes and decoder back, or the file is
-            missing and cannot be written, or damaged.
+        UserError: if the model does not encode single images as vectors or maps of codes and decode them again, or the
+            file with the statistics is missing, damaged or cannot be written.
     """
     served = model.serving()
     pair = [served[name] for name in ("encoder", "decoder") if name in served]
-    ways = [[port.kind for port in item.inputs] + [port.kind for port in item.outputs] for item in pair]
-    kind = next((codec for code, codec in _KINDS.items() if ways == [["image", code], [code, "image"]]), None)
+    kinds = [[port.kind for port in item.ports] for item in pair]
+    codec = next((codec for kind, codec in _KINDS.items() if kinds == [["image", kind], [kind, "image"]]), None)
     networks = [item.network for item in pair]
-    if kind is None:
+    if codec is None:
         raise UserError(
-            f"{run} is a run of {model.family}, which turns no single image into a latent vector or a map of codes and "
-            "back; accepted are runs of autoencoder, vae and their kin, and of vq_vae."
+            f"{run} is a run of {model.family}, which does not encode single images as latent vectors or codes; "
+            "accepted are runs of autoencoder, vae and their variants, and of vq_vae."
         )
     path = run / f"codec-{digest([array for network in networks for array in weights_of(network)]).hex()[:8]}.npz"
     if not path.is_file():
         if training is None:
             raise UserError(
-                f"{run} has no {path.name}, the statistics that {command('compress')} writes there and decompressing "
-                "needs."
+                f"{run} has no {path.name}, which decompressing needs; {command('compress')} writes it when it first "
+                "compresses with this checkpoint."
             )
         if not os.access(run, os.W_OK | os.X_OK):
             raise UserError(
-                f"{path} cannot be written, the statistics that compressing needs; accepted is a run folder that is "
-                "writable, or a copy of it that is."
+                f"{path} cannot be written, and compressing needs these statistics; accepted is a writable run folder, "
+                "or a writable copy of it."
             )
-        write(path, kind.statistics.fitted(*networks, training(_FIT_IMAGES)).to_bytes())
-    return kind(*networks, kind.statistics.read(path))
+        write(path, codec.statistics.fit(*networks, training(_FIT_IMAGES)).to_bytes())
+    return codec(*networks, codec.statistics.read(path))

@@ -188,7 +188,7 @@ def test_another_run_does_not_read_them(one_run, pictures, tmp_path, capsys):
 
 def test_a_run_without_latents_is_refused(label_run, pictures, tmp_path, capsys):
     said = refused(capsys, tmp_path / "small", compress, label_run, pictures)
-    assert "is a run of pix2pix, which turns no single image into a latent vector or a map of codes and back" in said
+    assert "is a run of pix2pix, which does not encode single images as latent vectors or codes" in said
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def pictures(count, seed):
 @pytest.fixture(scope="module")
 def codec(networks):
     batches = (greys(pictures(500, seed)) for seed in range(8))
-    return CodeCodec(*networks, Statistics.fitted(*networks, batches))
+    return CodeCodec(*networks, Statistics.fit(*networks, batches))
 
 
 def test_pictures_come_back_as_they_were(codec):
@@ -57,12 +57,12 @@ def test_the_rate_is_the_entropy_at_each_place(codec):
 def test_a_code_that_training_never_chose_can_be_written(codec, networks):
     indices = np.full((SIDE, SIDE), CODES - 1)  # in the upper half there is none
     np.testing.assert_array_equal(codec.read(codec.compress(greys(indices), 1), "a")[1], indices.ravel())
-    few = CodeCodec(*networks, Statistics.fitted(*networks, [greys(np.zeros((1, SIDE, SIDE)))]))
+    few = CodeCodec(*networks, Statistics.fit(*networks, [greys(np.zeros((1, SIDE, SIDE)))]))
     np.testing.assert_array_equal(few.read(few.compress(greys(indices), 1), "a")[1], indices.ravel())
 
 
 def test_files_of_other_statistics_and_of_another_step_are_refused(codec, networks):
-    other = CodeCodec(*networks, Statistics.fitted(*networks, [greys(pictures(10, 0))]))
+    other = CodeCodec(*networks, Statistics.fit(*networks, [greys(pictures(10, 0))]))
     with pytest.raises(UserError, match=f"compressed by model {other.fingerprint.hex()}"):
         codec.read(other.compress(greys(pictures(1, 0)[0]), 1), "a")
     with pytest.raises(UserError, match="a is truncated or damaged"):

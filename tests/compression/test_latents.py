@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_gen.compression.latents import CELLS_PER_LEVEL, LatentCodec, Statistics
+from keras_gen.compression.latents import RESOLUTION, LatentCodec, Statistics
 from keras_gen.errors import UserError
 
 SIZE, UNITS, LEVELS = 8, 4, 127.5
@@ -44,7 +44,7 @@ def codec(world, mixing):
     directions, bias, training, _, _ = world
     networks = linear(mixing @ directions.T, directions @ np.linalg.inv(mixing), bias)
     batches = (training[i : i + 1000] for i in range(0, len(training), 1000))
-    return LatentCodec(*networks, Statistics.fitted(*networks, batches))
+    return LatentCodec(*networks, Statistics.fit(*networks, batches))
 
 
 @pytest.mark.parametrize("mixed", [False, True])
@@ -52,9 +52,9 @@ def test_rate_and_error_are_those_of_ideal_transform_coding(world, mixed):
     """For any linear mixing in the latents: step^2 / 12 for each direction, and Gaussian entropies less log2 step."""
     found = codec(world, world[4] if mixed else np.eye(UNITS))
     others = world[3]
-    step = 2 * CELLS_PER_LEVEL
-    symbols = found.symbols(found.cells(list(others)), step)
-    error = LEVELS**2 * np.square(found.draw(symbols, step) - others).mean()
+    step = 2 * RESOLUTION
+    symbols = found.symbols(found.coefficients(list(others)), step)
+    error = LEVELS**2 * np.square(found.decode(symbols, step) - others).mean()
     assert error == pytest.approx(UNITS * 2**2 / 12, rel=0.08)
     bits = np.mean([found.entropy_model(step).bits(row) for row in symbols])
     assert bits == pytest.approx(np.log2(SPREAD / 4 / 2 * np.sqrt(2 * np.pi * np.e)).sum(), rel=0.03)
@@ -65,8 +65,8 @@ def test_files_come_back_as_the_pictures_of_their_symbols(world):
     for step in (1, 5, 64):
         contents = found.compress(picture, step)
         header, symbols = found.read(contents, "a")
-        np.testing.assert_array_equal(symbols, found.symbols(found.cells([picture]), step)[0])
-        np.testing.assert_array_equal(found.picture(header, symbols), found.draw(symbols[None], step)[0])
+        np.testing.assert_array_equal(symbols, found.symbols(found.coefficients([picture]), step)[0])
+        np.testing.assert_array_equal(found.picture(header, symbols), found.decode(symbols[None], step)[0])
     assert (header.height, header.width, header.symbols) == (SIZE, SIZE, UNITS)
 
 
@@ -76,11 +76,11 @@ def test_a_latent_that_draws_nothing_costs_nothing(world):
     encoder, decoder = linear(directions.T, directions, bias)
     up = decoder.layers[1]
     up.set_weights([up.get_weights()[0] * np.array([[1], [1], [1], [0]]), bias])
-    found = LatentCodec(encoder, decoder, Statistics.fitted(encoder, decoder, [training]))
-    lengths = sorted(len(f) for f in found.entropy_model(CELLS_PER_LEVEL).frequencies)
+    found = LatentCodec(encoder, decoder, Statistics.fit(encoder, decoder, [training]))
+    lengths = sorted(len(f) for f in found.entropy_model(RESOLUTION).frequencies)
     assert lengths[0] == 1
     assert lengths[1] > 5
-    drawn = found.draw(found.symbols(found.cells(list(others)), 1), 1)
+    drawn = found.decode(found.symbols(found.coefficients(list(others)), 1), 1)
     ideal = decoder(encoder(others)).numpy()
     assert LEVELS * np.sqrt(np.square(drawn - ideal).mean()) < 0.25
 
@@ -96,10 +96,10 @@ def test_the_default_step_adds_up_to_a_tenth_to_the_error_of_the_model(world):
     directions, bias, training, _, _ = world
     training = training + np.random.default_rng(1).normal(0, 8 / LEVELS, training.shape).astype(np.float32)
     networks = linear(directions.T, directions, bias)
-    found = LatentCodec(*networks, Statistics.fitted(*networks, [training]))
+    found = LatentCodec(*networks, Statistics.fit(*networks, [training]))
     own = np.square(LEVELS * (networks[1](networks[0](training)).numpy() - training)).mean()
-    symbols = found.symbols(found.cells(list(training[:4000])), found.default_step)
-    whole = np.square(LEVELS * (found.draw(symbols, found.default_step) - training[:4000])).mean()
+    symbols = found.symbols(found.coefficients(list(training[:4000])), found.default_step)
+    whole = np.square(LEVELS * (found.decode(symbols, found.default_step) - training[:4000])).mean()
     assert 1.05 < whole / own < 1.1
 
 
@@ -109,13 +109,13 @@ def test_the_file_of_another_model_is_refused(world):
     with pytest.raises(UserError, match=f"compressed by model {theirs.fingerprint.hex()}.*{ours.fingerprint.hex()}"):
         ours.read(theirs.compress(others[0], 4), "a")
     networks = linear(directions.T, directions, bias)
-    counted_elsewhere = LatentCodec(*networks, Statistics.fitted(*networks, [training[:1000]]))
+    counted_elsewhere = LatentCodec(*networks, Statistics.fit(*networks, [training[:1000]]))
     assert counted_elsewhere.fingerprint != ours.fingerprint
 
 
 def test_statistics_come_back_from_their_file(world, tmp_path):
     networks = linear(world[0].T, world[0], world[1])
-    statistics = Statistics.fitted(*networks, [world[2]])
+    statistics = Statistics.fit(*networks, [world[2]])
     path = tmp_path / "codec.npz"
     path.write_bytes(statistics.to_bytes())
     again = LatentCodec(*networks, Statistics.read(path))

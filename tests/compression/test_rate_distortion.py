@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_gen.compression.rate_distortion import Point, _jpeg_headers, ranges, verdicts
+from keras_gen.compression.rate_distortion import Point, _jpeg_header, ranges, verdicts
 
 
 def line(*points):
@@ -27,8 +27,8 @@ def line(*points):
 def test_who_gives_more_is_read_from_the_lines_through_the_points(run, jpeg, said):
     found = {"run": line(*run), "JPEG": line(*jpeg), "WebP": line((1, 0), (2, 1))}
     first, second = verdicts(found)
-    assert first == f"More PSNR, against JPEG: {said}."
-    assert second.startswith("More PSNR, against WebP: ")
+    assert first == f"Higher PSNR, run against JPEG: {said}."
+    assert second.startswith("Higher PSNR, run against WebP: ")
 
 
 def test_ranges_are_those_of_the_points():
@@ -47,7 +47,7 @@ def test_all_of_a_jpeg_but_its_scan_is_header(shape, quality):
         buffer = io.BytesIO()
         Image.fromarray(picture).save(buffer, "JPEG", quality=quality, optimize=False)
         files.append(buffer.getvalue())
-    headers = _jpeg_headers(files[0])
+    headers = _jpeg_header(files[0])
     assert files[0][: headers - 2] == files[1][: headers - 2]
     assert files[0][headers - 5 : headers - 2] == b"\x00\x3f\x00"  # the end of a baseline scan's segment
     assert files[0][headers - 2 :] != files[1][headers - 2 :]
