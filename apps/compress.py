@@ -26,7 +26,7 @@ from keras_gen.engine.config import read_config
 from keras_gen.errors import UserError
 from keras_gen.files import write
 from keras_gen.flags import BaseConfig
-from keras_gen.inference.outputs import free_places
+from keras_gen.inference.outputs import free_paths
 from keras_gen.ops.pixels import to_float
 
 from ._data import reopen
@@ -84,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     files = readable(files, read, skip=flags.skip_bad)
     names = [f"{stem}{SUFFIX}" for stem in unique_stems(files)]
     report = [f"{STEM}.{ending}" for ending in ("json", "png", "html")] if flags.curve else []
-    places = free_places(flags.out, [*names, *report], files, overwrite=flags.overwrite)
+    places = free_paths(flags.out, [*names, *report], files, overwrite=flags.overwrite)
     flags.out.mkdir(parents=True, exist_ok=True)
 
     step = int(flags.step * RESOLUTION) or codec.default_step

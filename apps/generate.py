@@ -20,7 +20,7 @@ from keras_gen.engine.config import CONFIG_FILE, read_config
 from keras_gen.errors import UserError
 from keras_gen.files import write
 from keras_gen.flags import BaseConfig, Range, class_of
-from keras_gen.inference.outputs import free_places
+from keras_gen.inference.outputs import free_paths
 from keras_gen.inference.tiling import load_export, require_model
 from keras_gen.ops.latents import latent_vectors
 from keras_gen.ops.pixels import to_uint8
@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         for seed in seeds
     }
     files = [*stems.values(), *(["sheet.png"] if flags.sheet else [])]
-    places = free_places(flags.out, files, (), overwrite=flags.overwrite)
+    places = free_paths(flags.out, files, (), overwrite=flags.overwrite)
     drawn: dict[str, list[np.ndarray]] = {}
     try:
         flags.out.mkdir(parents=True, exist_ok=True)

@@ -325,7 +325,7 @@ def _checksum(network: keras.Model) -> int:
 
 def _side(served: Served) -> int:
     """Height of the first input that is an image or a label map [pixels]."""
-    return next(port.shape[0] for port in served.inputs if port.has_levels)
+    return next(port.shape[0] for port in served.inputs if port.fits_uint8)
 
 
 def _at_size(served: Served, size: int) -> Served:
@@ -337,7 +337,7 @@ def _at_size(served: Served, size: int) -> Served:
     side = _side(served)
 
     def resized(port: Port) -> Port:
-        if not port.has_levels:
+        if not port.fits_uint8:
             return port
         sides = [length * size / side for length in port.shape[:2]]
         if any(length % 1 for length in sides):
@@ -394,13 +394,13 @@ def _rounded_to_uint8(
 ) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
     """The inputs after rounding to uint8, and the expected outputs for them, clipped to the range of uint8."""
     rounded = tuple(
-        to_float(to_uint8(array)) if port.has_levels else array
+        to_float(to_uint8(array)) if port.fits_uint8 else array
         for array, port in zip(inputs, served.inputs, strict=True)
     )
     if not all(map(np.array_equal, rounded, inputs)):  # rounding does not change images of 8 bits
         expected = _network_outputs(served, rounded)
     return rounded, tuple(
-        np.clip(array, -1, 1) if port.has_levels else array
+        np.clip(array, -1, 1) if port.fits_uint8 else array
         for array, port in zip(expected, served.outputs, strict=True)
     )
 
@@ -422,7 +422,7 @@ def _report_examples(
         shown[key] = {
             source.name: array[:_REPORT_EXAMPLES]
             for array, source in zip(sources, served.inputs, strict=True)
-            if (source.has_levels if port.kind == "image" else source.kind == port.kind)
+            if (source.fits_uint8 if port.kind == "image" else source.kind == port.kind)
         }
         shown[key]["network"] = expected[served.outputs.index(port)][:_REPORT_EXAMPLES]
     return shown

@@ -222,7 +222,7 @@ def _tflite_metadata(metadata: Metadata, inputs: Sequence[str], outputs: Sequenc
 
     def tensor(port: Port) -> int:
         """TensorMetadata: name and description; for images also colour space, size, normalisation and range."""
-        if not port.has_levels:
+        if not port.fits_uint8:
             return table(text(port.name), text(port.description(metadata.batch)))
         height, width, channels = port.shape
         build.StartObject(2)  # ImageSize

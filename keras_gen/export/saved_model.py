@@ -57,7 +57,7 @@ def write_saved_model(
 
 
 def _stored_dtype(port: Port, io: Io) -> str:
-    return "uint8" if io == "uint8" and port.has_levels else port.dtype
+    return "uint8" if io == "uint8" and port.fits_uint8 else port.dtype
 
 
 def _endpoint(served: Served, io: Io) -> Callable[..., dict[str, tf.Tensor]]:

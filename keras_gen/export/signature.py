@@ -79,8 +79,8 @@ class Port:
         return self.kind == "map" and self.num_classes == self.shape[-1] and self.range == (-1, 1)
 
     @property
-    def has_levels(self) -> bool:
-        """Whether uint8 in [0, 255] can hold it: images and label maps."""
+    def fits_uint8(self) -> bool:
+        """Whether it can be stored as uint8 in [0, 255]: images and label maps."""
         return self.kind == "image" or self.is_label_map
 
     @property
@@ -90,7 +90,7 @@ class Port:
 
     def values(self, io: Io = "float") -> str:
         """Type and range in words: "float32 in [-1, 1]"."""
-        if io == "uint8" and self.has_levels:
+        if io == "uint8" and self.fits_uint8:
             return "uint8 in [0, 255]"
         if self.kind == "indices":
             return f"int32 from 0 to {self.count - 1}"
@@ -245,8 +245,8 @@ class Served:
 
         "uint8" is possible if there are images or label maps on both sides, and otherwise only indices.
         """
-        held = all(port.has_levels or port.kind == "indices" for port in self.ports)
-        pictures = all(any(port.has_levels for port in ports) for ports in (self.inputs, self.outputs))
+        held = all(port.fits_uint8 or port.kind == "indices" for port in self.ports)
+        pictures = all(any(port.fits_uint8 for port in ports) for ports in (self.inputs, self.outputs))
         return ("float", "uint8") if held and pictures else ("float",)
 
     @property

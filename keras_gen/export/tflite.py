@@ -145,7 +145,7 @@ def _representative(
 def _with_full_range(array: np.ndarray, port: Port) -> np.ndarray:
     """Set one pixel of the images to -1 and one to 1, so that the integers of the input cover exactly [-1, 1]."""
     array = np.array(array)
-    if port.has_levels:
+    if port.fits_uint8:
         array[0, 0, 0], array[0, -1, -1] = -1.0, 1.0
     return array
 

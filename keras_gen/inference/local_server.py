@@ -1,8 +1,8 @@
-"""A web page for this computer alone: a table of contents, served on 127.0.0.1.
+"""A web server for this computer only, on 127.0.0.1, with a fixed set of contents.
 
-What is not in the table does not exist, so nothing else of the disk can be asked for. Requests that came by another
-name than that of this computer are refused, so that no page of the internet can reach in (DNS rebinding), and the
-page is told not to load from elsewhere (content security policy).
+Only the listed contents are served, so no other file on the disk can be requested. Requests with another host name are
+refused, which protects against web sites that resolve to 127.0.0.1 (DNS rebinding). A content security policy keeps the
+page from loading anything from elsewhere.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from keras_gen.errors import UserError
 
 Content = Path | bytes | Callable[[], bytes]
-"""A file, read at each request; bytes; or a function that makes them at each request."""
+"""A file or a function, read or called at each request; or bytes."""
 
 HOST = "127.0.0.1"
 _TYPES = {
@@ -26,7 +26,7 @@ _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".json": "application/json",
-    ".wasm": "application/wasm",  # browsers compile it while it loads, but only by this name
+    ".wasm": "application/wasm",  # required by WebAssembly.compileStreaming
 }
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -37,14 +37,15 @@ _HEADERS = {
 
 
 class LocalServer(ThreadingHTTPServer):
-    """Serves `contents` until it is closed; `serve_forever` works, `url` is where.
+    """Serves `contents` at `url` while `serve_forever` runs.
 
     Args:
-        contents: path of the URL ("/page.css") -> content; its ending gives the type, and "/" is HTML.
-        port: to listen at, up to 65535; 0 takes a free one.
+        contents: path of the URL, such as "/page.css" -> content. The extension determines the content type; "/" is
+            HTML.
+        port: 1 to 65535; 0 picks a free port.
 
     Raises:
-        UserError: if the port cannot be had.
+        UserError: if the port is taken or not allowed.
     """
 
     def __init__(self, contents: Mapping[str, Content], port: int) -> None:
@@ -52,14 +53,14 @@ class LocalServer(ThreadingHTTPServer):
         try:
             super().__init__((HOST, port), _Handler)
         except OSError as error:
-            reason = (
-                "which is taken" if error.errno == errno.EADDRINUSE else f"which is not to be had ({error.strerror})"
-            )
-            raise UserError(f"--port got {port}, {reason}; accepted is a free one, and 0 finds one.") from None
+            reason = "taken" if error.errno == errno.EADDRINUSE else f"not available ({error.strerror})"
+            raise UserError(
+                f"--port got {port}, which is {reason}; accepted are free ports, and 0 picks one."
+            ) from None
 
     @property
     def url(self) -> str:
-        """Where a browser on this computer finds the page."""
+        """Address of the page for a browser on this computer."""
         return f"http://{HOST}:{self.server_port}/"
 
 
@@ -68,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.headers.get("Host") not in (f"{name}:{self.server.server_port}" for name in (HOST, "localhost")):
-            self.send_error(HTTPStatus.FORBIDDEN, "This page is for the computer that it runs on")
+            self.send_error(HTTPStatus.FORBIDDEN, "This page can only be opened on the computer that serves it")
             return
         path = urlsplit(self.path).path
         if path not in self.server.contents:
@@ -86,8 +87,8 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in _HEADERS.items():
             self.send_header(name, value)
         self.end_headers()
-        with contextlib.suppress(ConnectionError):  # the page was closed meanwhile
+        with contextlib.suppress(ConnectionError):  # the browser closed the page
             self.wfile.write(content)
 
     def log_message(self, format: str, *args: object) -> None:
-        """The terminal is for what the app says."""
+        """Log nothing: the terminal is for messages of the app."""

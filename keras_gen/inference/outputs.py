@@ -1,4 +1,4 @@
-"""Drawings on their way to files: where each goes, what is never overwritten, and sheets of before and after."""
+"""Write generated pictures to a folder, with sheets that show them beside their sources."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from keras_gen.errors import UserError
 from keras_gen.files import write
 from keras_gen.visual.sheets import ClassScores, png_bytes, sheet, to_rgb
 
-_ROWS, _CELL = 8, 512  # pairs on a sheet, and the largest side of a cell [pixels]
+_ROWS = 8  # pairs on a sheet
+_CELL = 512  # longer side of a picture on a sheet, at most [pixels]
 
 
 class Drawings:
-    """The files that the drawings of some inputs become, DIR/STEM.png, and their sheets, DIR/sheets/001.png ..."""
+    """Writes pictures as DIR/STEM.png, and sheets as DIR/sheets/001.png, 002.png, and so on."""
 
     def __init__(
         self,
@@ -29,52 +30,54 @@ class Drawings:
         overwrite: bool,
         labels: int = 0,
     ) -> None:
-        """Check every place; nothing is written yet.
+        """Check that every file may be written. Nothing is written yet.
 
         Args:
             folder: from `--out`.
-            stems: names of the drawings in their order, without an ending.
-            inputs: files that must stay as they are.
-            sheets: titles of source and drawing, to show them side by side too, eight pairs on a sheet; None: no.
-            overwrite: replace what has the same names.
-            labels: label ids of which a source has a map each; 0 for pictures.
+            stems: names of the pictures in order, without extension.
+            inputs: input files, which are never replaced.
+            sheets: column titles of source and picture on the sheets; None: no sheets.
+            overwrite: replace existing files.
+            labels: number of label ids if the sources are label maps; 0 for images.
 
         Raises:
-            UserError: if `folder` is a file, a place is an input, or holds a file that may not be replaced.
+            UserError: if `folder` is a file, or a file to write is an input or exists without `overwrite`.
         """
         self._labels = labels
         pages = range(1, 1 + math.ceil(len(stems) / _ROWS)) if sheets else ()
         names = [*(f"{stem}.png" for stem in stems), *(f"sheets/{page:03d}.png" for page in pages)]
-        free = free_places(folder, names, inputs, overwrite=overwrite)
-        places, shown = free[: len(stems)], free[len(stems) :]
+        free = free_paths(folder, names, inputs, overwrite=overwrite)
+        paths, sheet_paths = free[: len(stems)], free[len(stems) :]
         self._titles = sheets
-        self._folder, self._places, self._sheets = folder, iter(places), iter(shown)
-        self._page: list[tuple[np.ndarray, np.ndarray]] = []
-        self._left = len(places) if sheets else 0
+        self._folder, self._paths, self._sheet_paths = folder, iter(paths), iter(sheet_paths)
+        self._pairs: list[tuple[np.ndarray, np.ndarray]] = []
+        self._remaining = len(paths) if sheets else 0
 
     def add(self, source: np.ndarray, picture: np.ndarray) -> None:
-        """Write the next drawing, and a sheet when it is full or the drawing is the last.
+        """Write the next picture. A sheet is written when it is full, or with the last picture.
 
         Args:
-            source: what it was drawn from, float32 (height, width, channels) in [-1, 1].
-            picture: uint8 (height, width, 1, 3 or 4): grey, RGB or RGBA.
+            source: what the picture was made from, float32 (height, width, channels) in [-1, 1].
+            picture: uint8 (height, width, channels) with 1 channel (grey), 3 (RGB) or 4 (RGBA).
 
         Raises:
-            UserError: if no picture has so many channels, or the file cannot be written.
+            UserError: if the picture has another number of channels, or a file cannot be written.
         """
         if picture.shape[-1] not in (1, 3, 4):
-            raise UserError(f"MODEL draws {picture.shape[-1]} channels; accepted are 1 (grey), 3 (RGB) and 4 (RGBA).")
-        self._write(next(self._places), picture[..., 0] if picture.shape[-1] == 1 else picture)
-        if not self._left:
+            raise UserError(
+                f"MODEL makes images of {picture.shape[-1]} channels; accepted are 1 (grey), 3 (RGB) and 4 (RGBA)."
+            )
+        self._write(next(self._paths), picture[..., 0] if picture.shape[-1] == 1 else picture)
+        if not self._remaining:
             return
-        self._left -= 1
+        self._remaining -= 1
         shown = to_rgb(ClassScores(source[None]) if self._labels else source[None])[0]
-        self._page.append((_cell(shown), _cell(to_rgb(picture[None] / np.float32(127.5) - 1)[0])))
-        if len(self._page) == _ROWS or not self._left:
-            side = max(max(cell.size) for pair in self._page for cell in pair)
-            columns = zip(self._titles, zip(*self._page, strict=True), strict=True)
-            self._write(next(self._sheets), sheet({title: _squares(cells, side) for title, cells in columns}))
-            self._page = []
+        self._pairs.append((_cell(shown), _cell(to_rgb(picture[None] / np.float32(127.5) - 1)[0])))
+        if len(self._pairs) == _ROWS or not self._remaining:
+            side = max(max(cell.size) for pair in self._pairs for cell in pair)
+            columns = zip(self._titles, zip(*self._pairs, strict=True), strict=True)
+            self._write(next(self._sheet_paths), sheet({title: _squares(cells, side) for title, cells in columns}))
+            self._pairs = []
 
     def _write(self, path: Path, picture: np.ndarray) -> None:
         try:
@@ -84,42 +87,45 @@ class Drawings:
             raise UserError(f"--out {self._folder} cannot be written: {error.strerror or error}.") from None
 
 
-def free_places(folder: Path, names: Sequence[str], inputs: Sequence[Path], *, overwrite: bool) -> list[Path]:
-    """Where in `folder` files of these names go; nothing is written yet.
+def free_paths(folder: Path, names: Sequence[str], inputs: Sequence[Path], *, overwrite: bool) -> list[Path]:
+    """The paths of files to write, after a check that each may be written. Nothing is written yet.
 
     Args:
         folder: from `--out`.
-        names: of the files, in their order.
-        inputs: files that must stay as they are.
-        overwrite: replace what has the same names.
+        names: of the files.
+        inputs: input files, which are never replaced.
+        overwrite: replace existing files.
+
+    Returns:
+        A path for each name.
 
     Raises:
-        UserError: if `folder` is a file, a place is an input, or holds a file that may not be replaced.
+        UserError: if `folder` is a file, or a file to write is an input or exists without `overwrite`.
     """
     if folder.exists() and not folder.is_dir():
         raise UserError(f"--out got {folder}, which is a file; accepted is a folder.")
-    places, kept = [folder / name for name in names], {file.resolve() for file in inputs}
-    for place in places:
-        if place.resolve() in kept:
-            raise UserError(f"--out got {folder}, but {place} is an input; accepted is another folder.")
-    there = [place for place in places if place.exists()]
-    if there and not overwrite:
-        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+    paths, protected = [folder / name for name in names], {file.resolve() for file in inputs}
+    for path in paths:
+        if path.resolve() in protected:
+            raise UserError(f"--out got {folder}, but {path} is an input; accepted is another folder.")
+    existing = [path for path in paths if path.exists()]
+    if existing and not overwrite:
+        more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
         raise UserError(
-            f"--out got {folder}, but {there[0].name}{more} would be replaced there; --overwrite allows it."
+            f"--out got {folder}, but {existing[0].name}{more} would be replaced there; --overwrite allows it."
         )
-    return places
+    return paths
 
 
 def _cell(pixels: np.ndarray) -> Image.Image:
-    """A picture, uint8 (height, width, 3), reduced to `_CELL` pixels at most."""
+    """Shrink a picture, uint8 (height, width, 3), to at most `_CELL` pixels."""
     picture = Image.fromarray(pixels)
     picture.thumbnail((_CELL, _CELL), Image.Resampling.LANCZOS)
     return picture
 
 
 def _squares(cells: Sequence[Image.Image], side: int) -> np.ndarray:
-    """Each in the middle of a white square: float32 (n, side, side, 3) in [-1, 1]."""
+    """Centre each picture on a white square: float32 (n, side, side, 3) in [-1, 1]."""
     squares = []
     for cell in cells:
         square = Image.new("RGB", (side, side), "white")

@@ -1,9 +1,9 @@
-"""Drawing images of any size with a network of one size.
+"""Process images of any size with a network of a fixed size, tile by tile.
 
-An image is cut into overlapping tiles of the network's size, each tile is drawn, and the drawings are blended: along
-either axis the weight of a tile rises over the overlap as sin^2 and falls as cos^2, and the weights at every pixel are
-divided by their sum. An axis shorter than a tile is padded by reflection and cropped back. A network may enlarge, by a
-whole number.
+An image is cut into overlapping tiles of the network's input size. The outputs are blended: over an overlap, the weight
+of one tile falls as cos^2 and that of the next rises as sin^2, and the weights at each pixel are divided by their sum.
+An image that is smaller than a tile is padded by reflection, and the output is cropped. The output may be larger than
+the input by an integer factor.
 """
 
 from __future__ import annotations
@@ -27,13 +27,25 @@ from keras_gen.files import require_utf8
 
 @dataclass(frozen=True)
 class Network:
-    """What draws pictures from pictures, or from label maps: (batch, h, w, channels) -> (batch, H, W, channels).
+    """A network from images or label maps to images.
 
     Attributes:
-        run: the drawing, float32 in and out.
-        source: what goes in, of one size.
-        output: what comes out.
-        batch: images per call; None: any number.
+        run: float32 (batch, h, w, channels) -> float32 (batch, H, W, channels).
+        source: port of the input, of a fixed size.
+        output: port of the output.
+        batch: examples per call; None: any number.
+
+    Examples:
+        A "network" that enlarges images of 8x8 pixels to twice their size:
+
+        >>> source = Port("source", "image", (8, 8, 3), range=(-1.0, 1.0))
+        >>> output = Port("output", "image", (16, 16, 3), range=(-1.0, 1.0))
+        >>> network = Network(lambda images: images.repeat(2, axis=1).repeat(2, axis=2), source, output)
+        >>> network.scale
+        2
+        >>> (large,) = draw(network, [np.zeros((20, 30, 3), np.float32)])
+        >>> large.shape
+        (40, 60, 3)
     """
 
     run: Callable[[np.ndarray], np.ndarray]
@@ -43,22 +55,22 @@ class Network:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) of what goes in [pixels]."""
+        """(height, width) of the input [pixels]."""
         return self.source.shape[:2]
 
     @property
     def scale(self) -> int:
-        """How many times as high and as wide the drawings are.
+        """Size of the output relative to the input, an integer.
 
         Raises:
-            UserError: if that is no whole number, or not the same for both.
+            UserError: if the ratio is not an integer, or differs between height and width.
         """
-        ratios = {drawn / side for drawn, side in zip(self.output.shape[:2], self.size, strict=True)}
+        ratios = {output / source for output, source in zip(self.output.shape[:2], self.size, strict=True)}
         if len(ratios) > 1 or min(ratios) % 1 or not min(ratios):
-            (height, width), drawn = self.size, self.output.shape
+            (height, width), output = self.size, self.output.shape
             raise UserError(
-                f"MODEL draws {drawn[1]}x{drawn[0]} from {width}x{height}; accepted are models whose drawings are as "
-                "large as what they are drawn from, or a whole number of times."
+                f"MODEL makes images of {output[1]}x{output[0]} from {width}x{height}; accepted are models that keep the size "
+                "or enlarge it by an integer factor."
             )
         return int(min(ratios))
 
@@ -67,7 +79,13 @@ class Network:
 
 
 def compiled(translate: Callable[[tf.Tensor], tf.Tensor], source: Port, output: Port) -> Network:
-    """A model's own `translate` as a `Network`: one graph for all batches."""
+    """Compile a model's `translate` as a `Network`, with one graph for batches of any size.
+
+    Args:
+        translate: float32 (batch, h, w, channels) -> float32 (batch, H, W, channels).
+        source: port of its input.
+        output: port of its output.
+    """
     graph = tf.function(translate, input_signature=[tf.TensorSpec((None, *source.shape), tf.float32)])
     return Network(lambda images: graph(tf.constant(images, tf.float32)).numpy(), source, output)
 
@@ -87,11 +105,11 @@ def require_model(path: Path) -> None:
 
 
 def load_export(path: Path, threads: int | None = None) -> SavedModel | TFLiteModel:
-    """The network of a saved_model folder or of a .tflite file, whose metadata tell its ports.
+    """Load an exported network, whose metadata describe its ports.
 
     Args:
-        path: the folder or the file.
-        threads: of a .tflite; None: all cores.
+        path: a SavedModel folder or a .tflite file.
+        threads: CPU threads of a .tflite; None: all cores.
 
     Raises:
         UserError: if `path` is neither, or was not exported by keras_gen.
@@ -105,42 +123,51 @@ def load_export(path: Path, threads: int | None = None) -> SavedModel | TFLiteMo
         raise UserError(f"{path} holds no model; {_MODELS}.")
     if network.metadata is None:
         raise UserError(
-            f"{path} does not say what it takes and gives; accepted are files with the metadata that exports of "
-            "keras_gen have."
+            f"{path} has no metadata about its inputs and outputs; accepted are files that keras_gen exported."
         )
     return network
 
 
 def load_network(path: Path, threads: int | None = None) -> Network:
-    """An export that draws pictures from pictures. Arguments as of `load_export`.
+    """Load an exported network from images or label maps to images.
+
+    Args:
+        path: a SavedModel folder or a .tflite file.
+        threads: CPU threads of a .tflite; None: all cores.
 
     Raises:
-        UserError: see there; also if the export takes or gives anything else, or has no size of its own.
+        UserError: as `load_export`; also if the network has several inputs or outputs, others than images, or no fixed
+            size.
     """
     export = load_export(path, threads)
     (source, *more), (output, *others) = export.metadata.inputs, export.metadata.outputs
-    if more or others or not source.has_levels or output.kind != "image" or None in source.shape:
+    if more or others or not source.fits_uint8 or output.kind != "image" or None in source.shape:
         raise UserError(
-            f"{path} has {export.metadata.description}; accepted are models of one size that make one picture of one "
-            "picture."
+            f"{path} has {export.metadata.description}; accepted are models of a fixed size with one image as input "
+            "and one as output."
         )
     return Network(export, source, output, export.input_shape[0])
 
 
 def tiles(length: int, tile: int, overlap: float, scale: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Where the tiles along an axis begin, and what the drawing of each weighs at its pixels.
-
-    As few tiles as overlap by the stated share or more, spread evenly.
+    """Place tiles along one axis: as few as possible with at least the given overlap, evenly spaced.
 
     Args:
         length: of the axis, at least `tile` [pixels].
         tile: length of a tile [pixels].
-        overlap: smallest overlap of neighbours as a share of the tile, [0, 1).
-        scale: how many times as long a drawing is as its tile.
+        overlap: minimum overlap of neighbouring tiles, as a fraction of a tile, [0, 1).
+        scale: size of the output relative to the input.
 
     Returns:
-        starts, int (n,), from 0 to length - tile; weights, float64 (n, scale * tile), whose sum over the tiles is 1 at
-        every pixel of the drawn axis.
+        The first pixel of each tile, int (n,), from 0 to length - tile; and the weights of each output along the axis,
+        float64 (n, scale * tile), which sum to 1 at each output pixel.
+
+    Examples:
+        >>> starts, weights = tiles(10, 4, 0.25)
+        >>> starts
+        array([0, 3, 6])
+        >>> weights.shape
+        (3, 4)
     """
     shared = min(round(overlap * tile), tile - 1)
     count = 1 + math.ceil((length - tile) / (tile - shared))
@@ -157,7 +184,7 @@ def tiles(length: int, tile: int, overlap: float, scale: int = 1) -> tuple[np.nd
 
 
 class _Canvas:
-    """An image on its way through the network: its tiles, and the sum of the drawings so far."""
+    """One image: its tiles, and the weighted sum of their outputs so far."""
 
     def __init__(self, image: np.ndarray, tile: tuple[int, int], overlap: float, scale: int) -> None:
         self._size, self._tile, self._scale = image.shape[:2], tile, scale
@@ -168,83 +195,91 @@ class _Canvas:
         plans = [tiles(length, side, overlap, scale) for length, side in zip(self._image.shape[:2], tile, strict=True)]
         rows, columns = (list(zip(*plan, strict=True)) for plan in plans)
         self._places = deque((row, column) for row in rows for column in columns)
-        self._drawn: np.ndarray | None = None
+        self._sum: np.ndarray | None = None
 
     def tiles(self) -> Iterator[np.ndarray]:
-        """The pieces to draw, row by row."""
+        """The tiles, row by row."""
         for (top, _), (left, _) in tuple(self._places):
             yield self._image[top : top + self._tile[0], left : left + self._tile[1]]
 
-    def add(self, drawing: np.ndarray) -> bool:
-        """Blend in the drawing of the next tile; says whether it was the last."""
-        if self._drawn is None:
+    def add(self, output: np.ndarray) -> bool:
+        """Add the output of the next tile; True if it was the last."""
+        if self._sum is None:
             height, width = (self._scale * length for length in self._image.shape[:2])
-            self._drawn = np.zeros((height, width, drawing.shape[-1]), np.float32)
-        (top, rise), (left, run) = self._places.popleft()
-        weights = np.outer(rise, run)[..., np.newaxis].astype(np.float32)
-        rows, columns = (slice(self._scale * n, self._scale * n + len(w)) for n, w in ((top, rise), (left, run)))
-        self._drawn[rows, columns] += weights * drawing
+            self._sum = np.zeros((height, width, output.shape[-1]), np.float32)
+        (top, vertical), (left, horizontal) = self._places.popleft()
+        weights = np.outer(vertical, horizontal)[..., np.newaxis].astype(np.float32)
+        rows, columns = (
+            slice(self._scale * n, self._scale * n + len(w)) for n, w in ((top, vertical), (left, horizontal))
+        )
+        self._sum[rows, columns] += weights * output
         return not self._places
 
     def result(self) -> np.ndarray:
-        """The whole drawing, of the image's size, or `scale` times of it."""
+        """The output for the whole image, without the padding."""
         (top, left), (height, width) = ([self._scale * n for n in sides] for sides in (self._margin, self._size))
-        return self._drawn[top : top + height, left : left + width]
+        return self._sum[top : top + height, left : left + width]
 
 
 def draw(
     network: Network, images: Iterable[np.ndarray], *, batch_size: int = 1, overlap: float = 0.25
 ) -> Iterator[np.ndarray]:
-    """Draw images of any size by blended tiles; batches go across images.
+    """Process images of any size in blended tiles. Batches may contain tiles of several images.
 
     Args:
-        network: see `Network`.
-        images: each (height, width, channels) float32 in [-1, 1]; read as they are needed.
-        batch_size: tiles per call, where the network takes more than one.
-        overlap: smallest overlap of neighbouring tiles as a share of a tile, [0, 1).
+        network: the network.
+        images: each float32 (height, width, channels) in [-1, 1]; read one after the other, as needed.
+        batch_size: tiles per call, if the network accepts any number.
+        overlap: minimum overlap of neighbouring tiles, as a fraction of a tile, [0, 1).
 
     Yields:
-        For every image in order its drawing (height, width, channels of the result), float32; `network.scale` times as
-        high and as wide.
+        The output for each image, in order: float32 (scale * height, scale * width, output channels), where scale is
+        `network.scale`.
 
     Raises:
         UserError: see `Network.scale`.
     """
     scale = network.scale
 
-    def work() -> Iterator[tuple[_Canvas, np.ndarray]]:
+    def jobs() -> Iterator[tuple[_Canvas, np.ndarray]]:
         for image in images:
             canvas = _Canvas(image, network.size, overlap, scale)
             for tile in canvas.tiles():
                 yield canvas, tile
 
-    queue = work()
+    queue = jobs()
     while batch := list(islice(queue, network.batch or batch_size)):
-        drawings = network(np.stack([tile for _, tile in batch]))
-        for (canvas, _), drawing in zip(batch, drawings, strict=True):
-            if canvas.add(drawing):
+        outputs = network(np.stack([tile for _, tile in batch]))
+        for (canvas, _), output in zip(batch, outputs, strict=True):
+            if canvas.add(output):
                 yield canvas.result()
 
 
 def draw_resized(network: Network, images: Iterable[np.ndarray], *, batch_size: int = 1) -> Iterator[np.ndarray]:
-    """Draw each image whole: resized to the network's size, drawn, resized back.
+    """Process images of any size by resizing them to the network's size, and the outputs back.
 
-    Arguments and results as of `draw`; label maps are resized to the nearest neighbour.
+    Label maps are resized to the nearest neighbour. See `draw` for arguments and results.
     """
     sizes: deque[tuple[int, int]] = deque()
 
-    def whole() -> Iterator[np.ndarray]:
+    def inputs() -> Iterator[np.ndarray]:
         for image in images:
             height, width = image.shape[:2]
             sizes.append((network.scale * height, network.scale * width))
             yield resized(image, network.size, "nearest" if network.source.is_label_map else "bilinear")
 
-    for drawing in draw(network, whole(), batch_size=batch_size):
-        yield resized(drawing, sizes.popleft())
+    for output in draw(network, inputs(), batch_size=batch_size):
+        yield resized(output, sizes.popleft())
 
 
 def resized(image: np.ndarray, size: tuple[int, int], method: str = "bilinear") -> np.ndarray:
-    """An image (height, width, channels) at another size (height, width), float32; one of this size is left alone."""
+    """Resize an image (height, width, channels) to `size` (height, width), float32; unchanged if it has this size.
+
+    Args:
+        image: of any range.
+        size: (height, width) [pixels].
+        method: of `tf.image.resize`; "bilinear" is antialiased.
+    """
     if image.shape[:2] == size:
         return image
     return tf.image.resize(image, size, method, antialias=method == "bilinear").numpy()

@@ -221,14 +221,14 @@ def saved(path, network, source=image_port, described=True):
 
 def test_an_export_without_a_fixed_size_is_refused(tmp_path):
     source = keras.Input((None, None, 3))
-    with pytest.raises(UserError, match="accepted are models of one size"):
+    with pytest.raises(UserError, match="accepted are models of a fixed size"):
         load_network(saved(tmp_path / "any", keras.Model(source, keras.layers.ReLU()(source))))
 
 
 def test_an_export_without_metadata_is_refused_whatever_its_channels(tmp_path):
     source = keras.Input((8, 8, 3))
     path = saved(tmp_path / "bare", keras.Model(source, keras.layers.ReLU()(source)), described=False)
-    with pytest.raises(UserError, match="bare does not say what it takes and gives"):
+    with pytest.raises(UserError, match="bare has no metadata about its inputs and outputs"):
         load_network(path)
 
 
