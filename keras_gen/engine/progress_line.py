@@ -1,4 +1,4 @@
-"""Where a run stands and how long it still takes: one line of a terminal, or a line now and then in a log."""
+"""The progress of a run and its remaining time: a status line in a terminal, or a line every 10 seconds in a log."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from keras_gen.diagnostics.gan_health import TERMS
 from keras_gen.engine.callbacks import StepCallback
 from keras_gen.engine.checkpoints import Progress
 
-_LINE_EVERY = 10.0  # seconds between two lines of a log
-_STATUS_EVERY = 0.1  # seconds between two states of the line in a terminal
+_LINE_EVERY = 10.0  # seconds between two lines in a log
+_STATUS_EVERY = 0.1  # seconds between two updates of the status line in a terminal
 
 
 class ProgressLine(StepCallback):
-    """The epoch, the step, the losses (means of the epoch so far) and the time that the whole run still takes.
+    """Prints the epoch, the step, the losses (means over the epoch so far) and the remaining time of the run.
 
-    That time is what the steps of this process took on average, previews, validation and checkpoints among them, times
-    the steps that are left. The first call into the graph compiles it and does not count.
+    The remaining time is the number of remaining steps times the mean time per step in this process, including
+    previews, validation and checkpoints. The first graph call, which compiles, does not count.
     """
 
     def __init__(self, progress: Progress, steps_per_epoch: int, epochs: int) -> None:
         """Args:
-        progress: of the run; must be counted before this callback is called.
-        steps_per_epoch: steps.
-        epochs: of the whole run.
+        progress: the progress of the run. `Counter`, which updates it, must be an earlier callback.
+        steps_per_epoch: number of steps per epoch.
+        epochs: number of epochs of the whole run.
         """
         super().__init__(progress)
         self._steps, self._epochs = steps_per_epoch, epochs
@@ -49,7 +49,7 @@ class ProgressLine(StepCallback):
             self._sums[name] = self._sums.get(name, 0.0) + float(np.sum(values))
         self._counted += self._taken
         every = _STATUS_EVERY if sys.stdout.isatty() else _LINE_EVERY
-        # A log's first line waits for the first estimate.
+        # In a log too, the first line waits until there is an estimate of the remaining time.
         if self._left(now) and now - self._said >= every:
             self._said = now
             done = (self.progress.step - 1) % self._steps + 1
@@ -67,7 +67,7 @@ class ProgressLine(StepCallback):
         return f"epoch {epoch + 1}/{self._epochs}{where}: {values}" + (f"; {left} left" if left else "")
 
     def _left(self, now: float) -> str:
-        """How long the rest of the run takes, "" before that can be said and at its end."""
+        """The remaining time of the run; "" before it can be estimated, and at the end."""
         total = self._steps * self._epochs
         if self._first is None or not self._first[0] < self.progress.step < total:
             return ""

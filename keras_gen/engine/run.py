@@ -2,7 +2,7 @@
 
 savedmodels/<family>/<run>/
     config.json   checkpoints/   samples/   saved_model/   model.tflite   report.json
-    events.out.tfevents.*   validation/   plugins/   projector/      TensorBoard's
+    events.out.tfevents.*   validation/   plugins/   projector/      for TensorBoard
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from keras_gen.visual.event_writer import EventWriter
 from keras_gen.visual.latent_space import BATCH
 from keras_gen.visual.latent_views import encode_dataset, how_many, views
 
-# Patterns of what a run writes, and of what the apps for finished runs write into it; networks have files of their own.
+# Patterns of the files that runs, TensorBoard, and the apps for finished runs write into a run folder.
 _OWN = (CONFIG_FILE, PAGE_FILE, INPUTS, "checkpoints", "samples", "saved_model*", "*.tflite", "report.json")
 _OF_TENSORBOARD = (EVENTS, f"{VALIDATION}/{EVENTS}", "plugins/profile", "projector", "projector_config.pbtxt")
 _OF_LATER = ("report.html", "evaluation.json", "codec-*.npz", "latents")
@@ -55,20 +55,27 @@ _EXPORT = "export RUN --variants float32,dynamic8"
 
 
 class Run:
-    """One run: checks its folder, spreads the model over devices, trains, saves, resumes and exports.
+    """A training run: checks its folder, distributes the model over devices, trains, saves, resumes and exports.
 
-    Use, in this order: `Run(setup)`, `scope()`, `compile`, `fit`, `export`.
+    A context manager. Call in this order: `Run(setup)`, `complete_model`, `scope`, `compile`, `fit`, `export`.
+
+    Attributes:
+        folder: the run folder.
+        setup: the configuration of the run.
+        strategy: the `tf.distribute` strategy.
+        chief: whether this process writes into the run folder.
+        report: the content of report.json so far.
     """
 
     def __init__(self, setup: Setup, app: str = "") -> None:
-        """Check the folder and prepare TensorFlow; nothing is written yet.
+        """Checks the folder and prepares TensorFlow. Writes nothing yet.
 
         Args:
             setup: the configuration of the run.
-            app: name of the app, for the command that resumes the run; "" for train_FAMILY.
+            app: name of the app, for the command that resumes the run; "": train_FAMILY.
 
         Raises:
-            UserError: if the folder holds a run already, cannot be written, or a flag cannot be met.
+            UserError: if the folder already contains a run or cannot be written, or a flag is not possible here.
         """
         default = Path("savedmodels") / setup.family / datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
         self.folder = Path(setup.run.out or default)
@@ -78,9 +85,9 @@ class Run:
         self.strategy = prepare(setup.run)
         self.chief = is_chief(self.strategy)
         self._lock = RunLock(self.folder)
-        if self.chief:  # it alone writes there
+        if self.chief:  # the only process that writes there
             self._lock.check()
-        # Every worker takes part in writing a checkpoint; those who are not the chief write where nobody looks.
+        # All workers must take part in writing a checkpoint. All but the chief write theirs to a temporary folder.
         self._scratch = None if self.chief else tempfile.TemporaryDirectory()
         self._write_to = self.folder if self._scratch is None else Path(self._scratch.name)
         self._end = time.monotonic() + 3600 * setup.run.max_hours if setup.run.max_hours else math.inf
@@ -104,18 +111,24 @@ class Run:
             raise UserError(f"--out got {folder}, but there is no permission to write in {there}.")
         inputs = input_runs(self.setup.model).values()
         if run.overwrite and any(source.resolve() == folder.resolve() for source in inputs):
-            raise UserError(f"--overwrite would delete {folder}, which the new run is made of: choose another --out.")
+            raise UserError(f"--overwrite would delete {folder}, which the new run needs: choose another --out.")
         if (folder / CONFIG_FILE).exists() and not (run.resume or run.overwrite):
             raise UserError(
-                f"--out got {folder}, which already holds a run; add --overwrite to delete it, or go on with it by "
-                f"--resume {folder}."
+                f"--out got {folder}, which already holds a run; --overwrite deletes it, and --resume {folder} "
+                "continues it."
             )
 
     def complete_model(self, data: Data) -> Any:
-        """Fill in the hidden fields of the family's `Config` from the attributes of the data; returns the new one.
+        """Sets the hidden fields of the family's `Config` from the data.
+
+        Args:
+            data: the data of the run.
+
+        Returns:
+            The completed configuration of the model.
 
         Raises:
-            UserError: if the data are no longer those of the run that is to be resumed, or do not fit its networks.
+            UserError: if the data have changed since the resumed run began, or do not fit its networks.
         """
         before, folder = self.setup, self.setup.run.resume
         self.setup = self.setup.following(data.attributes())
@@ -125,7 +138,7 @@ class Run:
         changed = what_changed(read_config(folder).get("data_identity") or data.identity(), data.identity())
         if changed and not before.run.allow_changed_data:
             raise UserError(
-                f"--resume got {folder}, whose data have changed: {changed}; --allow-changed-data goes on with them."
+                f"--resume got {folder}, whose data have changed: {changed}; --allow-changed-data continues anyway."
             )
         for field in hidden_fields(type(self.setup.model), of_training=False):
             given, taken = getattr(self.setup.model, field), getattr(before.model, field)
@@ -135,23 +148,27 @@ class Run:
         return self.setup.model
 
     def scope(self) -> contextlib.AbstractContextManager[Any]:
-        """The scope of the strategy: models and their optimizers are made in it."""
+        """The scope of the strategy, in which models and optimizers must be created."""
         return self.strategy.scope()
 
     def say(self, *lines: str) -> None:
-        """Tell the user, once for all workers."""
+        """Prints lines, on the chief only."""
         if self.chief:
             say(*lines)
 
     def note(self, text: str) -> None:
-        """Tell the user what happens, once for all workers; in a log with the time."""
+        """Prints a line about the progress, on the chief only; in a log with the time."""
         if self.chief:
             note(text)
 
     # -- training --------------------------------------------------------------------------------------------------
 
     def steps_per_epoch(self, model: GenerativeModel, data: Data) -> int:
-        """Steps that count as one epoch: the flag, or as many as the data hold full batches for."""
+        """Number of steps per epoch: the flag, or else the number of full batches in the training data.
+
+        Raises:
+            UserError: if there are fewer training examples than the batch size.
+        """
         run = self.setup.run
         if run.batch_size > data.train_size:
             raise UserError(
@@ -161,17 +178,18 @@ class Run:
         return run.steps_per_epoch or max(1, data.train_size // (run.batch_size * model.batches_per_step))
 
     def compile(self, model: GenerativeModel, data: Data) -> None:
-        """Give the model its optimizers, with the schedule of the run, and the weights of `--start-from`.
+        """Compiles the model with the learning-rate schedule of the run, and loads the weights of `--start-from`.
 
         Raises:
-            UserError: if a part of a batch has fewer examples than the family's loss needs.
+            UserError: if the batch size is too small for the family's loss, or `--freeze` or `--start-from` do not fit.
         """
         run = self.setup.run
         parts = self.strategy.num_replicas_in_sync * run.accumulate
         if run.batch_size // parts < model.min_examples_per_part:
             raise UserError(
-                f"--batch-size got {run.batch_size}; accepted are {model.min_examples_per_part * parts} and more, as "
-                f"{model.family} compares the examples of a batch (of each of {parts} parts) with each other."
+                f"--batch-size got {run.batch_size}; accepted are at least {model.min_examples_per_part * parts}, "
+                f"because the loss of {model.family} compares the examples of a batch"
+                f"{f', within each of {parts} parts' * (parts > 1)}."
             )
         freeze(model, run.freeze)
         total = run.epochs * self.steps_per_epoch(model, data)
@@ -194,20 +212,24 @@ class Run:
             self.note(start_from(model, run.start_from, run.take, run.take_fitting))
 
     def fit(self, model: GenerativeModel, data: Data) -> None:
-        """Train to the last epoch, from the newest checkpoint on if the run is resumed.
+        """Trains to the last epoch; a resumed run starts from its newest checkpoint.
+
+        Args:
+            model: the compiled model.
+            data: the data of the run.
 
         Raises:
-            Stopped: after Ctrl-C, SIGTERM or the end of --max-hours (exit code 130, 143, 143) or a loss that is not
-                finite (exit code 1); the message says what was kept and how to go on.
-            UserError: if the folder cannot be written, the disk has no room for a checkpoint, or a file of the data
-                cannot be read any more; if that happens between steps, the message says what was kept.
+            Stopped: after Ctrl-C (exit code 130), SIGTERM or the end of --max-hours (143), or a loss that is not finite
+                (1). The message says which checkpoint exists and how to continue.
+            UserError: if the folder cannot be written, the disk is full, or a file of the data can no longer be read.
+                If training had begun, the message says which checkpoint exists.
         """
         run, folder = self.setup.run, self._write_to
         steps = self.steps_per_epoch(model, data)
         previews = max(run.previews, model.preview_examples)
         batch = next(iter(data.validation(previews, limit=previews)))
         checkpoints = self._open(model)
-        refresh_run_page(folder)  # the pages that training writes have links to it
+        refresh_run_page(folder)  # now, because pages that are written during training link to it
         progress = self._restore(checkpoints, model)
         done, start = progress.step, time.perf_counter()
         writers = EventWriters(folder)
@@ -238,7 +260,7 @@ class Run:
                 self._close_epoch(model, data, progress, steps, [log, saving], stop)
                 for epoch, until, first in _spans(done, steps, run.epochs):
                     begin = first * run.batch_size * model.batches_per_step
-                    if first % steps:  # at the end of an epoch the restored means belong to what is over
+                    if first % steps:  # at the start of an epoch, the restored means belong to the previous one
                         model.keep_metrics_once()
                     model.fit(
                         self._spread(
@@ -260,7 +282,7 @@ class Run:
                             *([line] if self.chief else []),
                             stop,
                         ],
-                        shuffle=False,  # the order is the data layer's
+                        shuffle=False,  # the data are shuffled already
                         checked=False,
                         verbose=0,
                     )
@@ -270,13 +292,13 @@ class Run:
                 saving.save()
             except (on.Interrupted, BrokenPipeError) as stopped:
                 if isinstance(stopped, BrokenPipeError) and several_workers(self.strategy):
-                    raise  # a checkpoint takes all workers, and the others know nothing of it
+                    raise  # writing a checkpoint needs all workers, and the others go on
                 saving.save()
                 codes = {signal.SIGINT: 130, signal.SIGTERM: 143, None: 143}
-                gone = isinstance(stopped, BrokenPipeError)  # nobody reads the output any more (| head)
+                gone = isinstance(stopped, BrokenPipeError)  # the reader of the output has exited (| head)
                 raise Stopped(
-                    f"Stopped after step {progress.step} of {steps * run.epochs}; the checkpoint is written. Go on with"
-                    f"\n  {self._command('--resume')}",
+                    f"Stopped after step {progress.step} of {steps * run.epochs}; a checkpoint was written. "
+                    f"Continue with\n  {self._command('--resume')}",
                     141 if gone else codes[stopped.signal],
                 ) from None
         self.report["training"] = {
@@ -289,19 +311,19 @@ class Run:
             self.report["health"] = monitor.report()
 
     def _plan(self, model: GenerativeModel, done: int, steps: int) -> list[str]:
-        """Lines about what is trained where, how large it is, and what is to do."""
+        """Lines about the folder, the device, the size of the networks, and the number of steps."""
         run = self.setup.run
         counts = {name: network.count_params() for name, network in model.networks.items()}
         return [
             f"Training {model.family} in {self.folder}",
             f"  device   {devices(self.strategy)}, {run.precision}",
             f"  weights  {', '.join(f'{name} {count:,}' for name, count in counts.items())}",
-            f"  steps    {run.epochs * steps:,}, {steps:,} an epoch; {done:,} are done",
+            f"  steps    {run.epochs * steps:,}, {steps:,} per epoch; {done:,} done",
         ]
 
     @contextlib.contextmanager
     def _in_order(self, checkpoints: Checkpoints) -> Iterator[None]:
-        """What goes wrong between steps becomes one sentence that also says what is kept."""
+        """Turns errors during training into one sentence that also says which checkpoint exists."""
         try:
             try:
                 yield
@@ -310,8 +332,8 @@ class Run:
                 refresh_run_page(self._write_to)
         except on.NotFinite as error:
             raise Stopped(
-                f"error: {error}; {self._kept(checkpoints)}. A lower --learning-rate, or --precision float32 if it was "
-                "mixed, is the usual cure.",
+                f"error: {error}; {self._kept(checkpoints)}. Try a lower --learning-rate, or --precision float32 if it "
+                "was mixed.",
                 1,
             ) from None
         except BrokenPipeError:
@@ -328,7 +350,7 @@ class Run:
                 raise
             sentence = str(fault).rstrip(".")
             raise UserError(
-                f"{sentence}; {self._kept(checkpoints)}, and {self._command('--resume')} goes on."
+                f"{sentence}; {self._kept(checkpoints)}, and {self._command('--resume')} continues."
             ) from error
 
     def _monitor(
@@ -343,7 +365,7 @@ class Run:
     def _views(
         self, model: GenerativeModel, data: Data, batch: Any, folder: Path
     ) -> Callable[[bool], Mapping[str, Any]] | None:
-        """Views of the model's latent space, if it has one; those of several workers have the same, and one draws."""
+        """A function for `Preview` that draws the latent space; None without one, and on workers except the chief."""
         space = model.latent_space()
         if space is None or not self.chief:
             return None
@@ -369,7 +391,7 @@ class Run:
         closing: list[on.StepCallback],
         stop: on.StopOnRequest,
     ) -> None:
-        """Validate and log the epoch that was stopped between its last step and its end, as `fit` would have."""
+        """Validates and logs an epoch that was stopped between its last step and its validation, as `fit` does."""
         epoch = progress.step // steps - 1
         if progress.step % steps or epoch < progress.epochs:
             return
@@ -381,7 +403,7 @@ class Run:
             callback.on_epoch_end(epoch, {**terms, **{f"val_{name}": value for name, value in values.items()}})
 
     def _open(self, model: GenerativeModel) -> Checkpoints:
-        """Write config.json, after everything that can be refused has been."""
+        """Takes the lock and writes config.json, after all checks."""
         run, folder = self.setup.run, self._write_to
         checkpoints = Checkpoints(folder / "checkpoints", model.state(), run.keep_checkpoints)
         checkpoints.require_space(self.folder)
@@ -394,7 +416,7 @@ class Run:
                 self._lock.take()
             if run.overwrite:
                 remove_run(folder)
-            # A resumed run keeps its own file; only the number of epochs may have grown.
+            # For a resumed run this writes the same configuration again, except for a larger number of epochs.
             kept = dataclasses.replace(
                 self.setup,
                 model=copy_inputs(self.setup.model, folder),
@@ -411,13 +433,17 @@ class Run:
             return Progress()
         progress, damaged = checkpoints.restore(self.folder / "checkpoints")
         self.say(*damaged, f"Resuming {self.folder} after step {progress.step}.")
-        if self.chief:  # what a killed process wrote after that is written again
+        if self.chief:  # a killed process may have written more, which this one will write again
             checkpoints.forget_what_follows(progress.step)
             cut(self.folder, progress.logs)
         return progress
 
     def _spread(self, batches: Callable[[int, tuple[int, int]], tf.data.Dataset]) -> Any:
-        """Share what `batches(size over all workers, (worker, workers))` gives among the replicas."""
+        """Distributes batches over the replicas.
+
+        Args:
+            batches: (batch size over all workers, (worker, workers)) -> the batches of one worker.
+        """
         replica = self.setup.run.batch_size // self.strategy.num_replicas_in_sync
 
         def share(context: tf.distribute.InputContext) -> tf.data.Dataset:
@@ -428,26 +454,25 @@ class Run:
 
     def _kept(self, checkpoints: Checkpoints) -> str:
         step = checkpoints.newest_step()
-        kept = step is not None
-        return f"the checkpoint of step {step} is kept in {self.folder}" if kept else "no checkpoint was written yet"
+        return "no checkpoint was written yet" if step is None else f"{self.folder} has the checkpoint of step {step}"
 
     def _command(self, flag: str) -> str:
         return command(f"{self._app} {flag} {shlex.quote(str(self.folder))}")
 
-    # -- what remains ----------------------------------------------------------------------------------------------
+    # -- exports ---------------------------------------------------------------------------------------------------
 
     def export(self, model: GenerativeModel, data: Data, next_commands: Sequence[str] = ()) -> None:
-        """Export what the model serves, prove that it draws the same pictures, and say what to do with it.
+        """Exports the networks, verifies the files, and prints a summary with suggestions for the next commands.
 
-        With `--no-export` only the last.
+        With `--no-export`, only writes report.json and prints the summary.
 
         Args:
-            model: trained.
-            data: that it was trained on.
-            next_commands: more of what the user may do next, in the form of the family's.
+            model: the trained model.
+            data: the data of the run.
+            next_commands: further suggestions, in the form of `GenerativeModel.next_commands`.
 
         Raises:
-            Stopped: with exit code 1 if an export differs from the network.
+            Stopped: with exit code 1 if the outputs of an exported file differ from those of the network.
         """
         if not self.chief:
             return
@@ -462,17 +487,17 @@ class Run:
 
 
 def remove_run(folder: Path) -> None:
-    """Delete what a run and the apps for finished runs wrote into `folder`, and nothing else that lies there."""
+    """Deletes all files in `folder` that a run or the apps for finished runs wrote, and no others."""
     for pattern in (*_OWN, *_OF_TENSORBOARD, *_OF_LATER):
         for path in list(folder.glob(pattern)):
             remove(path)
-    for left in (VALIDATION, "plugins"):  # unless something else lies there
+    for left in (VALIDATION, "plugins"):  # fails if they contain other files, which stay
         with contextlib.suppress(OSError):
             (folder / left).rmdir()
 
 
 def _spans(done: int, steps: int, epochs: int) -> Iterator[tuple[int, int, int]]:
-    """(first epoch, end, first step) of each `fit`: the rest of an epoch that was begun, then all whole ones."""
+    """Yields (first epoch, end, first step) for each call of `fit`: the rest of a partial epoch, then all others."""
     epoch, within = divmod(done, steps)
     if within:
         yield epoch, epoch + 1, done

@@ -1,4 +1,4 @@
-"""The exports of a run, written and proved at its end and again whenever somebody asks for them."""
+"""Writes and verifies the exports of a run, at its end or later by `apps.export`."""
 
 from __future__ import annotations
 
@@ -35,27 +35,29 @@ def write_exports(
     origin: Provenance = UNKNOWN,
     classes: Sequence[str] = (),
 ) -> list[str]:
-    """Export what the model serves, prove that it draws the same pictures, and write report.json.
+    """Exports the networks of a model, compares the files with the networks, and writes report.json.
 
-    Where the plan times the files, report.html and TensorBoard tell the same to people.
+    If the plan includes timing, report.html and TensorBoard show the results too.
 
     Args:
-        model: with the weights to export.
-        data: whose first validation examples the exports are compared on, and whose training examples calibrate int8.
-        folder: where saved_model/, the .tflite files and report.json go; it exists.
-        report: what report.json holds beside `export` and `versions`, which are set here; an `export` of before tells
-            which files are there already.
-        plan: which .tflite files.
-        images: validation examples to compare on, where there are as many.
-        calibration: training examples for int8.
+        model: the model with the weights to export.
+        data: data whose first validation examples are used for the comparison, and whose training examples calibrate
+            int8.
+        folder: an existing folder for saved_model/, the .tflite files and report.json.
+        report: the content of report.json. This function sets `export` and `versions`; an earlier `export` tells which
+            files exist already.
+        plan: which .tflite files to write.
+        images: maximum number of validation examples for the comparison.
+        calibration: number of training examples for the calibration of int8.
         origin: author and licence for the metadata.
-        classes: names of the classes that the source shows, as channels or as colours; those of the data if not given.
+        classes: names of the classes in the source, for label maps and their colours; () for those of the data.
 
     Returns:
-        A line for each file about its size, speed and difference from the network, and what else there is to say.
+        Lines to print: for each file its size, its speed and its difference from the network, and remarks.
 
     Raises:
-        Stopped: with exit code 1 if an export differs from the network.
+        UserError: if the number of names in `classes` is wrong.
+        Stopped: with exit code 1 if the outputs of a file differ from those of the network.
     """
     batches = list(data.validation(1, limit=min(images, data.val_size)))
     examples = list(data.train(1).take(calibration)) if "int8" in plan.variants else None
@@ -84,7 +86,7 @@ def write_exports(
 
 
 def read_report(folder: Path) -> dict[str, Any]:
-    """What report.json says by now; nothing if it was not written yet.
+    """The content of report.json; {} if it does not exist yet.
 
     Raises:
         UserError: if it is damaged.
@@ -98,13 +100,13 @@ def read_report(folder: Path) -> dict[str, Any]:
 
 
 def _named(served: dict[str, Served], classes: Sequence[str], data: Data) -> dict[str, Served]:
-    """The networks with the names of the classes at their ports.
+    """The networks with the names of the classes in their ports.
 
     Raises:
-        UserError: if the source has a channel for each of another number of classes.
+        UserError: if the source has one channel per class, and the number of names is different.
     """
     if not classes:
-        return with_labels(served, getattr(data, "classes", ()))  # data of other shapes have none
+        return with_labels(served, getattr(data, "classes", ()))  # some data sets have no classes
     (name, first), *others = served.items()
     source, *more = first.inputs
     if source.num_classes not in (0, len(classes)):

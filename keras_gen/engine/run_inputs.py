@@ -1,8 +1,9 @@
-"""What a run stands on beside its flags: runs that it is made of, and files of frozen networks.
+"""Inputs of a run besides its flags: other runs, and files with the weights of frozen networks.
 
-A run is self-contained: another run that its configuration names (a field of `flags.RunFolder`) is copied to
-`inputs/FIELD` of its folder, its configuration and its newest checkpoint, where `models.load` reads it. Of the files of
-frozen networks, which may be large and have licences of their own, config.json has the SHA-256.
+Run folders are self-contained. If a configuration names another run (in a field of type `flags.RunFolder`), its
+config.json and its newest checkpoint are copied to `inputs/FIELD` of the run folder, where `models.load` reads them.
+Files of frozen networks are not copied, because they can be large and have licences of their own; config.json stores
+their SHA-256 instead.
 """
 
 from __future__ import annotations
@@ -22,13 +23,17 @@ from keras_gen.flags import input_runs
 
 
 def copy_inputs(config: Any, folder: Path) -> Any:
-    """Copy the runs that a configuration names into a run folder.
+    """Copies the runs that a configuration names into a run folder.
+
+    Args:
+        config: the configuration of a model.
+        folder: the run folder.
 
     Returns:
-        The configuration with the copies in their place.
+        The configuration with the paths of the copies.
 
     Raises:
-        UserError: if one of them holds no checkpoint.
+        UserError: if one of the runs has no checkpoint.
     """
     copies = {}
     for name, source in input_runs(config).items():
@@ -46,7 +51,7 @@ def copy_inputs(config: Any, folder: Path) -> Any:
 
 
 def fingerprints(files: Mapping[str, Path]) -> dict[str, dict[str, str]]:
-    """Name of a frozen network -> its file and the file's SHA-256, for config.json."""
+    """Name of a frozen network -> the path and the SHA-256 of its file, for config.json."""
     found = {}
     for name, file in files.items():
         with open(file, "rb") as content:
@@ -56,15 +61,15 @@ def fingerprints(files: Mapping[str, Path]) -> dict[str, dict[str, str]]:
 
 
 def require_same_files(recorded: Mapping[str, Mapping[str, str]], files: Mapping[str, Path], folder: Path) -> None:
-    """Refuse frozen networks of other files than those that a run was trained with.
+    """Checks that the files of frozen networks have not changed since a run began.
 
     Args:
-        recorded: `fingerprints` when the run began.
-        files: those of now.
-        folder: of the run.
+        recorded: the result of `fingerprints` when the run began.
+        files: name of a frozen network -> its file now.
+        folder: the run folder, for the message.
 
     Raises:
-        UserError: naming the file.
+        UserError: if the content of a file is different.
     """
     for name, now in fingerprints(files).items():
         before = recorded.get(name, {}).get("sha256", "another file")

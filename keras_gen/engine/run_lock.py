@@ -1,7 +1,8 @@
-"""One process for one run folder: a file that names who writes there.
+"""A lock file that allows only one process at a time to write into a run folder.
 
-The file is created exclusively, which works on NFS too. If its process was killed on this computer, the lock is taken
-over; of a process on another computer nobody here can tell, so the message says which file to delete.
+The file names the process that has the lock. It is created exclusively, which also works on NFS. If that process was
+killed on this computer, the lock is taken over. Whether a process on another computer still runs cannot be determined
+here, so the error message names the file to delete.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ class Owner:
 
     Attributes:
         host: name of its computer.
-        pid: its number there.
-        begun: which start of the computer it belongs to, and when it was started after that, as the kernel counts; ""
-            where that cannot be found out (only Linux tells).
+        pid: its process id there.
+        begun: boot id of the computer and start time of the process in clock ticks; "" where these are unknown (on
+            other systems than Linux).
     """
 
     host: str
@@ -34,7 +35,7 @@ class Owner:
     begun: str
 
     def has_ended(self) -> bool:
-        """Whether it certainly runs no more: False for one of another computer."""
+        """Whether the process has certainly ended. False for a process on another computer."""
         if self.host != socket.gethostname():
             return False
         try:
@@ -42,15 +43,15 @@ class Owner:
         except ProcessLookupError:
             return True
         except PermissionError:
-            pass  # it is another user's
-        return self.begun != _begun(self.pid)  # another process may have got its number since
+            pass  # it runs, as another user
+        return self.begun != _begun(self.pid)  # another process may have the same id by now
 
 
 class RunLock:
-    """The lock of a run folder, which this process may take.
+    """The lock of a run folder, for this process. A context manager, which takes and releases it.
 
-    Training and exporting take it, because what they write belongs together. What other commands write into a run are
-    single files that appear complete, and these may be written while the run trains.
+    Training and exporting need the lock, because they write several files that belong together. Other commands write
+    single files atomically, which is safe while the run trains.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -66,7 +67,7 @@ class RunLock:
         self.release()
 
     def check(self) -> None:
-        """Look whether the folder is free, and write nothing.
+        """Checks that no other process has the lock. Writes nothing.
 
         Raises:
             UserError: if another process has it.
@@ -79,7 +80,7 @@ class RunLock:
             raise UserError(self._refusal(owner))
 
     def take(self) -> None:
-        """Make the lock file; the folder exists.
+        """Creates the lock file. The folder must exist.
 
         Raises:
             UserError: if another process has the lock.
@@ -98,7 +99,7 @@ class RunLock:
             return
 
     def release(self) -> None:
-        """Delete the lock file, if this object made it."""
+        """Deletes the lock file, if this object created it."""
         if self._taken:
             self._file.unlink(missing_ok=True)
             self._taken = False
@@ -107,7 +108,7 @@ class RunLock:
         return owner is not None and (owner == self._owner or owner.has_ended())
 
     def _remove_ended(self) -> None:
-        """Delete the file of a process that has ended, and not the one that somebody else makes in the meantime."""
+        """Deletes the lock file of a process that has ended, but not one that was created in the meantime."""
         aside = self._file.with_name(f"{LOCK_FILE}.{os.getpid()}")
         with contextlib.suppress(FileNotFoundError):
             os.rename(self._file, aside)
@@ -118,11 +119,11 @@ class RunLock:
 
     def _refusal(self, owner: Owner | None) -> str:
         if owner is None:
-            return f"{self._file} says that a process writes into {self._folder}; if none does, delete that file."
+            return f"{self._folder} is locked by {self._file}; if no process writes there, delete that file."
         text = f"{self._folder} is in use by process {owner.pid} on {owner.host}; "
         if owner.host == self._owner.host:
-            return f"{text}wait for its end, or stop it."
-        return f"{text}wait for its end, stop it or, if it runs no more, delete {self._file}."
+            return f"{text}wait until it ends, or stop it."
+        return f"{text}wait until it ends, stop it or, if it no longer runs, delete {self._file}."
 
 
 def _read(content: str) -> Owner | None:
@@ -133,7 +134,7 @@ def _read(content: str) -> Owner | None:
 
 
 def _begun(pid: int) -> str:
-    """`Owner.begun` of a process that runs on this computer."""
+    """`Owner.begun` for a process on this computer."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot} {Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[19]}"

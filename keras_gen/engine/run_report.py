@@ -1,7 +1,7 @@
-"""What there is to see of runs, on a page: of one run its overview, of several a comparison.
+"""HTML pages about runs: an overview of one run, or a comparison of several.
 
-Everything is read from the run folders: config.json, report.json, event files and the newest sheet. A run may be
-unfinished; one that cannot be read is named, and left out.
+Everything is read from the run folders: config.json, report.json, event files and the newest sheet. Runs may be
+unfinished. A comparison leaves out runs that cannot be read, and names them.
 """
 
 from __future__ import annotations
@@ -26,23 +26,25 @@ from keras_gen.pages import address_of, links_of_run, page, plural
 from keras_gen.pages.charts import Chart, Line, chart
 
 PAGE_FILE = "index.html"
-_DEPTH = 3  # folders below the given one in which runs are looked for
-_SHEET_SIDE = 900  # pixels of the longer side of a sheet on a comparison
+_DEPTH = 3  # maximum depth of run folders below the given folder
+_SHEET_SIDE = 900  # maximum height and width of a sheet in a comparison [pixels]
 _NORM = "_gradient_norm"
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What a run folder tells.
+    """The content of a run folder.
 
     Attributes:
-        folder: of the run.
-        name: for people.
+        folder: the run folder.
+        name: name to show.
         config: content of config.json.
-        report: content of report.json; empty before the run's end.
-        train, validation: term -> values by epoch, or of training by step where there is but one epoch.
-        health: the last verdict of the health monitor, or nothing.
-        sheet: the newest of samples/, if there is one.
+        report: content of report.json; empty before the end of the run.
+        train, validation: term -> its value after each epoch. If there is only one epoch, `train` has the values of all
+            steps instead.
+        best: name and best value of the validation term that selects checkpoints; None before the first validation.
+        health: last verdict of the health monitor; "" if there is none.
+        sheet: path of the newest sheet in samples/; None if there is none.
     """
 
     folder: Path
@@ -57,37 +59,37 @@ class RunRecord:
 
     @property
     def family(self) -> str:
-        """Stem of the family's module."""
+        """Name of the family, such as "pix2pix"."""
         return self.config["family"]
 
     @property
     def fields(self) -> dict[str, Any]:
-        """The configuration, "model.filters" -> value."""
+        """The configuration: "model.filters" -> value."""
         sections = {name: self.config[name] for name in ("data", "model", "run")}
         return {f"{section}.{name}": value for section, own in sections.items() for name, value in own.items()}
 
     @property
     def state(self) -> str:
-        """How far it is."""
+        """Whether the run is finished, and the number of steps."""
         step = max((points[-1][0] for _, points in (*self.train.values(), *self.validation.values())), default=0)
         done = self.report.get("training", {}).get("steps", 0)
-        if done and step <= done:  # more are logged while a finished run goes on for further epochs
+        if done and step <= done:  # a finished run that is resumed for more epochs has logged more steps
             return f"finished, {plural(done, 'step')}"
         return f"unfinished, {plural(step, 'step')} logged"
 
     @property
     def exports(self) -> list[tuple[str, int, Mapping[str, Any]]]:
-        """(name, bytes, figures) of each exported file that is there."""
+        """(name, size [bytes], entry in report.json) of each exported file that exists."""
         networks = self.report.get("export", {}).values()
         files = [(self.folder / name, figures) for own in networks for name, figures in own["files"].items()]
         return [(path.name, _size(path), figures) for path, figures in files if path.exists()]
 
 
 def find_runs(folder: Path) -> list[Path]:
-    """The run folders in a folder, or the folder itself if it is one, in the order of their names.
+    """The run folders in a folder, sorted by name; or the folder itself, if it is a run folder.
 
     Raises:
-        UserError: if there is none.
+        UserError: if there are none.
     """
     if (folder / CONFIG_FILE).is_file():
         return [folder]
@@ -99,14 +101,14 @@ def find_runs(folder: Path) -> list[Path]:
 
 
 def read_run(folder: Path, name: str = "") -> RunRecord:
-    """Read a run folder.
+    """Reads a run folder.
 
     Args:
-        folder: of the run.
-        name: for people; by default that of the folder.
+        folder: the run folder.
+        name: name to show; "": the name of the folder.
 
     Raises:
-        UserError: if a file of it is damaged.
+        UserError: if a file of the run is damaged.
     """
     config, report = read_config(folder), read_report(folder)
     try:
@@ -130,19 +132,19 @@ def read_run(folder: Path, name: str = "") -> RunRecord:
         _ = record.fields, record.state, record.exports
     except OSError as error:
         raise UserError(f"{folder} cannot be read: {error.strerror or error}.") from None
-    except (LookupError, TypeError, AttributeError, ValueError):  # JSON of another form
-        raise UserError(f"{folder} holds a {CONFIG_FILE} or report.json of another form than a run writes.") from None
+    except (LookupError, TypeError, AttributeError, ValueError):  # valid JSON with an unexpected structure
+        raise UserError(f"{folder} holds a {CONFIG_FILE} or report.json that no run wrote.") from None
     return record
 
 
 def write_run_page(folder: Path) -> Path:
-    """Write index.html of a run: how it did, its curves, its newest sheet, its exports and its configuration.
+    """Writes index.html of a run: its state and results, curves, newest sheet, exports and configuration.
 
     Args:
-        folder: of the run, which may be unfinished.
+        folder: the run folder. The run may be unfinished.
 
     Returns:
-        The page.
+        The path of the page.
 
     Raises:
         UserError: if a file of the run is damaged, or the page cannot be written.
@@ -165,24 +167,24 @@ def write_run_page(folder: Path) -> Path:
 
 
 def refresh_run_page(folder: Path) -> None:
-    """`write_run_page` after something changed in a folder, if it is a run; no page is no reason to end a run."""
+    """Writes the page of a run again after a change; does nothing if `folder` is not a run, or the page fails."""
     if (folder / CONFIG_FILE).is_file():
         with contextlib.suppress(UserError):
             write_run_page(folder)
 
 
 def write_comparison(folder: Path, out: Path) -> tuple[list[RunRecord], list[str]]:
-    """Write a page that compares the runs in a folder; it needs no other file.
+    """Writes a self-contained page that compares the runs in a folder.
 
     Args:
-        folder: in which runs are looked for.
-        out: the page.
+        folder: folder of runs; see `find_runs`.
+        out: path of the page.
 
     Returns:
-        The runs on the page, and a sentence for each that is damaged and left out.
+        The runs on the page, and a sentence for each run that is damaged and left out.
 
     Raises:
-        UserError: if there is no run, none can be read, or the page cannot be written.
+        UserError: if there are no runs, none can be read, or the page cannot be written.
     """
     runs, left_out = [], []
     for path in find_runs(folder):
@@ -223,7 +225,7 @@ def _facts(run: RunRecord) -> list[tuple[str, str]]:
 
 
 def _terms(runs: Sequence[RunRecord]) -> list[str]:
-    """Terms in the order in which they are looked at: what is validated, losses, then norms of gradients."""
+    """Terms in the order of the page: those with validation first, then other terms, then gradient norms."""
     terms = dict.fromkeys(term for run in runs for term in (*run.validation, *run.train))
     return sorted(terms, key=lambda term: (term.endswith(_NORM), not any(term in run.validation for run in runs)))
 
@@ -241,7 +243,7 @@ def _curves_of_one(run: RunRecord) -> list[Chart]:
 
 
 def _curves(runs: Sequence[RunRecord]) -> list[Chart]:
-    """A chart for each term with a colour for each run: its validation, and fainter its training."""
+    """A chart for each term, with a colour for each run: validation in full colour, training paler."""
     charts = []
     for term in _terms(runs):
         validated = any(term in run.validation for run in runs)
@@ -257,7 +259,7 @@ def _curves(runs: Sequence[RunRecord]) -> list[Chart]:
 
 
 def _about(term: str, runs: Sequence[RunRecord]) -> str:
-    """The first sentence that was logged about a term."""
+    """The first sentence of a term's logged description."""
     texts = (own[term].description for run in runs for own in (run.train, run.validation) if term in own)
     return next((text.split(". ")[0].rstrip(".") + "." for text in texts if text), "")
 
@@ -288,7 +290,7 @@ def _family_section(family: str, runs: Sequence[RunRecord], out: Path) -> dict[s
 
 
 def _final(runs: Sequence[RunRecord]) -> tuple[list[str], list[list[str]]]:
-    """The last value of each term of validation, else of training, as a header and rows."""
+    """A table, header and rows, of the last value of each term: in validation, or else in training."""
     terms = [term for term in _terms(runs) if not term.endswith(_NORM)]
     rows = []
     for run in runs:
@@ -300,7 +302,7 @@ def _final(runs: Sequence[RunRecord]) -> tuple[list[str], list[list[str]]]:
 
 
 def _export_rows(runs: Sequence[RunRecord]) -> list[list[str]]:
-    """Run, file, size, time and PSNR of all exported files."""
+    """Rows of run, file, size, time and PSNR for all exported files."""
     rows = []
     for run in runs:
         for name, size, figures in run.exports:
@@ -316,7 +318,7 @@ def _export_rows(runs: Sequence[RunRecord]) -> list[list[str]]:
 
 
 def _address(run: RunRecord, out: Path) -> str:
-    """A page of the run, relative to the comparison; nothing if it has none."""
+    """Address of a page of the run, relative to the comparison; "" if it has none."""
     for file in (PAGE_FILE, "samples/index.html"):
         if (run.folder / file).is_file() and (run.folder / file).resolve() != out.resolve():
             return address_of(run.folder / file, out.parent)
@@ -324,7 +326,7 @@ def _address(run: RunRecord, out: Path) -> str:
 
 
 def _embedded(sheet: Path) -> bytes | None:
-    """A sheet, smaller, as the bytes of a PNG; None if it is damaged."""
+    """A sheet, reduced in size, as a PNG; None if it is damaged."""
     try:
         with Image.open(sheet) as picture:
             shown = picture.convert("RGB")

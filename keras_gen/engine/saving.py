@@ -1,4 +1,4 @@
-"""`model.save(folder)`: a folder of a configuration and weights, without code, which is read as that of a run is."""
+"""`model.save(folder)`: writes a folder with configuration and weights, without code, in the format of a run folder."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ _FILES = (".keras", ".h5", ".hdf5", ".weights")
 
 
 def save(model: GenerativeModel, folder: Path, overwrite: bool) -> None:
-    """Write config.json and a checkpoint of the networks and their averaged copies.
+    """Writes config.json and a checkpoint of the networks and their averaged copies.
 
     Args:
-        model: to save.
-        folder: for the files; it may hold a model that was saved before.
-        overwrite: whether that is replaced.
+        model: the model.
+        folder: the folder to write; it may contain a saved model.
+        overwrite: whether to replace a saved model.
 
     Raises:
-        UserError: if the folder is a file's name, holds a run or, without `overwrite`, a model, or cannot be written.
+        UserError: if the path has the suffix of a file, the folder contains a training run or, without `overwrite`, a
+            saved model, or it cannot be written.
     """
     if folder.suffix in _FILES:
         raise UserError(
-            f"save got {str(folder)!r}; accepted is a folder, for a configuration and weights without code, which "
-            "keras_gen.load reads (ModelCheckpoint: save_weights_only=True, with a name that ends in .weights.h5)."
+            f"save got {str(folder)!r}; accepted is a folder, which keras_gen.load reads. For weights alone, use "
+            "save_weights; with ModelCheckpoint, save_weights_only=True and a name that ends in .weights.h5."
         )
     if (folder / CONFIG_FILE).exists():
         if read_config(folder)["run"]["out"] is not None:
@@ -38,7 +39,7 @@ def save(model: GenerativeModel, folder: Path, overwrite: bool) -> None:
         if not overwrite:
             raise UserError(f"save got {str(folder)!r}, which holds a model; overwrite=True replaces it.")
     preset = next((name for name, preset in model.presets.items() if preset.model == model.config), "")
-    data = getattr(model.fitted_on, "config", None)  # of other data than those of keras_gen.data, apps know nothing
+    data = getattr(model.fitted_on, "config", None)  # the apps can only open data sets of keras_gen.data again
     setup = Setup(model.family, preset, model.config, data, RunConfig(ema=model.ema_decay))
     state = {name: v for name, v in model.state().items() if name.startswith(("network/", "average/", "model/"))}
     try:

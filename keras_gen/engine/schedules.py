@@ -13,9 +13,9 @@ from keras_gen.engine.config import Decay
 
 
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
-    """A learning rate that warms up and decays.
+    """A learning-rate schedule with linear warm-up and decay.
 
-    rate(step) = initial * min(1, (step + 1) / warm_up) * decay(step), where decay(step) is for
+    rate(step) = initial * min(1, (step + 1) / warm_up) * decay(step), where decay(step) is
 
         constant                1
         constant-then-linear    1 in the first half of the run, then linear to 0 (pix2pix, CycleGAN)
@@ -23,7 +23,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         step                    factor^n after n of the steps `step_at`
         cosine                  (1 + cos(pi step / total)) / 2    (Loshchilov and Hutter 2017, without restarts)
 
-    and 0 from `total` on where it falls to 0.
+    Schedules that fall to 0 stay there from `total` on.
 
     Examples:
         >>> rate = Schedule(1e-3, total=100, decay="cosine", warm_up=10)
@@ -42,12 +42,12 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         step_factor: float = 0.1,
     ) -> None:
         """Args:
-        initial: the rate after warming up and before any decay.
-        total: steps of the run, at least 1.
-        decay: see the class.
-        warm_up: steps over which the rate rises linearly.
-        step_at: of "step": the steps after each of which the rate is multiplied by
-        step_factor.
+        initial: learning rate after the warm-up and before any decay.
+        total: number of steps of the run, at least 1.
+        decay: one of the schedules above.
+        warm_up: number of steps over which the rate rises linearly; 0: none.
+        step_at: for "step": steps from which on the rate is multiplied by `step_factor`.
+        step_factor: for "step": the factor.
         """
         self.initial, self.total, self.decay = initial, total, decay
         self.warm_up, self.step_at, self.step_factor = warm_up, tuple(step_at), step_factor

@@ -1,4 +1,4 @@
-"""What a run begins with: the weights of another run, and parts that are not trained."""
+"""Starting points of a run: weights from another run (`--start-from`), and parts that stay fixed (`--freeze`)."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ _PREFIX = "network/"
 
 
 def start_from(model: GenerativeModel, folder: Path, take: Sequence[str] = (), fitting: bool = False) -> str:
-    """Give a model, and its averaged copies, the weights of the newest checkpoint of a run.
+    """Loads weights of a model and its averaged copies from the newest checkpoint of a run.
 
     Args:
-        model: of the same family, or of one that takes networks of the run's family (`starts_from`).
-        folder: of the run.
-        take: patterns of what to take, such as "generator" or "generator/down*"; none: all that the family takes.
-        fitting: take what fits; variables that the run lacks or has in another shape start afresh.
+        model: a model of the same family as the run, or of one whose `starts_from` includes the run's family.
+        folder: the run folder.
+        take: patterns of parts to load, such as "generator" or "generator/down*"; (): everything that the families
+            share.
+        fitting: load only variables that the run has with the same shape; others keep their initial values.
 
     Returns:
-        A sentence that says what was taken.
+        A sentence about what was loaded.
 
     Raises:
-        UserError: naming `--start-from` or `--take`, if there is nothing to take, or it does not fit.
+        UserError: naming `--start-from` or `--take`, if there is nothing to load, or shapes differ.
     """
     family = read_config(folder)["family"]
     networks = tuple(model.networks) if family == model.family else model.starts_from.get(family, ())
@@ -57,28 +58,28 @@ def start_from(model: GenerativeModel, folder: Path, take: Sequence[str] = (), f
         found = f"is {_size(saved[path])}" if path in saved else "is missing"
         raise UserError(
             f"--start-from got {folder}, where {path} {found} and not {_size(variable.shape)}; accepted are runs with "
-            "the same networks, or --take-fitting to start afresh where they differ."
+            "the same networks, or --take-fitting, which skips variables that differ."
         )
     taken = {path: v for path, v in wanted.items() if path not in misfits}
     if not taken:
         raise UserError(
-            f"--start-from got {folder}, of whose networks nothing fits; accepted is a run with some that do."
+            f"--start-from got {folder}, which has no variable of the same name and shape; accepted is a run with some."
         )
     steps = restore_networks(folder, {_PREFIX + path: v for path, v in taken.items()})
     for name, average in model.averages.items():
         average.set_weights(model.networks[name].get_weights())
-    return f"Took {_told(taken, own)} from {folder} ({family}, after step {steps})."
+    return f"Loaded {_told(taken, own)} from {folder} ({family}, step {steps})."
 
 
 def freeze(model: GenerativeModel, parts: Sequence[str]) -> None:
-    """Leave parts of a model's networks as they are: before `compile`.
+    """Excludes parts of a model's networks from training. Call it before `compile`.
 
     Args:
-        model: whose networks.
+        model: the model.
         parts: patterns of networks and layers, such as "encoder" or "generator/down*".
 
     Raises:
-        UserError: naming `--freeze`, if there is no such part, or a player is left with nothing to train.
+        UserError: naming `--freeze`, if there is no such part, or a player has nothing left to train.
     """
     layers = dict(model.networks)
     for name, network in model.networks.items():
@@ -106,7 +107,7 @@ def _size(shape: Sequence[int]) -> str:
 
 
 def _told(taken: dict[str, object], own: dict[str, object]) -> str:
-    """The networks, with numbers of variables where it is not all of one."""
+    """Names of networks, with the numbers of variables for those that are not complete."""
     counts, totals = (Counter(path.split("/")[0] for path in paths) for paths in (taken, own))
     parts = [
         name if count == totals[name] else f"{name} ({count} of {totals[name]} variables)"

@@ -1,4 +1,4 @@
-"""How a run is spread over devices, and the settings of TensorFlow that must come before the first operation."""
+"""Distribution over devices, and settings of TensorFlow that must be made before the first operation."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from keras_gen.engine.config import RunConfig
 from keras_gen.errors import UserError
 
 LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.InternalError)
-"""What a collective operation raises on the workers that are left when one is gone."""
+"""Exceptions that collective operations raise on the remaining workers when one is lost."""
 
 
 def prepare(run: RunConfig) -> tf.distribute.Strategy:
-    """Set seeds, precision and determinism, and return the strategy of `--distribute`.
+    """Sets seeds, precision and determinism, and returns the strategy of `--distribute`.
 
     Raises:
-        UserError: if TF_CONFIG is missing or unreadable, or the batch cannot be shared out among the replicas.
+        UserError: if TF_CONFIG is missing or cannot be read, or the batch size is not divisible by the number of
+            replicas times `--accumulate`.
     """
     strategy = _strategy(run)
     replicas = strategy.num_replicas_in_sync
@@ -47,43 +48,43 @@ def _strategy(run: RunConfig) -> tf.distribute.Strategy:
         json.loads(os.environ["TF_CONFIG"])["cluster"]["worker"]
     except (KeyError, TypeError):
         raise UserError(
-            "--distribute multiworker needs the environment variable TF_CONFIG with the addresses of the workers, "
-            f"which is not set or names none; {command('launch')} sets it for processes of one machine."
+            "--distribute multiworker needs the environment variable TF_CONFIG with the addresses of the workers; it "
+            f"is not set or names no workers. {command('launch')} sets it for processes on one machine."
         ) from None
     except ValueError as error:
-        raise UserError(f"TF_CONFIG is not JSON ({error}), which --distribute multiworker needs.") from None
+        raise UserError(f"--distribute multiworker needs TF_CONFIG in JSON format, and it is not ({error}).") from None
     return tf.distribute.MultiWorkerMirroredStrategy()
 
 
 def mirrored(cpus: int = 0) -> tf.distribute.MirroredStrategy:
-    """Every visible GPU, or so many logical CPUs.
+    """The strategy for all visible GPUs, or for a number of logical CPUs.
 
     Args:
-        cpus: number of replicas on the processor; 0 takes the GPUs, or the processor where there is none.
+        cpus: number of logical CPUs; 0: the GPUs, or one CPU if there are none.
 
     Raises:
-        UserError: if TensorFlow has been started with fewer logical CPUs.
+        UserError: if TensorFlow already runs with fewer logical CPUs.
     """
     if cpus:
         processor = tf.config.list_physical_devices("CPU")[0]
         if not tf.config.get_logical_device_configuration(processor):
-            with contextlib.suppress(RuntimeError):  # TensorFlow runs already: what it has is counted below
+            with contextlib.suppress(RuntimeError):  # TensorFlow runs already; its devices are counted below
                 settings = [tf.config.LogicalDeviceConfiguration()] * cpus
                 tf.config.set_logical_device_configuration(processor, settings)
     devices = tf.config.list_logical_devices("CPU" if cpus else "GPU") or tf.config.list_logical_devices("CPU")
     if len(devices) < cpus:
-        raise UserError(f"--cpu-replicas got {cpus}, but TensorFlow runs with {len(devices)} already.")
+        raise UserError(f"--cpu-replicas got {cpus}, but TensorFlow already runs with {len(devices)}.")
     return _mirrored(tuple(device.name for device in devices[: cpus or None]))
 
 
 @functools.cache
 def _mirrored(devices: tuple[str, ...]) -> tf.distribute.MirroredStrategy:
-    """One for the whole process: the collective operations of a second one would be taken for those of the first."""
+    """One strategy for the whole process, because a second one would reuse the collective keys of the first."""
     return tf.distribute.MirroredStrategy(devices)
 
 
 def devices(strategy: tf.distribute.Strategy) -> str:
-    """What this process computes on, for a person: "CPU (2 cores)", "2 GPUs (NVIDIA A100-SXM4-40GB)"."""
+    """The devices of this process in words: "CPU (2 cores)", "2 GPUs (NVIDIA A100-SXM4-40GB)"."""
     replicas, found = strategy.num_replicas_in_sync, tf.config.list_physical_devices("GPU")
     if isinstance(strategy, tf.distribute.MirroredStrategy):
         on_gpus = "GPU" in strategy.extended.worker_devices[0]
@@ -97,12 +98,12 @@ def devices(strategy: tf.distribute.Strategy) -> str:
 
 
 def several_workers(strategy: tf.distribute.Strategy) -> bool:
-    """Whether it spreads over processes."""
+    """Whether the strategy uses several processes."""
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
 
 def any_worker(strategy: tf.distribute.Strategy, here: bool) -> bool:
-    """Whether `here` is true in any of the processes, asked by all of them at the same point."""
+    """Whether `here` is true in any process. All processes must call this at the same point."""
     if not several_workers(strategy):
         return here
     return bool(_sum_over_workers(strategy)(tf.constant(float(here))) > 0)
@@ -118,7 +119,7 @@ def _sum_over_workers(strategy: tf.distribute.Strategy) -> Callable[[tf.Tensor],
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Whether this process writes files: the only one, the one that TF_CONFIG calls chief, or else worker 0."""
+    """Whether this process is the one that writes files: the only one, the chief in TF_CONFIG, or else worker 0."""
     resolver = strategy.cluster_resolver
     if resolver is None or resolver.task_type in (None, "chief"):
         return True

@@ -69,8 +69,8 @@ class Network:
         if len(ratios) > 1 or min(ratios) % 1 or not min(ratios):
             (height, width), output = self.size, self.output.shape
             raise UserError(
-                f"MODEL makes images of {output[1]}x{output[0]} from {width}x{height}; accepted are models that keep the size "
-                "or enlarge it by an integer factor."
+                f"MODEL makes images of {output[1]}x{output[0]} from {width}x{height}; accepted are models that keep "
+                "the size or enlarge it by an integer factor."
             )
         return int(min(ratios))
 

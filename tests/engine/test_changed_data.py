@@ -49,7 +49,7 @@ def test_a_run_knows_its_data_again(pictures, run, capsys):
     (pictures / "boot").rename(pictures / "zeppelin")  # shoe would be 1 now, and zeppelin 2
     code, said = resume()
     assert (code, said.count("\n")) == (2, 1)
-    assert "whose data have changed: no class 'boot', a new class 'zeppelin'; --allow-changed-data goes on" in said
+    assert "whose data have changed: no class 'boot', a new class 'zeppelin'; --allow-changed-data continues" in said
     (pictures / "zeppelin").rename(pictures / "boot")
 
     shutil.copytree(pictures / "cap", pictures / "sock")

@@ -130,7 +130,7 @@ def test_a_run_starts_from_the_weights_of_another(run, pairs, tmp_path, capsys):
     """A step of rate 1e-12 leaves them as they are; the averaged copies begin as the weights do."""
     flags = ("--epochs", "1", "--steps-per-epoch", "1", "--learning-rate", "1e-12", "--ema", "0.5")
     assert train(pairs, tmp_path / "next", *flags, "--start-from", str(run)) == 0
-    assert f"Took generator, discriminator from {run} (pix2pix, after step 6)." in capsys.readouterr().out
+    assert f"Loaded generator, discriminator from {run} (pix2pix, step 6)." in capsys.readouterr().out
     before, after = weights(run), weights(tmp_path / "next")
     for name, value in after.items():
         source = name.replace("average/", "network/")

@@ -46,7 +46,7 @@ def test_a_disk_that_fills_up_loses_nothing(pairs, tmp_path, capsys):
         assert complaint.count("\n") == 1
         kept = models.load(disk / "run")[1]
         assert kept > 0
-        assert f"the checkpoint of step {kept} is kept" in complaint
+        assert f"has the checkpoint of step {kept}" in complaint
         shutil.copytree(disk / "run", tmp_path / "run")
     finally:
         subprocess.run(["umount", str(disk)], check=True)
@@ -68,7 +68,7 @@ def test_a_quota_on_files_loses_nothing(run, tmp_path, capsys, kilobytes, compla
     complaint = capsys.readouterr().err
     assert code == 2
     assert complaint.count("\n") == 1
-    assert complains in complaint.split("the checkpoint of step 6 is kept")[0]
+    assert complains in complaint.split("has the checkpoint of step 6")[0]
     assert models.load(out)[1] == 6
 
 
@@ -115,7 +115,7 @@ def test_a_picture_that_fails_in_the_middle_ends_the_run_in_order(pairs, tmp_pat
     assert said in complaint
     assert complaint.count("\n") == 1
     kept = models.load(out)[1]
-    assert f"the checkpoint of step {kept} is kept in {out}, and python -m apps.train_pix2pix --resume" in complaint
+    assert f"{out} has the checkpoint of step {kept}, and python -m apps.train_pix2pix --resume" in complaint
 
 
 def test_a_run_whose_samples_cannot_be_written_says_so(pairs, tmp_path, capsys):

@@ -75,13 +75,13 @@ def test_a_number_that_another_process_got_since_is_no_owner(other, tmp_path):
 
 def test_of_another_computer_nobody_knows(tmp_path):
     (tmp_path / LOCK_FILE).write_text(json.dumps(asdict(Owner("elsewhere", 1, ""))))
-    with pytest.raises(UserError, match=r"process 1 on elsewhere; .* if it runs no more, delete .*run\.lock"):
+    with pytest.raises(UserError, match=r"process 1 on elsewhere; .* if it no longer runs, delete .*run\.lock"):
         RunLock(tmp_path).take()
 
 
 def test_a_damaged_lock_names_the_file(tmp_path):
     (tmp_path / LOCK_FILE).write_text("")
-    with pytest.raises(UserError, match="if none does, delete that file"):
+    with pytest.raises(UserError, match="if no process writes there, delete that file"):
         RunLock(tmp_path).check()
 
 

@@ -106,7 +106,7 @@ def test_one_command_begins_and_goes_on(pairs, tmp_path, capsys):
     plan = lines[lines.index(f"Training pix2pix in {out}") :]
     assert re.fullmatch(r"  device   CPU \(\d+ cores\), float32", plan[1])
     assert re.fullmatch(r"  weights  generator [\d,]+, discriminator [\d,]+", plan[2])
-    assert plan[3] == "  steps    3, 3 an epoch; 1 are done"
+    assert plan[3] == "  steps    3, 3 per epoch; 1 done"
     assert plan[-3:] == [
         f"  python -m apps.evaluate {out}",
         f"  python -m apps.export {out} --variants float32,dynamic8",

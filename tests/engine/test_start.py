@@ -59,7 +59,7 @@ def test_a_run_of_the_same_family_gives_all_of_its_networks(vae):
     source, folder = vae
     model = VAE(TINY)
     model.compile(model.make_optimizers(1e-3), ema_decay=0.5)
-    assert start_from(model, folder) == f"Took encoder, decoder from {folder} (vae, after step 7)."
+    assert start_from(model, folder) == f"Loaded encoder, decoder from {folder} (vae, step 7)."
     assert all((equal(source, model, "encoder") | equal(source, model, "decoder")).values())
     for average, network in ((model.averages[n], model.networks[n]) for n in ("encoder", "decoder")):
         for one, other in zip(average.get_weights(), network.get_weights(), strict=True):
@@ -69,7 +69,7 @@ def test_a_run_of_the_same_family_gives_all_of_its_networks(vae):
 def test_a_run_of_another_family_gives_what_that_one_takes(vae):
     source, folder = vae
     model = beta_tcvae()
-    assert start_from(model, folder) == f"Took encoder from {folder} (vae, after step 7)."
+    assert start_from(model, folder) == f"Loaded encoder from {folder} (vae, step 7)."
     assert all(equal(source, model, "encoder").values())
     assert not any(equal(source, model, "decoder").values())
 
@@ -88,7 +88,7 @@ def test_a_part_is_taken_by_its_path(vae):
     source, folder = vae
     model = VAE(TINY)
     said = start_from(model, folder, ("decoder", "encoder/dense_*"))
-    assert said == f"Took encoder (4 of 8 variables), decoder from {folder} (vae, after step 7)."
+    assert said == f"Loaded encoder (4 of 8 variables), decoder from {folder} (vae, step 7)."
     taken = equal(source, model, "encoder")
     assert {path.split("/")[2] for path, same in taken.items() if same} == {"dense_0", "dense_1"}
     assert all(equal(source, model, "decoder").values())
@@ -103,7 +103,7 @@ def test_a_network_grows(vae):
     sentence = "where encoder/dense_0/kernel is 36x6 and not 36x9; accepted are runs with the same networks"
     with pytest.raises(UserError, match=re.escape(sentence)):
         start_from(model, folder)
-    assert start_from(model, folder, fitting=True).startswith("Took encoder (5 of 8 variables), decoder (3 of 6 variab")
+    assert start_from(model, folder, fitting=True).startswith("Loaded encoder (5 of 8 variables), decoder (3 of 6 ")
     taken = equal(source, model, "encoder")
     assert {path.split("/")[2] for path, same in taken.items() if same} == {"mean", "log_variance"}
 
