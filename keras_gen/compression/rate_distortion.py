@@ -141,7 +141,7 @@ def verdicts(found: dict[str, list[Point]], *, without_headers: bool = False) ->
     """Compare the run with JPEG and WebP: one sentence for each metric and each of the two.
 
     At each rate, a codec is credited with its best picture for at most that many bits. Between two points of a curve,
-    the value is interpolated linearly; below its smallest files, a codec has lost.
+    the value is interpolated linearly. At rates below its smallest files, a codec loses.
 
     Args:
         found: from `curves`.

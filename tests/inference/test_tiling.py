@@ -176,7 +176,7 @@ def test_resized_drawings_are_as_much_larger_as_the_networks():
 @pytest.mark.parametrize("sides", [(HEIGHT // 2, WIDTH // 2), (2 * HEIGHT, WIDTH), (48, 36)])
 def test_a_network_that_changes_the_size_otherwise_is_refused(sides):
     network = Network(lambda images: images, of(HEIGHT, WIDTH, 3), of(*sides, 3))
-    with pytest.raises(UserError, match=f"{sides[1]}x{sides[0]} from 24x32; accepted are models whose drawings"):
+    with pytest.raises(UserError, match=f"{sides[1]}x{sides[0]} from 24x32; accepted are models that keep the size"):
         list(draw(network, [picture(40, 40)]))
 
 
