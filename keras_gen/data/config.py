@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
+from keras_gen.data import kinds
 from keras_gen.data.dataset import Dataset
 from keras_gen.data.files.codecs import MAX_PIXELS
 from keras_gen.errors import UserError
@@ -107,8 +107,8 @@ def kind_named(name: str) -> type[DataConfig]:
     Raises:
         UserError: there is no such kind.
     """
-    if name in [module.name for module in pkgutil.iter_modules([str(Path(__file__).parent / "kinds")])]:
-        module = importlib.import_module(f"keras_gen.data.kinds.{name}")
+    if name in [module.name for module in pkgutil.iter_modules(kinds.__path__)]:
+        module = importlib.import_module(f"{kinds.__name__}.{name}")
         for found in vars(module).values():
             own = isinstance(found, type) and found.__module__ == module.__name__
             if own and issubclass(found, DataConfig):

@@ -162,8 +162,11 @@ class Dataset(abc.ABC):
     _digest: str = ""
 
     @abc.abstractmethod
-    def _streams(self, training: bool) -> tuple[Stream, ...]:
-        """The streams that make up a batch, for training or for validation."""
+    def streams(self, training: bool) -> tuple[Stream, ...]:
+        """The streams that make up a batch, for training or for validation.
+
+        A data set made of others takes theirs, with a number of its own for each that has an order of its own.
+        """
 
     @abc.abstractmethod
     def describe(self) -> str:
@@ -208,7 +211,7 @@ class Dataset(abc.ABC):
                 number=one.number,
                 **place,
             )
-            for one in self._streams(training=True)
+            for one in self.streams(training=True)
         )
 
     def validation(
@@ -226,7 +229,7 @@ class Dataset(abc.ABC):
                 vectorised=one.vectorised,
                 count=self.val_size,
             )
-            for one in self._streams(training=False)
+            for one in self.streams(training=False)
         )
 
 

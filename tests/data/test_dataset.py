@@ -200,7 +200,7 @@ class Unpaired(Dataset):
     def __init__(self, seed=0):
         self._seed = seed
 
-    def _streams(self, training):
+    def streams(self, training):
         def picture(numbers, keys):
             return (tf.cast(numbers, tf.float32)[:, None, None, None] * tf.ones((2, 3, 1)),)
 

@@ -152,7 +152,8 @@ class ImagesData(SplitDataset):
         own = {name: getattr(self, name) for name in ("image_size", "channels", "num_classes", "classes")}
         return {**super().attributes(), **own}
 
-    def _streams(self, training: bool) -> tuple[Stream, ...]:
+    def streams(self, training: bool) -> tuple[Stream, ...]:
+        """One stream, of (image, label)."""
         finish = partial(self._finish, mirror=training and self._config.mirror)
         load, size = (self._train, self.train_size) if training else (self._validation, self.val_size)
         return (Stream(load, finish, size, self._vectorised),)

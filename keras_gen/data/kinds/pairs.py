@@ -218,7 +218,8 @@ class PairsData(SplitDataset):
         names = ("image_size", "source_channels", "target_channels", "num_classes")
         return {**super().attributes(), **{name: getattr(self, name) for name in names}}
 
-    def _streams(self, training: bool) -> tuple[Stream, ...]:
+    def streams(self, training: bool) -> tuple[Stream, ...]:
+        """One stream, of (source, target)."""
         load, size = (self._augmented, self.train_size) if training else (self._as_stored, self.val_size)
         return (Stream(load, self._to_float, size, vectorised=False),)
 

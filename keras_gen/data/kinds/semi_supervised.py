@@ -82,13 +82,13 @@ class SemiSupervisedData(ImagesData):
             f"{self._config.labels_per_class} per class, selected by the seed"
         )
 
-    def _streams(self, training: bool) -> tuple[Stream, ...]:
+    def streams(self, training: bool) -> tuple[Stream, ...]:
         """For training, a stream of the labelled images, repeated to fill an epoch, and one of all images.
 
         A batch is (image, label, unlabelled image): float32 in [-1, 1], (batch, size, size, channels), int32 (batch,),
         and float32 like the first. A validation batch is (image, label).
         """
-        (images,) = super()._streams(training)
+        (images,) = super().streams(training)
         if not training:
             return (images,)
         with tf.device("CPU:0"):

@@ -114,7 +114,8 @@ class SequencesData(Dataset):
             **{name: getattr(self, name) for name in ("length", "columns", "mean", "deviation")},
         }
 
-    def _streams(self, training: bool) -> tuple[Stream, ...]:
+    def streams(self, training: bool) -> tuple[Stream, ...]:
+        """One stream, of (sequence,)."""
         table, size = (self._train, self.train_size) if training else (self._held, self.val_size)
         return (Stream(partial(_gathered, table), _alone, size),)
 

@@ -151,7 +151,8 @@ class SuperresData(SplitDataset):
         own = {"image_size": self.image_size, "scale": self.scale, "channels": self.channels}
         return {**super().attributes(), **own}
 
-    def _streams(self, training: bool) -> tuple[Stream, ...]:
+    def streams(self, training: bool) -> tuple[Stream, ...]:
+        """One stream, of (enlarged, sharp)."""
         pictures = self._train if training else self._validation
         return (
             Stream(pictures.patches, partial(self._finish, mirror=training and self._config.mirror), pictures.count),
