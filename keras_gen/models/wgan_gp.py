@@ -34,7 +34,7 @@ from keras_gen.models.gan import DEMO_RUN, GAN, RESNET_RUN, Adversarial, Discrim
 from keras_gen.networks import gan as networks
 from keras_gen.networks.normalisation import require_independent_examples
 from keras_gen.ops import penalties
-from keras_gen.ops.adversarial import Objective
+from keras_gen.ops.adversarial import Logits, Objective
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,12 +138,12 @@ class WGANGP(GAN):
         return keras.random.uniform(shape, seed=self.noise)
 
     def _penalty(self, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> tf.Tensor:
-        def critic(images: tf.Tensor) -> tf.Tensor:
+        def critic(images: tf.Tensor) -> Logits:
             return self.discriminate(self._discriminator_inputs(images), real.labels)["logit"]
 
         if self.config.penalty == "r1":
             return penalties.r1_penalty(critic, real.images)
-        mix = self.draw_uniform((tf.shape(real.images)[0], 1, 1, 1))
+        mix = self.draw_uniform((tf.shape(real.images)[0],))
         if self.config.penalty == "dragan":
             noise = self.draw_uniform(tf.shape(real.images))
             return penalties.dragan_penalty(critic, real.images, noise, mix)

@@ -12,14 +12,14 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from keras_gen.ops.adversarial import example_scores
+from keras_gen.ops.adversarial import Logits, example_scores
 
 _EPSILON = 1e-12
 """Added to sums of squares under a root or in a denominator, which are not differentiable at 0."""
 
 
 def gradient_penalty(
-    critic: Callable[[tf.Tensor], tf.Tensor], real: tf.Tensor, fake: tf.Tensor, mix: tf.Tensor
+    critic: Callable[[tf.Tensor], Logits], real: tf.Tensor, fake: tf.Tensor, mix: tf.Tensor
 ) -> tf.Tensor:
     """The gradient penalty of WGAN-GP: E (||grad critic(x)||_2 - 1)^2 on lines between real and generated examples.
 
@@ -29,21 +29,21 @@ def gradient_penalty(
         critic: maps examples like `real` to logits.
         real: real examples, (batch, ...), in any range.
         fake: generated examples of the same shape.
-        mix: uniform numbers in [0, 1), (batch, 1, ...): the weight of the real example.
+        mix: uniform numbers in [0, 1), (batch,): the weight of each real example.
 
     Examples:
         >>> points = tf.random.stateless_normal((2, 4, 2), (0, 0))
         >>> slope_3 = lambda x: 3.0 * x[:, :1]
-        >>> float(gradient_penalty(slope_3, points[0], points[1], tf.fill((4, 1), 0.5)))
+        >>> float(gradient_penalty(slope_3, points[0], points[1], tf.fill((4,), 0.5)))
         4.0
     """
-    mix = tf.cast(mix, real.dtype)
+    mix = tf.reshape(tf.cast(mix, real.dtype), (-1, *[1] * (len(real.shape) - 1)))
     norms = tf.sqrt(_squared_gradients(critic, mix * real + (1.0 - mix) * fake) + _EPSILON)
     return tf.reduce_mean(tf.square(norms - 1.0))
 
 
 def dragan_penalty(
-    critic: Callable[[tf.Tensor], tf.Tensor], real: tf.Tensor, noise: tf.Tensor, mix: tf.Tensor
+    critic: Callable[[tf.Tensor], Logits], real: tf.Tensor, noise: tf.Tensor, mix: tf.Tensor
 ) -> tf.Tensor:
     """The gradient penalty of DRAGAN: E (||grad critic(x)||_2 - 1)^2 around real examples.
 
@@ -55,12 +55,12 @@ def dragan_penalty(
         critic: maps examples like `real` to logits.
         real: real examples, (batch, ...), in any range.
         noise: uniform numbers in [0, 1), of the same shape.
-        mix: uniform numbers in [0, 1), (batch, 1, ...): the weight of the example without noise.
+        mix: uniform numbers in [0, 1), (batch,): the weight of each example without noise.
     """
     return gradient_penalty(critic, real, real + 0.5 * tf.math.reduce_std(real) * tf.cast(noise, real.dtype), mix)
 
 
-def r1_penalty(critic: Callable[[tf.Tensor], tf.Tensor], real: tf.Tensor) -> tf.Tensor:
+def r1_penalty(critic: Callable[[tf.Tensor], Logits], real: tf.Tensor) -> tf.Tensor:
     """The R1 penalty: E ||grad critic(x)||_2^2 / 2 at real examples (Mescheder et al. 2018, arXiv 1801.04406, eq. 9).
 
     Args:
@@ -144,7 +144,7 @@ def geometric_penalty(
     return tf.reduce_mean(variance / (tf.square(mean) + _EPSILON))
 
 
-def _squared_gradients(critic: Callable[[tf.Tensor], tf.Tensor], inputs: tf.Tensor) -> tf.Tensor:
+def _squared_gradients(critic: Callable[[tf.Tensor], Logits], inputs: tf.Tensor) -> tf.Tensor:
     """||grad critic||_2^2 at each of `inputs` (batch, ...): (batch,), float32."""
     inputs = tf.cast(inputs, tf.float32)
     with tf.GradientTape() as tape:

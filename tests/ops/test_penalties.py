@@ -29,7 +29,7 @@ def test_the_penalty_of_a_linear_critic(norm):
     weights = tf.Variable(norm * weights / np.linalg.norm(weights))
     with tf.GradientTape() as tape:
         penalty = gradient_penalty(
-            lambda x: tf.reduce_sum(x * weights, axis=(1, 2, 3)), real, fake, tf.random.uniform((3, 1, 1, 1))
+            lambda x: tf.reduce_sum(x * weights, axis=(1, 2, 3)), real, fake, tf.random.uniform((3,))
         )
     assert float(penalty) == pytest.approx((norm - 1) ** 2, abs=1e-4)
     assert np.isfinite(tape.gradient(penalty, weights)).all()
@@ -38,18 +38,18 @@ def test_the_penalty_of_a_linear_critic(norm):
 def test_the_penalty_is_measured_between_real_and_fake():
     """The critic |x|^2 / 2 has the gradient x: at the middle of 0 and a vector of length 4, a norm of 2."""
     real, fake = tf.zeros((1, 4)), tf.constant([[4.0, 0, 0, 0]])
-    half = gradient_penalty(quadratic, real, fake, tf.constant([[0.5]]))
-    end = gradient_penalty(quadratic, real, fake, tf.constant([[1.0]]))
+    half = gradient_penalty(quadratic, real, fake, tf.constant([0.5]))
+    end = gradient_penalty(quadratic, real, fake, tf.constant([1.0]))
     assert float(half) == pytest.approx(1.0, rel=1e-5)
     assert float(end) == pytest.approx(1.0, rel=1e-5)  # all real: the gradient is 0
-    quarter = gradient_penalty(quadratic, real, fake, tf.constant([[0.25]]))
+    quarter = gradient_penalty(quadratic, real, fake, tf.constant([0.25]))
     assert float(quarter) == pytest.approx(4.0, rel=1e-5)
 
 
 def test_patches_are_scored_by_their_mean():
     """Logits of shape (batch, rows, columns, 1): one norm per example, of the mean logit."""
     image = tf.zeros((2, 3, 3, 1))
-    penalty = gradient_penalty(lambda x: 3.0 * x, image, image, tf.zeros((2, 1, 1, 1)))
+    penalty = gradient_penalty(lambda x: 3.0 * x, image, image, tf.zeros((2,)))
     assert float(penalty) == pytest.approx((3.0 / 9 * 3 - 1) ** 2, abs=1e-5)
 
 
@@ -57,8 +57,8 @@ def test_dragan_is_measured_beside_real_examples():
     """At x + (1 - mix) noise std / 2, where the critic |x|^2 / 2 has that as its gradient."""
     rng = np.random.default_rng(1)
     real, noise = rng.normal(size=(5, 3)).astype(np.float32), rng.random((5, 3), np.float32)
-    mix = rng.random((5, 1), np.float32)
-    beside = real + (1 - mix) * 0.5 * real.std() * noise
+    mix = rng.random(5, np.float32)
+    beside = real + (1 - mix)[:, None] * 0.5 * real.std() * noise
     expected = np.mean((np.linalg.norm(beside, axis=1) - 1) ** 2)
     assert float(dragan_penalty(quadratic, tf.constant(real), noise, mix)) == pytest.approx(expected, rel=1e-5)
     none = dragan_penalty(quadratic, tf.constant(real), 0 * noise, mix)
@@ -79,7 +79,7 @@ def test_r1_is_half_the_mean_squared_norm():
 def test_gradients_are_float32_where_the_critic_is_not(precision):
     """A convolutional critic in a low precision, its penalties and their gradients beside those in float32."""
     images = tf.random.stateless_normal((4, 8, 8, 2), (3, 0))
-    mix = tf.fill((4, 1, 1, 1), 0.5)
+    mix = tf.fill((4,), 0.5)
     found = {}
     for policy in ("float32", f"mixed_{precision}"):
         keras.utils.set_random_seed(4)
