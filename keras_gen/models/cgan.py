@@ -114,7 +114,7 @@ class Conditional(ClassConditional, GAN):
             "generator": Served(
                 network,
                 (vector("latents", latents, "from N(0, 1)"), self.label_port(label)),
-                (self._port("images", network.output),),
+                (self.image_port("images", network.output),),
                 "images from noise and a class",
                 "generate",
                 examples=lambda batch: (

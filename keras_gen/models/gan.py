@@ -165,6 +165,7 @@ class GAN(GenerativeModel):
         build_generator, build_discriminator: the networks;
         generator_labels, generator_inputs, discriminate: the use of labels;
         draw_noise: the distribution of the noise;
+        image_port: the kind of what is generated, where it is not images;
         make_optimizers: the optimizers.
 
     Examples:
@@ -305,16 +306,18 @@ class GAN(GenerativeModel):
         *earlier, last = self.batches_of(batch)
         for part in earlier:
             self.before_discriminator()
-            self.minimise(self._discriminator_objective, part)
+            self.minimise(self.discriminator_objective, part)
         self.before_discriminator()
-        return self.report(self.minimise(self._joint_objective, last))
+        return self.report(self.minimise(self.objective, last))
 
-    def _discriminator_objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
+    def discriminator_objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
+        """The discriminator's loss alone, for all steps but the last of `n_critic`."""
         real, fake = self._forward(batch)
         loss, _ = self.discriminator_loss(real, fake)
         return Step({"discriminator": loss}, {}, self.running_sums(real, fake))
 
-    def _joint_objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
+    def objective(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
+        """The losses of both players and the terms to log."""
         real, fake = self._forward(batch)
         terms = self.adversarial_loss.decisions(real.logit, fake.logit)
         losses = {}
@@ -464,7 +467,7 @@ class GAN(GenerativeModel):
             "generator": Served(
                 network,
                 (vector("latents", network.input, "from N(0, 1)"),),
-                (self._port("images", network.output),),
+                (self.image_port("images", network.output),),
                 "images from noise",
                 "generate",
                 examples=lambda batch: (hashed_vectors(batch[0], self.config.latent_dim),),
@@ -477,12 +480,12 @@ class GAN(GenerativeModel):
         probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(network.output["classes"])
         return Served(
             keras.Model(network.input, probabilities, name="classifier"),
-            (self._port("images", network.input),),
+            (self.image_port("images", network.input),),
             (vector("probabilities", probabilities, range=(0, 1), num_classes=self.config.num_classes),),
             "the classes of images",
         )
 
-    def _port(self, name: str, tensor: Any) -> Port:
+    def image_port(self, name: str, tensor: Any) -> Port:
         """Port for images, or for points in the plane."""
         return (
             feature_map(name, tensor, "points of the plane", range=(-1, 1)) if self.of_points else image(name, tensor)

@@ -220,7 +220,7 @@ class InfoGAN(Conditional):
         return served | {
             "recogniser": Served(
                 keras.Model(network.input, tensors, name="recogniser"),
-                (self._port("images", network.input),),
+                (self.image_port("images", network.input),),
                 tuple(outputs.values()),
                 "the codes of generated images",
                 examples=lambda batch: (generator(*generator.examples(batch)),),

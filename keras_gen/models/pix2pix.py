@@ -141,24 +141,12 @@ class Pix2Pix(GenerativeModel):
     }
 
     def make_networks(self, config: Config) -> None:
-        self.generator = self.add_network("generator", self._unet(config.noise_at_test))
+        self.generator = self.add_network("generator", self.build_generator(config.noise_at_test))
         self.add_player("generator", "generator")
         self.adversarial_loss = config.adversarial_loss
         terms = ["l1"]
         if self.adversarial_loss:
-            channels = (config.target_channels,)
-            if config.conditional:
-                channels = (config.source_channels, *channels)
-            self.discriminator = self.add_network(
-                "discriminator",
-                patchgan(
-                    config.image_size,
-                    channels,
-                    patch=config.patch,
-                    filters=config.discriminator_filters,
-                    **self._discriminator_norm(),
-                ),
-            )
+            self.discriminator = self.add_network("discriminator", self.build_discriminator())
             self.add_player("discriminator", "discriminator")
             terms += ["generator_gan", "discriminator_loss", *self.adversarial_loss.terms]
             if config.gan_loss == "wgangp":
@@ -166,7 +154,8 @@ class Pix2Pix(GenerativeModel):
                 terms += ["discriminator_penalty"]
         self.log_terms(train=terms, test=["l1", "psnr", "ssim"])
 
-    def _unet(self, noise_at_test: bool = False) -> keras.Model:
+    def build_generator(self, noise_at_test: bool = False) -> keras.Model:
+        """(batch, S, S, source channels) -> (batch, S, S, target channels) in [-1, 1]."""
         config = self.config
         return unet(
             config.image_size,
@@ -179,6 +168,18 @@ class Pix2Pix(GenerativeModel):
             skips=config.generator == "unet",
             noise_at_test=noise_at_test,
             name="generator",
+        )
+
+    def build_discriminator(self) -> keras.Model:
+        """[source, image], or the image alone without `conditional` -> logits, see `discriminate`."""
+        config = self.config
+        channels = (config.source_channels,) * config.conditional + (config.target_channels,)
+        return patchgan(
+            config.image_size,
+            channels,
+            patch=config.patch,
+            filters=config.discriminator_filters,
+            **self._discriminator_norm(),
         )
 
     def _discriminator_norm(self) -> dict[str, Any]:
@@ -235,7 +236,7 @@ class Pix2Pix(GenerativeModel):
         return Step(losses, terms)
 
     def _penalty(self, source: tf.Tensor, target: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
-        mix = keras.random.uniform((tf.shape(target)[0], 1, 1, 1), seed=self.mix)
+        mix = keras.random.uniform((tf.shape(target)[0],), seed=self.mix)
         return gradient_penalty(
             lambda image: self.discriminate(source, image, True), target, tf.stop_gradient(fake), mix
         )
@@ -284,7 +285,7 @@ class Pix2Pix(GenerativeModel):
 
     def serving(self) -> dict[str, Served]:
         """The generator without dropout, in float32 regardless of the training precision."""
-        network = self.for_serving("generator", self._unet)
+        network = self.for_serving("generator", self.build_generator)
         source = (label_map if self.config.num_classes else image)("source", network.input)
         generated = image("generated", network.output)
         return {"generator": Served(network, (source,), (generated,), "an image translated into another", "translate")}

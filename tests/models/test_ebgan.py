@@ -51,7 +51,7 @@ def test_nothing_is_asked_beyond_the_margin(margin):
     keras.utils.set_random_seed(0)
     model = Calm(dataclasses.replace(TINY, margin=margin))
     images, labels = batch(0, 4)
-    made = model._joint_objective((images, labels))
+    made = model.objective((images, labels))
     losses, terms = made.losses, made.terms
     fake = model.generator(model.draw_noise(4), training=True)
 

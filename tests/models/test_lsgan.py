@@ -53,7 +53,7 @@ def test_the_coding(coding):
     keras.utils.set_random_seed(0)
     model = Calm(dataclasses.replace(TINY, a=a, b=b, c=c, label_smoothing=0.2))
     images, labels = batch(0, 4)
-    made = model._joint_objective((images, labels))
+    made = model.objective((images, labels))
     losses, terms = made.losses, made.terms
     real = model.discriminate(images, labels)["logit"].numpy()
     fake = model.discriminate(model.generator(model.draw_noise(4), training=True), labels)["logit"].numpy()

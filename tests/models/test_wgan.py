@@ -78,7 +78,7 @@ def test_the_paper_moves_every_layer_of_the_generator():
 def test_the_estimate_is_what_the_critic_wins():
     """E D(x) - E D(G(z)), which the critic maximises and of which the generator sees the second term."""
     keras.utils.set_random_seed(0)
-    made = Calm(TINY)._joint_objective(batch(0, 4))
+    made = Calm(TINY).objective(batch(0, 4))
     losses, terms = made.losses, made.terms
     assert float(terms["wasserstein_estimate"]) == pytest.approx(float(terms["real_logit"] - terms["fake_logit"]))
     assert float(losses["discriminator"]) == pytest.approx(-float(terms["wasserstein_estimate"]))
