@@ -1,4 +1,4 @@
-"""Runnable modules, one per job: `python -m apps.train_pix2pix --help`."""
+"""Command-line apps, one module each: `python -m apps.train_pix2pix --help`."""
 
 from keras_gen.cli.start import begin
 

@@ -36,13 +36,13 @@ def reopen(run: Path, spec: str = "", *, seed: int = 0) -> Data:
         if spec:
             raise
         raise UserError(
-            f"the data of {run} cannot be opened any more, and --data SPEC names another place: {error}"
+            f"the data of {run} cannot be opened any more; --data SPEC gives their new location: {error}"
         ) from None
     for field in hidden_fields(type(model), of_training=False):
         given, taken = data.attributes().get(field), getattr(model, field)
         if given != taken:
             what = field.replace("_", " ")
-            raise UserError(f"--data {config.data} has {what} {given}, and {run} takes {what} {taken}.")
+            raise UserError(f"--data {config.data} has {what} {given}, but {run} needs {what} {taken}.")
     return data
 
 
@@ -50,7 +50,7 @@ def _configured(run: Path) -> tuple[DataConfig, Any]:
     """The data and model configurations of a run."""
     content, path = read_config(run), run / CONFIG_FILE
     if content["data"] is None:
-        raise UserError(f"{run} was saved from Python and names no data; accepted is the folder of a training run.")
+        raise UserError(f"{run} was saved from Python without data; accepted is the folder of a training run.")
     try:
         kind = kind_named(content["data_kind"])
     except UserError as error:

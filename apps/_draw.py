@@ -72,7 +72,7 @@ def open_network(pictures: Pictures, open_run: Callable[[Path], Network]) -> Net
             raise UserError(f"--threads got {pictures.threads}, but {path} is a run folder: it is for a .tflite.")
         return open_run(path)
     if pictures.checkpoint != "newest":
-        raise UserError(f"--checkpoint {pictures.checkpoint} needs a run folder as MODEL, and {path} is none.")
+        raise UserError(f"--checkpoint {pictures.checkpoint} needs a run folder as MODEL, and {path} is not one.")
     if pictures.threads and path.suffix != ".tflite":
         raise UserError(f"--threads got {pictures.threads}, but {path} is not a .tflite.")
     return load_network(path, pictures.threads or None)
@@ -97,7 +97,7 @@ def write_drawings(
     files = readable(find_images(pictures.inputs), read, skip=pictures.skip_bad)
     stems, sheets = unique_stems(files), titles if pictures.sheet else None
     written = Drawings(pictures.out, stems, files, sheets=sheets, overwrite=pictures.overwrite, labels=labels)
-    sources, kept = itertools.tee(map(read, files))  # what is not drawn yet is kept, and no more
+    sources, kept = itertools.tee(map(read, files))  # keeps only the pictures that are not processed yet
     start = time.perf_counter()
     bar = keras.utils.Progbar(len(files), unit_name="image", verbose=int(sys.stdout.isatty()))
     for source, drawing in zip(kept, draw(sources), strict=True):

@@ -1,7 +1,4 @@
-"""Shared by all training apps, from flags to exports.
-
-Reads top to bottom: flags, run folder, data (checked first), model in the strategy's scope, fit, export.
-"""
+"""`train`, the main function of all training apps: flags, run folder, data, model, training, exports."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,14 +18,14 @@ def train(
     example: str,
     presets: Sequence[str] = (),
 ) -> None:
-    """Train, preview, checkpoint and export a model.
+    """Trains and exports a model, with previews and checkpoints.
 
     Args:
         family: class of the model.
         data: the data configuration with its defaults, a `keras_gen.data.config.DataConfig`.
-        argv: command-line arguments; None for those of the process.
+        argv: the arguments; None: those of the process.
         example: an example command for the help, starting with the app's name.
-        presets: names of the presets for these data, the default first; empty for all of the family.
+        presets: names of the family's presets to offer, the default first; (): all.
     """
     offered = {name: family.presets[name] for name in presets or family.presets}
     setup = parse_setup(family.family, offered, data, argv, example=example)

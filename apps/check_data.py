@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         anywhere = flags.kind == "images"
         examples = Images(Path(flags.spec), config.max_pixels, val_every=flags.val_every, anywhere=anywhere)
         if not (anywhere or examples.labelled):
-            raise UserError(f"{flags.spec} has no folders of classes, which --kind labelled is for.")
+            raise UserError(f"{flags.spec} has no subfolders of classes, which --kind labelled needs.")
     bar = keras.utils.Progbar(len(examples), unit_name="example", verbose=int(sys.stdout.isatty() and not flags.quick))
     result = check(examples, quick=flags.quick, bar=bar.add)
     print(table(result))
@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError(f"{verdict(result)} in {result.summary['looked_at']} examples, shown in {sheet}.")
     if result.exit_code == 1:
         raise Stopped(f"{verdict(result)}, shown in {sheet}", 1)
-    print(f"{verdict(result)}; {sheet} shows the figures")
+    print(f"{verdict(result)}; {sheet} shows the details")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Compress pictures with a trained autoencoder, VAE or VQ-VAE into .kgz files, which `decompress` restores to PNG.
+"""Compress pictures with a trained autoencoder, VAE or VQ-VAE to .kgz files, which `decompress` turns into PNG files.
 
-The latent vector of each picture is quantised and entropy-coded, or the map of codes of a VQ-VAE is;
-docs/compression.md describes the format. The first time, statistics of the run's training images are written to
-RUN/codec-....npz. Decompressing needs the run folder with that file. --curve also compares the run with JPEG and WebP
-on these pictures: rate_distortion.html, .png and .json in --out.
+The latent vector of each picture is quantised and entropy-coded; the codes of a VQ-VAE are entropy-coded as they are.
+docs/compression.md describes the format. The first call computes statistics of the run's training images and writes
+them to RUN/codec-....npz. Decompressing needs the run folder with that file. --curve also compares the run with JPEG
+and WebP on these pictures: rate_distortion.html, .png and .json in --out.
 """
 
 import sys
@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     model, _ = models.load(flags.run, flags.checkpoint)
     codec = open_codec(flags.run, model, lambda count: _training(flags, count))
     if flags.step and len(codec.steps) == 1:
-        raise UserError(f"--step got {flags.step:g}, and the codes of {flags.run} are not rounded: leave it out.")
+        raise UserError(f"--step got {flags.step:g}, but the codes of {flags.run} are not quantised: leave it out.")
     if flags.curve and codec.channels == 4:
         raise UserError("--curve compares with JPEG, which has no transparency; accepted are runs of 1 or 3 channels.")
     files = find_images(flags.inputs)
@@ -110,7 +110,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _training(flags: Flags, count: int) -> Iterator[np.ndarray]:
     """Batches of the run's training images, at most `count` in all."""
     data = reopen(flags.run, flags.data)
-    print(f"Counting what {min(count, data.train_size)} training images of {flags.run} become, once.", flush=True)
+    print(
+        f"Computing statistics of {min(count, data.train_size)} training images of {flags.run}, only this time.",
+        flush=True,
+    )
     batches = data.train(256, stop=min(count, data.train_size))
     return (batch[0].numpy() for batch in batches)
 

@@ -46,7 +46,7 @@ class Flags(BaseConfig):
 
 @app
 def main(argv: Sequence[str] | None = None) -> None:
-    """Load the run, decode and check every file, then write the pictures."""
+    """Load the run, read and check every file, then decode and write the pictures."""
     flags = parse(Flags, argv, example=EXAMPLE)
     model, _ = models.load(flags.run, flags.checkpoint)
     codec = open_codec(flags.run, model, None)

@@ -28,8 +28,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     network = open_network(pictures, partial(_open_run, checkpoint=pictures.checkpoint))
     if not pictures.is_run and (metadata := read_metadata(pictures.model)).task != "denoise":
         raise UserError(
-            f"{pictures.model} is of {metadata.name}, which does not denoise; accepted are runs and exports of "
-            "autoencoders that do."
+            f"{pictures.model} is an export of {metadata.name}, which does not denoise; accepted are runs and exports "
+            "of denoising autoencoders."
         )
     read = Reader(network.source.shape[-1], keep_colours=True)
     drawn = partial(draw, network, batch_size=pictures.batch_size, overlap=pictures.overlap)

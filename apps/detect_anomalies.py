@@ -70,7 +70,7 @@ class Flags(BaseConfig):
 
 @app
 def main(argv: Sequence[str] | None = None) -> None:
-    """Load the run, score the sequences, choose the threshold, write and print what exceeds it."""
+    """Load the run, score the sequences, choose the threshold, and report the sequences above it."""
     flags = parse(Flags, argv, example=EXAMPLE)
     picture = flags.out.with_suffix(".png")
     for file in (flags.out, picture):

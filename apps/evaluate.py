@@ -4,19 +4,19 @@ The evaluation depends on the task of the run's family.
 
 Translation (pix2pix, saliency): the distances between generated images and targets, and the FCN score if the sources
 are label maps. The FCN score needs a segmenter trained on the real pairs. It is trained at the first evaluation and
-kept beside the run's folder, so that runs on the same data share it; `--segmenter FILE` keeps it elsewhere.
+stored beside the run folder, so that runs on the same data share it; `--segmenter FILE` stores it elsewhere.
 
 Reconstruction (autoencoder, vae and their variants): the distances between reconstructions and images; for models with
 a likelihood also the number of active latent units, and with `--importance-samples` the log-likelihood. If the factors
 of variation are known (`--data shapes`), `--metrics mig,factor_vae_score` measures how well the latent units represent
 them.
 
-Restoration (denoising, super-resolution): the distances of restored images, beside those of the inputs; for a denoiser,
-for every kind of noise.
+Restoration (denoising, super-resolution): the distances of restored images, beside those of the inputs; a denoiser is
+evaluated on every kind of noise.
 
 Classification (sgan): the error rate, and which classes are confused.
 
-Generation (gan and its variants): the energy score, and for `--data ring` and `grid` the modes that were found.
+Generation (gan and its variants): the energy score, and for `--data ring` and `grid` the modes that the samples cover.
 """
 
 import sys
@@ -62,15 +62,15 @@ class Flags(BaseConfig):
             read_config(self.run)
             return
         if not (self.folders.images and self.folders.reference):
-            raise UserError("RUN is missing; accepted are the folder of a run, or --images FOLDER --reference FOLDER.")
+            raise UserError("RUN is missing; accepted are a run folder, or --images FOLDER --reference FOLDER.")
         evaluation.refuse_others(self, evaluation.folders.FLAGS, "--images")
         if self.options.scores:
-            raise UserError(f"--metrics {self.options.scores[0]} does not go with --images: leave one of them out.")
+            raise UserError(f"--metrics {self.options.scores[0]} does not apply to --images: leave one of them out.")
 
 
 @app
 def main(argv: Sequence[str] | None = None) -> None:
-    """Compare, write and print the results."""
+    """Evaluate the run or compare the folders, then print and write the results."""
     flags = parse(Flags, argv, example=EXAMPLE)
     if flags.run:
         file = flags.json or flags.run / RESULT_FILE
@@ -87,13 +87,13 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _run(flags: Flags, file: Path) -> evaluation.Result:
-    """Open a run with its data and evaluate it by its family's task."""
+    """Open a run with its data, and evaluate it by the task of its family."""
     family, tasks = models.tasks_of_run(flags.run)
     how = evaluation.evaluation_of(tasks, flags, f"a run of {family.family}")
     if how is None:
         raise UserError(
-            f"{flags.run} is a run of {family.family}, which has no evaluation; accepted are runs of families that "
-            f"{', '.join(evaluation.EVALUATIONS)}."
+            f"{flags.run} is a run of {family.family}, which has no evaluation; accepted are runs of families with one "
+            f"of the tasks {', '.join(evaluation.EVALUATIONS)}."
         )
     comparison = flags.options.comparison()
     seed = flags.options.seed if "seed" in how.accepted(tasks) else read_config(flags.run)["run"]["seed"]

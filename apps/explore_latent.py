@@ -46,8 +46,7 @@ class Flags(BaseConfig):
     out: Path | None = None
     """Folder for the results; files of the same names are replaced; default: latents/ in RUN."""
     interpolation: exploration.Interpolation = "auto"
-    """Interpolation between pictures; auto: spherical if training makes the vectors normal, as in a VAE, otherwise
-    straight."""
+    """Interpolation between pictures; auto: spherical for models with a normal prior, such as a VAE; else straight."""
     steps: Annotated[int, Range(2)] = 9
     """Pictures along a path, including the reconstructions at both ends [pictures]."""
     add: str = ""
@@ -72,7 +71,7 @@ class Flags(BaseConfig):
         if not self.strengths:
             raise self.fault("<strengths got>; accepted are one or more finite numbers.")
         if self.subtract and not self.add:
-            raise self.fault("<subtract got> without <add>; accepted is one together with <add>.")
+            raise self.fault("<subtract got> without <add>; accepted are both together.")
         read_config(self.run)
 
 
@@ -111,7 +110,7 @@ def _require_latents(run: Path) -> None:
     have = [name for name in models.families() if _has_latents(name)]
     if family not in have:
         raise UserError(
-            f"{run} is a run of {family}, which has no latent vectors; accepted are those of {', '.join(have)}."
+            f"{run} is a run of {family}, which has no latent vectors; accepted are runs of {', '.join(have)}."
         )
 
 
@@ -134,7 +133,7 @@ def _pictures(flags: Flags, data: ImagesData, space: LatentSpace) -> list[Encode
             name = f"image {word}" + (f" ({data.classes[label]})" if label >= 0 else "")
         elif space.conditional:
             raise UserError(
-                f"PICTURE got {word}; {flags.run} needs labels, and accepted are numbers of validation images."
+                f"PICTURE got {word}, but {flags.run} needs labels; accepted are numbers of validation images."
             )
         else:
             image, label, name = to_float(read(Path(word))), -1, Path(word).stem

@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if folder.exists() and not folder.is_dir():
         raise UserError(f"--out got {folder}, which is a file; accepted is a folder.")
     if (folder / CONFIG_FILE).exists() and folder.resolve() != flags.run.resolve():
-        raise UserError(f"--out got {folder}, which holds a run of its own; accepted is any other folder.")
+        raise UserError(f"--out got {folder}, which contains another run; accepted is any other folder.")
     lock = RunLock(folder)
     lock.check()
     model, step = models.load(flags.run, flags.checkpoint)

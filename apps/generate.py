@@ -1,4 +1,4 @@
-"""Generate new images with a run of a family that samples, or with its exported decoder (SavedModel or .tflite).
+"""Generate new images with a run of a generative family, or with its exported decoder (SavedModel or .tflite).
 
 Each seed gives one image, the same from the run and from its exports. For class-conditional families, --label chooses
 the class; without it, each seed gives one image of every class.
@@ -26,9 +26,9 @@ from keras_gen.ops.latents import latent_vectors
 from keras_gen.ops.pixels import to_uint8
 from keras_gen.visual.sheets import png_bytes, sheet
 
-_LARGEST_SEED = 2**31 - 1  # TensorFlow's stateless generators take it as int32
+_LARGEST_SEED = 2**31 - 1  # seeds of TensorFlow's stateless generators are int32
 _DIGITS = len(str(_LARGEST_SEED))
-_MOST_SEEDS = 100_000  # pictures of a call: a file for each, whose names are checked first
+_MOST_SEEDS = 100_000  # each is one file, and all file names are checked first
 EXAMPLE = "generate savedmodels/cvae/RUN --seeds 0-63 --label 3 --out drawn"
 Draw = Callable[[int, int | None], np.ndarray]
 """Seed and class (None without classes) -> an image, float32 (height, width, channels) in [-1, 1]."""
@@ -83,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             picture = draw(seed, label)
             if picture.shape[-1] == 2:
                 raise UserError(
-                    f"{flags.model} draws points of the plane and no pictures; samples/ of its run has them."
+                    f"{flags.model} generates points in the plane, not images; samples/ in the run folder has plots."
                 )
             levels = to_uint8(picture)
             write(place, png_bytes(levels[..., 0] if levels.shape[-1] == 1 else levels))
@@ -103,7 +103,7 @@ def _title(label: int | None, names: Sequence[str]) -> str:
 
 
 def _open(flags: Flags) -> tuple[Draw, int, tuple[str, ...]]:
-    """The drawing function, the number of classes (0 for none), and their names if known."""
+    """A function that generates an image, the number of classes (0 for none), and their names if known."""
     path = flags.model
     if (path / CONFIG_FILE).is_file():
         content, tasks = read_config(path), models.require_task(path, "generate").tasks
@@ -114,11 +114,11 @@ def _open(flags: Flags) -> tuple[Draw, int, tuple[str, ...]]:
             chosen = {"label": label} if label is not None else {}
             return np.asarray(model.generate(1, seed=seed, truncation=flags.truncation, **chosen)[0])
 
-        of_data = "num_classes" in content["model"]  # other families find classes of their own, which have no names
+        of_data = "num_classes" in content["model"]  # InfoGAN discovers its classes, which have no names
         names = (content.get("data_identity") or {}).get("classes", ()) if of_data else ()
         return draw_by_run, count, tuple(names)
     if flags.checkpoint != "newest":
-        raise UserError(f"--checkpoint {flags.checkpoint} needs a run folder as MODEL, and {path} is none.")
+        raise UserError(f"--checkpoint {flags.checkpoint} needs a run folder as MODEL, and {path} is not one.")
     network = load_export(path)
     latents, *more = network.metadata.inputs
     if network.metadata.task != "generate" or latents.kind != "vector":
@@ -142,7 +142,7 @@ def _numbers(text: str) -> list[int]:
     found: list[int] = []
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
-        few = all(len(number) <= _DIGITS for number in (first, last))  # before they are read as numbers
+        few = all(len(number) <= _DIGITS for number in (first, last))  # converting very long numbers is slow
         if not (first.isdecimal() and (last.isdecimal() or not dash)) or (few and dash and int(last) < int(first)):
             raise UserError(f"--seeds got {text}; accepted are numbers and ranges from 0 on, such as 0-63 or 4,8-11.")
         seeds = range(int(first), int(last or first) + 1) if few else range(_LARGEST_SEED + 2)

@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     flags = parse(Flags, argv, example=EXAMPLE)
     source = {name: getattr(flags, name) for name in ("val_every", "image_size", "feature_a", "feature_b", "tfds_dir")}
     config = PairsConfig(data=flags.spec, cache_gib=0.0, **source)
-    # Opening reads and decodes every pair: what cannot be trained on is refused here, not on the other side.
+    # This decodes every pair, so pairs that cannot be used for training are refused now, not when training starts.
     config.open()
     manifest = pack_pairs(config.split(), flags.out, flags.shards)
     print(f"{manifest['train']} training and {manifest['val']} validation pairs written to {flags.out}")

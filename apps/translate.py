@@ -3,8 +3,8 @@
 Pictures are processed in overlapping tiles of the model's size and the results are blended; with --resize, each picture
 is processed whole. Every result has the size of its input, or a multiple of it if the model enlarges. A
 super-resolution run enlarges its input first (bicubic); its exports take enlarged pictures. The result for NAME.jpg is
-DIR/NAME.png, or NAME-2.png if an earlier input has that name. Models of label maps take images of label ids; an
-export's metadata say so.
+DIR/NAME.png, or NAME-2.png if an earlier input has that name. Models that translate label
+maps need images of label ids.
 """
 
 import sys
@@ -69,7 +69,7 @@ def _open(flags: Flags) -> tuple[Network, int]:
         return compiled(model.translate, *served.inputs, *served.outputs)
 
     if flags.noise_at_test and not pictures.is_run:
-        raise UserError(f"--noise-at-test needs a run folder as MODEL, and {path} is none.")
+        raise UserError(f"--noise-at-test needs a run folder as MODEL, and {path} is not one.")
     network = open_network(pictures, open_run)
     if not pictures.is_run:
         return network, 1

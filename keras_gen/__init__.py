@@ -9,14 +9,14 @@
     model.save("folder")
     model = keras_gen.load("folder")
 
-`dir(keras_gen)` lists the families, one class each; `keras_gen.data` has the data sets, `keras_gen.callbacks` previews
-and the health of GANs for `fit`. Nothing imports TensorFlow before it is used.
+`dir(keras_gen)` lists the families, one class each. `keras_gen.data` contains the data sets, and `keras_gen.callbacks`
+the callbacks for previews and for the health of GANs. TensorFlow is only imported when it is needed.
 
-The package needs the TensorFlow backend of Keras, whatever `~/.keras/keras.json` says; a `KERAS_BACKEND` that asks
-for another one is refused here, before anything is built on it.
+The package needs the TensorFlow backend of Keras and selects it, whatever `~/.keras/keras.json` says. If the
+environment variable KERAS_BACKEND names another backend, importing the package raises an ImportError.
 
-On CPUs TensorFlow computes by oneDNN, which of itself it does only on those with AVX512-VNNI; set
-TF_ENABLE_ONEDNN_OPTS=0 to leave it off (docs/performance.md).
+The package enables oneDNN on all CPUs; by itself TensorFlow enables it only on CPUs with AVX512-VNNI. Set
+TF_ENABLE_ONEDNN_OPTS=0 to disable it (docs/performance.md).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # the names that `__getattr__` gives, for type checkers and editors
+if TYPE_CHECKING:  # the names that `__getattr__` provides, for type checkers and editors
     from keras_gen import callbacks as callbacks
     from keras_gen import data as data
     from keras_gen import models as models
@@ -60,16 +60,16 @@ if TYPE_CHECKING:  # the names that `__getattr__` gives, for type checkers and e
 
 __version__ = "0.1.0"
 
-# Read by TensorFlow when it first computes. Of AVX2 too, oneDNN makes more than its own kernels do.
+# TensorFlow reads this at its first operation. With AVX2 too, oneDNN is faster than TensorFlow's own kernels.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 _backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-if "keras" in sys.modules:  # imported before us: then it is keras.json or an earlier value that counted
+if "keras" in sys.modules:  # imported already, with the backend of keras.json or of an earlier value
     _backend = sys.modules["keras"].config.backend()
 if _backend != "tensorflow":
     raise ImportError(
-        f"keras_gen runs on the TensorFlow backend of Keras, and KERAS_BACKEND asks for {_backend!r}: "
-        "set KERAS_BACKEND=tensorflow (or unset it) before Keras is imported."
+        f"keras_gen needs the TensorFlow backend of Keras, and the backend is {_backend!r}: set "
+        "KERAS_BACKEND=tensorflow, or unset it, before Keras is imported."
     )
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())
@@ -78,19 +78,19 @@ _MODULES = ("callbacks", "data", "models")
 
 
 def load(folder: str | Path, checkpoint: str = "newest", **fields: Any) -> GenerativeModel:
-    """A model that `save` or a training run wrote.
+    """Loads a model from a folder that `model.save` or a training run wrote.
 
     Args:
-        folder: which `model.save` was given, or of a run.
-        checkpoint: of a run, "newest" or "best" by validation.
-        fields: fields of the family's `Config` to set otherwise, such as `noise_at_test`.
+        folder: the folder.
+        checkpoint: for a training run, "newest", or "best" by validation.
+        fields: fields of the family's `Config` with new values, such as `noise_at_test`.
 
     Returns:
-        The model with its weights, and averaged copies if there are, not compiled; `model.step` is the number of steps
-        that it was trained.
+        The model with its weights and, if there are any, its averaged copies. It is not compiled. `model.step` is the
+        number of training steps.
 
     Raises:
-        keras_gen.errors.UserError: if the folder holds no model, or one that cannot be read.
+        keras_gen.errors.UserError: if the folder contains no model, or the model cannot be read.
 
     Examples:
         >>> model = keras_gen.VAE(image_size=8, latent_dim=2, hidden_units=(8,), filters=2)
@@ -106,12 +106,12 @@ def load(folder: str | Path, checkpoint: str = "newest", **fields: Any) -> Gener
 
 
 def _modules_of_families() -> dict[str, Path]:
-    """Name of a class in lower case -> its module: the two differ by underscores alone."""
+    """Name of a class in lower case -> file of its module, whose name differs only by underscores."""
     files = (Path(__file__).parent / "models").glob("[!_]*.py")
     return {file.stem.replace("_", ""): file for file in files}
 
 
-if not TYPE_CHECKING:  # or there would be every name
+if not TYPE_CHECKING:  # otherwise type checkers would accept any name
 
     def __getattr__(name: str) -> Any:
         if name in _MODULES:

@@ -23,7 +23,7 @@ _LOG = logging.getLogger("keras_gen")
 
 
 class _NoWriter:
-    """Writes nothing. TensorFlow's own leaves the default writer of somebody else in place, which may be closed."""
+    """A writer that writes nothing. TensorFlow's own no-op writer would leave another default writer active."""
 
     @contextlib.contextmanager
     def as_default(self, step: int | None = None) -> Iterator[None]:
@@ -31,11 +31,11 @@ class _NoWriter:
             yield
 
     def flush(self) -> None:
-        """Nothing is kept back."""
+        """Does nothing."""
 
 
 class _OfRun(keras.callbacks.Callback):
-    """A callback of a run, `self.inner`, made when `fit` begins, which counts the steps for it."""
+    """Wraps a callback of training runs, `self.inner`: creates it when `fit` begins, and counts the steps for it."""
 
     inner: StepCallback
 
@@ -45,7 +45,7 @@ class _OfRun(keras.callbacks.Callback):
         self._writer = EventWriter(logs) if logs else _NoWriter()
 
     def make(self) -> StepCallback:
-        """The callback of a run."""
+        """Creates the callback."""
         raise NotImplementedError
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
@@ -65,7 +65,7 @@ class _OfRun(keras.callbacks.Callback):
 
 
 class Previews(_OfRun):
-    """Sheets of what a model draws of the same examples, as PNG files and a page that scrolls through them.
+    """Writes sheets of a model's results for the same examples, as PNG files and a page that scrolls through them.
 
     Examples:
         >>> model = keras_gen.VAE(image_size=8, latent_dim=2, hidden_units=(8,), filters=2)
@@ -79,11 +79,11 @@ class Previews(_OfRun):
 
     def __init__(self, folder: str | Path, batch: Any, *, every: int = 500, logs: str | Path | None = None) -> None:
         """Args:
-        folder: for the pictures and their page, index.html.
-        batch: validation examples as of `fit`: an array, a tuple of arrays, a `tf.data.Dataset`, of which the first
-            batch is taken, or a data set of `keras_gen.data`, of which the first 8 examples are.
-        every: steps between two sheets; one more is drawn at the end of `fit`.
-        logs: folder for TensorBoard; None: no files for it.
+        folder: folder for the sheets and their page, index.html.
+        batch: validation examples: an array or a tuple of arrays, as for `fit`; a `tf.data.Dataset`, whose first batch
+            is used; or a data set of `keras_gen.data`, whose first 8 validation examples are used.
+        every: number of steps between two sheets; another one is written at the end of `fit`.
+        logs: folder for TensorBoard's event files; None: none are written.
         """
         super().__init__(logs)
         self._folder, self._batch, self._every = Path(folder), batch, every
@@ -101,10 +101,10 @@ class Previews(_OfRun):
 
 
 class Health(_OfRun):
-    """Watches over a GAN as a training run does: whether it collapses, ignores its noise or stands still.
+    """Monitors the health of a GAN, as training runs do: mode collapse, ignored noise, oscillation and others.
 
     Attributes:
-        verdicts: (step, sentence), when it has changed; the logger "keras_gen" gets each of them (level INFO).
+        verdicts: (step, sentence) for each change of the verdict, which the logger "keras_gen" also gets (level INFO).
 
     Examples:
         >>> model = keras_gen.GAN(image_size=8, latent_dim=4, hidden_units=(8,))
@@ -118,10 +118,10 @@ class Health(_OfRun):
 
     def __init__(self, data: Any, *, every: int = 500, logs: str | Path | None = None) -> None:
         """Args:
-        data: real examples to compare with, 32 at least: a data set of `keras_gen.data`, whose validation part is
-            taken, or an array or a tuple of arrays as of `fit`.
-        every: steps between two looks; one more is taken at the end of `fit`.
-        logs: folder for TensorBoard; None: no files for it.
+        data: at least 32 real examples to compare with: an array or a tuple of arrays, as for `fit`, or a data set of
+            `keras_gen.data`, whose validation part is used.
+        every: number of steps between two measurements; another one is taken at the end of `fit`.
+        logs: folder for TensorBoard's event files; None: none are written.
         """
         super().__init__(logs)
         self._data, self._every = data, every
@@ -139,7 +139,7 @@ class Health(_OfRun):
         return [(step, verdict) for step, verdict in self.inner.record.verdicts]
 
     def report(self) -> dict[str, Any]:
-        """The last verdict, what it rests on, and all before it."""
+        """The last verdict with its measurements, and all earlier verdicts."""
         return self.inner.report()
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:

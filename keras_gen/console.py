@@ -1,4 +1,4 @@
-"""The screen: messages, a line of status, how commands and figures are written, and nobody else's chatter."""
+"""Output to the terminal: messages, a status line, commands and figures as text, and silencing other packages."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from pathlib import Path
 _CHECKOUT = "python -m apps."
 _INSTALLED = "keras-gen "
 _program = ""
-_status = False  # whether the cursor stands behind a status
+_status = False  # whether the last line of the terminal is a status line
 
 
 def command(words: str) -> str:
-    """A command of this project as the user would type it, by what the process was started with.
+    """A command of this project as the user would type it, which depends on how the process was started.
 
     Args:
-        words: from the app's name on, such as "export RUN".
+        words: the command from the app's name on, such as "export RUN".
 
     Returns:
         "python -m apps.export RUN" in a checkout, "keras-gen export RUN" for an installed package.
@@ -32,16 +32,16 @@ def command(words: str) -> str:
 
 
 def started_as_installed() -> None:
-    """Remember that the process is `keras-gen`, for `command`."""
+    """Makes `command` return commands of `keras-gen`, which this process is."""
     global _program
     _program = _INSTALLED
 
 
 def shown(name: Path | str) -> str:
-    """A name as messages print it: what is no printable character is escaped, `\\n`, `\\xff`, `\\u202e`.
+    """A name as messages print it, with escapes for characters that are not printable: `\\n`, `\\xff`, `\\u202e`.
 
-    Bytes of a file name that are not UTF-8 (lone surrogates in Python) appear as `\\x..`: a name cannot break a line,
-    send codes to a terminal or fail to be encoded.
+    Bytes of a file name that are not UTF-8, which are lone surrogates in Python, appear as `\\x..`. So no name can
+    break a line, send control codes to a terminal, or fail to be encoded.
     """
     return "".join(_printable(character) for character in str(name))
 
@@ -55,18 +55,18 @@ def _printable(character: str) -> str:
 
 
 def say(*lines: str) -> None:
-    """Print lines, below a line that shows a status."""
+    """Prints lines, below the status line if there is one."""
     end_status()
     print(*lines, sep="\n", flush=True)
 
 
 def note(text: str) -> None:
-    """Print a line about what happens; in a log (standard output is no terminal) with date and time."""
+    """Prints a line about the progress, with date and time if standard output is not a terminal."""
     say(text if sys.stdout.isatty() else f"{datetime.datetime.now():%Y-%m-%d %H:%M:%S} {text}")
 
 
 def show_status(text: str) -> None:
-    """Write a line of a terminal over the last one, cut to the width."""
+    """Replaces the status line of the terminal. The text is cut to the width of the terminal."""
     global _status
     width = shutil.get_terminal_size().columns
     sys.stdout.write(f"\r{text[: width - 1]}\033[K")
@@ -75,7 +75,7 @@ def show_status(text: str) -> None:
 
 
 def end_status() -> None:
-    """Leave the line of a status, so that what follows stands below it."""
+    """Ends the status line, so that later output appears below it."""
     global _status
     if _status:
         _status = False
@@ -95,9 +95,9 @@ def duration(seconds: float) -> str:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Silence standard output from Python, and standard error from C++ too; exceptions pass as ever.
+    """Silences standard output from Python, and standard error from Python and C++. Exceptions are not affected.
 
-    TensorFlow and its converters write notes to file descriptor 2 from C++, where no Python setting reaches them.
+    TensorFlow and its converters write to file descriptor 2 from C++, where Python's settings have no effect.
     """
     kept = os.dup(2)
     try:
@@ -110,16 +110,16 @@ def quiet() -> Iterator[None]:
 
 
 EQUAL = 100.0
-"""PSNR [dB] from which two things are called equal: what is left is the rounding of float32."""
+"""PSNR [dB] above which two results are called equal: the rest is rounding of float32."""
 
 
 def size_text(count: float) -> str:
-    """A number of bytes for people: "312 bytes", "4.2 KB", "45.1 MB"."""
+    """A number of bytes as text: "312 bytes", "4.2 KB", "45.1 MB"."""
     if count < 1000:
         return f"{count:.0f} bytes"
     return f"{count / 1e3:.1f} KB" if count < 1e6 else f"{count / 1e6:.1f} MB"
 
 
 def psnr_text(decibels: float, digits: int = 1) -> str:
-    """A PSNR [dB] for people: "31.4", or "equal" above 100 dB, and where it is infinite."""
+    """A PSNR [dB] as text: "31.4", or "equal" above 100 dB, infinity included."""
     return "equal" if decibels > EQUAL else f"{decibels:.{digits}f}"

@@ -1,4 +1,4 @@
-"""Exceptions that a user is meant to read, and what of the system's own exceptions becomes one."""
+"""Exceptions with a message for the user, and the conversion of system and TensorFlow errors to them."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _OF_FILES = (
     "ResourceExhaustedError",  # a full disk or memory
     "OutOfRangeError",  # a file that has grown to its quota
 )
-"""Exceptions of `tf.errors`, by name: TensorFlow is not imported for its errors, it raised them or it is not there."""
+"""Exceptions of `tf.errors` that concern files, by name, so that this module does not import TensorFlow."""
 
 
 class UserError(Exception):
-    """What the user gave cannot be used.
+    """An input that cannot be used: an argument, a flag, or a file.
 
-    The message is one sentence that names the field, flag or file, what was found there and what is accepted. The apps
-    print it and end with exit code 2.
+    The message is one sentence that names the argument, flag or file, its value and what is accepted. The apps print it
+    and exit with code 2.
 
     Attributes:
-        in_flags: the sentence in the words of the command line, where these differ from Python's.
+        in_flags: the message for the command line, which names flags instead of arguments.
     """
 
     def __init__(self, message: str, in_flags: str | None = None) -> None:
@@ -36,7 +36,7 @@ class UserError(Exception):
 
 
 class Stopped(Exception):
-    """A run ended early on request; carries the exit code and what to tell."""
+    """A command that ended before its normal end, with a message and an exit code."""
 
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
@@ -44,10 +44,10 @@ class Stopped(Exception):
 
 
 def from_pipeline(error: tf.errors.OpError) -> UserError | None:
-    """The `UserError` that was raised within a tf.data pipeline: TensorFlow makes an error of its own of it.
+    """The `UserError` raised inside a tf.data pipeline, which TensorFlow converts to an error of its own.
 
     Returns:
-        A `UserError` with the same sentence; None if the error began elsewhere.
+        A `UserError` with the original message; None if the error has another cause.
     """
     kinds = "|".join(kind.__name__ for kind in (UserError, *UserError.__subclasses__()))
     found = re.search(rf"(?:^|\s)(?:{kinds}): (.+)", error.message)
@@ -55,10 +55,10 @@ def from_pipeline(error: tf.errors.OpError) -> UserError | None:
 
 
 def from_system(error: Exception) -> UserError | None:
-    """The fault of a file that Python or a TensorFlow operation met in the middle of its work.
+    """Converts an error about a file, from Python or from a TensorFlow operation, to a `UserError`.
 
     Returns:
-        One sentence to show; None if the error is of another kind and its traceback is needed.
+        The `UserError`; None if the error is not about a file, so that its traceback should be shown.
     """
     if isinstance(error, OSError):
         return UserError(f"{error.filename or 'a file, or standard output'}: {error.strerror or error}.")
@@ -67,7 +67,7 @@ def from_system(error: Exception) -> UserError | None:
         return None
     if fault := from_pipeline(error):
         return fault
-    # A variable, table or writer of TensorFlow can be missing just as a file can, but that is no user's fault.
+    # The same exceptions report a missing variable, table or writer of TensorFlow, which is not the user's fault.
     of_a_resource = re.search(r"\b(Resource|resource:|Container) localhost\b", error.message)
     if of_a_resource or type(error).__name__ not in _OF_FILES:
         return None
@@ -75,9 +75,9 @@ def from_system(error: Exception) -> UserError | None:
 
 
 def complaint(error: tf.errors.OpError) -> str:
-    """What an operation itself says, without the trace before it and the names of nodes and functions around it.
+    """The message of an operation, without the trace before it and the names of nodes and functions around it.
 
-    Of log files it says first which one and why, then how many events they lost.
+    For an event file it is the part that names the file and the reason, without the number of lost events.
     """
     before_nodes = re.split(r"\n\t \[\[|\n\tFailed to flush", error.message, maxsplit=1)[0]
     return re.sub(r"\{\{.*?\}\} *| \[Op:\w+\].*$", "", before_nodes).strip().rsplit("\n", 1)[-1]

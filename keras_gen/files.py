@@ -1,4 +1,4 @@
-"""Files and folders that appear complete or not at all, whatever ends the process that writes them."""
+"""Atomic writing of files and folders: they appear complete or not at all, even if the process is killed."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from keras_gen.errors import UserError
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A place beside `path` to write a file or a folder to; at the end of the block it takes the name.
+    """A temporary path beside `path` to write a file or a folder to, which is renamed to `path` after the block.
 
-    What `path` held before stays until then, and for good if the block raises. A leftover of a killed process is
-    overwritten.
+    An earlier file or folder at `path` is replaced then, and kept if the block raises. A temporary file that a killed
+    process left behind is overwritten.
     """
     temporary = path.with_name(path.name + ".part")
     remove(temporary)
@@ -33,39 +33,42 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write(path: Path, content: bytes | str) -> None:
-    """Write a file as a whole; text is UTF-8."""
+    """Writes a file atomically. Text is encoded as UTF-8."""
     with replacing(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file as a whole, to be read by people too."""
+    """Writes an indented JSON file atomically."""
     write(path, json.dumps(content, indent=2) + "\n")
 
 
 def cache_folder() -> Path:
-    """The user's folder for what can be had again: keras_gen below $XDG_CACHE_HOME or ~/.cache."""
+    """Folder for files that can be created again: keras_gen in $XDG_CACHE_HOME, or else in ~/.cache."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "keras_gen"
 
 
 @contextlib.contextmanager
 def filling_cache(folder: Path) -> Iterator[None]:
-    """Say how to name another folder if the cache cannot be written.
+    """Converts an OSError raised within the block to a `UserError` that says how to choose another cache folder.
+
+    Args:
+        folder: the folder that the block writes to.
 
     Raises:
-        UserError: instead of an OSError within.
+        UserError: instead of an OSError.
     """
     try:
         yield
     except OSError as error:
         raise UserError(
-            f"The cache folder {folder} cannot be written ({error.strerror}): "
-            "name a folder that can be by the environment variable XDG_CACHE_HOME."
+            f"The cache folder {folder} cannot be written ({error.strerror}): set the environment variable "
+            "XDG_CACHE_HOME to a writable folder."
         ) from error
 
 
 def remove(path: Path) -> None:
-    """Delete a file or a folder, if it is there."""
+    """Deletes a file or a folder, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -73,37 +76,41 @@ def remove(path: Path) -> None:
 
 
 def require_writable(file: Path, flag: str) -> None:
-    """Refuse early what `write` could not write late.
+    """Checks that a file can be written, before the work whose results it will get.
 
-    The sentence fits whether the flag was given or the file is its default.
+    The message makes sense both if the flag was given and if `file` is its default.
 
     Raises:
-        UserError: naming `flag`, unless `file` lies in a folder that exists and is writable, and is no folder itself.
+        UserError: naming `flag`, if `file` is a folder, or its folder does not exist or is not writable.
     """
     if not file.parent.is_dir() or not os.access(file.parent, os.W_OK | os.X_OK) or file.is_dir():
-        raise UserError(f"{file} cannot be written; {flag} FILE puts it into a folder that exists and is writable.")
+        raise UserError(
+            f"{file} cannot be written; {flag} FILE accepts a file in a folder that exists and is writable."
+        )
 
 
 def require_folder(folder: Path, flag: str) -> None:
-    """Refuse early a folder, which may not exist yet, that could not be written to late.
+    """Checks that a folder is writable or can be created, before the work whose results it will get.
 
     Raises:
-        UserError: naming `flag`, unless the folder is writable, or can be made.
+        UserError: naming `flag`, if it is neither.
     """
     there = folder
     while not there.exists() and there != there.parent:
         there = there.parent
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        raise UserError(f"{folder} cannot be written; {flag} DIR names one that is writable, or can be made.")
+        raise UserError(f"{folder} cannot be written; {flag} DIR accepts a folder that is writable or can be created.")
 
 
 def require_utf8(path: Path | str) -> None:
-    """Refuse a name that TensorFlow cannot open; Python and its libraries open any.
+    """Checks that a path is valid UTF-8, because TensorFlow cannot open others, unlike Python.
 
     Raises:
-        UserError: if the name is not UTF-8.
+        UserError: if it is not.
     """
     try:
         str(path).encode()
     except UnicodeEncodeError:
-        raise UserError(f"{shown(path)} is not UTF-8, and TensorFlow opens no other name: rename it.") from None
+        raise UserError(
+            f"the name {shown(path)} is not UTF-8, and TensorFlow cannot open such files: rename it."
+        ) from None

@@ -1,7 +1,7 @@
 """Configurations: frozen dataclasses whose fields are arguments in Python and flags on the command line.
 
-Every configuration of any floor is a `BaseConfig`. Its annotations say what a field may be, and all of it is checked
-in one place, when an instance is made:
+All configurations are subclasses of `BaseConfig`. The annotations of the fields say which values are accepted, and the
+values are checked when an instance is created:
 
     @dataclasses.dataclass(frozen=True)
     class Config(BaseConfig):
@@ -9,13 +9,13 @@ in one place, when an instance is made:
         dropout: Rate = 0.5
         norm: Literal["instance", "batch"] = "instance"
 
-        def check_together(self) -> None:  # what fields may be together
+        def check_together(self) -> None:  # which combinations are accepted
             super().check_together()
             if self.filters % 8 and self.norm == "batch":
                 raise self.fault("<filters got> with <norm=>; accepted are multiples of 8.")
 
-What is wrong is a `UserError` in the words of Python (`norm got 'foo'`), which has the same sentence in the words of
-the shell (`--norm got foo`), for `cli.parsing`, which also turns the dataclasses into flags.
+A value that is not accepted raises a `UserError`. Its message is worded for Python (`norm got 'foo'`), and for the
+command line too (`--norm got foo`). `cli.parsing` turns the dataclasses into flags.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ def _told(name: str, form: str, value: Any, flags: bool) -> str:
 
 
 class _Wrong(Exception):
-    """Tells what would be accepted."""
+    """A value is not accepted. The message lists what is."""
 
 
 Accept = Callable[[Any], Any]
@@ -159,7 +159,7 @@ Accept = Callable[[Any], Any]
 
 @functools.cache
 def _checks(kind: type) -> dict[str, Accept]:
-    """Name of each field of a dataclass -> what gives its value as the annotation has it, or raises `_Wrong`."""
+    """Name of each field of a dataclass -> a function that converts its value or raises `_Wrong`."""
     hints = typing.get_type_hints(kind, include_extras=True)
     return {field.name: _check(hints[field.name]) for field in dataclasses.fields(kind)}
 
@@ -270,7 +270,7 @@ def configured(kind: type[C], config: C | None, fields: Mapping[str, Any]) -> C:
 
 
 def texts_of(kind: type) -> dict[str, str]:
-    """The texts below the fields of a dataclass and of its base classes."""
+    """Field -> the string below it in the source, for a dataclass and its base classes."""
     texts: dict[str, str] = {}
     for one in reversed(kind.__mro__):
         if "__dataclass_fields__" not in vars(one) or one.__module__ == "types":  # the latter is of make_dataclass
@@ -305,7 +305,7 @@ class Fields:
 
 
 def signature_of(config: type) -> inspect.Signature:
-    """Of a constructor that takes an instance of `config`, or its fields by name."""
+    """The signature of a constructor that takes an instance of `config`, or its fields by name."""
     fields = (
         inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default)
         for field in dataclasses.fields(config)

@@ -98,7 +98,7 @@ def test_another_backend_is_a_clear_error(backend):
         [sys.executable, "-c", "import keras_gen"], env=environment, capture_output=True, text=True, cwd=ROOT
     )
     assert result.returncode == 1
-    assert f"KERAS_BACKEND asks for '{backend}'" in result.stderr
+    assert f"the backend is '{backend}'" in result.stderr
 
 
 @pytest.mark.parametrize(("before", "after"), [(None, "1"), ("0", "0")])

@@ -95,10 +95,10 @@ def test_what_cannot_be_written_is_said_without_blaming_a_flag_that_was_not_give
     )
     folder.chmod(0o755)
     assert result.stdout.splitlines() == [
-        f"{folder}/new cannot be written; --out DIR names one that is writable, or can be made.",
-        f"{folder}/file/new cannot be written; --json DIR names one that is writable, or can be made.",
-        f"{folder}/new cannot be written; --out FILE puts it into a folder that exists and is writable.",
-        f"{folder}/file/new cannot be written; --json FILE puts it into a folder that exists and is writable.",
+        f"{folder}/new cannot be written; --out DIR accepts a folder that is writable or can be created.",
+        f"{folder}/file/new cannot be written; --json DIR accepts a folder that is writable or can be created.",
+        f"{folder}/new cannot be written; --out FILE accepts a file in a folder that exists and is writable.",
+        f"{folder}/file/new cannot be written; --json FILE accepts a file in a folder that exists and is writable.",
     ]
 
 
@@ -110,5 +110,5 @@ def test_a_folder_that_can_be_made_or_exists_is_accepted(tmp_path):
 
 def test_a_name_that_tensorflow_cannot_open_is_shown_and_refused():
     require_utf8("Größe/画像")
-    with pytest.raises(UserError, match=r"^run\\xff is not UTF-8, "):
+    with pytest.raises(UserError, match=r"^the name run\\xff is not UTF-8, "):
         require_utf8(os.fsdecode(b"run\xff"))

@@ -416,9 +416,7 @@ def test_apps_read_what_was_saved(vae, tmp_path, capsys):
     assert (tmp_path / "of data" / "model.tflite").is_file()
     capsys.readouterr()
     assert export.main([str(tmp_path / "vae")]) == 2
-    assert (
-        "was saved from Python and names no data; accepted is the folder of a training run" in capsys.readouterr().err
-    )
+    assert "was saved from Python without data; accepted is the folder of a training run" in capsys.readouterr().err
 
 
 def test_a_refused_fit_leaves_no_data_behind(vae):

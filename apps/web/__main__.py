@@ -1,7 +1,7 @@
-"""A page to draw label maps of facades on, translated in the browser itself while the brush moves.
+"""Open a web page for drawing label maps of facades, which the model translates in the browser while you draw.
 
-A run is exported first, as the .tflite that is fastest there (docs/edge.md). LiteRT runs it within the page. The page
-and all that it needs come from this computer, and nothing leaves it.
+A run is exported first, as the .tflite that is fastest in browsers (docs/edge.md). LiteRT runs it in the page. The page
+and everything it loads come from this computer, and nothing is sent anywhere.
 """
 
 import contextlib
@@ -35,18 +35,18 @@ from .._data import classes_of, reopen_pairs
 from .vendor import HERE, vendor
 
 EXAMPLE = "web savedmodels/pix2pix/RUN"
-SUBTITLE = "Paint where walls, windows and doors are. The network draws the picture, in this browser."
+SUBTITLE = "Paint walls, windows and doors. The model generates the picture, in this browser."
 PAGE = ("page.css", "page.js", "drawing.js", "translator.js")
 
 
 @dataclass(frozen=True)
 class Flags(BaseConfig):
     model: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN_OR_TFLITE")]
-    """A run folder, or a .tflite file of a batch of 1; its source is label maps of facades."""
+    """A run folder, or a .tflite file with a batch of 1, that translates label maps of facades."""
     port: Annotated[int, Range(0, 65535)] = 8000
-    """Port of 127.0.0.1 to serve the page at; 0 takes a free one."""
+    """Port on 127.0.0.1 for the page; 0 picks a free one."""
     checkpoint: Literal["newest", "best"] = "newest"
-    """Of a run folder: which of its checkpoints draws."""
+    """For a run folder: which checkpoint to use, the newest or the best by validation."""
 
     def check_together(self) -> None:
         super().check_together()
@@ -56,7 +56,7 @@ class Flags(BaseConfig):
 
 @app
 def main(argv: Sequence[str] | None = None) -> None:
-    """Fetch the libraries where they are missing, export, serve until Ctrl-C."""
+    """Download the libraries if they are missing, export the run, and serve the page until Ctrl-C."""
     flags = parse(Flags, argv, example=EXAMPLE)
     packages = vendor()
     with tempfile.TemporaryDirectory() as folder:
@@ -64,12 +64,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         if (flags.model / CONFIG_FILE).is_file():
             file = exported(flags.model, flags.checkpoint, Path(folder))
         with LocalServer(contents(file, packages), flags.port) as server, contextlib.suppress(KeyboardInterrupt):
-            print(f"Draw at {server.url} with a browser of this computer; Ctrl-C ends.", flush=True)
+            print(f"Open {server.url} in a browser on this computer; Ctrl-C stops.", flush=True)
             server.serve_forever()
 
 
 def exported(run: Path, checkpoint: str, folder: Path) -> Path:
-    """Write the .tflite for the page to `folder`, compared with the run's network on a few of its validation images."""
+    """Writes the .tflite for the page to `folder`, and compares it with the network on a few validation images."""
     classes = classes_of(run)
     _require_facades(run, classes)
     model, _ = models.load(run, checkpoint)
@@ -82,24 +82,24 @@ def exported(run: Path, checkpoint: str, folder: Path) -> Path:
 
 
 def contents(file: Path, packages: Path) -> dict[str, Content]:
-    """All that the page may ask for.
+    """Path of a URL -> content, for everything that the page loads.
 
     Args:
-        file: the .tflite that it runs.
-        packages: folder of the npm packages, see `vendor`.
+        file: the .tflite file.
+        packages: folder of the npm packages, from `vendor`.
 
     Raises:
-        UserError: if that is none, or one of other images than label maps of facades.
+        UserError: if `file` is not a .tflite, or does not translate label maps of facades.
     """
     if file.suffix != ".tflite":
-        raise UserError(f"{file} is neither; accepted are a run folder and a .tflite file of facade label maps.")
+        raise UserError(f"{file} is neither a run folder nor a .tflite; accepted are those for label maps of facades.")
     network = load_network(file)
     _require_facades(file, network.source.labels)
     height, width, channels = network.source.shape
     if network.batch != 1 or network.scale != 1 or height != width or channels != (network.source.num_classes or 3):
         raise UserError(
-            f"{file} takes {network.batch} images of {width}x{height} pixels and {channels} channels at a time; "
-            "accepted is 1 image, as wide as high, of red, green and blue or of a channel for each class."
+            f"{file} takes batches of {network.batch} images of {width}x{height} pixels with {channels} channels; "
+            "accepted are batches of 1 square image, in RGB or with one channel per class."
         )
     libraries = [*packages.glob("@litertjs/*/dist/index.js"), *packages.glob("@litertjs/core/wasm/*.*")]
     seed, number = int(np.random.default_rng().integers(2**31)), itertools.count()
@@ -114,7 +114,7 @@ def contents(file: Path, packages: Path) -> dict[str, Content]:
 
 
 def description(metadata: Metadata) -> dict:
-    """What the page has to know of a model: the class of a pixel -> its colour, and its channels in uint8."""
+    """What the page needs to know about a model, JSON-ready: also the colour and the uint8 channels of each class."""
     (source,), (output,) = metadata.inputs, metadata.outputs
     channels = 255 * np.eye(len(CLASSES), dtype=int) if source.is_label_map else PALETTE
     return {
@@ -133,8 +133,8 @@ def description(metadata: Metadata) -> dict:
 def _require_facades(path: Path, classes: Sequence[str]) -> None:
     if tuple(classes) != CLASSES:
         raise UserError(
-            f"{path} is not known to translate label maps of facades; accepted are a run of --data facades --direction "
-            f"AtoB, and a .tflite that {command('export')} wrote of one."
+            f"{path} does not translate label maps of facades; accepted are a run on --data facades with --direction "
+            f"AtoB, and a .tflite that {command('export')} wrote of such a run."
         )
 
 

@@ -1,6 +1,6 @@
-/** A label map that is drawn by strokes, each of which can be undone. */
+/** A label map that is painted in strokes, each of which can be undone. */
 
-const KEPT = 200; // strokes that can be undone
+const KEPT = 200; // number of strokes that can be undone
 
 export class Drawing {
   /**
@@ -14,7 +14,7 @@ export class Drawing {
     this.former = [];
   }
 
-  /** Remember the map as it is, for undo; whatever changes it begins so. */
+  /** Store the map for undo. Call this before each change. */
   remember() {
     this.former.push(this.labels.slice());
     if (this.former.length > KEPT) this.former.shift();
@@ -33,7 +33,7 @@ export class Drawing {
     this.replace(new Uint8Array(this.size ** 2).fill(this.blank));
   }
 
-  /** A stroke of a square brush from one pixel to another; it paints every pixel on its way. */
+  /** Paint a line from one pixel to another with a square brush. */
   line(from, to, width, label) {
     const steps = Math.max(Math.abs(to.x - from.x), Math.abs(to.y - from.y), 1);
     for (let step = 0; step <= steps; step++) {
@@ -43,7 +43,7 @@ export class Drawing {
     }
   }
 
-  /** A rectangle between two pixels, both within, in place of whatever this stroke drew before. */
+  /** Paint a rectangle with two pixels as opposite corners, instead of what this stroke has painted so far. */
   rectangle(from, to, label) {
     this.labels = this.former.at(-1).slice();
     const [left, right] = [Math.min(from.x, to.x), Math.max(from.x, to.x)];

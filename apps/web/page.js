@@ -1,17 +1,17 @@
-/** The page: what hands and keys do to the drawing, and its picture beside it. */
+/** The page: painting with mouse, pen, touch or keyboard, and the generated picture beside the label map. */
 
 import { Drawing } from "./drawing.js";
 import { Translator } from "./translator.js";
 
-const LIVE = 60; // ms; a slower model answers when a stroke is done, so that the brush does not stutter
+const LIVE = 60; // [ms]; a slower model runs only at the end of a stroke, so that the brush does not stutter
 
 const element = (id) => document.getElementById(id);
 const chosen = (name) => element("tools").elements[name].value;
 const canvas = element("labels");
 
 let model, drawing, translator;
-let stroke = null; // the pixel where the pen is now and where it was put down, while it is down
-let cursor = null; // the pixel that the brush hovers over
+let stroke = null; // first and last pixel of the current stroke; null between strokes
+let cursor = null; // the pixel below the pointer
 let asked = false;
 let busy = false;
 let milliseconds = 0;
@@ -40,18 +40,18 @@ function show() {
   answer();
 }
 
-/** Translate what is drawn; what is drawn meanwhile is translated next, once. */
+/** Translate the label map. If it changes in the meantime, translate it once more afterwards. */
 async function answer() {
   if (!translator || busy || !asked || (stroke && milliseconds > LIVE)) return;
   busy = true;
   asked = false;
   try {
-    await new Promise(requestAnimationFrame); // the label map is seen first
+    await new Promise(requestAnimationFrame); // show the label map first
     const start = performance.now();
     const picture = await translator.translate(drawing.labels);
     milliseconds = performance.now() - start;
     element("generated").getContext("2d").putImageData(picture, 0, 0);
-    element("time").textContent = `Answered in ${milliseconds.toFixed(0)} ms`;
+    element("time").textContent = `Generated in ${milliseconds.toFixed(0)} ms`;
     element("generated").ariaBusy = String(asked);
     element("save").disabled = false;
   } catch (error) {
@@ -99,7 +99,7 @@ function end() {
   answer();
 }
 
-/** Change the drawing otherwise than by the pen, which is lifted. */
+/** Change the drawing without the brush, which ends the current stroke. */
 function change(action) {
   stroke = null;
   action();
@@ -108,7 +108,7 @@ function change(action) {
 
 const undo = () => change(() => drawing.undo());
 
-/** The pixel of the label map under a pointer; it may lie outside. */
+/** The pixel of the label map below a pointer, which may lie outside the map. */
 function pixelOf(event) {
   const { left, top, width, height } = canvas.getBoundingClientRect();
   return {
@@ -168,7 +168,7 @@ async function random() {
     const labels = new Uint8Array(await (await get("facade")).arrayBuffer());
     change(() => drawing.replace(labels));
   } catch (error) {
-    fail("No facade came from the server; is it still running?", error);
+    fail("The server did not send a facade; is it still running?", error);
   }
 }
 

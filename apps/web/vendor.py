@@ -1,7 +1,7 @@
-"""Fetch what the page takes from npm, once: the packages of package-lock.json, checked by their checksums.
+"""Download the npm packages that the page uses: those in package-lock.json, with verified checksums.
 
-They are kept in the user's cache folder. `python -m apps.web` fetches them by itself where they are missing; from then
-on nothing leaves this computer.
+They are stored in the user's cache folder. `python -m apps.web` downloads them when they are missing, and then works
+offline.
 """
 
 import re
@@ -20,10 +20,10 @@ _LISTS = ("package.json", "package-lock.json")
 
 
 def vendor() -> Path:
-    """The folder of the installed packages, of the versions that package-lock.json names.
+    """Installs the packages if they are missing, in the versions of package-lock.json, and returns their folder.
 
     Raises:
-        UserError: if they are to be fetched, and npm is missing or does not get them, or they cannot be written.
+        UserError: if npm is missing or cannot download the packages, or the cache folder cannot be written.
     """
     wanted = {name: (HERE / name).read_bytes() for name in _LISTS}
     kept = cache_folder() / "web"
@@ -33,7 +33,7 @@ def vendor() -> Path:
     npm = shutil.which("npm")
     if npm is None:
         raise UserError(
-            "npm is not installed, and the page needs it once to fetch LiteRT; accepted is that of Node.js 18 or later."
+            "npm is not installed, but is needed once to download LiteRT for the page: install Node.js 18 or later."
         )
     with filling_cache(kept.parent), replacing(kept) as folder:
         folder.mkdir(parents=True)
@@ -45,15 +45,15 @@ def vendor() -> Path:
         if done.returncode:
             said = re.search(r"^npm error (?!code |errno |syscall )(.+?)\.?$", done.stderr, re.MULTILINE)
             raise UserError(
-                f"npm could not fetch the packages of {HERE / _LISTS[1]} ({said[1] if said else done.returncode}); it "
-                "needs its registry once."
+                f"npm could not download the packages in {HERE / _LISTS[1]} ({said[1] if said else done.returncode}); "
+                "this needs an internet connection once."
             )
     return packages
 
 
 @app
 def main(argv: Sequence[str] | None = None) -> None:
-    """Fetch and say where to."""
+    """Download the packages and print their folder."""
     print(vendor())
 
 

@@ -1,4 +1,4 @@
-"""`keras-gen NAME`, the command of an installed package: the same apps as `python -m apps.NAME` in a checkout."""
+"""`keras-gen NAME`, the command of an installed package; in a checkout, `python -m apps.NAME` runs the same apps."""
 
 from __future__ import annotations
 
@@ -27,10 +27,13 @@ _TRAINING = "train_"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the app that the first word names, with the other words as its flags.
+    """Runs an app.
+
+    Args:
+        argv: name and flags of the app; None: the arguments of the process.
 
     Returns:
-        The exit code: of the app, or 2 if there is none of that name.
+        The exit code of the app; 2 if there is no app of this name.
     """
     argv = sys.argv[1:] if argv is None else list(argv)
     started_as_installed()
@@ -57,10 +60,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def apps() -> dict[str, str]:
-    """What each app does, a sentence, by its name. Nothing is imported for it."""
+    """Name of each app -> a sentence about what it does. Does not import the apps."""
     checkout = Path(keras_gen.__file__).parents[1]
     if (checkout / "apps" / "_train.py").is_file() and str(checkout) not in keras_gen.__path__:
-        keras_gen.__path__.append(str(checkout))  # there the package lies beside this one
+        keras_gen.__path__.append(str(checkout))  # in a checkout, the package apps is not inside keras_gen
     spec = importlib.util.find_spec(_PACKAGE)
     folders = [Path(folder) for folder in spec.submodule_search_locations]
     names = sorted(module.name for module in pkgutil.iter_modules(map(str, folders)) if module.name[0] != "_")
@@ -74,16 +77,16 @@ def _sentence(folder: Path, name: str) -> str:
 
 
 def listing(found: Mapping[str, str]) -> str:
-    """What there is, for `--help`.
+    """The text of `--help`: all commands with their sentences.
 
     Args:
-        found: see `apps`.
+        found: the result of `apps`.
     """
     training = [name for name in found if name.startswith(_TRAINING)]
-    groups = {"train": training, "work with what was trained, and with data": [n for n in found if n not in training]}
+    groups = {"train": training, "use trained models, and data": [n for n in found if n not in training]}
     width = max(map(len, found)) + 4
     lines = [
-        "Generative image models for TensorFlow and Keras 3, from one command to a phone.",
+        "Generative image models for TensorFlow and Keras 3.",
         "",
         f"usage: {PROGRAM} COMMAND [FLAGS]     {command('COMMAND --help')} explains one",
     ]
@@ -92,15 +95,15 @@ def listing(found: Mapping[str, str]) -> str:
         for name in names:
             indent = " " * width
             lines += textwrap.wrap(found[name], 100, initial_indent=f"  {name}".ljust(width), subsequent_indent=indent)
-    return "\n".join([*lines, "", f"{_COMPLETION[0]} bash|zsh|tcsh prints what completes commands and flags there."])
+    return "\n".join([*lines, "", f"{_COMPLETION[0]} bash|zsh|tcsh prints a completion script for that shell."])
 
 
 def print_completion(found: Mapping[str, str], argv: Sequence[str]) -> None:
-    """Print or write what makes a shell complete every command and its flags, by tyro.
+    """Prints or writes tyro's script for completing commands and flags in a shell.
 
     Args:
-        found: see `apps`.
-        argv: the words that ask for it.
+        found: the result of `apps`.
+        argv: the arguments, which begin with one of tyro's completion flags.
     """
     with stand_ins():
         parsing = importlib.import_module("keras_gen.cli.parsing")

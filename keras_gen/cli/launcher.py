@@ -1,7 +1,8 @@
-"""Worker processes of one machine that train one model together, as `--distribute multiworker` takes them.
+"""Starts several worker processes on one machine that train a model together with `--distribute multiworker`.
 
-Each gets a TF_CONFIG with the addresses of all (ports of this machine that were free a moment ago) and its own number;
-worker 0 is the chief. They run in sessions of their own, so that Ctrl-C reaches them once, through here.
+Each worker gets a TF_CONFIG with the addresses of all workers, which are free ports of this machine, and its own
+number; worker 0 is the chief. Workers run in sessions of their own, so Ctrl-C reaches them only once, forwarded by this
+process.
 """
 
 from __future__ import annotations
@@ -18,20 +19,25 @@ import time
 from collections.abc import Sequence
 
 GRACE = 20.0
-"""Seconds that the other workers get to end by themselves when one has failed, and again after SIGTERM."""
+"""Time for the other workers to end by themselves when one has failed, and again to end after SIGTERM [s]."""
 
 
 def run_fleet(command: Sequence[str], workers: int, grace: float = GRACE) -> int:
-    """Start the command as so many workers, forward SIGINT and SIGTERM, prefix what they say with [number].
+    """Starts a command several times, forwards SIGINT and SIGTERM, and prints the output with the prefix [number].
 
-    When one fails, the others are given `grace` seconds to notice, then SIGTERM, then SIGKILL. When nobody reads the
-    output any more (`| head`), all are asked to end by SIGTERM.
+    If one worker fails, the others have `grace` seconds to end by themselves; then they get SIGTERM, and after another
+    `grace` seconds SIGKILL. If the reader of the output exits (`| head`), all workers get SIGTERM.
+
+    Args:
+        command: the command with its arguments.
+        workers: number of processes.
+        grace: see above [s].
 
     Returns:
-        0 if all ended with 0, else the exit code of the first that did not; 128 + n for a signal n.
+        0 if all workers exited with 0, else the exit code of the first that did not; 128 + n for a signal n.
 
     Raises:
-        BrokenPipeError: when they have ended because nobody read their output.
+        BrokenPipeError: after all workers have ended, if the reader of the output has exited.
     """
     addresses = [f"localhost:{port}" for port in _free_ports(workers)]
     processes = []
@@ -81,7 +87,7 @@ def _wait(processes: Sequence[subprocess.Popen], grace: float, unread: threading
         elif not failed and not asked:
             failed, since = _first_failure(processes), time.monotonic()
         elif time.monotonic() - since > grace:
-            print("launch: the other workers go on without it, and are ended", file=sys.stderr, flush=True)
+            print("launch: the other workers did not end by themselves and are stopped", file=sys.stderr, flush=True)
             for process in processes:
                 if process.poll() is None:
                     process.send_signal(signal.SIGKILL if asked else signal.SIGTERM)
@@ -99,9 +105,10 @@ def _first_failure(processes: Sequence[subprocess.Popen]) -> int:
 
 
 def _prefix(number: int, process: subprocess.Popen, unread: threading.Event) -> None:
-    """Pass on each line of a worker as soon as it is whole; the states of a progress bar are lines too.
+    """Prints each line of a worker as soon as it is complete. Each state of a progress bar counts as a line.
 
-    Where nobody reads any more that is noted, and what the worker still says is dropped, so that it can end.
+    If the reader of the output has exited, `unread` is set, and further output is read and dropped, so that the worker
+    does not block.
     """
     left = b""
     while chunk := process.stdout.read1():
@@ -115,14 +122,14 @@ def _prefix(number: int, process: subprocess.Popen, unread: threading.Event) -> 
 
 def _say(number: int, line: bytes, unread: threading.Event) -> None:
     if not unread.is_set():
-        try:  # one write for each: those of several threads do not mix
+        try:  # one system call per line, so that lines of several threads do not mix
             os.write(sys.stdout.fileno(), f"[{number}] ".encode() + line)
         except BrokenPipeError:
             unread.set()
 
 
 def _free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on, all different because they are held until the last is found."""
+    """Free ports. They are all held until the last one is found, so that they differ."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for one in sockets:

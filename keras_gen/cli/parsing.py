@@ -1,8 +1,8 @@
-"""From the command line to configurations, and from exceptions to exit codes.
+"""Converts command-line flags to configurations, and exceptions to exit codes.
 
-`app` wraps the `main` of every app: a `UserError`, or a file that fails in the middle, ends with exit code 2 and one
-sentence, an interrupted run with 130 or 143, anything else with Python's traceback. `parse` and `parse_setup` turn
-dataclasses into flat flags by tyro.
+`app` wraps the `main` of every app. A `UserError`, or an error about a file, ends the process with one sentence and
+exit code 2, and an interruption with 130 or 143; other exceptions show Python's traceback. `parse` and `parse_setup`
+turn dataclasses into flat flags with tyro.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from keras_gen.errors import Stopped, UserError, from_system
 from keras_gen.flags import hidden_fields, texts_of
 
 T = TypeVar("T")
-_about: ContextVar[str] = ContextVar("about", default="")  # what the app that runs does, for its help
+_about: ContextVar[str] = ContextVar("about", default="")  # a sentence about the running app, for its help
 _PRESETS = {"demo": "demo (two CPU cores)", "paper": "paper (the paper's values)", "tiny": "tiny (a smoke test)"}
 MARKERS = (tyro.conf.OmitArgPrefixes, tyro.conf.HelptextFromCommentsOff)
-"""How tyro makes flags of dataclasses here."""
+"""Settings of tyro for turning dataclasses into flags."""
 
 
 def app(main: Callable[[Sequence[str] | None], None]) -> Callable[..., int]:
-    """Make `main(argv)` an entry point that returns an exit code: 0, 2 (UserError), 130 or 143 (stopped)."""
+    """Decorates `main(argv)` to return an exit code: 0, 2 (UserError), that of `Stopped`, or 130 (Ctrl-C)."""
 
     paragraph = (main.__globals__["__doc__"] or "").strip().split("\n\n")[0]
 
@@ -76,21 +76,21 @@ def parse(
     default: T | None = None,
     both_ways: bool = False,
 ) -> T:
-    """An instance of a dataclass (fields may be dataclasses) from flags.
+    """Parses flags to an instance of a dataclass, whose fields may be dataclasses.
 
-    `--help` prints what the app does, `example`, what is required and the flags with their defaults, on one screen;
-    `-H` (`--help-verbose`) also the text of each flag.
+    `--help` prints a sentence about the app, `example`, the required flags, and all flags with their defaults.
+    `-H` (`--help-verbose`) also prints the help text of each flag.
 
     Args:
         kind: the dataclass.
-        argv: the words after the program's name; None for those of the process.
-        example: a command to begin the help with: from an app's name on, or a whole one.
-        default: values of the flags that are not given, instead of the dataclass' own.
-        both_ways: accept --flag and --no-flag for every switch, also the one that its default has already.
+        argv: the arguments; None: those of the process.
+        example: a command for the help: from an app's name on, or a complete one.
+        default: defaults of the flags; None: those of the dataclass.
+        both_ways: accept --flag and --no-flag for every switch, even the one that equals the default.
 
     Raises:
-        UserError: for an unknown flag or a value of the wrong type, in one sentence.
-        SystemExit: with code 0 after a help text.
+        UserError: for an unknown flag or a value that is not accepted.
+        SystemExit: with code 0, after printing the help.
     """
     parsed = _parse(kind, argv, example=example, default=default, both_ways=both_ways)
     start.accepted()
@@ -120,14 +120,14 @@ def _parse(
 
 
 class _Described(Exception):
-    """Carries the dataclass of an app's flags, and its default, out of the app."""
+    """Raised inside an app by `flags_of`, with the dataclass of its flags and its default."""
 
 
 _describing: ContextVar[bool] = ContextVar("describing", default=False)
 
 
 def flags_of(main: Callable[..., int]) -> tuple[type, Any]:
-    """The dataclass of an app's flags and the values of those that are not given (None for the dataclass' own)."""
+    """The dataclass of an app's flags, and the defaults of the flags; None: those of the dataclass."""
     token = _describing.set(True)
     try:
         main.__wrapped__([])
@@ -135,11 +135,11 @@ def flags_of(main: Callable[..., int]) -> tuple[type, Any]:
         return described.args
     finally:
         _describing.reset(token)
-    raise ValueError(f"{main.__module__} does not begin with its flags")
+    raise ValueError(f"{main.__module__} does not parse its flags first")
 
 
 class _Flag(NamedTuple):
-    """A flag or, if `shown` does not begin with a dash, a word without one."""
+    """A flag, or a positional argument if `shown` does not begin with a dash."""
 
     shown: str
     text: str
@@ -147,13 +147,13 @@ class _Flag(NamedTuple):
 
 
 def help_text(kind: type, default: Any, example: str, *, long: bool = False) -> str:
-    """What the app does, an example, what is required, and every flag with its default on 80 columns.
+    """The text of `--help`, 80 columns wide: a sentence, an example, the required flags, and all flags with defaults.
 
     Args:
         kind: the dataclass of the flags.
-        default: values of the flags that are not given, or None for the dataclass' own.
+        default: defaults of the flags; None: those of the dataclass.
         example: see `parse`.
-        long: add the text of each flag.
+        long: add the help text of each flag.
     """
     groups: dict[str, list[_Flag]] = {}
     words = _flags(kind, default, "options", groups)
@@ -176,7 +176,7 @@ def help_text(kind: type, default: Any, example: str, *, long: bool = False) -> 
     if not long:
         preset = [flag.text for flag in flags if flag.shown.startswith("--preset\N{NO-BREAK SPACE}")]
         lines += ["", *textwrap.wrap(f"--preset: {preset[0][0].lower()}{preset[0][1:]}", 80)] if preset else []
-        lines += ["", "-H explains each flag: what it does, its unit, and where its default comes from."]
+        lines += ["", "-H explains each flag."]
     return "\n".join(line.replace("\N{NO-BREAK SPACE}", " ") for line in lines)
 
 
@@ -190,7 +190,11 @@ def _wrapped(text: str, indent: int) -> list[str]:
 
 
 def _flags(kind: type, default: Any, group: str, groups: dict[str, list[_Flag]]) -> list[_Flag]:
-    """Add `kind`'s flags to `groups`, nested dataclasses as groups of their own; returns its words without a flag."""
+    """Adds the flags of `kind` to `groups`, those of nested dataclasses as groups of their own.
+
+    Returns:
+        The positional arguments.
+    """
     hints, texts = typing.get_type_hints(kind, include_extras=True), texts_of(kind)
     words = []
     for field in dataclasses.fields(kind):
@@ -215,7 +219,7 @@ def _flags(kind: type, default: Any, group: str, groups: dict[str, list[_Flag]])
 
 
 def _flag(name: str, hint: Any, value: Any) -> str:
-    """`--name value`, kept on one line by a no-break space."""
+    """`--name value`, with a no-break space, so that it is not wrapped."""
     flag = name.replace("_", "-")
     if hint is bool:
         return f"--no-{flag}" if value else f"--{flag}"
@@ -233,7 +237,7 @@ def _default(field: dataclasses.Field) -> Any:
 
 
 def _whole(example: str) -> str:
-    """The command of an example, which may be of another package than the apps ("python -m benchmarks.edge")."""
+    """An example as a complete command. Examples outside the apps are complete: "python -m benchmarks.edge"."""
     return example if example.startswith("python ") else command(example)
 
 
@@ -253,21 +257,22 @@ def parse_setup(
     *,
     example: str,
 ) -> Setup:
-    """The configuration of a training app.
+    """Parses the flags of a training app.
 
-    `--preset NAME` chooses the values that the other flags change. With `--resume DIR` they come from that run's
-    config.json instead, and whatever differs from it is refused, except a larger `--epochs`, another `--max-hours` and
-    `--profile`; if there is none yet and `--out DIR` names the same folder, the run is begun there.
+    `--preset NAME` selects the defaults of the other flags. With `--resume DIR`, the defaults are those in config.json
+    of that run, and other values are refused, except for flags that do not change the training steps (a larger
+    `--epochs`, `--max-hours`, `--profile`, `--allow-changed-data`, `--no-export`). If DIR contains no run yet and
+    `--out` names the same folder, a new run is started there.
 
     Args:
-        family: stem of the family's module.
-        presets: by name; the first is the default.
-        data: the data layer's configuration with its defaults, which a preset may change.
-        argv: the words after the program's name; None for those of the process.
-        example: a command to begin the help with: from an app's name on, or a whole one.
+        family: name of the family's module.
+        presets: name -> preset; the first one is the default.
+        data: the default configuration of the data, which a preset may change.
+        argv: the arguments; None: those of the process.
+        example: see `parse`.
 
     Raises:
-        UserError: see `parse`; also for a `--resume` that does not fit.
+        UserError: see `parse`; also if the run of `--resume` does not match.
     """
     argv = sys.argv[1:] if argv is None else list(argv)
     asked = _value_of("--preset", argv)
@@ -310,7 +315,7 @@ def parse_setup(
         ],
         frozen=True,
     )
-    # A command that is given again with --resume may repeat a switch that config.json holds already.
+    # If a command is repeated with --resume, its switches equal the defaults from config.json.
     flags = _parse(kind, argv, example=example, both_ways=resume is not None)
     setup = Setup(family, preset, flags.model, flags.data, flags.run)
     if resume is None:
@@ -322,15 +327,16 @@ def parse_setup(
 
 
 def _of_size(model: Any, data: Any, argv: Sequence[str]) -> Any:
-    """A model's defaults at the size that the data are going to have, on which depends what its flags may be.
+    """The defaults of a model with the fields that follow from the data, such as the image size.
 
-    It is not checked: what does not go with the size may be given as a flag, and all is checked together then.
+    The result is not checked, because flags may still change what does not fit this size; all fields are checked
+    together afterwards.
     """
     settings = {"prog": "", "default": data, "args": argv, "config": (*MARKERS, tyro.conf.FlagCreatePairsOff)}
     try:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             given, _ = tyro.cli(type(data), return_unknown_args=True, **settings)
-    except (SystemExit, UserError):  # a wrong flag of the data, or help: the parser of all flags tells
+    except (SystemExit, UserError):  # a wrong flag, or help: left to the parser of all flags
         return model
     known, sized = given.attributes(), copy.copy(model)
     for field in set(hidden_fields(type(model))) & set(known):
@@ -353,8 +359,11 @@ def _saved_setup(family: str, model: Any, data: Any, folder: Path) -> Setup:
 
 
 def _agreed(saved: Setup, given: Setup, folder: Path) -> Setup:
-    """`saved` with the folder, the larger number of epochs and what concerns this process alone of `given`, if nothing
-    else differs."""
+    """The configuration of a resumed run: `saved`, with those fields of `given` that may change in a resume.
+
+    Raises:
+        UserError: if another field differs.
+    """
     for section, before in saved.sections().items():
         for field, value in given.sections()[section].items():
             flag = f"--{field.replace('_', '-')}"
@@ -374,7 +383,7 @@ def _agreed(saved: Setup, given: Setup, folder: Path) -> Setup:
 
 
 def _value_of(flag: str, argv: Sequence[str]) -> str | None:
-    """The value that `argv` gives to a flag, the last one as in all parsers, before everything else is parsed."""
+    """The value of one flag in `argv`, found without parsing the others; the last one counts, as in all parsers."""
     value = None
     for word, following in zip(argv, [*argv[1:], None], strict=False):
         if word == flag:
@@ -389,7 +398,7 @@ def _literal(names: tuple[str, ...]) -> Any:
 
 
 def _one_sentence(box: str) -> str:
-    """The complaint inside the box that tyro draws, without the frame and the help that it repeats."""
+    """The error message in the box that tyro prints, without the frame and the repeated help."""
     lines = [re.sub(r"[│╭╮╰╯─]+|^[+|]|[+|]$|-{3,}", " ", line.strip()).strip() for line in box.splitlines()]
     lines = [line for line in lines[1:] if line]
     kept: list[str] = []
@@ -397,7 +406,7 @@ def _one_sentence(box: str) -> str:
         if line.startswith(("For full helptext", "Argument helptext")):
             break
         if any("Perhaps you meant" in word for word in kept) and not line.startswith("--"):
-            continue  # the flag's own text
+            continue  # the help text of the flag
         kept.append(line)
     sentence = re.sub(r"\s+", " ", " ".join(kept)) or "the flags could not be read; --help lists them."
     if found := re.match(r"Missing value for argument '([^']+)'", sentence):

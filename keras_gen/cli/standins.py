@@ -1,11 +1,11 @@
-"""Stand-ins for TensorFlow and other large packages while the flags are read.
+"""Stand-ins for TensorFlow and other large packages while the flags are parsed.
 
-`--help` and a wrong flag need the configurations of an app and nothing that computes, but TensorFlow alone takes three
-seconds to import. A family is one file, with its configuration beside layers that are subclasses of Keras', so its
-module cannot be imported without them. Within `stand_ins()` it can: as in Sphinx's `autodoc_mock_imports`, the large
-packages are replaced by modules of which every attribute is a class that can be subclassed, called and used as a
-decorator, and which computes nothing. Afterwards all modules that saw a stand-in are forgotten, and the next import of
-them is the real one.
+`--help` and errors in flags need only the configurations of an app, but importing TensorFlow takes three seconds. A
+family is one file, whose module contains its configuration and subclasses of Keras layers, so normally it cannot be
+imported without Keras. Within `stand_ins()` it can. As in Sphinx's `autodoc_mock_imports`, modules replace the large
+packages; each of their attributes is a class that can be subclassed, called and used as a decorator, and that does
+nothing. Afterwards, all modules that were imported in the meantime are removed from `sys.modules`, so the next import
+loads them again with the real packages.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ LARGE = (
     "tensorflow",
     "tensorflow_datasets",
 )
-"""Packages that are slow to import and that no configuration needs."""
+"""Packages that are slow to import, and that configurations do not need."""
 
 _OURS = ("keras_gen", "apps")
 _active = False
 
 
 def active() -> bool:
-    """Whether imports give stand-ins at the moment."""
+    """Whether imports currently return stand-ins."""
     return _active
 
 
 @contextlib.contextmanager
 def stand_ins() -> Iterator[None]:
-    """Give stand-ins for the packages of `LARGE` to all that is imported within; none of it stays imported.
+    """Replaces the packages in `LARGE` for all imports within the block, and removes the imported modules afterwards.
 
-    Where one of them was imported already nothing is replaced, and nothing would be gained.
+    If one of the packages is imported already, nothing is replaced.
     """
     global _active
     if _active or any(name in sys.modules for name in LARGE):
@@ -66,17 +66,17 @@ def stand_ins() -> Iterator[None]:
         for name in set(sys.modules) - before:
             if name.partition(".")[0] in (*LARGE, *_OURS):
                 module, (parent, _, child) = sys.modules.pop(name), name.rpartition(".")
-                # `from keras_gen import models` would find it there still, where the package was imported before.
+                # Otherwise `from keras_gen import models` would still find the module as an attribute of its package.
                 if parent in before and vars(sys.modules[parent]).get(child) is module:
                     delattr(sys.modules[parent], child)
 
 
 class _StandIn(abc.ABCMeta):
-    """The class of stand-ins, which are classes: what is called, asked for or subclassed is another one."""
+    """Metaclass of stand-ins. A stand-in is a class; calling it and its attributes give further stand-ins."""
 
     def __getattr__(cls, name: str) -> Any:
         if name.startswith("__") and name.endswith("__"):
-            raise AttributeError(name)  # protocols of Python, such as those of copy, ask for what nobody has
+            raise AttributeError(name)  # otherwise it would seem to implement protocols such as those of `copy`
         made = _made(name)
         setattr(cls, name, made)
         return made
@@ -108,4 +108,4 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return _Module(spec.name)
 
     def exec_module(self, module: types.ModuleType) -> None:
-        """Nothing: what is asked for appears."""
+        """Does nothing: attributes are created on access."""

@@ -1,7 +1,7 @@
-"""How an app starts: its flags first, TensorFlow after that, its work last.
+"""How an app starts: it parses its flags, then imports TensorFlow, then does its work.
 
-`begin` is what the package of the apps does when it is imported. Until an app's `main` runs there is nothing to clean
-up, so Ctrl-C ends the process at once, whichever module is half imported.
+The package of the apps calls `begin` when it is imported. Until the `main` of an app runs, there is nothing to clean
+up, so Ctrl-C ends the process at once, even in the middle of an import.
 """
 
 from __future__ import annotations
@@ -22,14 +22,17 @@ _SIGPIPE = 141  # the exit code; not every system has the signal
 
 
 class FlagsAccepted(BaseException):
-    """Ends the look at the flags before TensorFlow is imported; no `except Exception` may take it."""
+    """Raised once the flags are parsed, before TensorFlow is imported. `except Exception` does not catch it."""
 
 
 def begin(package: str) -> None:
-    """Read the flags if Python was started as `python -m package.NAME`, then import TensorFlow if the app needs it.
+    """Checks the flags if Python was started with `-m package.NAME`, then imports TensorFlow if the app needs it.
+
+    Args:
+        package: name of the package of the apps.
 
     Raises:
-        SystemExit: after a help text, or an error of flags.
+        SystemExit: after printing the help or an error in the flags.
     """
     module = None if standins.active() else _module_of_command_line(package)
     if module is not None and check_flags(module, sys.argv[1:]):
@@ -37,17 +40,17 @@ def begin(package: str) -> None:
 
 
 def check_flags(module: str, argv: Sequence[str]) -> bool:
-    """Run an app up to its flags, without TensorFlow.
+    """Runs an app without TensorFlow until its flags are parsed.
 
     Args:
-        module: of the app, such as "apps.translate".
-        argv: the words after the program's name.
+        module: module of the app, such as "apps.translate".
+        argv: the arguments of the app.
 
     Returns:
         Whether the app needs TensorFlow.
 
     Raises:
-        SystemExit: after a help text, or an error of flags.
+        SystemExit: after printing the help or an error in the flags.
     """
     open_streams()
     _leave_at_ctrl_c()
@@ -59,7 +62,7 @@ def check_flags(module: str, argv: Sequence[str]) -> bool:
             code = None
         except SystemExit as stop:
             code = stop.code or 0
-        except Exception:  # something at import that stand-ins cannot do; the modules themselves say what it is
+        except Exception:  # stand-ins do not suffice; the real modules will work, or raise the real error
             code = None
         needed = "tensorflow" in sys.modules
     if code is not None:
@@ -68,25 +71,25 @@ def check_flags(module: str, argv: Sequence[str]) -> bool:
 
 
 def accepted() -> None:
-    """Go on with flags that were read, unless they were all that was wanted."""
+    """Returns if the app should run, and ends `check_flags` otherwise. Apps call it once their flags are parsed."""
     if standins.active():
         raise FlagsAccepted
 
 
 def ready() -> None:
-    """From here on Ctrl-C is an exception, as Python has it."""
+    """Makes Ctrl-C raise KeyboardInterrupt from here on, which is Python's default."""
     if not standins.active() and signal.getsignal(signal.SIGINT) is _leave:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def main_module(module: str) -> str:
-    """What `python -m module` runs: the module, or `__main__` of a package."""
+    """The module that `python -m module` runs: `module` itself, or `__main__` of a package."""
     found = importlib.util.find_spec(module)
     return f"{module}.__main__" if found and found.submodule_search_locations else module
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow without its notes on the machine, and on its graph optimiser later; faults are exceptions."""
+    """Imports TensorFlow without its log messages, now and later. Errors are exceptions and not affected."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with quiet():
         import ai_edge_litert.interpreter  # noqa: F401
@@ -94,16 +97,16 @@ def import_tensorflow() -> None:
 
 
 def open_streams() -> None:
-    """Make standard streams that can be written to, and take any text.
+    """Makes sure that the standard streams are open and accept any text.
 
-    A stream that was closed (`>&-`) leads nowhere, so that no file that is opened later takes its number. What a
-    terminal cannot show, as a file name that is not UTF-8, is written with backslashes.
+    A closed stream (`>&-`) is opened on the null device, so that no file opened later gets its number. Characters that
+    cannot be encoded, such as those of a file name that is not UTF-8, are written with backslashes.
     """
     for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free, which is this one
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(number, mode, closefd=False))
     for stream in (sys.stdout, sys.stderr):
@@ -112,8 +115,11 @@ def open_streams() -> None:
 
 
 def finished(code: int) -> int:
-    """The exit code of an app that ended with `code`: 141 if nobody reads its output any more (`| head -1`), 2 if the
-    output cannot be written (`> /dev/full`)."""
+    """The exit code of an app that ends with `code`, after flushing its output.
+
+    It is 141 if the reader of the output has exited (`| head -1`), and 2 if the output cannot be written
+    (`> /dev/full`).
+    """
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -126,7 +132,7 @@ def finished(code: int) -> int:
 
 
 def reader_gone() -> int:
-    """Let standard output lead nowhere from here on, and return the exit code of a process that SIGPIPE ended."""
+    """Redirects standard output to the null device, and returns the exit code of a process ended by SIGPIPE."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
@@ -135,20 +141,20 @@ def reader_gone() -> int:
 
 
 def _module_of_command_line(package: str) -> str | None:
-    """The module of `package` that `python -m` is about to run; None where Python was started otherwise."""
-    if sys.argv[:1] != ["-m"]:  # what it is while `-m` looks for the module
+    """The module of `package` that `python -m` is about to run; None if Python was started in another way."""
+    if sys.argv[:1] != ["-m"]:  # its value while Python looks for the module
         return None
     word = sys.orig_argv[len(sys.orig_argv) - len(sys.argv)]
-    _, found, name = word.rpartition(f"{package}.")  # -m and the module may be one word
+    _, found, name = word.rpartition(f"{package}.")  # -m and the module may be a single argument
     return f"{package}.{name}" if found and importlib.util.find_spec(f"{package}.{name}") else None
 
 
-_stderr = 2  # also while it is silenced
+_stderr = 2  # a descriptor of standard error that `quiet` does not silence
 
 
 def _leave_at_ctrl_c() -> None:
     global _stderr
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not of a job in the background, which has none
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not in a background job, which ignores Ctrl-C
         _stderr = os.dup(2)
         signal.signal(signal.SIGINT, _leave)
 

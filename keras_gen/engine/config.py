@@ -26,7 +26,7 @@ T = TypeVar("T")
 CONFIG_FILE = "config.json"
 Decay: TypeAlias = Literal["constant-then-linear", "constant", "linear", "step", "cosine"]
 """Learning-rate schedules over a run: `engine.schedules`."""
-INPUTS = "inputs"  # of a run folder: copies of the runs that it is made of
+INPUTS = "inputs"  # subfolder of a run folder with copies of the runs that it uses
 _PACKAGES = ("tensorflow", "keras", "numpy", "ai-edge-litert", "tensorflow-datasets", "tensorboard")
 
 
@@ -124,11 +124,13 @@ class RunConfig(BaseConfig):
         if self.schedule != "step" and self.step_at:
             raise self.fault("<step_at=> is for <schedule> step.")
         if list(self.step_at) != sorted(set(self.step_at)):
-            raise self.fault("<step_at got>; accepted are steps in rising order.")
+            raise self.fault("<step_at got>; accepted are steps in ascending order.")
         if (self.take or self.take_fitting) and self.start_from is None:
             raise self.fault(f"<{'take' if self.take else 'take_fitting'}=> needs <start_from>.")
         if self.resume and self.overwrite:
-            raise self.fault("<resume> and <overwrite> exclude each other: one goes on with a run, one deletes it.")
+            raise self.fault(
+                "<resume> and <overwrite> exclude each other: the first continues a run, the second deletes it."
+            )
 
 
 TINY_RUN = RunConfig(epochs=2, steps_per_epoch=4, batch_size=8, preview_every=4, previews=4, checkpoint_every=4)

@@ -1,7 +1,8 @@
 """The input of `fit` and `evaluate`: arrays, tf.data, a PyDataset, a generator or a keras_gen data set, as batches.
 
-Labels that a model does not need may be left out. Batches are compared with what the model takes, because images in
-[0, 255] or of another size would otherwise train without an error: the first of a `tf.data.Dataset`, all others each.
+Labels that a model does not need may be left out. Shapes and values of batches are checked, because images in [0, 255]
+or of another size would otherwise train without an error. Of a `tf.data.Dataset`, only the first batch of each epoch is
+checked; of other inputs, every batch.
 """
 
 from __future__ import annotations

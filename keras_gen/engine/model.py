@@ -823,7 +823,7 @@ class GenerativeModel(keras.Model):
         follow, attributes = hidden_fields(cls.Config), data.attributes()
         if missing := [name for name in follow if name not in attributes]:
             raise UserError(
-                f"{cls.family} follows {', '.join(missing)} of its data, which {type(data).__name__} has not."
+                f"{cls.family} takes {', '.join(missing)} from its data, and {type(data).__name__} has none."
             )
         return cls(configured(cls.Config, config, {name: attributes[name] for name in follow} | fields))
 

@@ -1,7 +1,7 @@
-"""How finished runs are judged, one module for each task.
+"""Evaluation of finished runs, with one module for each task.
 
-A run is evaluated by the first of its family's tasks that has an evaluation. Each module names the flags that it takes;
-`refuse_others` refuses all that would not be used.
+The first of a family's tasks with an evaluation determines how its runs are evaluated. Each module lists the flags that
+it uses; `refuse_others` refuses flags that would have no effect.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ EVALUATIONS: dict[Task, Evaluation] = {
 
 
 def evaluation_of(tasks: Collection[Task], flags: Any, beside: str) -> Evaluation | None:
-    """The evaluation of a family with these tasks, None if there is none.
+    """The evaluation of a family with these tasks; None if there is none.
 
     Args:
-        tasks: in the family's order.
-        flags: a dataclass of all flags, of which those that the evaluation does not take are refused.
-        beside: the run in words, for the refusal.
+        tasks: the tasks in the family's order.
+        flags: a dataclass with all flags.
+        beside: the run in words, for the error message.
 
     Raises:
-        UserError: for a flag that would not be used.
+        UserError: if a flag was given that the evaluation does not use.
     """
     found = next((EVALUATIONS[task] for task in tasks if task in EVALUATIONS), None)
     if found:
@@ -50,7 +50,7 @@ def evaluation_of(tasks: Collection[Task], flags: Any, beside: str) -> Evaluatio
 
 
 def evaluate(subject: Subject, evaluation: Evaluation) -> Result:
-    """The figures of a run, and of its latent units if `--metrics` asks for them."""
+    """Evaluates a run, with the scores of its latent units if `--metrics` includes them."""
     scores = disentanglement.measure(subject)
     return evaluation.measure(subject) + scores
 

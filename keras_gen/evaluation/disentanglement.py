@@ -1,4 +1,4 @@
-"""Scores of latent units: how well they stand for the known factors of images."""
+"""Disentanglement scores: how well single latent units represent the known factors of images."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from keras_gen.metrics.disentanglement import SCORES, factor_encoder, factor_vae
 
 
 def measure(subject: Subject) -> Result:
-    """The scores that `--metrics` asks for.
+    """Computes the scores in `--metrics`.
 
     Raises:
-        UserError: if the images have no known factors, or the model no latent vectors, or for the mutual information
-            gap no posteriors of them.
+        UserError: if the images have no known factors or the model has no latent vectors; for the mutual information
+            gap, if the model has no posteriors.
     """
     scores, seed = subject.options.scores, subject.options.seed
     if not scores:
@@ -25,12 +25,12 @@ def measure(subject: Subject) -> Result:
     if space is None or getattr(data, "shapes", None) is None:
         raise UserError(
             f"{asked} needs latent vectors of images whose factors are known; accepted are runs of autoencoder, vae "
-            "and their kin on --data shapes."
+            "and their variants on --data shapes."
         )
     if "mig" in scores and "estimate_likelihood" not in model.tasks:
         raise UserError(
             f"--metrics mig needs posteriors of latent vectors, and {subject.run} is a run of {model.family}; accepted "
-            "are those of vae and its kin."
+            "are runs of vae and its variants."
         )
     levels, found = tuple(LEVELS.values()), {}
     for name in scores:

@@ -1,4 +1,4 @@
-"""Two folders of images, compared file by file: no run is needed."""
+"""Comparison of two folders of images, file by file, without a run."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from keras_gen.flags import BaseConfig
 from keras_gen.metrics.reconstruction import Reconstruction
 
 FLAGS = frozenset({"images", "reference", "skip_bad", "metrics", "weights", "json"})
-"""Names of the flags that go with it."""
+"""Names of the flags that this comparison uses."""
 
 
 @dataclass(frozen=True)
 class Options(BaseConfig):
-    """Flags of this comparison alone."""
+    """Flags of this comparison only."""
 
     images: Path | None = None
     """Instead of RUN: folder of images to compare with those in --reference that have the same name, apart from the
@@ -30,10 +30,10 @@ class Options(BaseConfig):
 
 
 def measure(options: Options, reconstruction: Reconstruction) -> Result:
-    """Compare the files of both folders.
+    """Compares files with the same name in both folders.
 
     Raises:
-        UserError: if files cannot be compared, unless they are left out.
+        UserError: if files cannot be compared, without `--skip-bad`.
     """
     images, reference = options.images, options.reference
     pairs, left_out = find_compared(images, reference, skip_bad=options.skip_bad)

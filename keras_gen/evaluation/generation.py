@@ -1,4 +1,4 @@
-"""Generation of images from noise: the energy score, and the modes that were found of a known mixture."""
+"""Evaluation of generation: the energy score, and for a known mixture the number of modes in the samples."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 from keras_gen.evaluation.subject import Evaluation, Result, Subject
 from keras_gen.metrics.modes import SAMPLES, Modes
 
-_BATCH = 50  # images at a time
+_BATCH = 50  # batch size
 
 
 def measure(subject: Subject) -> Result:
-    """The distance between the distributions of drawn and of validation images."""
+    """Compares the distributions of generated and of validation images."""
     model, mixture = subject.model, subject.data.mixture
     scores = np.concatenate([np.asarray(model.validate(batch)["energy_score"]) for batch in subject.batches(_BATCH)])
     result = Result({"energy_score": float(scores.mean())})
@@ -23,8 +23,8 @@ def measure(subject: Subject) -> Result:
         figures = modes.result()
         result += Result({"modes": figures}, [*modes.lines(figures), ""])
     about = (
-        f"Gneiting and Raftery 2007, eq. 22, root mean squares of pixels: the seeds 0 to 63 against {len(scores)} "
-        "validation images, smaller is better; compare runs on the same data alone."
+        f"Gneiting and Raftery 2007, eq. 22, with root-mean-square distances of pixels: seeds 0 to 63 against "
+        f"{len(scores)} validation images. Smaller is better; only comparable between runs on the same data."
     )
     lines = [f"{'energy score':<24}{scores.mean():12.4f}", "", *textwrap.wrap(about, 100)]
     return result + Result(lines=lines)

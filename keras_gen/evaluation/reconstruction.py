@@ -1,4 +1,4 @@
-"""Reconstruction of images: distances, active latent units, and the likelihood where a family has one."""
+"""Evaluation of reconstruction: distances, active latent units, and an estimate of the likelihood."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from keras_gen.flags import BaseConfig, NonNegative
 from keras_gen.metrics.log_likelihood import LogLikelihood
 from keras_gen.ops.divergences import active_units
 
-_BATCH = 50  # images at a time
+_BATCH = 50  # batch size
 _BINARISED = {
     "none": "the images are not binarised",
     "threshold": "the images are binarised by a threshold",
-    "sample": "the images are binarised by chance, alike at every evaluation",
+    "sample": "the images are binarised at random, in the same way at every evaluation",
 }
 
 
 @dataclass(frozen=True)
 class Options(BaseConfig):
-    """Flags of this task alone."""
+    """Flags of this task only."""
 
     importance_samples: NonNegative[int] = 0
     """For a RUN with a likelihood: latent samples per image to estimate it with [samples]; 0: no estimate; 5000 in
@@ -30,7 +30,7 @@ class Options(BaseConfig):
 
 
 def measure(subject: Subject) -> Result:
-    """Compare reconstructions with the images."""
+    """Compares reconstructions with the images."""
     reconstruction, model = subject.reconstruction(), subject.model
     of_likelihood = "estimate_likelihood" in model.tasks
     likelihood = _likelihood(subject) if of_likelihood else None

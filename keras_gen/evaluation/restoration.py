@@ -1,4 +1,4 @@
-"""Restoration of images: distances of what a run makes of noisy or of small images, beside those of its inputs."""
+"""Evaluation of restoration: distances of restored images from the originals, beside those of the inputs."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from keras_gen.metrics.denoising import Denoising
 from keras_gen.metrics.reconstruction import title
 from keras_gen.ops.noise import NOISES
 
-_BATCH = 50  # images at a time
+_BATCH = 50  # batch size
 
 
 def denoising(subject: Subject) -> Result:
-    """Compare what is made of the noise that a run was trained on, and of every other kind of noise."""
+    """Compares denoised images with the originals, for the noise of the training data and for all other kinds."""
     reconstruction, data = subject.reconstruction(), subject.data
     low, high = data.strength
     about = (
-        f"on each image of a strength of its own between {low:g} and {high:g}, alike at every evaluation, cut off at "
+        f"with a random strength between {low:g} and {high:g} for each image, the same at every evaluation, clipped to "
         f"black and white; the run was trained on {data.noise}"
     )
     by_noise = Denoising(reconstruction, about)
@@ -31,7 +31,7 @@ def denoising(subject: Subject) -> Result:
 
 
 def upscaling(subject: Subject) -> Result:
-    """Compare sharpened images with the originals, and beside them the enlarged ones that they were made of."""
+    """Compares sharpened images with the originals, and also the enlarged images that they were made from."""
     sharpened = subject.reconstruction()
     enlarged = sharpened.empty_copy()
     for source, target in subject.batches(_BATCH):
@@ -41,7 +41,7 @@ def upscaling(subject: Subject) -> Result:
     lines = [f"{title(name):<24}{mean:12.4f}" for name, mean in before.items()]
     return Result(
         {"reconstruction": distances, "enlarged": before},
-        [*sharpened.lines(distances), "", f"{'enlarged, before it':<24}{'mean':>12}", *lines],
+        [*sharpened.lines(distances), "", f"{'enlarged input':<24}{'mean':>12}", *lines],
     )
 
 

@@ -1,4 +1,4 @@
-"""What an evaluation gets, what it gives, and which flags it takes."""
+"""The input and the result of an evaluation, and the flags that it uses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from keras_gen.metrics.disentanglement import SCORES
 from keras_gen.metrics.reconstruction import NAMES, Reconstruction, measures
 
 RUN = frozenset({"run", "data", "checkpoint", "limit", "json"})
-"""Flags that every evaluation of a run takes."""
+"""Flags that every evaluation of a run uses."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class Options(BaseConfig):
     """Flags of several tasks."""
 
     limit: NonNegative[int] = 0
-    """Number of validation examples of RUN to evaluate on, from the first [examples]; 0: all."""
+    """Evaluate on the first N validation examples of RUN [examples]; 0: all."""
     seed: NonNegative[int] = 0
-    """Random seed of the segmenter (weights, order and augmentation), of the importance samples and of the factors for
-    mig and factor_vae_score [integer]."""
+    """Random seed of the segmenter's training, of importance samples, and of the images for mig and factor_vae_score
+    [integer]."""
     metrics: str = "l1,psnr,ssim"
     """Metrics, comma-separated: l1, psnr, ssim, ms_ssim and lpips; for saliency maps kl, cc, sim and nss; for the
     latent units of a RUN on shapes mig and factor_vae_score. ssim needs images of at least 11 pixels and is left out of
@@ -44,19 +44,19 @@ class Options(BaseConfig):
 
     @property
     def names(self) -> list[str]:
-        """The words of `metrics`."""
+        """The names in `metrics`."""
         return [name.strip() for name in self.metrics.split(",") if name.strip()]
 
     @property
     def scores(self) -> list[str]:
-        """Those of them that are scores of latent units and no distances."""
+        """The names in `metrics` that are scores of latent units instead of distances."""
         return [name for name in self.names if name in SCORES]
 
     def comparison(self) -> Reconstruction:
-        """An empty comparison by the distances that were asked for.
+        """A new comparison by the distances in `metrics`.
 
         Raises:
-            UserError: for lpips without weights or weights without lpips, or weights that are none.
+            UserError: for lpips without weights, weights without lpips, or a file that does not contain such weights.
         """
         distances = measures([name for name in self.names if name in NAMES], self.weights)
         return Reconstruction(distances, as_fits=self.metrics == Options.metrics)
@@ -64,15 +64,15 @@ class Options(BaseConfig):
 
 @dataclass(frozen=True)
 class Subject:
-    """The run that is evaluated.
+    """The run to evaluate.
 
     Attributes:
-        run: its folder.
-        model: with the weights of a checkpoint.
-        data: opened.
+        run: the run folder.
+        model: the model with the weights of a checkpoint.
+        data: the data set.
         options: flags of several tasks.
-        comparison: by the distances that were asked for, empty.
-        own: flags of single tasks, an instance of each task's `Options` by the task's module name.
+        comparison: the result of `Options.comparison`, still empty.
+        own: name of a task's module -> its `Options`, the flags of this task only.
     """
 
     run: Path
@@ -84,29 +84,34 @@ class Subject:
 
     @property
     def count(self) -> int:
-        """Validation examples that it is evaluated on."""
+        """Number of validation examples to evaluate on."""
         return min(self.options.limit or self.data.val_size, self.data.val_size)
 
     def batches(self, size: int) -> Iterator[Any]:
-        """The validation examples once, in order."""
+        """The validation examples, in order."""
         return iter(self.data.validation(size, limit=self.options.limit or None))
 
     def reconstruction(self) -> Reconstruction:
-        """A comparison of what the run draws with the last image of each example.
+        """A new comparison of the run's results with the last image of each example.
 
         Raises:
-            UserError: if a measure that was asked for does not take images of this shape.
+            UserError: if a metric does not support images of this shape.
         """
         comparison = self.comparison.empty_copy()
         (example,) = self.data.validation(1, limit=1)
         shape = next(array.shape for array in reversed(example) if len(array.shape) == 4)
-        comparison.require_suitable(*shape[1:], f"what {self.run} draws")
+        comparison.require_suitable(*shape[1:], f"an image of {self.run}")
         return comparison
 
 
 @dataclass(frozen=True)
 class Result:
-    """Figures of an evaluation as plain values, for the file, and lines for the screen."""
+    """The result of an evaluation; results can be added.
+
+    Attributes:
+        figures: the content of the JSON file.
+        lines: lines to print.
+    """
 
     figures: dict[str, Any] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
@@ -120,9 +125,9 @@ class Evaluation:
     """How a task is evaluated.
 
     Attributes:
-        measure: the subject -> its figures.
-        flags: task -> the flags that an evaluation takes of a family that has the task, beside `RUN`.
-        examples: what the validation data hold: "images" or "pairs".
+        measure: the function that evaluates a run.
+        flags: task -> the flags that are used for families with this task, in addition to `RUN`.
+        examples: what validation examples are called: "images" or "pairs".
     """
 
     measure: Callable[[Subject], Result]
@@ -130,20 +135,20 @@ class Evaluation:
     examples: str = "images"
 
     def accepted(self, tasks: Collection[Task]) -> frozenset[str]:
-        """Names of the flags that go with a family that has these tasks."""
+        """Names of the flags that are used for a family with these tasks."""
         return RUN.union(*(names for task, names in self.flags.items() if task in tasks))
 
 
 def refuse_others(flags: Any, accepted: Collection[str], beside: str) -> None:
-    """Refuse a flag that was given and would not be used.
+    """Checks that no flags were given that would have no effect.
 
     Args:
-        flags: a dataclass of flags; fields may be dataclasses.
+        flags: a dataclass of flags, whose fields may be dataclasses.
         accepted: names of the fields that are used.
-        beside: what the others do not go with, such as "a run of vae".
+        beside: for the message, what other flags do not apply to, such as "a run of vae".
 
     Raises:
-        UserError: naming the first flag that is not at its default.
+        UserError: naming the first field that is not used and not at its default.
     """
     for one in dataclasses.fields(flags):
         value = getattr(flags, one.name)
@@ -151,4 +156,4 @@ def refuse_others(flags: Any, accepted: Collection[str], beside: str) -> None:
             refuse_others(value, accepted, beside)
         elif one.name not in accepted and value != one.default:
             flag = f"--{'no-' if one.default is True else ''}{one.name.replace('_', '-')}"
-            raise UserError(f"{flag} does not go with {beside}: leave one of them out.")
+            raise UserError(f"{flag} does not apply to {beside}: leave one of them out.")

@@ -1,7 +1,7 @@
-"""Translation of images: distances of what a run draws from the targets, and the FCN score of label maps.
+"""Evaluation of translation: distances of translated images from the targets, and for label maps the FCN score.
 
-The FCN score needs a segmenter trained on the real pairs. It is trained at the first evaluation and kept beside the
-run's folder, so that runs on the same data are judged by the same one.
+The FCN score needs a segmenter that was trained on the real pairs. The first evaluation trains it and stores it beside
+the run folder, so that all runs on the same data are evaluated with the same segmenter.
 """
 
 from __future__ import annotations
@@ -18,23 +18,24 @@ from keras_gen.metrics.fcn_score import FCNScore
 from keras_gen.metrics.labels import LabelMaps, label_maps
 from keras_gen.metrics.segmenter import open_segmenter
 
-_BATCH = 8  # pairs drawn at a time
+_BATCH = 8  # batch size
 
 
 @dataclass(frozen=True)
 class Options(BaseConfig):
-    """Flags of this task alone."""
+    """Flags of this task only."""
 
     fcn_score: bool = True
     """Compute the FCN score if the sources are label maps."""
     segmenter: Path | None = None
-    """File of the segmenter, trained and written if it does not exist; default: one beside RUN, named by its data."""
+    """File of the segmenter, which is trained and written if it does not exist; default: a file beside RUN whose name
+    depends on the data."""
     segmenter_epochs: Positive[int] = 12
-    """Epochs of the segmenter's training on the real training pairs [epochs]."""
+    """Epochs of training the segmenter on the real training pairs [epochs]."""
 
 
 def measure(subject: Subject) -> Result:
-    """Compare what a run draws with the targets."""
+    """Compares translated images with the targets."""
     own: Options = subject.own.get("translation", Options())
     reconstruction = subject.reconstruction()
     labels = label_maps(subject.data, PALETTE, CLASSES) if own.fcn_score else "--no-fcn-score was given"

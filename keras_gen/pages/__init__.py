@@ -1,7 +1,7 @@
-"""The HTML pages that the project writes: one template, one style sheet, no file or address from elsewhere.
+"""Templates of all HTML pages, with one base template and one style sheet.
 
-Each kind of page is a template in `templates/` that fills the blocks of `page.html`; `style.css` is part of every page,
-so that a page can be sent or moved alone. Light and dark follow the reader's system.
+Each kind of page is a template in `templates/` that fills the blocks of `page.html`. Pages load nothing from the
+internet, and include `style.css`. The colour scheme, light or dark, follows the reader's system.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Link(NamedTuple):
     """An entry of a page's navigation.
 
     Attributes:
-        name: what is shown.
-        address: relative to the page; empty for the page itself.
+        name: the text.
+        address: relative to the page; "" for the page itself.
     """
 
     name: str
@@ -43,34 +43,34 @@ class Link(NamedTuple):
 
 
 def page(template: str, *, templates: Path | None = None, **values: Any) -> str:
-    """The HTML of a page.
+    """Renders a page.
 
     Args:
         template: name of a file in `templates/`.
-        templates: folder of further templates.
-        **values: what the template uses, which escapes it; `page.html` takes `title`, and perhaps `subtitle` and
-            `links`.
+        templates: a folder with further templates.
+        **values: the variables of the template, which escapes them. `page.html` needs `title`; `subtitle` and `links`
+            are optional.
 
     Returns:
-        The page, as a whole.
+        The HTML of the page.
 
     Raises:
-        jinja2.UndefinedError: if the template uses a value that is not given.
+        jinja2.UndefinedError: if a variable of the template is missing.
     """
     style = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
     content = _environment(templates).get_template(template).render({**_DEFAULTS, "style": style, **values})
-    return content.encode("utf-8", "backslashreplace").decode()  # names of files may be any bytes
+    return content.encode("utf-8", "backslashreplace").decode()  # file names may contain bytes that are not UTF-8
 
 
 def links_of_run(run: Path, here: str) -> list[Link]:
-    """The pages and files of a run that there are by now, for the navigation of one of them.
+    """Links to the existing pages and files of a run, for the navigation of one of its pages.
 
     Args:
-        run: its folder.
-        here: the page that they are for, below the run folder: "samples/index.html".
+        run: the run folder.
+        here: the page that gets the links, relative to the run folder: "samples/index.html".
 
     Returns:
-        Links relative to that page, in the order in which they are read.
+        The links, relative to that page.
     """
     return [
         Link(name, "" if file == here else address_of(file, Path(here).parent))
@@ -80,12 +80,12 @@ def links_of_run(run: Path, here: str) -> list[Link]:
 
 
 def address_of(file: Path | str, page_folder: Path | str = ".") -> str:
-    """The address of a file for a page in a folder, both seen from the same place; any name is allowed."""
+    """The URL of a file, relative to a page in `page_folder`. Both paths may be relative to the same folder."""
     return quote(os.fsencode(Path(os.path.relpath(file, page_folder)).as_posix()))
 
 
 def data_address(content: bytes, kind: str = "image/png") -> str:
-    """A file as an address, to be part of a page."""
+    """The content of a file as a data URL."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
@@ -96,7 +96,7 @@ def plural(count: int, singular: str, several: str = "") -> str:
 
 @functools.cache
 def _environment(more: Path | None) -> jinja2.Environment:
-    import jinja2  # most runs of a command write no page
+    import jinja2  # imported late, because most commands write no page
 
     places: Sequence[Path] = (_TEMPLATES,) if more is None else (more, _TEMPLATES)
     environment = jinja2.Environment(
@@ -106,6 +106,6 @@ def _environment(more: Path | None) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.policies["json.dumps_kwargs"] = {}  # in the order of the page, not of the alphabet
+    environment.policies["json.dumps_kwargs"] = {}  # by default, keys would be sorted
     environment.filters |= {"address": data_address, "plural": plural}
     return environment

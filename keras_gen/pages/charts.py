@@ -1,4 +1,4 @@
-"""Line charts as SVG within a page: the curves of a run, without a library or a script."""
+"""Line charts as SVG, for the curves of a run, without JavaScript."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_WIDTH, _HEIGHT = 420, 230  # units of the drawing
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 10, 26  # of the frame to the edges
-_TICKS = 4  # on an axis, about
-_POINTS = 300  # of a line, at the most
-_OUTLIERS, _MANY = 0.02, 20  # share of the values at each end that may lie outside, where there are many
+_WIDTH, _HEIGHT = 420, 230  # of the SVG, in its units
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 10, 26  # margins between the frame and the edges
+_TICKS = 4  # approximate number of ticks on an axis
+_POINTS = 300  # maximum number of points of a line
+_OUTLIERS, _MANY = 0.02, 20  # fraction of values at each end that may be outside the range, if there are at least _MANY
 COLOURS = 8
-"""How many colours the style sheet has for lines, .c0 and so on; more lines begin again."""
+"""Number of line colours in the style sheet: .c0, .c1, and so on. Further lines reuse them."""
 
 
 @dataclass(frozen=True)
@@ -20,10 +20,10 @@ class Line:
     """A line of a chart.
 
     Attributes:
-        name: in the legend; lines without one are not in it.
-        points: (x, y) in rising order of x; y that is not finite is left out.
-        colour: number of its colour.
-        faint: whether it is drawn in the background.
+        name: name in the legend; "" to leave it out.
+        points: (x, y) in ascending order of x. Points whose y is not finite are left out.
+        colour: number of the colour.
+        faint: whether to draw it pale.
     """
 
     name: str
@@ -34,14 +34,15 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """What the template `chart` of parts.html draws; made by `chart`.
+    """The layout of a chart, from `chart`, for the macro `plot` in parts.html. Positions are in the units of the SVG.
 
     Attributes:
-        title: above it.
-        about: a sentence below the title, or nothing.
-        lines: (name, class, points of a polyline, circles) of each line.
-        x_ticks, y_ticks: (place, text).
-        size, frame: (width, height) and (left, top, right, bottom).
+        title: title.
+        about: a sentence below the title; "" for none.
+        lines: (name, class, points of a polyline, centres of circles) of each line.
+        x_ticks, y_ticks: (position, text).
+        size: (width, height).
+        frame: (left, top, right, bottom).
     """
 
     title: str
@@ -54,15 +55,15 @@ class Chart:
 
 
 def chart(title: str, lines: Sequence[Line], about: str = "") -> Chart | None:
-    """Lay out lines over a common x, such as steps.
+    """Lays out a chart of lines over a common x axis, such as steps.
 
     Args:
-        title: above the chart.
-        lines: drawn in their order, the last above the others.
-        about: a sentence below the title.
+        title: title.
+        lines: the lines, from back to front.
+        about: a sentence below the title; "" for none.
 
     Returns:
-        The chart; None if no line has a point.
+        The chart; None if no line has points.
     """
     drawn = [(line, thinned([(x, y) for x, y in line.points if math.isfinite(y)])) for line in lines]
     points = [point for _, own in drawn for point in own]
@@ -74,7 +75,7 @@ def chart(title: str, lines: Sequence[Line], about: str = "") -> Chart | None:
     y_low, y_high = y_low - margin, y_high + margin
 
     def place(x: float, y: float) -> tuple[float, float]:
-        y = min(max(y, y_low), y_high)  # outliers lie on the frame
+        y = min(max(y, y_low), y_high)  # outliers are drawn on the frame
         across = _LEFT + (x - x_low) / (x_high - x_low) * (_WIDTH - _LEFT - _RIGHT)
         down = _HEIGHT - _BOTTOM - (y - y_low) / (y_high - y_low) * (_HEIGHT - _TOP - _BOTTOM)
         return round(across, 1), round(down, 1)
@@ -91,7 +92,7 @@ def chart(title: str, lines: Sequence[Line], about: str = "") -> Chart | None:
 
 
 def thinned(points: Sequence[tuple[float, float]], most: int = _POINTS) -> list[tuple[float, float]]:
-    """At most `most` points, each the mean of as many neighbours."""
+    """Reduces points to at most `most`, by averaging groups of neighbours of equal size."""
     if len(points) <= most:
         return list(points)
     size = math.ceil(len(points) / most)
@@ -100,7 +101,7 @@ def thinned(points: Sequence[tuple[float, float]], most: int = _POINTS) -> list[
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """About four round numbers from `low` to `high`, which differ: 1, 2 or 5 times a power of ten apart."""
+    """About four round numbers from `low` to `high` (`low` < `high`), spaced by 1, 2 or 5 times a power of ten."""
     rough = (high - low) / _TICKS
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * (1 - 1e-9))
@@ -115,7 +116,7 @@ def _range(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _widened(low: float, high: float) -> tuple[float, float]:
-    """The same, or where both are equal or nearly a little more than that."""
+    """The same range, or a wider one if both ends are equal or nearly so."""
     least = max(1e-9, 1e-6 * max(abs(low), abs(high)))
     return (low, high) if high - low > least else (low - max(0.5 * abs(low), least), high + max(0.5 * abs(high), least))
 

@@ -55,7 +55,7 @@ def test_folders_of_images_and_classes(pairs, tmp_path, capsys):
     code, screen = run(capsys, pairs, "--kind", "images", "--out", tmp_path / "out")
     assert (code, "24 (20 train, 4 val; train and val folders)" in screen.out) == (0, True)
     code, screen = run(capsys, pairs, "--kind", "labelled", "--out", tmp_path / "out")
-    assert (code, "has no folders of classes, which --kind labelled is for" in screen.err) == (2, True)
+    assert (code, "has no subfolders of classes, which --kind labelled needs" in screen.err) == (2, True)
 
 
 def test_usage_errors_are_one_sentence(pairs, tmp_path, capsys):

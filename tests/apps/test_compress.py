@@ -116,7 +116,7 @@ def test_a_vq_vae_keeps_the_codes_of_a_picture(pictures, tmp_path, capsys):
         picture = to_float(np.asarray(Image.open(pictures / f"{number}.png")))[np.newaxis, ..., np.newaxis]
         np.testing.assert_allclose(drawn, model.reconstruct(picture)[0, ..., 0], atol=1.01 / 255)
     said = refused(capsys, tmp_path / "again", compress, run, pictures, "--step", 2)
-    assert re.search(r"--step got 2, and the codes of .* are not rounded: leave it out\.", said)
+    assert re.search(r"--step got 2, but the codes of .* are not quantised: leave it out\.", said)
 
 
 def test_a_larger_step_takes_fewer_bytes(one_run, pictures, tmp_path):

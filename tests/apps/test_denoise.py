@@ -97,7 +97,7 @@ def test_bad_input_of_cleaning(run, tiny_run, folder, tmp_path, capsys):
         ),
         (
             (tiny_run.folder / "model.tflite", folder, *out),
-            "is of pix2pix generator, which does not denoise; accepted are runs and exports of",
+            "is an export of pix2pix generator, which does not denoise; accepted are runs and exports of",
         ),
         ((run / "saved_model", folder, *out, "--checkpoint", "best"), "--checkpoint best needs a run folder"),
         ((run, folder, *out, "--threads", 2), "--threads got 2"),

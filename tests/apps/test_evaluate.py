@@ -281,15 +281,15 @@ def test_files_that_cannot_be_compared_are_left_out_on_demand(spoilt, capsys, tm
             "--metrics got fid; accepted are l1, psnr, ssim, ms_ssim, kl, cc, sim, nss, lpips, mig, factor_vae_score,",
         ),
         (["--metrics", ","], "--metrics got nothing"),
-        (["--metrics", "psnr,mig"], "--metrics mig does not go with --images"),
+        (["--metrics", "psnr,mig"], "--metrics mig does not apply to --images"),
         (["--metrics", "ms_ssim"], "--metrics ms_ssim needs sides of 161 pixels or more, but .*a.png has 30x40"),
         (["--metrics", "lpips"], "--metrics lpips needs --weights FILE"),
         (["--weights", "w.npz"], "--weights w.npz needs --metrics lpips"),
         (["--metrics", "lpips", "--weights", "/nowhere/w.npz"], "--weights /nowhere/w.npz cannot be read"),
         (["--json", "/nowhere/figures.json"], "/nowhere/figures.json cannot be written; --json FILE"),
-        (["--checkpoint", "best"], "--checkpoint does not go with --images"),
-        (["--segmenter-epochs", "3"], "--segmenter-epochs does not go with --images"),
-        (["a_run"], "--images does not go with a RUN"),
+        (["--checkpoint", "best"], "--checkpoint does not apply to --images"),
+        (["--segmenter-epochs", "3"], "--segmenter-epochs does not apply to --images"),
+        (["a_run"], "--images does not apply to a RUN"),
         (["--reference", "/nowhere"], "--reference got /nowhere, which is not a folder"),
     ],
 )
@@ -363,7 +363,7 @@ def test_an_autoencoder_is_judged_by_its_reconstructions(tmp_path, capsys):
     assert evaluate.main([str(folder), "--metrics", "l1"]) == 0
     assert set(figures(folder)) == {"run", "checkpoint", "data", "validation_images", "reconstruction"}
     assert evaluate.main([str(folder), "--importance-samples", "3"]) == 2
-    assert "--importance-samples does not go with a run of autoencoder" in capsys.readouterr().err
+    assert "--importance-samples does not apply to a run of autoencoder" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("noise", ["mixed", "dropout"])
@@ -437,8 +437,8 @@ def test_scores_that_a_run_cannot_have_are_refused(vae_run, run, tmp_path, capsy
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--metrics", "ssim"], "--metrics ssim needs sides of 11 pixels or more, but what .* draws has 8x8"),
-        (["--no-fcn-score"], "--no-fcn-score does not go with a run of vae"),
+        (["--metrics", "ssim"], "--metrics ssim needs sides of 11 pixels or more, but an image of .* has 8x8"),
+        (["--no-fcn-score"], "--no-fcn-score does not apply to a run of vae"),
         (["--importance-samples", "-1"], "--importance-samples got -1"),
         (["--limit", "-1"], "--limit got -1"),
     ],
@@ -505,10 +505,10 @@ def test_a_classifier_is_judged_by_what_it_takes_for_what(tmp_path, capsys):
     assert result["errors"] == np.sum(said != labels) > 90  # one step teaches little
     assert f"errors: {result['errors']} of 179 validation images" in printed
     assert evaluate.main([str(run), "--seed", "1"]) == 2
-    assert "--seed does not go with a run of sgan" in capsys.readouterr().err
+    assert "--seed does not apply to a run of sgan" in capsys.readouterr().err
     counts = np.array(result["confusion"]["counts"])
     assert all(counts[a, b] == np.sum((labels == a) & (said == b)) for a in range(10) for b in range(10))
-    told = [tuple(map(int, found)) for found in re.findall(r"(\d) taken for (\d) +(\d+) of (\d+)", printed)]
+    told = [tuple(map(int, found)) for found in re.findall(r"(\d) classified as (\d) +(\d+) of (\d+)", printed)]
     assert 0 < len(told) <= 10
     assert all(counts[a, b] == n and counts[a].sum() == of for a, b, n, of in told)
     assert [n for _, _, n, _ in told] == sorted(counts[~np.eye(10, dtype=bool)])[::-1][: len(told)]

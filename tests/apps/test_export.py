@@ -133,7 +133,7 @@ def test_what_cannot_be_exported_is_refused_in_one_sentence(copy, tiny_run, tmp_
         ((tmp_path,), "config.json"),
         ((copy, "--data", tmp_path / "grey"), "has source channels 1, and"),
         ((copy, "--out", tmp_path / "file"), "file, which is a file; accepted is a folder"),
-        ((copy, "--out", tiny_run.folder), "a run of its own"),
+        ((copy, "--out", tiny_run.folder), "contains another run"),
         ((copy, "--checkpoint", "worst"), "worst"),
         ((copy, "--variants", "float32,int4"), "--variants got int4"),
         ((copy, "--variants", ","), "--variants got nothing"),

@@ -53,6 +53,6 @@ def test_a_run_folder_whose_name_is_not_utf8_is_refused_in_one_sentence(folder, 
         assert main([str(word) for word in words]) == 2
         error = capsys.readouterr().err
         assert "name\\xff" in error
-        assert "is not UTF-8, and TensorFlow opens no other name" in error
+        assert "is not UTF-8, and TensorFlow cannot open such files" in error
         assert error.count("\n") == 1
     assert not list(folder.iterdir())

@@ -52,7 +52,7 @@ def test_sharpened_patches_are_compared_beside_enlarged_ones(run, capsys):
     """Both by the distance from the originals, which here is taken again."""
     assert evaluate.main([str(run), "--metrics", "l1", "--limit", "5"]) == 0
     figures = json.loads((run / "evaluation.json").read_text())
-    assert f"{figures['enlarged']['l1']:.4f}" in capsys.readouterr().out.split("enlarged, before it")[1]
+    assert f"{figures['enlarged']['l1']:.4f}" in capsys.readouterr().out.split("enlarged input")[1]
     enlarged, sharp = next(iter(reopen(run).validation(5)))
     sharpened = models.load(run)[0].translate(enlarged)
     assert figures["reconstruction"]["l1"]["mean"] == pytest.approx(np.abs(sharpened - sharp).mean(), rel=1e-4)

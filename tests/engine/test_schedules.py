@@ -53,7 +53,7 @@ def test_a_player_of_several_steps_gets_the_rate_of_the_run(decay):
     [
         ({"schedule": "step"}, "--schedule step needs --step-at"),
         ({"step_at": (5,)}, "--step-at 5 is for --schedule step"),
-        ({"schedule": "step", "step_at": (5, 3)}, "--step-at got 5 3; accepted are steps in rising order"),
+        ({"schedule": "step", "step_at": (5, 3)}, "--step-at got 5 3; accepted are steps in ascending order"),
         (
             {"schedule": "stairs"},
             "--schedule got stairs; accepted are constant-then-linear, constant, ",
