@@ -1,15 +1,16 @@
-"""Table 1 of the pix2pix paper on the built-in facades: the FCN score of four objectives.
+"""Reproduce Table 1 of the pix2pix paper on the built-in facades: the FCN score of four objectives.
 
-    L1          the distance alone
-    GAN         the adversarial term alone, by a discriminator that sees the image but not the source
-    cGAN        the adversarial term alone, by one that sees both
+    L1          the L1 distance alone
+    GAN         the adversarial loss alone, with a discriminator that sees the image but not the source
+    cGAN        the adversarial loss alone, with a discriminator that sees both
     L1+cGAN     both: pix2pix
 
-Every run is trained by apps.train_pix2pix with the paper's settings, but for size, length, batches of 4, a generator of
-a quarter of the width and no dropout, and judged by apps.evaluate at its last checkpoint, all by one segmenter. The
-discriminator has the paper's width: with one of a quarter, cGAN alone stays below L1 alone (docs/results.md).
-Runs that are complete are not repeated, so that an interrupted ablation goes on where it was. Isola et al. 2017
-(arXiv 1611.07004), section 4.1 and Table 1, found 0.42, 0.22, 0.57 and 0.66 per pixel on Cityscapes labels -> photo.
+Every run is trained by apps.train_pix2pix with the paper's settings, except for the image size, the length, batches of
+4, a generator of a quarter of the width, and no dropout. apps.evaluate evaluates the last checkpoint, with the same
+segmenter for all runs. The discriminator has the paper's width: with a quarter of it, cGAN alone is worse than L1 alone
+(docs/results.md). Completed runs are not repeated, so an interrupted ablation can be continued. On Cityscapes labels ->
+photo, Isola et al. 2017 (arXiv 1611.07004, section 4.1 and Table 1) report per-pixel accuracies of 0.42, 0.22, 0.57 and
+0.66.
 """
 
 import json
@@ -52,11 +53,11 @@ class Flags(BaseConfig):
     seeds: tuple[NonNegative[int], ...] = (0, 1, 2)
     """Seeds of the runs; each objective is trained once with each [integers]."""
     epochs: Positive[int] = 60
-    """Passes over the 400 training pairs [epochs]."""
+    """Epochs over the 400 training pairs [epochs]."""
     batch_size: Positive[int] = 4
-    """Pairs of a step [pairs]; 1 in the paper."""
+    """Batch size [pairs]; 1 in the paper."""
     image_size: Positive[int] = 64
-    """Side of the images [pixels]."""
+    """Image size [pixels]."""
     filters: Positive[int] = 16
     """Channels of the generator's first block [channels]; 64 in the paper."""
     discriminator_filters: Positive[int] = 64
@@ -64,7 +65,7 @@ class Flags(BaseConfig):
     patch: Patch = 70
     """Receptive field of the discriminator [pixels]; 70 in the paper, the whole image at 64 pixels."""
     dropout: Rate = 0.0
-    """Rate in the three innermost decoder blocks [0, 1); 0.5 in the paper."""
+    """Dropout rate in the three innermost decoder blocks [0, 1); 0.5 in the paper."""
     discriminator_norm: DiscriminatorNorm = "same"
     """Normalisation of the discriminator; same as the generator's in the paper."""
     examples: Positive[int] = 6
@@ -98,14 +99,14 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _settings(flags: Flags) -> dict[str, object]:
-    """What all runs share, by the name of the flag of apps.train_pix2pix."""
+    """Name of a flag of apps.train_pix2pix -> its value, for the flags that all runs share."""
     return {name: value for name, value in vars(flags).items() if name not in ("seeds", "examples", "out")}
 
 
 def _result(flags: Flags, run: Path, objective: list[str], seed: int) -> dict:
-    """The evaluation of one run, trained before if it is not complete."""
+    """The evaluation of a run, which is trained first if necessary."""
     settings = [item for name, value in _settings(flags).items() for item in (f"--{name.replace('_', '-')}", value)]
-    steps = 400 * flags.epochs  # of batches of 1: the end, at the latest
+    steps = 400 * flags.epochs  # more than the run has, so only at its end
     rarely = ["--preview-every", steps, "--checkpoint-every", steps]
     if not (run / REPORT_FILE).exists():  # the last file that training writes
         start = ["--preset", "paper", "--out", run, "--overwrite", "--seed", seed]
@@ -116,7 +117,7 @@ def _result(flags: Flags, run: Path, objective: list[str], seed: int) -> dict:
 
 
 def _require_same_settings(first: Path, run: Path) -> None:
-    """Refuse a run kept from before whose settings, objective and seed aside, are not those of the first."""
+    """Check that an existing run has the settings of the first one, except for objective and seed."""
     one, other = (
         {key: value for section in ("model", "data", "run") for key, value in content[section].items()}
         for content in map(read_config, (first, run))
@@ -124,28 +125,30 @@ def _require_same_settings(first: Path, run: Path) -> None:
     for key in sorted((one | other).keys() - _VARIED):
         if one.get(key) != other.get(key):
             raise UserError(
-                f"{run} was trained with {key} {other.get(key)} and {first} with {one.get(key)}: delete the one that "
-                "is out of date."
+                f"{run} was trained with {key} {other.get(key)} and {first} with {one.get(key)}: delete the "
+                "outdated one."
             )
 
 
 def _call(module: str, run: Path, *arguments: object) -> None:
-    """Run an app in a process of its own; its output goes to a file beside the run."""
+    """Run an app in a separate process, with its output in a file beside the run."""
     log = run.with_name(f"{run.name}.{module.split('.')[-1]}.log")
     start = time.perf_counter()
     with open(log, "w", encoding="utf-8") as file:
         done = subprocess.run([sys.executable, "-m", module, *map(str, arguments)], stdout=file, stderr=file)
     if done.returncode:
-        raise UserError(f"{module} ended with code {done.returncode}; {log} holds what it said.")
+        raise UserError(f"{module} ended with code {done.returncode}; {log} has its output.")
     print(f"{run.name}: {module} took {time.perf_counter() - start:.0f} s", flush=True)
 
 
 def _table(results: dict[str, list[dict]]) -> list[str]:
-    """Mean and standard deviation over the seeds, in markdown."""
+    """Markdown table of means and standard deviations over the seeds."""
     every = [result for runs in results.values() for result in runs]
     protocol = every[0]["fcn_score"]["protocol"]
     if any(result["fcn_score"]["protocol"] != protocol for result in every):
-        raise UserError("the runs were judged by different segmenters; delete their evaluation.json and start again.")
+        raise UserError(
+            "the runs were evaluated with different segmenters; delete their evaluation.json and start again."
+        )
     lines = [
         f"| objective | {' | '.join(_FIGURES.values())} | L1 | SSIM | paper, per-pixel |",
         "|---|" + "---:|" * (len(_FIGURES) + 3),
@@ -167,7 +170,7 @@ def _spread(values: list[float]) -> str:
 
 
 def _sheet(flags: Flags, folder: Path) -> np.ndarray:
-    """What the runs of the first seed draw of the same validation pairs."""
+    """A sheet with the results of the runs of the first seed for the same validation pairs."""
     runs = {name: folder / f"{name}-seed{flags.seeds[0]}" for name in OBJECTIVES}
     data = reopen_pairs(runs["L1"])
     source, target = next(iter(data.validation(flags.examples, limit=flags.examples)))

@@ -1,10 +1,9 @@
-"""Detection of anomalies in `waves`: the recurrent autoencoder beside a moving average.
+"""Compare the recurrent autoencoder with a moving average at detecting anomalies in `waves`.
 
-For every seed apps.train_recurrent_autoencoder trains with its defaults on normal waves of that seed, and both score
-the same 500 normal waves and 500 with anomalies, 100 of each kind, that nobody trained on. The moving average expects
-at each step the mean of the steps around it, as far as there are any; its score is the mean squared difference over a
-sequence's steps, as the autoencoder's is, or the largest one, which suits spikes. Runs that are complete are not
-repeated.
+For each seed, apps.train_recurrent_autoencoder trains with its defaults on normal waves. Both methods then score the
+same 500 normal waves and 500 with anomalies, 100 of each kind, none of which were used for training. The moving average
+predicts each step as the mean of the existing steps around it. Its score is the mean squared difference over the steps
+of a sequence, as for the autoencoder, or the largest one, which suits spikes. Completed runs are not repeated.
 """
 
 import subprocess
@@ -37,7 +36,7 @@ class Flags(BaseConfig):
     cells: tuple[Literal["lstm", "gru"], ...] = ("lstm", "gru")
     """Cells of the autoencoders."""
     widths: tuple[Positive[int], ...] = (3, 5, 9)
-    """Windows of the moving averages, odd [steps]."""
+    """Window lengths of the moving averages, odd [steps]."""
     out: Path = Path("savedmodels/anomalies")
     """Folder of the runs."""
 
@@ -51,7 +50,7 @@ class Flags(BaseConfig):
 
 @app
 def main(argv: Sequence[str] | None = None) -> None:
-    """Train what is missing, score, and print mean and standard deviation over the seeds."""
+    """Train missing runs, score, and print means and standard deviations over the seeds."""
     flags = parse(Flags, argv, example=EXAMPLE)
     flags.out.mkdir(parents=True, exist_ok=True)
     found: dict[str, list[dict[str, float]]] = {}
@@ -73,7 +72,15 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def squared_distance(values: np.ndarray, width: int) -> np.ndarray:
-    """From a centred moving average over the steps that there are: (n, length) with NaN beyond the end, then with 0."""
+    """Squared differences from a centred moving average over existing steps.
+
+    Args:
+        values: (n, length), NaN after the end of a sequence.
+        width: of the window, odd [steps].
+
+    Returns:
+        (n, length), 0 after the end.
+    """
     there = np.isfinite(values)
     filled = np.where(there, values, 0.0)
     sums, counts = (
@@ -84,14 +91,14 @@ def squared_distance(values: np.ndarray, width: int) -> np.ndarray:
 
 
 def _train(run: Path, cell: str, seed: int) -> None:
-    """In a process of its own; its output goes to a file beside the run."""
+    """Train a run in a separate process, with its output in a file beside the run."""
     words = ["--cell", cell, "--data", f"waves:{seed}", "--seed", str(seed), "--out", str(run), "--overwrite"]
     log, start = run.with_suffix(".log"), time.perf_counter()
     with open(log, "w", encoding="utf-8") as file:
         command = [sys.executable, "-m", "apps.train_recurrent_autoencoder", *words]
         done = subprocess.run(command, stdout=file, stderr=file)
     if done.returncode:
-        raise UserError(f"training ended with code {done.returncode}; {log} holds what it said.")
+        raise UserError(f"training ended with code {done.returncode}; {log} has its output.")
     print(f"{run.name}: trained in {time.perf_counter() - start:.0f} s", flush=True)
 
 
@@ -100,7 +107,7 @@ def _add(found: dict[str, list[dict[str, float]]], name: str, waves: Sequences, 
 
 
 def _table(found: Mapping[str, Sequence[Mapping[str, float]]]) -> list[str]:
-    """In markdown."""
+    """The results as a markdown table."""
     kinds = next(iter(found.values()))[0]
     lines = [f"| AUROC | {' | '.join(kinds)} |", "|---|" + "---:|" * len(kinds)]
     for name, results in found.items():

@@ -1,10 +1,9 @@
-"""Draw the rooms of the package and their imports, as the code has them: docs/images/architecture.png.
+"""Draw docs/images/architecture.png: the rooms of the package and their imports, read from the code.
 
     python -m benchmarks.architecture
 
-A room is a folder of keras_gen, on the lowest floor that is above all rooms it imports from. An arrow points to an
-imported room; arrows that follow from others (from the roof through a room to the ground) are left out. In brackets are
-the lines of Python.
+A room is a folder of keras_gen. It is on the lowest floor that is above all rooms that it imports from. An arrow points
+to an imported room, unless a chain of other arrows leads there too. Numbers in brackets are lines of Python code.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from keras_gen.flags import BaseConfig
 
 ROOT = Path(keras_gen.__file__).resolve().parents[1]
 _ROOF = "apps"
-_GROUND = ("pages",)  # every room may import it
+_GROUND = ("pages",)  # imported by many rooms; left out of the picture
 _SAYS = {
     "apps": "one module per job",
     "models": "one file per paper",
@@ -47,7 +46,7 @@ _SAYS = {
 @dataclass(frozen=True)
 class Flags(BaseConfig):
     out: Path = ROOT / "docs" / "images" / "architecture.png"
-    """Where the picture goes."""
+    """File for the picture."""
 
 
 def rooms() -> dict[str, list[Path]]:
@@ -75,7 +74,7 @@ def imports() -> dict[str, set[str]]:
 
 
 def floors(below: dict[str, set[str]]) -> dict[str, int]:
-    """room -> the number of its floor, 0 for rooms that import from no other."""
+    """room -> number of its floor; 0 for rooms without imports from others."""
     found: dict[str, int] = {}
 
     def floor(room: str) -> int:
@@ -87,7 +86,7 @@ def floors(below: dict[str, set[str]]) -> dict[str, int]:
 
 
 def reduced(below: dict[str, set[str]]) -> dict[str, set[str]]:
-    """`below` without the arrows that follow from others."""
+    """`below` without imports that a chain of others implies."""
 
     def reach(room: str) -> set[str]:
         return below[room].union(*(reach(other) for other in below[room]))
@@ -98,9 +97,9 @@ def reduced(below: dict[str, set[str]]) -> dict[str, set[str]]:
 def arranged(
     level: dict[str, int], arrows: dict[str, set[str]], *, tries: int = 20_000
 ) -> dict[str, tuple[float, float]]:
-    """room -> where it stands, (x, floor): few arrows behind rooms, few crossings, short arrows.
+    """room -> position (x, floor), with few arrows behind rooms, few crossings and short arrows.
 
-    A random search that moves one room at a time, always the same.
+    A random search with a fixed seed, which moves one or two rooms at a time.
     """
     chance = random.Random(0)
     pairs = [(room, other) for room, others in arrows.items() for other in others]
@@ -185,7 +184,7 @@ def draw(out: Path) -> None:
 
 @app
 def main(argv: Sequence[str] | None = None) -> None:
-    """Draw and say where."""
+    """Draw the picture."""
     flags = parse(Flags, argv, example="python -m benchmarks.architecture --out architecture.png")
     draw(flags.out)
     print(f"written to {flags.out}")

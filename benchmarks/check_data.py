@@ -1,9 +1,9 @@
-"""How fast `apps.check_data` reads: images per second of 256x256 JPEG, headers alone and everything.
+"""Measure the speed of `apps.check_data`: 256x256 JPEG images per second, for headers only and for full checks.
 
     python -m benchmarks.check_data --images 4000
 
-The images are different views of the built-in facades, written to a temporary folder and read once before, so the disk
-does not count. "pairs" are the same pictures side by side, 512x256.
+The images are views of the built-in facades in a temporary folder. They are read once before, so the disk does not
+matter. "pairs" are the same images side by side, 512x256.
 """
 
 import os
@@ -35,11 +35,11 @@ class Flags(BaseConfig):
     images: Positive[int] = 4000
     """Number of images, and a quarter as many pairs [images]."""
     rounds: Positive[int] = 5
-    """Rounds, of which the median counts [rounds]."""
+    """Rounds, whose median is printed [rounds]."""
 
 
 def draw(folder: Path, count: int) -> None:
-    """`count` images, shifts of forty facades, and a quarter as many pairs."""
+    """Write `count` images, shifted views of forty facades, and a quarter as many pairs."""
     drawn = [draw_pair(SIZE, 0, number) for number in range(40)]
     for part in ("images", "pairs"):
         (folder / part).mkdir()

@@ -1,15 +1,16 @@
-"""What a checkpoint costs, and how soon a run ends that is asked to: pix2pix as in the paper, on this machine.
+"""Measure the cost of checkpoints, and how soon a run ends after SIGTERM: pix2pix as in the paper, on this machine.
 
     python -m benchmarks.checkpoints
 
-The share of training time is that of one checkpoint every five minutes. The run that is stopped is a real process that
-gets SIGTERM at random moments within a step; the time counts from the signal to the end of the process, the rest of the
-step and the checkpoint included.
+The fraction of training time assumes one checkpoint every five minutes. The stopped run is a real process that gets
+SIGTERM at a random moment within a step. The time is that from the signal to the end of the process, which includes the
+rest of the step and a checkpoint.
 """
 
 from __future__ import annotations
 
 import random
+import re
 import signal
 import statistics
 import subprocess
@@ -34,23 +35,23 @@ _INTERVAL = 300.0  # seconds between two checkpoints
 @dataclass(frozen=True)
 class Flags(BaseConfig):
     writes: Positive[int] = 5
-    """Checkpoints to write and read [checkpoints]."""
+    """Number of checkpoints to write and read [checkpoints]."""
     stops: Positive[int] = 3
-    """Processes to stop [processes]."""
+    """Number of processes to stop [processes]."""
     seed: NonNegative[int] = 0
-    """Seed of the moments [integer]."""
+    """Random seed of the moments [integer]."""
 
 
 @app
 def main(argv: Sequence[str] | None = None) -> None:
-    """Write, read, stop, print."""
+    """Measure and print the times."""
     flags = parse(Flags, argv, example=EXAMPLE)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         measure_checkpoint(folder / "checkpoints", flags.writes)
         chance = random.Random(flags.seed)
         seconds = [stop(folder / str(number), chance.random()) for number in range(flags.stops)]
-    print(f"from SIGTERM to the end {max(seconds):.1f} s at most of {', '.join(f'{s:.1f}' for s in seconds)}")
+    print(f"from SIGTERM to the end at most {max(seconds):.1f} s: {', '.join(f'{s:.1f}' for s in seconds)}")
 
 
 def measure_checkpoint(folder: Path, writes: int) -> None:
@@ -77,12 +78,14 @@ def measure_checkpoint(folder: Path, writes: int) -> None:
 
 
 def stop(folder: Path, moment: float) -> float:
-    """Seconds from SIGTERM to the end of a process that has made three steps; `moment` in seconds after the third."""
+    """Seconds from SIGTERM to the end of a process; `moment` is the time of the signal after the first progress [s]."""
     command = [sys.executable, "-u", "-m", "apps.train_pix2pix", "--preset", "paper", "--out", str(folder)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     said = b""
-    while b" 3/400" not in said:
-        said += process.stdout.read1()
+    while not re.search(rb"step \d+ of", said):
+        if not (more := process.stdout.read1()):
+            raise RuntimeError(f"the process ended:\n{said.decode()}")
+        said += more
     time.sleep(moment)
     start = time.perf_counter()
     process.send_signal(signal.SIGTERM)

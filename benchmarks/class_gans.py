@@ -1,16 +1,18 @@
-"""Do GANs of classes draw the class that they are asked for, and is a category of InfoGAN a digit?
+"""Measure whether class-conditional GANs generate the requested class, and whether InfoGAN's categories are digits.
 
     python -m benchmarks.class_gans --data PATH_OF_MNIST --cgan RUN --acgan RUN --infogan RUN
 
-A small convolutional network learns the digits from the training images and is tested on the test images. Of runs of
-CGAN and ACGAN it reads 1,000 pictures of each class: the share whose class is the one asked for. Of runs of InfoGAN the
-recogniser reads the category of each test image; categories are matched with digits one to one, as well as that can be
-done on the same images, and the error is the share of images of another digit (Chen et al. 2016, section 7.2).
+A small convolutional classifier is trained on the training images and tested on the test images. For runs of CGAN and
+ACGAN, it classifies 1,000 generated images of each class; the result is the fraction with the requested class. For runs
+of InfoGAN, the recogniser predicts the category of each test image. Categories are matched one to one with digits, in
+the best way for these images; the error is the fraction of images with another digit (Chen et al. 2016, section 7.2).
 """
 
 from __future__ import annotations
 
-import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -20,14 +22,16 @@ from keras import layers
 from scipy.optimize import linear_sum_assignment
 
 from keras_gen import models
+from keras_gen.cli.parsing import app, parse
 from keras_gen.data.kinds.images import ImagesConfig, ImagesData
 from keras_gen.engine.model import GenerativeModel
+from keras_gen.flags import BaseConfig, NonNegative, Positive
 
 _BATCH, _OF_EACH_CLASS = 500, 1000
 
 
 def classifier(data: ImagesData, steps: int, seed: int) -> keras.Model:
-    """A network that was trained on the training images: images -> a logit for each class."""
+    """Train a classifier on the training images: images -> a logit for each class."""
     keras.utils.set_random_seed(seed)
     network = keras.Sequential(
         [
@@ -51,7 +55,7 @@ def classifier(data: ImagesData, steps: int, seed: int) -> keras.Model:
 
 
 def share_asked_for(model: GenerativeModel, network: keras.Model) -> float:
-    """Share of pictures whose class, read by `network`, is the one that was asked for."""
+    """Fraction of generated images that `network` classifies as the requested class."""
     right = 0.0
     for label in range(model.config.num_classes):
         pictures = model.generate(_OF_EACH_CLASS, seed=label, label=label)
@@ -61,7 +65,7 @@ def share_asked_for(model: GenerativeModel, network: keras.Model) -> float:
 
 
 def matching_error(model: GenerativeModel, data: ImagesData) -> float:
-    """Share of test images whose category is not the one matched with their class."""
+    """Fraction of test images whose category is not the one matched with their class."""
     recogniser, continuous = model.serving()["recogniser"].network, model.config.continuous
     table = np.zeros((model.config.categories, data.num_classes), int)
     for images, labels in data.validation(_BATCH):
@@ -70,18 +74,28 @@ def matching_error(model: GenerativeModel, data: ImagesData) -> float:
     return 1.0 - table[linear_sum_assignment(-table)].sum() / table.sum()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", required=True, help="folder with MNIST's idx files")
-    parser.add_argument("--steps", type=int, default=3000, help="of 128, that train the classifier")
-    parser.add_argument("--seed", type=int, default=0, help="of the classifier")
-    parser.add_argument(
-        "--classifier", type=Path, metavar="FILE.keras", help="file to read it from; written if it is not there"
-    )
-    for family in ("cgan", "acgan", "infogan"):
-        parser.add_argument(f"--{family}", type=Path, nargs="*", default=[], help=f"runs of train_{family}")
-    flags = parser.parse_args()
+@dataclass(frozen=True)
+class Flags(BaseConfig):
+    data: str
+    """Folder with MNIST's idx files."""
+    steps: Positive[int] = 3000
+    """Training steps of the classifier, with batches of 128 [steps]."""
+    seed: NonNegative[int] = 0
+    """Random seed of the classifier [integer]."""
+    classifier: Path | None = None
+    """File of the classifier, .keras, which is trained and written if it does not exist."""
+    cgan: tuple[Path, ...] = ()
+    """Run folders of train_cgan."""
+    acgan: tuple[Path, ...] = ()
+    """Run folders of train_acgan."""
+    infogan: tuple[Path, ...] = ()
+    """Run folders of train_infogan."""
 
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train or load the classifier, and print a line for each run."""
+    flags = parse(Flags, argv, example="python -m benchmarks.class_gans --data mnist --cgan RUN --infogan RUN")
     data = ImagesConfig(data=flags.data).open(flags.seed)
     if flags.cgan or flags.acgan:
         kept = flags.classifier
@@ -95,7 +109,7 @@ def main() -> None:
     for run in (*flags.cgan, *flags.acgan):
         model, step = models.load(run)
         share = share_asked_for(model, network)
-        print(f"{run.name}, step {step}: {100 * share:.2f} % of pictures are of the class asked for", flush=True)
+        print(f"{run.name}, step {step}: {100 * share:.2f} % of images have the requested class", flush=True)
     for run in flags.infogan:
         model, step = models.load(run)
         error = matching_error(model, data)
@@ -103,4 +117,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,12 +1,12 @@
-"""Sixteen numbers per image: autoencoders against principal components, by PSNR and by what a classifier still sees.
+"""Compare autoencoders with principal components at 16 numbers per image, by PSNR and by a classifier's accuracy.
 
     python -m benchmarks.compression --data mnist fashion_mnist --seeds 0 1
 
-For each folder of idx files: a dense and a convolutional autoencoder are trained by their app on the training images,
-PCA (scikit-learn) of as many components is fitted to the same, and all draw the test images again. A small
-convolutional classifier is trained on the real training images alone and judges the drawings; its accuracy on the real
-test images is the ceiling. PSNR is the mean over images, of pictures clipped to [-1, 1]. Runs that --out holds already
-are measured and not trained again.
+For each folder of idx files, a dense and a convolutional autoencoder are trained by their app on the training images,
+PCA (scikit-learn) with as many components is fitted to the same images, and all reconstruct the test images. A small
+convolutional classifier, trained on real training images only, classifies the reconstructions; its accuracy on the real
+test images is the upper bound. PSNR is averaged over images clipped to [-1, 1]. Existing runs in --out are measured
+without training them again.
 """
 
 import statistics
@@ -32,7 +32,7 @@ from keras_gen.flags import BaseConfig, NonNegative, Positive
 from keras_gen.ops.reconstruction import psnr
 
 ARCHITECTURES = ("dense", "conv")
-_BATCH = 1000  # images drawn or judged at a time
+_BATCH = 1000  # images per call of a network
 
 
 @dataclass(frozen=True)
@@ -44,22 +44,22 @@ class Flags(BaseConfig):
     latent_dim: Positive[int] = 16
     """Numbers per image [count]."""
     epochs: Positive[int] = 12
-    """Passes over the training images for each autoencoder [epochs]."""
+    """Epochs of each autoencoder [epochs]."""
     classifier_epochs: Positive[int] = 4
-    """Passes over the training images for the classifier [epochs]."""
+    """Epochs of the classifier [epochs]."""
     out: Path = Path("savedmodels/compression")
     """Folder for the runs and for results.json."""
 
 
 def arrays(data: ImagesData, part: str) -> tuple[np.ndarray, np.ndarray]:
-    """All images and labels of a part, the training images in an order of the seed's."""
+    """All images and labels of a part; training images are shuffled."""
     stream = data.train(_BATCH, stop=data.train_size) if part == "train" else data.validation(_BATCH)
     images, labels = zip(*stream.as_numpy_iterator(), strict=True)
     return np.concatenate(images), np.concatenate(labels)
 
 
 def classifier(images: np.ndarray, labels: np.ndarray, epochs: int, seed: int) -> keras.Model:
-    """Two convolutions of stride 2, 32 and 64 channels, and a dense layer of 128 with dropout, trained by Adam."""
+    """Train a classifier: convolutions of stride 2 with 32 and 64 channels, and a dense layer of 128 with dropout."""
     keras.utils.set_random_seed(seed)
     layers = keras.layers
     network = keras.Sequential(
@@ -81,7 +81,7 @@ def classifier(images: np.ndarray, labels: np.ndarray, epochs: int, seed: int) -
 
 
 def trained(folder: Path, data: Path, architecture: str, seed: int, flags: Flags) -> Callable[[np.ndarray], np.ndarray]:
-    """Images -> their reconstructions by an autoencoder, trained by its app unless `folder` holds it."""
+    """Images -> their reconstructions by an autoencoder, which its app trains if `folder` has no run."""
     if not (folder / CONFIG_FILE).exists():
         settings = {"data": data, "architecture": architecture, "latent_dim": flags.latent_dim, "epochs": flags.epochs}
         settings |= {"seed": seed, "out": folder, "steps-per-execution": 16, "preview-every": 4000}
@@ -93,7 +93,7 @@ def trained(folder: Path, data: Path, architecture: str, seed: int, flags: Flags
 
 
 def principal_components(images: np.ndarray, count: int) -> Callable[[np.ndarray], np.ndarray]:
-    """Images -> their projections on the first principal components of `images`."""
+    """Images -> their projections onto the first principal components of `images`."""
     pca = PCA(count, svd_solver="covariance_eigh").fit(images.reshape(len(images), -1))
 
     def draw(others: np.ndarray) -> np.ndarray:
@@ -104,7 +104,7 @@ def principal_components(images: np.ndarray, count: int) -> Callable[[np.ndarray
 
 
 def measured(drawn: np.ndarray, images: np.ndarray, labels: np.ndarray, judge: keras.Model) -> dict[str, float]:
-    """PSNR [dB], the mean over images, and the share of drawings that the classifier recognises."""
+    """Mean PSNR of reconstructions [dB], and the fraction that the classifier assigns to the right class."""
     drawn = np.clip(drawn, -1, 1)
     decibels = [np.mean(psnr(drawn[i : i + _BATCH], images[i : i + _BATCH])) for i in range(0, len(images), _BATCH)]
     recognised = judge.predict(drawn, _BATCH, verbose=0).argmax(-1) == labels
@@ -113,7 +113,7 @@ def measured(drawn: np.ndarray, images: np.ndarray, labels: np.ndarray, judge: k
 
 @app
 def main(argv: Sequence[str] | None = None) -> None:
-    """Train, draw, judge and print a table for each folder."""
+    """Train, reconstruct, classify and print a table for each folder."""
     flags = parse(Flags, argv, example="python -m benchmarks.compression --data mnist fashion_mnist --seeds 0 1")
     flags.out.mkdir(parents=True, exist_ok=True)
     results: dict[str, dict[str, list[dict[str, float]]]] = {}
@@ -141,7 +141,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def spread(runs: Sequence[dict[str, float]], figure: str, digits: int) -> str:
-    """Mean and standard deviation over seeds; nothing for what was not measured."""
+    """Mean and standard deviation over the seeds; "" if there are no values."""
     values = [run[figure] for run in runs if figure in run]
     return f"{statistics.mean(values):.{digits}f} ± {statistics.pstdev(values):.{digits}f}" if values else ""
 

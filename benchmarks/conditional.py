@@ -1,8 +1,8 @@
-"""Does a conditional VAE draw the class asked for? A classifier of real images reads what a run draws.
+"""Measure whether a conditional VAE generates the requested class, with a classifier trained on real images.
 
-The classifier is scikit-learn's logistic regression on the pixels of the training images. Beside its accuracy on the
-generated pictures, an equal number of each class, stands that on the real validation images, which bounds it in
-practice: a picture may be drawn well and misread.
+The classifier is scikit-learn's logistic regression on the pixels of the training images. Its accuracy on generated
+images, with equal numbers of each class, is printed beside that on real validation images. The latter is a practical
+upper bound, because a good image can be misclassified.
 """
 
 import sys
@@ -28,18 +28,18 @@ EXAMPLE = "python -m benchmarks.conditional savedmodels/cvae/RUN"
 @dataclass(frozen=True)
 class Flags(BaseConfig):
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """Folder of a run of cvae."""
+    """Run folder of train_cvae."""
     per_class: Positive[int] = 200
-    """Pictures of each class [pictures]."""
+    """Generated images per class [images]."""
     train_images: Positive[int] = 10_000
-    """Training images for the classifier, where there are as many [images]."""
+    """Training images for the classifier, at most [images]."""
     seed: NonNegative[int] = 0
-    """Of the pictures [integer]."""
+    """Random seed of the generated images [integer]."""
 
 
 @app
 def main(argv: Sequence[str] | None = None) -> None:
-    """Train the classifier, draw, read, print."""
+    """Train the classifier, generate and classify images, and print the accuracies."""
     flags = parse(Flags, argv, example=EXAMPLE)
     if (family := read_config(flags.run)["family"]) != "cvae":
         raise UserError(f"{flags.run} is a run of {family}; accepted are runs of cvae.")
@@ -51,9 +51,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     drawn = [_read(classifier, model.generate(flags.per_class, flags.seed, label)) for label in classes]
     accuracies = [float(np.mean(found == label)) for label, found in zip(classes, drawn, strict=True)]
     print(
-        f"Step {step} of {flags.run}: logistic regression on the pixels of {count} training images reads\n"
+        f"{flags.run}, step {step}: accuracy of logistic regression on {count} training images\n"
         f"  real validation images ({data.val_size}): {real:.1%}\n"
-        f"  {flags.per_class} pictures of each class (seed {flags.seed}): {np.mean(accuracies):.1%}, worst class "
+        f"  {flags.per_class} generated images per class (seed {flags.seed}): {np.mean(accuracies):.1%}, worst class "
         f"{data.classes[int(np.argmin(accuracies))]} {min(accuracies):.1%}"
     )
 

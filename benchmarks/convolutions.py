@@ -1,11 +1,12 @@
-"""The algorithms for a convolution, side by side, for each shape of this suite's networks, on this machine's CPU.
+"""Compare convolution algorithms for each layer shape of this suite's networks, on this machine's CPU.
 
     python -m benchmarks.convolutions --networks pix2pix --batches 1 4
 
-Processor seconds of the forward pass and both gradients as TensorFlow graphs on one thread, calls in turns, medians:
-what `layers.fast.convolutions` chooses by. Beside the plain convolution, as shares of its time: taps summed after the
-product (`layers.fast.planes`), one matrix product (`layers.fast.products`), and Winograd's filtering on tiles of 2, 4
-and 6 outputs (`layers.fast.winograd`); a dash where there is no such algorithm. The last column is what is chosen.
+Measures the median processor time of the forward pass and both gradients, as TensorFlow graphs on one thread, in turns.
+The rules of `layers.fast.convolutions` come from these figures. Besides the plain convolution, the columns are,
+relative to its time: taps summed after the product (`layers.fast.planes`), one matrix product (`layers.fast.products`),
+and Winograd's filtering on tiles of 2, 4 and 6 outputs (`layers.fast.winograd`); "-" where an algorithm does not apply.
+The last column is the algorithm that the suite chooses.
 """
 
 from __future__ import annotations
@@ -36,11 +37,11 @@ Network = Literal["pix2pix", "demo", "dcgan", "resnet"]
 @dataclass(frozen=True)
 class Flags(BaseConfig):
     networks: tuple[Network, ...] = ("pix2pix",)
-    """Whose layers: pix2pix of the paper at 256, of the demo at 128, DCGAN at 64, a residual GAN at 32."""
+    """Networks whose layers to measure: pix2pix (paper, 256 pixels), demo (pix2pix, 128), dcgan (64), resnet (32)."""
     batches: tuple[Positive[int], ...] = (1, 4)
     """Batch sizes [images]."""
     runs: Positive[int] = 7
-    """Calls of each that are timed [calls]."""
+    """Timed calls of each algorithm [calls]."""
 
     def check_together(self) -> None:
         super().check_together()
@@ -50,7 +51,7 @@ class Flags(BaseConfig):
 
 @app
 def main(argv: Sequence[str] | None = None) -> None:
-    """Time all, print a table."""
+    """Measure and print the table."""
     flags = parse(Flags, argv, example=EXAMPLE)
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
@@ -63,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def shapes(networks: Sequence[Network]) -> Iterator[keras.layers.Layer]:
-    """One layer of each shape, but for 1x1 kernels."""
+    """One layer of each shape, without 1x1 kernels."""
     seen = set()
     for name in networks:
         for network in made(name):
@@ -117,7 +118,7 @@ def row(layer: keras.layers.Layer, batch: int, runs: int) -> None:
 
 
 def plain(layer: keras.layers.Layer) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """TensorFlow's own."""
+    """TensorFlow's own algorithm."""
     stride, padding = layer.strides[0], layer.padding.upper()
     if isinstance(layer, keras.layers.Conv2D):
         return lambda x, w: tf.nn.conv2d(x, w, stride, padding)
@@ -128,7 +129,7 @@ def plain(layer: keras.layers.Layer) -> Callable[[tf.Tensor, tf.Tensor], tf.Tens
 def training(
     function: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], images: tf.Tensor, kernel: tf.Tensor
 ) -> Callable[[], object]:
-    """The forward pass and the gradients by image and kernel; the gradient from above is the output."""
+    """The forward pass, and the gradients of image and kernel, with the output as output gradient."""
     images, kernel = tf.Variable(images), tf.Variable(kernel)
 
     @tf.function(autograph=False)

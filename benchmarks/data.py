@@ -1,14 +1,15 @@
-"""Does the data pipeline keep up with the model? Pairs per second at 256x256, beside a training step of pix2pix.
+"""Measure whether the data pipeline keeps up with the model: pairs per second at 256x256, and a step of pix2pix.
 
     python -m benchmarks.data
 
-Three ways to the same pairs, 512x256 JPEGs of the built-in facades: decoded once into memory, decoded from files at
-each access, decoded from TFRecord shards at each access. "CPU ms" is the processor time per pair over all cores: what
-the pipeline takes away from a model that trains on the same processor, last as a share of one core at its rate.
+Reads the same pairs, 512x256 JPEGs of the built-in facades, in three ways: decoded once into memory, decoded from files
+at each access, and decoded from TFRecord shards at each access. "CPU ms" is the processor time per pair over all cores,
+which a model that trains on the same processor loses. The last column is that time as a fraction of one core, at the
+speed of the model.
 
     python -m benchmarks.data --images
 
-One epoch of single images held in memory, of shapes drawn on demand, and of files decoded at each access.
+Measures an epoch of single images: held in memory, drawn on demand (shapes), and decoded from files at each access.
 """
 
 import sys
@@ -39,11 +40,11 @@ class Flags(BaseConfig):
     batch_size: Positive[int] = 4
     """Pairs per batch [pairs]."""
     seconds: Positive[float] = 5.0
-    """Time to measure each way for [s]."""
+    """Time per measurement [s]."""
     model_images_per_second: NonNegative[float] = 0.0
-    """What the model takes [images/s]; 0 measures ten training steps of the paper's pix2pix here."""
+    """Speed of the model [images/s]; 0: measure ten training steps of the paper's pix2pix."""
     images: bool = False
-    """Measure single images instead: an epoch of 60,000 of 28x28 at batch 128."""
+    """Measure single images instead: an epoch of 60,000 images of 28x28, with batches of 128."""
 
 
 def draw(folder: Path, pairs: int) -> None:
@@ -65,7 +66,7 @@ def measure(data: PairsData, batch_size: int, seconds: float) -> tuple[float, fl
 
 
 def measure_model(data: PairsData, batch_size: int, steps: int = 10) -> float:
-    """Images per second of a training step of the paper's configuration, without its data."""
+    """Images per second of the training step of the paper's configuration, without a data pipeline."""
     model = Pix2Pix(Pix2Pix.presets["paper"].model)
     model.compile(model.make_optimizers(2e-4))
     model.make_train_function()
@@ -78,7 +79,7 @@ def measure_model(data: PairsData, batch_size: int, steps: int = 10) -> float:
 
 
 def measure_images(count: int = 60_000, batch_size: int = 128) -> None:
-    """Prints the time of one epoch of each source, after a tenth of one."""
+    """Print the time of one epoch of each source, after a tenth of an epoch as warm-up."""
     with tempfile.TemporaryDirectory() as scratch:
         file, folder = Path(scratch, "noise.npz"), Path(scratch, "files")
         pixels = np.random.default_rng(0).integers(0, 256, (count + 2, 28, 28), np.uint8)
@@ -124,7 +125,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         opened = {name: replace(config, image_size=SIZE).open() for name, config in ways.items()}
         rates = {name: measure(data, flags.batch_size, flags.seconds) for name, data in opened.items()}
         model = flags.model_images_per_second or measure_model(opened["in memory"], flags.batch_size)
-    print(f"{SIZE}x{SIZE}, batch {flags.batch_size}; pix2pix (paper) takes {model:.2f} images/s")
+    print(f"{SIZE}x{SIZE}, batch {flags.batch_size}; pix2pix (paper) trains on {model:.2f} images/s")
     print(f"{'':12}{'images/s':>10}{'times the model':>18}{'CPU ms':>10}{'of one core':>14}")
     for name, (rate, processor) in rates.items():
         print(f"{name:12}{rate:10.0f}{rate / model:18.0f}{processor * 1000:10.2f}{processor * model:14.2%}")

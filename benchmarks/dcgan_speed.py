@@ -1,23 +1,24 @@
-"""The training step of the networks of TensorFlow's DCGAN tutorial: here, as the tutorial has it, and in PyTorch.
+"""Measure the training step of TensorFlow's DCGAN tutorial: in this suite, in the tutorial's code, and in PyTorch.
 
     python -m benchmarks.dcgan_speed
 
-28x28 grey images in batches of 256: a generator of a dense layer and transposed 5x5 convolutions of stride 1, 2 and 2
-with batch normalisation, a discriminator of two 5x5 convolutions of stride 2 with dropout, Adam of 1e-4 for both.
-"keras_gen" is the step of `models.dcgan` on these networks, the transposed convolution of stride 1 computed by Fourier
-transforms (`layers.fast.fourier`); the tutorial's is compiled by tf.function, as there. The numbers of weights are
-asserted equal.
-Sides take turns; medians. Times are those of the clock, and of all of the process' threads (CPU), which other programs
-disturb less.
+The data are 28x28 grey images in batches of 256. The generator has a dense layer and transposed 5x5 convolutions of
+stride 1, 2 and 2 with batch normalisation. The discriminator has two 5x5 convolutions of stride 2 with dropout. Both
+are trained by Adam with a learning rate of 1e-4. "keras_gen" is the step of `models.dcgan` with these networks, in
+which the transposed convolution of stride 1 uses Fourier transforms (`layers.fast.fourier`). The tutorial's step is
+compiled with tf.function, as in the tutorial. All sides have the same number of weights, which is checked.
+
+Sides take turns, and figures are medians. Processor time of all threads (CPU) is given beside wall time, because other
+programs affect it less.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
 import statistics
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -25,7 +26,9 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from keras_gen.cli.parsing import app, parse
 from keras_gen.engine.model import GenerativeModel
+from keras_gen.flags import BaseConfig, Positive
 from keras_gen.layers.fast.fourier import FourierConv2DTranspose
 from keras_gen.models.dcgan import DCGAN, Config
 
@@ -69,7 +72,7 @@ class Tutorial(DCGAN):
 
 
 def ours() -> tuple[Callable[[tf.Tensor], object], GenerativeModel]:
-    """The compiled step of the base class, with all terms that it logs."""
+    """The compiled step of the base class, with all logged terms."""
     model = Tutorial(Config(image_size=28, channels=1, latent_dim=NOISE))
     model.compile(model.make_optimizers(RATE))
     labels = tf.fill((BATCH,), -1)
@@ -78,7 +81,7 @@ def ours() -> tuple[Callable[[tf.Tensor], object], GenerativeModel]:
 
 
 def tutorial() -> Callable[[tf.Tensor], object]:
-    """The step as the tutorial has it: one tape for each player, and Keras' Adam."""
+    """The step of the tutorial: one tape for each player, and Keras' Adam."""
     made, judged = generator(layers.Conv2DTranspose), discriminator()
     optimizers = [keras.optimizers.Adam(RATE) for _ in range(2)]
     for optimizer, network in zip(optimizers, (made, judged), strict=True):
@@ -104,7 +107,7 @@ def tutorial() -> Callable[[tf.Tensor], object]:
 
 
 def pytorch(weights: dict[str, int], threads: int, channels_last: bool) -> Callable[[Any], object]:
-    """The same step in PyTorch: the discriminator learns from detached pictures, then the generator asks it again."""
+    """The step in PyTorch: the discriminator learns from detached images, then judges them again for the generator."""
     import torch
     from torch import nn
 
@@ -124,7 +127,7 @@ def pytorch(weights: dict[str, int], threads: int, channels_last: bool) -> Calla
     for name, network in (("generator", made), ("discriminator", judged)):
         found = sum(parameter.numel() for parameter in network.parameters())
         if found != weights[name]:
-            raise AssertionError(f"PyTorch's {name} has {found} weights, and the tutorial's has {weights[name]}")
+            raise AssertionError(f"PyTorch's {name} has {found} weights, but the tutorial's has {weights[name]}")
     layout = torch.channels_last if channels_last else torch.contiguous_format
     made, judged = made.to(memory_format=layout), judged.to(memory_format=layout)
     optimizers = [torch.optim.Adam(network.parameters(), RATE) for network in (made, judged)]
@@ -144,12 +147,18 @@ def pytorch(weights: dict[str, int], threads: int, channels_last: bool) -> Calla
     return step
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=2, help="of each side")
-    parser.add_argument("--rounds", type=int, default=9, help="of one step of each side, after two to warm up")
-    flags = parser.parse_args()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+@dataclass(frozen=True)
+class Flags(BaseConfig):
+    threads: Positive[int] = 2
+    """Threads of each side [threads]."""
+    rounds: Positive[int] = 9
+    """Timed rounds of one step of each side, after two rounds of warm-up [rounds]."""
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure and print the table."""
+    flags = parse(Flags, argv, example="python -m benchmarks.dcgan_speed --threads 2")
     tf.config.threading.set_intra_op_parallelism_threads(flags.threads)
     images = np.random.default_rng(0).uniform(-1, 1, (BATCH, 28, 28, 1)).astype(np.float32)
     held = tf.constant(images)
@@ -164,7 +173,7 @@ def main() -> None:
     try:
         import torch
     except ImportError:
-        print("PyTorch is not installed; pip install -e '.[bench]' does it.")
+        print("PyTorch is not installed; pip install -e '.[bench]' installs it.")
     else:
         first = torch.from_numpy(images.transpose(0, 3, 1, 2).copy())
         for name, last in (("PyTorch, channels first", False), ("PyTorch, channels last", True)):
@@ -190,4 +199,4 @@ def _of(step: Callable[[Any], object], images: Any) -> Callable[[], object]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

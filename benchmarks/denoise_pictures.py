@@ -1,9 +1,9 @@
-"""How well a run cleans pictures of any size that it never saw: PSNR before and after, for each kind of noise.
+"""Measure how well a run denoises pictures of any size that it was not trained on: PSNR before and after.
 
     python -m benchmarks.denoise_pictures savedmodels/restoration/RUN photo.png ...
 
-Noise is clipped and rounded to 8 bits, as a file of the picture would have it,
-and cleaned by blended tiles, as `apps.denoise` does.
+For each kind of noise, the noisy picture is clipped and rounded to 8 bits, as in a file, and denoised in blended tiles
+as in `apps.denoise`.
 """
 
 import sys
@@ -31,16 +31,16 @@ KINDS = tuple(kind for kind in NOISES if kind != "mixed")
 @dataclass(frozen=True)
 class Flags(BaseConfig):
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """Folder of a run of train_denoising_autoencoder."""
+    """Run folder of train_denoising_autoencoder."""
     pictures: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PICTURE...")]
     """Clean pictures."""
     strength: Share = 0.2
-    """Of each kind of noise [share]."""
+    """Strength of the noise [0 to 1]."""
 
 
 @app
 def main(argv: Sequence[str] | None = None) -> None:
-    """A row for each picture, with two figures for each noise."""
+    """Print a row for each picture, with two figures for each kind of noise."""
     flags = parse(Flags, argv, example=EXAMPLE)
     model, _ = models.load(flags.run)
     (served,) = model.serving().values()

@@ -1,15 +1,16 @@
-"""Does a denoiser work on other noise, and on other pictures? PSNR by what it was trained on and what it is tested on.
+"""Measure how well a denoiser works on other noise and other pictures than those of its training.
 
     python -m benchmarks.denoising --train fashion_mnist --test fashion_mnist mnist --seeds 0 1
 
-A denoising autoencoder is trained on each kind of noise and on the mixture, on the training images of one folder of idx
-files, and tested on the first test images of each folder with every kind of noise: strengths uniform in the same range,
-the same noise for everybody, clipped to black and white as files are. PSNR is the mean over images [dB].
+A denoising autoencoder is trained on each kind of noise and on their mixture, with the training images of one folder of
+idx files. It is tested on the first test images of each folder with every kind of noise. Strengths are uniform in the
+same range, all methods get the same noisy images, and these are clipped to black and white as in a file. PSNR is the
+mean over the images [dB].
 
-Beside it non-local means (Buades, Coll, Morel 2005) of scikit-image, with every advantage: it is told the deviation of
-the noise of each image, as measured against the clean one, and its strength h is the best on training images for each
-kind of noise. It expects noise whose mean is 0, which clipping at black makes brighter, so that of noise that goes
-beyond the range there is also its result on what was not clipped.
+For comparison, non-local means (Buades, Coll, Morel 2005) of scikit-image gets every advantage: it knows the standard
+deviation of the noise of each image, measured against the clean image, and its strength h is the best one on training
+images for each kind of noise. It assumes noise with mean 0, but clipping at black makes images brighter. So for noise
+that exceeds the range, its result on images without clipping is given too.
 """
 
 import sys
@@ -35,28 +36,38 @@ from keras_gen.ops.reconstruction import psnr
 
 EXAMPLE = "python -m benchmarks.denoising --train fashion_mnist --test fashion_mnist mnist"
 KINDS: tuple[Noise, ...] = tuple(kind for kind in get_args(Noise) if kind != "mixed")
-_H = (0.05, 0.2, 0.4, 0.6, 0.8, 1.0, 1.3, 1.6, 2.0)  # of non-local means, in deviations of the noise
-_TUNING = 30  # training images on which the best of these is found
+_H = (
+    0.05,
+    0.2,
+    0.4,
+    0.6,
+    0.8,
+    1.0,
+    1.3,
+    1.6,
+    2.0,
+)  # h of non-local means, relative to the standard deviation of the noise
+_TUNING = 30  # training images for choosing the best h
 
 
 @dataclass(frozen=True)
 class Flags(BaseConfig):
     train: Path
-    """Folder of idx files whose training images are trained on."""
+    """Folder of idx files with the training images."""
     test: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="FOLDER...")]
-    """Folders of idx files whose test images are tested on."""
+    """Folders of idx files with the test images."""
     strength: tuple[Share, Share] = (0.05, 0.3)
-    """Lowest and highest strength, in training and in the test [share]."""
+    """Lowest and highest strength of the noise, in training and in tests [0 to 1]."""
     filters: Positive[int] = 8
-    """Of the network [channels]."""
+    """Channels of the network [channels]."""
     steps: Positive[int] = 400
     """Steps of each training [steps]."""
     batch_size: Positive[int] = 64
     """Images per step [images]."""
     images: Positive[int] = 300
-    """Test images of each folder, the first ones [images]."""
+    """Use the first N test images of each folder [images]."""
     seeds: tuple[NonNegative[int], ...] = (0, 1)
-    """Seeds of weights, order and noise in training [integers]."""
+    """Random seeds of training [integers]."""
     json: Path = Path("denoising.json")
     """File for the figures."""
 

@@ -1,8 +1,8 @@
-"""Do total-correlation penalties disentangle? VAE, beta-VAE, beta-TCVAE and FactorVAE on the built-in shapes.
+"""Compare total-correlation penalties: VAE, beta-VAE, beta-TCVAE and FactorVAE on the built-in shapes.
 
-All are trained with the same networks, images, steps and learning rate, and judged by the mutual information gap and
-the FactorVAE score (`keras_gen.metrics.disentanglement`) over the five factors of the shapes: shape, scale, orientation
-and both positions. Only the divergence differs.
+All models are trained with the same networks, images, steps and learning rate; only the divergence differs. They are
+compared by the mutual information gap and the FactorVAE score (`keras_gen.metrics.disentanglement`) over the five
+factors of the shapes: shape, scale, orientation and both positions.
 """
 
 import sys
@@ -24,7 +24,7 @@ from keras_gen.models import beta_tcvae, factor_vae, vae
 from keras_gen.networks.autoencoders import Architecture
 
 EXAMPLE = "python -m benchmarks.disentanglement --steps 5000 --seeds 0 1"
-_ENCODED = 500  # images encoded at a time
+_ENCODED = 500  # images per call of the encoder
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,13 @@ class Flags(BaseConfig):
     steps: Positive[int] = 5000
     """Steps of each training [steps]."""
     batch_size: Positive[int] = 64
-    """Images of a step [images]."""
+    """Batch size [images]."""
     learning_rate: Positive[float] = 1e-3
-    """Adam's, constant for the first half and then linearly to 0 [1/step]."""
+    """Learning rate of Adam, constant for the first half and then linear to 0 [1/step]."""
     image_size: Positive[int] = 32
-    """Side that the 64x64 shapes are resized to [pixels]."""
+    """Size to which the 64x64 shapes are resized [pixels]."""
     architecture: Architecture = "conv"
-    """Of encoder and decoder."""
+    """Architecture of encoder and decoder."""
     filters: Positive[int] = 16
     """Channels of the first convolution [channels]."""
     hidden_units: tuple[Positive[int], ...] = (256,)
@@ -57,10 +57,10 @@ class Flags(BaseConfig):
 
 @app
 def main(argv: Sequence[str] | None = None) -> None:
-    """Train and judge one after the other, then print the table."""
+    """Train and evaluate one model after the other, then print the table."""
     flags = parse(Flags, argv, example=EXAMPLE)
     results: dict[str, list[dict[str, float]]] = {}
-    for seed in flags.seeds:  # by seed, so that a whole table stands early
+    for seed in flags.seeds:  # by seed, so that a complete table is available early
         data = ImagesConfig(data="shapes", image_size=flags.image_size).open(seed)
         for name, model in _models(flags, data).items():
             start = time.perf_counter()

@@ -1,15 +1,15 @@
-"""Inference on a phone's scale: .tflite variants of the paper's U-Net beside ONNX Runtime with the same weights.
+"""Compare .tflite variants of the paper's U-Net with ONNX Runtime, with the same weights.
 
     pip install -e '.[bench]'
     python -m benchmarks.edge
     python -m benchmarks.edge --steps [--norm batch]
 
-One process, calls in turns with a rest between them, medians; the ratio to ONNX Runtime is what can be compared
-between machines. The ONNX graph is written layer by layer from the Keras network (convolutions, transposed convolutions
-and instance normalisation as its own operators, the form in which an equal PyTorch network is exported), and both draw
-the same picture.
+All engines run in one process, in turns with a pause between calls; figures are medians. Only the ratio to ONNX Runtime
+is comparable between machines. The ONNX graph is written layer by layer from the Keras network, with convolutions,
+transposed convolutions and instance normalisation as single operators, as in the export of an equal PyTorch network.
+All engines produce the same image.
 
-`--steps` takes the rewrites of `keras_gen.export.rewrite` apart: each alone, all but each, and all of them.
+`--steps` measures the rewrites of `keras_gen.export.rewrite` separately: each one alone, all but each one, and all.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ from keras_gen.models.pix2pix import Config, Pix2Pix
 from keras_gen.networks.normalisation import Norm
 
 EXAMPLE = "python -m benchmarks.edge --image-size 256 --threads 2"
-_REST = 0.1  # seconds: ONNX Runtime's threads spin for some 0.05
-_STEPS_VARIANTS = tuple(variant for variant in VARIANTS if variant != "float16")  # it is computed as float32
+_REST = 0.1  # [s]; ONNX Runtime's threads spin for about 0.05 s after a call
+_STEPS_VARIANTS = tuple(variant for variant in VARIANTS if variant != "float16")  # which computes in float32
 
 
 @dataclass(frozen=True)
 class Flags(BaseConfig):
     image_size: Positive[int] = 256
-    """Side of the images [pixels]."""
+    """Image size [pixels]."""
     filters: Positive[int] = 64
     """Channels of the first block [channels]."""
     threads: Positive[int] = 2
     """CPU threads of each engine [threads]."""
     runs: Positive[int] = 30
-    """Calls that are timed [calls]."""
+    """Timed calls [calls]."""
     steps: bool = False
-    """What each rewrite is worth, instead of the comparison with ONNX Runtime."""
+    """Measure the effect of each rewrite instead of comparing with ONNX Runtime."""
     norm: Norm = "instance"
-    """Normalisation of the U-Net; ONNX Runtime is compared on instance."""
+    """Normalisation of the U-Net; the comparison with ONNX Runtime needs instance."""
 
     def check_together(self) -> None:
         super().check_together()
@@ -62,7 +62,7 @@ class Flags(BaseConfig):
 
 @app
 def main(argv: Sequence[str] | None = None) -> None:
-    """Convert, time, print."""
+    """Convert, measure and print the table."""
     flags = parse(Flags, argv, example=EXAMPLE)
     keras.utils.set_random_seed(0)
     config = Config(image_size=flags.image_size, filters=flags.filters, norm=flags.norm)
@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def compare_engines(network: keras.Model, flags: Flags, folder: Path) -> None:
-    """Each variant, rewritten and as converted, beside ONNX Runtime."""
+    """Compare each variant, with and without rewrites, to ONNX Runtime."""
     images = noise(flags.image_size)
     engines = {"ONNX Runtime": onnx_runtime(network, flags.threads)}
     for name, steps in (", as converted", ()), ("", STEPS):
@@ -88,7 +88,7 @@ def compare_engines(network: keras.Model, flags: Flags, folder: Path) -> None:
 
 
 def compare_steps(network: keras.Model, flags: Flags, folder: Path) -> None:
-    """Each rewrite that changes this network alone, all of them, and all but each."""
+    """Compare rewrites: each that changes this network alone, all, and all but each."""
 
     def kinds(model: keras.Model) -> list[type]:
         return [type(layer) for layer in model.layers]
@@ -114,7 +114,7 @@ def noise(size: int) -> np.ndarray:
 
 
 def tflite(network: keras.Model, steps: Sequence[Step], variant: Variant, threads: int, folder: Path) -> TFLiteModel:
-    """The network as a .tflite that is converted after these rewrites."""
+    """The network as a .tflite, converted after these rewrites."""
     file = folder / f"{variant}-{'-'.join(steps)}.tflite"
     images = noise(network.input_shape[1])
     faster = rewritten(network, steps, [images] if variant == "int8" else None)  # as exports do
@@ -124,7 +124,7 @@ def tflite(network: keras.Model, steps: Sequence[Step], variant: Variant, thread
 
 
 def drawing(engines: dict[str, Callable], images: np.ndarray) -> dict[str, Callable[[], object]]:
-    """Each engine as a call that draws `images`."""
+    """Each engine as a function that runs it on `images`."""
     return {name: partial(engine, images) for name, engine in engines.items()}
 
 
@@ -133,7 +133,7 @@ def onnx_runtime(network: keras.Model, threads: int) -> Callable[[np.ndarray], n
     try:
         import onnxruntime
     except ImportError:
-        raise UserError("ONNX Runtime is not installed; pip install -e '.[bench]' does it.") from None
+        raise UserError("ONNX Runtime is not installed; pip install -e '.[bench]' installs it.") from None
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(to_onnx(network), options, providers=["CPUExecutionProvider"])
@@ -141,7 +141,7 @@ def onnx_runtime(network: keras.Model, threads: int) -> Callable[[np.ndarray], n
 
 
 def to_onnx(network: keras.Model) -> bytes:
-    """The U-Net as an ONNX graph of channels-first operators."""
+    """The U-Net as an ONNX graph with channels-first operators."""
     from onnx import TensorProto, helper, numpy_helper
 
     nodes, weights = [], []

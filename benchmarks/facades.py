@@ -1,4 +1,4 @@
-"""How fast the built-in facades are drawn: pairs per second on one core, without writing files.
+"""Measure how fast the built-in facades are drawn: pairs per second on one core, without writing files.
 
 python -m benchmarks.facades --sizes 128 256
 """
@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # one core: NumPy's libraries too, before they are loaded
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # one core for NumPy's libraries too; set before they are loaded
 
 from keras_gen.cli.parsing import app, parse
 from keras_gen.data.builtin.facades import draw_pair
@@ -20,11 +20,11 @@ from keras_gen.flags import BaseConfig, Positive
 @dataclass(frozen=True)
 class Flags(BaseConfig):
     sizes: tuple[Positive[int], ...] = (128, 256)
-    """Sides of the pictures [pixels]."""
+    """Image sizes [pixels]."""
     pairs: Positive[int] = 100
-    """Pairs in a round [pairs]."""
+    """Pairs per round [pairs]."""
     rounds: Positive[int] = 5
-    """Rounds, of which the median counts [rounds]."""
+    """Rounds, whose median is printed [rounds]."""
 
 
 @app

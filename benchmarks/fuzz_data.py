@@ -1,9 +1,9 @@
-"""Mutated images and TFRecord shards by the ten thousand: nothing may crash, hang or become a wrong picture silently.
+"""Fuzz the readers with mutated images and TFRecord shards: none may crash, hang, or silently give a wrong image.
 
     python -m benchmarks.fuzz_data --mutations 100000
 
-`tests/fuzzing.py` says what is mutated and what must hold; CI runs 2,000 of the same. Prints what became of them, the
-slowest, and the memory.
+`tests/fuzzing.py` defines the mutations and the expected results; CI runs 2,000 of the same. Prints the outcomes, the
+slowest mutation and the memory.
 """
 
 import resource
@@ -25,7 +25,7 @@ class Flags(BaseConfig):
     mutations: Positive[int] = 100_000
     """Number of mutated files [files]."""
     seed: NonNegative[int] = 0
-    """Of the mutations: the same seed gives the same files."""
+    """Random seed of the mutations; the same seed gives the same files [integer]."""
 
 
 @app

@@ -1,15 +1,21 @@
-"""How often the health monitor is wrong: runs of all adversarial families that do well, and runs made to fail.
+"""Measure how often the health monitor is wrong, in good runs of all adversarial families and in runs made to fail.
 
     python -m benchmarks.health --kind good
     python -m benchmarks.health --kind failing
 
-Each row is a run of its own, `python -m apps.train_...` with the flags that the table shows and those of `_COMMON`, on
-built-in data. Whether it does well is measured without the monitor, at its end: of points by the effective number of
-modes that samples find, exp of the entropy of their histogram, which is to be 0.8 of all modes at least; of pictures by
-the energy score of 256 of them at the validation images, as a share of that of as many real ones (1 is as good as the
-data, 1 + 1/k what k equally distant modes of many get), within each class where classes are asked for; of translations
-by their L1, as a share of that of the mean target. A look that says anything but "healthy" is an alarm, and in a run
-that does well a false one, also if it was of a trouble that passed.
+Each row is one run of `python -m apps.train_...` on built-in data, with the flags in the table and those in `_COMMON`.
+Whether a run is good is measured at its end, independently of the monitor:
+
+    points        the effective number of modes in the samples (the exponential of their histogram's entropy) is at
+    least
+                  0.8 of all modes
+    images        the energy score of 256 samples is at most 1.15 times that of as many real images; class by class for
+                  class-conditional families. 1 is as good as the data, and 1 + 1/k is the result of k equally distant
+                  modes out of many
+    translations  the L1 distance is below 0.9 of that of the mean target
+
+Any verdict other than "healthy" is an alarm. In a good run it is a false alarm, even if the problem was real and
+passed.
 """
 
 from __future__ import annotations
@@ -48,10 +54,10 @@ _SMALL = "--filters 16 --latent-dim 32"
 _POINTS = "--architecture mlp --hidden-units 128 128 128 --latent-dim 8 --generator-norm none --discriminator-norm none"
 _POINTS += " --batch-size 256 --preset demo"
 _PAIRS = "--data facades --image-size 32 --filters 16 --discriminator-filters 16 --patch 16"
-_FAIR = 1.15  # share up to which pictures are good: about seven modes
-_BLANK = 0.9  # of translations
-_MODES = 0.8  # share of modes from which on points are good
-_OF_CLASSES = ("cgan", "acgan")  # asked for the data's own classes: one picture of each would pass for diverse
+_FAIR = 1.15  # images are good up to this ratio: about seven modes
+_BLANK = 0.9  # translations are good below this ratio
+_MODES = 0.8  # points are good from this fraction of modes on
+_OF_CLASSES = ("cgan", "acgan")  # judged within each class, because one image per class would seem diverse
 
 GOOD = (
     "gan --data ring --preset points",
@@ -105,11 +111,11 @@ FAILING = {
 @dataclasses.dataclass(frozen=True)
 class Flags(BaseConfig):
     kind: Literal["good", "failing"] = "good"
-    """Which runs."""
+    """Runs to train: good ones, or ones that are made to fail."""
     only: str = ""
-    """Regular expression of the rows to run, found anywhere in them; empty: all."""
+    """Regular expression that selects rows; empty: all."""
     steps: Positive[int] = 4000
-    """Steps of each [steps]."""
+    """Steps per run [steps]."""
 
 
 @app
@@ -143,11 +149,11 @@ def main(argv: Sequence[str] | None = None) -> None:
                 runs, looks, alarms = runs + 1, looks + len(told), alarms + wrong
                 ended += told[-1][1] != HEALTHY
     if good:
-        print(f"\n{runs} runs that do well: {alarms} of {looks} looks are alarms, and {ended} last verdicts")
+        print(f"\n{runs} good runs: {alarms} of {looks} verdicts are alarms, and {ended} of the last ones")
 
 
 def train(command: str, common: str, folder: Path) -> int:
-    """Train as `command`, a family and its flags, and flags that all runs share say, its screen going to stderr.
+    """Train with `command`, a family and its flags, and the flags that all runs share; output goes to stderr.
 
     Returns:
         The exit code; 0: the run came to its end.
@@ -159,21 +165,21 @@ def train(command: str, common: str, folder: Path) -> int:
 
 
 def verdicts(folder: Path) -> list[tuple[int, str]]:
-    """Step and verdict of each look at a run after the warm-up, and of the last one."""
+    """(step, verdict) of each preview after the warm-up, or of the last one if there is none."""
     events = EventAccumulator(str(folder), size_guidance={"tensors": 0}).Reload()
     told = [(event.step, tf.make_ndarray(event.tensor_proto).item().decode()) for event in events.Tensors("health")]
     return [(step, verdict) for step, verdict in told if step >= WARM_UP] or told[-1:]
 
 
 def modes_of(model: GenerativeModel, points: Mixture) -> dict[str, Any]:
-    """Which modes of a mixture `SAMPLES` samples of a model find."""
+    """The modes of a mixture that `SAMPLES` samples of a model find."""
     modes = Modes(points.centres, points.deviation)
     modes.update(model.generate(SAMPLES))
     return modes.result()
 
 
 def quality(folder: Path) -> tuple[str, bool]:
-    """How good the pictures of a finished run are: the figure, and whether that is well."""
+    """The quality of a finished run: the figure in words, and whether it is good."""
     model, _ = models.load(folder)
     data = reopen(folder)
     batch = next(iter(data.validation(256, limit=256)))

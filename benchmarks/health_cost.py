@@ -1,10 +1,10 @@
-"""What the health monitor costs: blocks of steps with it and without, in turn, on one model.
+"""Measure the cost of the health monitor, by alternating blocks of steps with and without it.
 
     python -m benchmarks.health_cost
 
-A block is as many steps as lie between two previews, with one look, the log of TensorBoard and no sheets. Two figures:
-the medians of processor time of the blocks beside each other, and the time that passed within the monitor's own calls,
-as a share of the block, which other programs on the machine disturb less.
+A block has the steps between two previews, with one measurement of the monitor and TensorBoard logs, but without
+sheets. Two figures are printed: the median processor times of blocks with and without the monitor, and the time within
+the monitor's own calls as a fraction of the block, which other programs on the machine affect less.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_gen.cli.parsing import app, parse
 from keras_gen.data.kinds.images import ImagesConfig
@@ -26,6 +26,7 @@ from keras_gen.data.kinds.pairs import PairsConfig
 from keras_gen.engine.callbacks import Counter, TensorBoardLog
 from keras_gen.engine.checkpoints import Progress
 from keras_gen.engine.config import Preset, Setup
+from keras_gen.engine.event_files import EventWriters
 from keras_gen.engine.gan_monitor import HealthMonitor
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.flags import BaseConfig, Positive, hidden_fields
@@ -47,11 +48,11 @@ class Flags(BaseConfig):
     blocks: Positive[int] = 6
     """Blocks with the monitor, and as many without [blocks]."""
     only: str = ""
-    """Words of the cases to measure; empty: all."""
+    """Measure only cases whose name contains this text; empty: all."""
 
 
 class Clocked(HealthMonitor):
-    """Adds up the time that passes within its calls."""
+    """Measures the time within its calls."""
 
     seconds = 0.0
 
@@ -70,7 +71,7 @@ class Clocked(HealthMonitor):
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure one case after the other, and print the table."""
     flags = parse(Flags, argv, example=EXAMPLE)
-    print("| model | steps between looks | s a block | CPU s with | CPU s without | ratio | share of its own calls |")
+    print("| model | steps between previews | s per block | CPU s with | CPU s without | ratio | own calls |")
     print("|---|---:|---:|---:|---:|---:|---:|", flush=True)
     for name, (family, preset, kind) in _CASES.items():
         if flags.only in name:
@@ -92,11 +93,12 @@ def _cost(family: type[GenerativeModel], preset: Preset, kind: Any, blocks: int)
     progress, batches = Progress(), data.train(size)
     taken: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
     with tempfile.TemporaryDirectory() as scratch:
-        writer = tf.summary.create_file_writer(scratch)
-        log = TensorBoardLog(progress, writer, Setup(family.family, "demo", config, kind, run))
+        writers = EventWriters(Path(scratch))
+        setup = Setup(family.family, "demo", config, kind, dataclasses.replace(run, out=Path(scratch)))
+        log = TensorBoardLog(progress, writers, setup)
         example = next(iter(data.validation(run.previews, limit=run.previews)))
         monitor = Clocked(
-            progress, model.health(), data, example, writer, lambda line: None, every=every, end=sys.maxsize
+            progress, model.health(), data, example, writers.train, lambda line: None, every=every, end=sys.maxsize
         )
         for number in range(2 * blocks + 2):
             watched = number % 2 == 1
@@ -106,8 +108,9 @@ def _cost(family: type[GenerativeModel], preset: Preset, kind: Any, blocks: int)
             if number >= 2:
                 taken[watched].append((time.perf_counter() - wall, time.process_time() - processor))
             else:
-                monitor.seconds = 0.0  # the first of each compile
-        writer.close()
+                monitor.seconds = 0.0  # the first two blocks compile
+        writers.train.close()
+        writers.validation.close()
     (wall, with_it), (_, without) = (np.median(taken[watched], axis=0) for watched in (True, False))
     own = monitor.seconds / sum(seconds for seconds, _ in taken[True])
     return [f"{every}", f"{wall:.1f}", f"{with_it:.2f}", f"{without:.2f}", f"{with_it / without:.3f}", f"{own:.2%}"]

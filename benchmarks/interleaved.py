@@ -1,4 +1,4 @@
-"""Times that can be compared on a machine whose speed wanders: calls take turns, medians count."""
+"""Comparable times on a machine whose speed varies: calls take turns, and medians are compared."""
 
 from __future__ import annotations
 
@@ -14,10 +14,18 @@ def medians(
     clock: Callable[[], float] = time.perf_counter,
     rest: float = 0.0,
 ) -> dict[str, float]:
-    """Median seconds by `clock` of each call over `runs` rounds, after `warm_up` others.
+    """Median time of each call.
 
-    With `rest`, so many seconds pass before each call, and it is called once untimed: some engines' threads go on
-    waiting for work by spinning, which is no fault of the engine whose turn is next.
+    Args:
+        calls: name -> function to call.
+        runs: number of timed rounds, in each of which every function is called once.
+        warm_up: number of untimed rounds before them.
+        clock: function that returns the time [s].
+        rest: pause before each timed call, followed by an untimed call [s]. The threads of some engines spin after a
+            call while they wait for work, which would slow down the next engine.
+
+    Returns:
+        Name -> median time [s].
     """
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for number in range(warm_up + runs):

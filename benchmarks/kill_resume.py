@@ -1,9 +1,9 @@
-"""Kill a training run again and again, resume it each time, and compare it with one that nobody killed.
+"""Kill a training run many times, resume it each time, and compare the result with that of an undisturbed run.
 
-Every process is the same command, `python -m apps.train_pix2pix ... --out DIR --resume DIR`, and SIGKILL ends it at a
-random moment: while it starts, after a random step, or in the middle of writing a checkpoint. At the end all variables
-of the newest and the best checkpoint (weights, averages, optimizer slots, random states, means), every logged value
-and every sample sheet have to be those of the undisturbed run, bit for bit.
+Every process runs the same command, `python -m apps.train_pix2pix ... --out DIR --resume DIR`. SIGKILL ends it at a
+random moment: while it starts, after a random step, or while it writes a checkpoint. At the end, all variables of the
+newest and the best checkpoint (weights, averages, optimizer slots, random states, means), all logged values and all
+sheets of samples must equal those of the undisturbed run, bit for bit.
 """
 
 from __future__ import annotations
@@ -42,22 +42,22 @@ COMMAND = [
     "--no-export",
 ]
 MOMENTS = ("starting", "after a step", "writing a checkpoint")
-_OF_THIS_RUN = ("config", "_hparams_", "images_per_second")  # tags whose values tell the folder or the time
+_OF_THIS_RUN = ("config", "_hparams_", "images_per_second")  # tags whose values depend on the folder or the time
 
 
 @dataclasses.dataclass(frozen=True)
 class Flags(BaseConfig):
     kills: Positive[int] = 50
-    """Processes that are killed [processes]."""
+    """Number of processes to kill [processes]."""
     seed: NonNegative[int] = 0
-    """Seed of the moments [integer]."""
+    """Random seed of the moments [integer]."""
     out: Path | None = None
-    """Folder of the two runs; default: a temporary one."""
+    """Folder for the two runs; default: a temporary folder."""
 
 
 @app
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run, kill, resume, compare, print what was survived."""
+    """Run, kill, resume, compare, and print the result."""
     flags = parse(Flags, argv, example=EXAMPLE)
     with tempfile.TemporaryDirectory() as scratch:
         folder = flags.out or Path(scratch)
@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def command_for(kills: int) -> list[str]:
-    """A run that is long enough: epochs of ten steps, of which no kill sees more than one pass by."""
+    """The command of a run that is long enough: no kill is more than one epoch of ten steps late."""
     return [*COMMAND, "--epochs", str(kills + 2)]
 
 
@@ -101,7 +101,7 @@ def kill_and_resume(command: Sequence[str], folder: Path, moments: Sequence[str]
                 [*command, "--out", folder, "--resume", folder],
                 stdout=out,
                 stderr=out,
-                env=os.environ | {"PYTHONUNBUFFERED": "1"},  # the progress bar tells the steps
+                env=os.environ | {"PYTHONUNBUFFERED": "1"},  # so that the file shows the progress at once
             )
         if moment is not None:
             killed.append(_kill(process, folder, said, moment, chance))
@@ -117,7 +117,7 @@ def _kill(process: subprocess.Popen, folder: Path, said: Path, moment: str, chan
     elif moment == "after a step":
         while process.poll() is None and b", step" not in said.read_bytes().rpartition(b"epoch ")[2]:
             time.sleep(0.002)
-        time.sleep(chance.uniform(0, 0.3))  # where there is no terminal, only the first of many steps is told
+        time.sleep(chance.uniform(0, 0.3))  # a log shows the progress only every 10 s
     else:
         skip = chance.randint(0, 1)
         while process.poll() is None:
@@ -143,7 +143,7 @@ def _names(folder: Path) -> list[str]:
 
 
 def differences(expected: Path, found: Path) -> list[str]:
-    """What of a run is not bit for bit that of another, a line for each."""
+    """The differences between two runs, one line each."""
     wrong = []
 
     def compare(what: str, one: object, other: object) -> None:
@@ -178,7 +178,7 @@ def _variables(checkpoint: Path) -> dict[str, bytes]:
 
 
 def _logged(run: Path) -> dict[str, list[tuple[int, bytes]]]:
-    """Tag -> (step, value) in the order of the files."""
+    """Tag -> (step, value) pairs, in the order of the files."""
     logged = {}
     for folder in (run, run / VALIDATION):
         events = EventAccumulator(str(folder), size_guidance={"tensors": 0}).Reload()

@@ -1,30 +1,35 @@
-"""Likelihood of MNIST: the VAE and the IWAE of Burda et al. 2016, section 5, with one stochastic layer.
+"""Measure the likelihood of MNIST for the VAE and IWAE of Burda et al. 2016, section 5, with one stochastic layer.
 
     python -m benchmarks.likelihood --data PATH_OF_MNIST --out RUNS
 
-784-200-200-50 and back; pixels binarised by chance, anew at each access in training; the 10,000 test images, binarised
-once, by importance sampling with 5000 samples. The commands are printed, and are what a user types. A run that is
-stopped goes on when the same line is typed again; `--only` names some of them.
+Networks are 784-200-200-50 and back. Pixels are binarised at random, anew at each access in training. The likelihood of
+the 10,000 test images, binarised once, is estimated by importance sampling with 5000 samples. The commands of the apps
+are printed. A run that was stopped continues when the same command is repeated; `--only` selects runs.
 
-Departures from the paper: Adam at a larger step in larger batches with a linear end, many passes fewer; ReLU; the
-weight of the VAE's divergence grows over the first 50 passes, which leaves it more active units.
+Differences from the paper: Adam with a higher learning rate, larger batches and a linear decay at the end; far fewer
+epochs; ReLU. The weight of the VAE's KL divergence grows over the first 50 epochs, which leaves more units active.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from apps import evaluate, train_vae
+from keras_gen.cli.parsing import app, parse
 from keras_gen.engine.config import read_config
+from keras_gen.errors import UserError
+from keras_gen.flags import BaseConfig, NonNegative, Positive
 
 COMMON = ["--preset", "paper", "--binarise", "sample", "--preview-every", "46800", "--checkpoint-every", "4680"]
 VAE = [*COMMON, "--batch-size", "128", "--steps-per-epoch", "4680", "--steps-per-execution", "52"]
 VAE += ["--learning-rate", "2e-3", "--warm-up", "23400"]
 SHORT = [*COMMON, "--batch-size", "64", "--steps-per-epoch", "4685", "--steps-per-execution", "20"]
 SHORT += ["--learning-rate", "1e-3", "--epochs", "10"]
-# From the weights of "vae-hour", as the experiment of the paper's section 5 that goes on with the other objective.
+# Starts from the weights of "vae-hour", as in the paper's experiment that continues with the other objective.
 AFTER = [*COMMON, "--batch-size", "64", "--steps-per-epoch", "4685", "--steps-per-execution", "20"]
 AFTER += ["--learning-rate", "5e-4", "--epochs", "8"]
 RUNS = {
@@ -37,15 +42,30 @@ RUNS = {
 }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", required=True, help="folder with MNIST's idx files")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the runs")
-    parser.add_argument("--only", default=",".join(RUNS), help="names of runs")
-    parser.add_argument("--samples", type=int, default=5000, help="of q(z|x) for each image")
-    parser.add_argument("--seed", type=int, default=0)
-    flags = parser.parse_args()
+@dataclass(frozen=True)
+class Flags(BaseConfig):
+    data: str
+    """Folder with MNIST's idx files."""
+    out: Path
+    """Folder for the runs."""
+    only: str = ",".join(RUNS)
+    """Names of runs, comma-separated."""
+    samples: Positive[int] = 5000
+    """Samples of q(z|x) per image [samples]."""
+    seed: NonNegative[int] = 0
+    """Random seed of the runs [integer]."""
 
+    def check_together(self) -> None:
+        super().check_together()
+        for name in self.only.split(","):
+            if name not in RUNS:
+                raise UserError(f"--only got {name}; accepted are {', '.join(RUNS)}, comma-separated.")
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train what is missing, evaluate, and print the table."""
+    flags = parse(Flags, argv, example="python -m benchmarks.likelihood --data mnist --out RUNS")
     rows = []
     for name in flags.only.split(","):
         run = flags.out / f"{name}-{flags.seed}"
@@ -71,4 +91,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

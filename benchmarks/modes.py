@@ -1,13 +1,14 @@
-"""How many modes of a ring of eight and of a grid of twenty-five do GANs find, and what does the monitor say of it?
+"""Count the modes of a ring of eight and a grid of twenty-five that GANs find, and show the monitor's verdicts.
 
     python -m benchmarks.modes --seeds 0 1 2 3 4
 
-The setting of Srivastava et al. 2017 (VEEGAN, arXiv 1705.07761, section 4.1): 2,500 samples, of high quality within
-three deviations of a mode, which is found if one of them is. The plain GAN has the networks and rates of Metz et al.
-2017 (arXiv 1611.02163, appendix A) without their unrolling: two hidden layers of 128 and 256 numbers of noise, and a
-discriminator that learns ten times as slowly as the generator. The other one is `train_wgan_gp` with the penalty of
-Mescheder et al. 2018, which is what they show to converge where a plain GAN turns in circles. Each row is `python -m
-apps.train_...` with the flags that it shows, once for each seed; the verdicts are the last ones of the health monitor.
+The setting of Srivastava et al. 2017 (VEEGAN, arXiv 1705.07761, section 4.1): of 2,500 samples, those within three
+standard deviations of a mode are of high quality, and a mode with at least one such sample is found. The plain GAN has
+the networks and learning rates of Metz et al. 2017 (arXiv 1611.02163, appendix A) without unrolling: two hidden layers
+of 128 units, 256 latent units, and a discriminator that learns ten times as slowly as the generator. The other model is
+`train_wgan_gp` with the penalty of Mescheder et al. 2018, who show that it converges where a plain GAN oscillates. Each
+row is `python -m apps.train_...` with the given flags, once for each seed. The verdicts are the last ones of the health
+monitor.
 """
 
 from __future__ import annotations
@@ -38,11 +39,11 @@ RUNS = {
 @dataclasses.dataclass(frozen=True)
 class Flags(BaseConfig):
     seeds: tuple[NonNegative[int], ...] = (0, 1, 2, 3, 4)
-    """Seeds of weights, noise and order; one run of each row with each [integers]."""
+    """Random seeds; one run of each row per seed [integers]."""
     sets: tuple[str, ...] = ("ring", "grid")
     """Built-in mixtures."""
     runs: tuple[str, ...] = tuple(RUNS)
-    """Rows, by their names."""
+    """Names of rows."""
     steps: Positive[int] = 12000
     """Steps of the generator in each run [steps]."""
 
@@ -51,7 +52,7 @@ class Flags(BaseConfig):
 def main(argv: Sequence[str] | None = None) -> None:
     """Train one run after the other, and print the table row by row."""
     flags = parse(Flags, argv, example=EXAMPLE)
-    print("| run | set | modes found | high quality | KL from uniform, nats | s a run | last verdicts |")
+    print("| run | set | modes found | high quality | KL from uniform, nats | s per run | last verdicts |")
     print("|---|---|---:|---:|---:|---:|---|", flush=True)
     for name in flags.runs:
         for points in flags.sets:

@@ -1,12 +1,12 @@
-"""Bytes that a training step sends over the network, and what they leave of the speed of many GPUs.
+"""Measure the bytes that a training step sends over the network, and estimate the efficiency of many GPUs.
 
     python -m benchmarks.network
 
-Two processes train pix2pix as in the paper under --distribute multiworker; the kernel's counter of the loopback
-interface is read before and after the steps, by the chief. Beside it the arithmetic: an all-reduce over n workers in a
-ring sends 2 (n - 1) / n times the gradients from each in 2 (n - 1) messages, which for two workers is their size. The
-table is arithmetic alone, nothing of it is measured: a step computes for c = FLOP / rate seconds, then exchanges for
-t = bytes / bandwidth + messages * latency seconds, nothing at the same time, and the efficiency is c / (c + t).
+Two processes train pix2pix as in the paper with --distribute multiworker. The chief reads the kernel's counter of the
+loopback interface before and after the steps. In theory, an all-reduce over n workers in a ring sends 2 (n - 1) / n
+times the gradients from each worker in 2 (n - 1) messages; for two workers, this is the size of the gradients. The
+table is computed, not measured. A step computes for c = FLOP / rate seconds and then communicates for t = bytes /
+bandwidth + messages * latency seconds, without overlap, so the efficiency is c / (c + t).
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ _COUNTER = Path("/sys/class/net/lo/statistics/tx_bytes")
 @dataclass(frozen=True)
 class Flags(BaseConfig):
     image_size: Positive[int] = 256
-    """Side of the images [pixels]."""
+    """Image size [pixels]."""
     steps: Positive[int] = 10
     """Steps to count [steps]."""
     gpu_tflops: Positive[float] = 20.0
-    """What one GPU makes of these layers, an assumption [TFLOP/s]."""
+    """Assumed speed of one GPU on these layers [TFLOP/s]."""
     latency: Positive[float] = 20.0
-    """Of one message between two hosts, an assumption [microseconds]."""
+    """Assumed latency of one message between two hosts [microseconds]."""
 
 
 class Count(keras.callbacks.Callback):
-    """Notes the counter after each step."""
+    """Records the counter after each step."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class Count(keras.callbacks.Callback):
 
 @app
 def main(argv: Sequence[str] | None = None) -> None:
-    """Start the two workers; in each of them, train and count."""
+    """Start the two workers; within a worker, train and count."""
     flags = parse(Flags, argv, example=EXAMPLE)
     if "TF_CONFIG" in os.environ:
         train(flags)
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def train(flags: Flags) -> None:
-    """Two warm steps and those that count, on noise; the chief prints."""
+    """Train on noise for two steps of warm-up and the counted ones; the chief prints."""
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
     with strategy.scope():
         model = Pix2Pix(Config(image_size=flags.image_size))
@@ -92,7 +92,7 @@ def train(flags: Flags) -> None:
 
 
 def table(gradients: int, flop: float, flags: Flags) -> list[str]:
-    """Efficiency of n GPUs on n hosts, in markdown."""
+    """Markdown table of the efficiency of n GPUs on n hosts."""
     gpus, gbits, batches = (1, 2, 4, 8, 16, 32, 64), (10, 100, 400), (1, 16)
     lines = [f"| network | examples per GPU | {' | '.join(f'{n} GPU' + 's' * (n > 1) for n in gpus)} |"]
     lines.append("|---|---:|" + "---:|" * len(gpus))

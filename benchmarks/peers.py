@@ -1,9 +1,9 @@
-"""The training step of pix2pix as others write it, on networks that are equal layer by layer.
+"""The training step of pix2pix in the style of other programs, with networks that are equal layer by layer.
 
-`tutorial_step` is the formulation of TensorFlow's own pix2pix tutorial: batch normalisation and one tape for each
-player. `pytorch_step` is that of the paper's PyTorch code: the discriminator steps on detached pictures, then the
-generator asks it again. Both are written here from the description of those programs; the numbers of weights are
-asserted equal.
+`tutorial_step` follows TensorFlow's own pix2pix tutorial: batch normalisation and one tape for each player.
+`pytorch_step` follows the paper's PyTorch code: the discriminator is updated on detached images, then judges them again
+for the generator. Both are implemented here from the description of those programs. The numbers of weights are checked
+to be equal.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def pytorch_step(
         import torch
         from torch import nn
     except ImportError:
-        raise UserError("PyTorch is not installed; pip install -e '.[bench]' does it.") from None
+        raise UserError("PyTorch is not installed; pip install -e '.[bench]' installs it.") from None
 
     if threads:
         torch.set_num_threads(threads)
@@ -115,7 +115,7 @@ def pytorch_step(
     for name, network in (("generator", generator), ("discriminator", discriminator)):
         weights = sum(parameter.numel() for parameter in network.parameters())
         if weights != ours[name].count_params():
-            raise AssertionError(f"the {name} has {weights} weights, and here it has {ours[name].count_params()}")
+            raise AssertionError(f"PyTorch's {name} has {weights} weights, but ours has {ours[name].count_params()}")
     layout = torch.channels_last if channels_last else torch.contiguous_format
     generator, discriminator = generator.to(memory_format=layout), discriminator.to(memory_format=layout)
     optimizers = [torch.optim.Adam(n.parameters(), 2e-4, betas=(0.5, 0.999)) for n in (generator, discriminator)]

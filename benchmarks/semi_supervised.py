@@ -1,12 +1,12 @@
-"""How many test images of MNIST does a classifier get wrong that has seen a hundred labels?
+"""Measure the errors of a classifier on MNIST that was trained with a hundred labels.
 
     python -m benchmarks.semi_supervised --data PATH_OF_MNIST --seeds 0 1 2
 
-The setting of Salimans et al. 2016 (arXiv 1606.03498, section 5.1): 60,000 images, ten of each class with their label,
-which the seed chooses like all else; errors of the 10,000 test images. Their mean is 93 of ten choices of labels. Each
-run is four commands, `python -m apps.train_sgan --preset convolutional` with the flags of `STAGES`, each from the
-weights of the one before; the errors are those that `apps.evaluate` finds after its last step. Which stages do well was
-found out on these same test images (docs/results.md).
+The setting of Salimans et al. 2016 (arXiv 1606.03498, section 5.1): 60,000 training images, of which ten per class are
+labelled; errors on the 10,000 test images. Their mean over ten choices of labels is 93. The seed determines the
+labelled images and everything else. Each run consists of four commands, `python -m apps.train_sgan --preset
+convolutional` with the flags in `STAGES`, each starting from the weights of the previous one; `apps.evaluate` counts
+the errors after the last step of each. The stages were chosen on these test images too (docs/results.md).
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ STAGES = (
 @dataclasses.dataclass(frozen=True)
 class Flags(BaseConfig):
     data: str = "mnist"
-    """Folder with MNIST's idx files, or a set that `--data` of the apps knows."""
+    """Folder with MNIST's idx files, or another SPEC of `--data` of the training apps."""
     seeds: tuple[NonNegative[int], ...] = (0, 1, 2)
-    """Seeds of weights, noise, order and of which images have labels; one run of all stages with each [integers]."""
+    """Random seeds, also of the labelled images; one run of all stages per seed [integers]."""
     out: Path = Path("savedmodels/semi_supervised")
-    """Folder of the runs, SEED/STAGE; the classifier of the last stage is the best."""
+    """Folder for the runs, SEED/STAGE; the last stage has the best classifier."""
 
 
 @app
@@ -53,13 +53,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Train one seed after the other, and print the table row by row."""
     flags = parse(Flags, argv, example=EXAMPLE)
     common = f"{_COMMON} --data {shlex.quote(flags.data)}"
-    print("| seed | errors of the test images after each stage | minutes of each |\n|---:|---:|---:|", flush=True)
+    print("| seed | errors on the test images after each stage | minutes of each |\n|---:|---:|---:|", flush=True)
     for seed in flags.seeds:
         found, minutes, before = [], [], ""
         for number, stage in enumerate(STAGES, 1):
             folder, start = flags.out / str(seed) / str(number), time.perf_counter()
             if train(f"sgan {stage} {before}", f"{common} --seed {seed}", folder):
-                raise UserError(f"Stage {number} of seed {seed} did not come to its end; above stands what it said.")
+                raise UserError(f"Stage {number} of seed {seed} failed; its output is above.")
             before = f"--start-from {shlex.quote(str(folder))}"
             minutes.append((time.perf_counter() - start) / 60)
             with contextlib.redirect_stdout(sys.stderr):

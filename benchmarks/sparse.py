@@ -1,11 +1,11 @@
-"""Is a sparse code worth more than a narrow one that reconstructs as well?
+"""Compare sparse codes with narrow codes that reconstruct as well.
 
-Sparse autoencoders with many units beside undercomplete ones, all of one dense layer each way, on the same batches. Of
-each: PSNR on the test images, the share of active units per image, and the accuracy of a linear probe, logistic
-regression on the standardised codes of labelled training images. For each sparse one, the undercomplete one whose PSNR
-is nearest is named.
+    python -m benchmarks.sparse --data mnist
 
-python -m benchmarks.sparse --data mnist
+Trains sparse autoencoders with many units and undercomplete ones, all with one dense layer each way, on the same
+batches. For each, prints the PSNR on the test images, the fraction of active units per image, and the accuracy of a
+linear probe: logistic regression on the standardised codes of labelled training images. For each sparse autoencoder, it
+also names the undercomplete one with the nearest PSNR.
 """
 
 import dataclasses
@@ -41,13 +41,13 @@ class Flags(BaseConfig):
     narrow: tuple[Positive[int], ...] = (32, 48, 64, 96)
     """Units of the undercomplete codes [count]."""
     steps: Positive[int] = 1500
-    """Steps of Adam [steps]."""
+    """Training steps [steps]."""
     batch_size: Positive[int] = 128
-    """Examples in a step [images]."""
+    """Batch size [images]."""
     labelled: Positive[int] = 10_000
-    """Training images that the probe is fitted to [images]."""
+    """Training images for the linear probe [images]."""
     seed: NonNegative[int] = 0
-    """Of weights and order."""
+    """Random seed of weights and order [integer]."""
 
 
 @dataclass(frozen=True)

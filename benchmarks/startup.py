@@ -1,9 +1,9 @@
-"""Seconds until an app has told its flags, in this checkout and in an older one, taking turns.
+"""Measure the time that apps need for `--help` and for an unknown flag, in this checkout and in an older one.
 
     python -m benchmarks.startup --old ../older
 
-Each call is a process of its own: `--help`, and a flag that does not exist. TensorFlow alone takes some three seconds
-to import; `cli.standins` says how the flags do without.
+Each call is a separate process, and the two checkouts take turns. Importing TensorFlow alone takes about three seconds;
+`cli.standins` explains how apps parse their flags without it.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ _HERE = Path(__file__).resolve().parents[1]
 @dataclass(frozen=True)
 class Flags(BaseConfig):
     old: Path | None = None
-    """Root of another checkout to compare with; default: this one alone."""
+    """Root of another checkout to compare with; default: none."""
     apps: tuple[str, ...] = ("train_pix2pix", "translate", "launch")
-    """Apps to start."""
+    """Names of apps to start."""
     runs: Positive[int] = 5
-    """Times that each is started, after once that fills the caches [runs]."""
+    """Timed starts of each app, after one that fills caches [runs]."""
 
 
 @app
 def main(argv: Sequence[str] | None = None) -> None:
-    """Time both checkouts and print a line for each app and word."""
+    """Time both checkouts, and print a line for each app and flag."""
     flags = parse(Flags, argv, example=EXAMPLE)
     checkouts = {"this": _HERE, **({"old": flags.old.resolve()} if flags.old else {})}
     print(f"{'seconds, medians':<32}" + "".join(f"{name:>8}" for name in checkouts))

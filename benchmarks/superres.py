@@ -1,11 +1,11 @@
-"""How much a super-resolution autoencoder adds to bicubic interpolation, by the protocol of the field.
+"""Compare a super-resolution autoencoder to bicubic interpolation, with the usual protocol.
 
-Trained on the pictures of one folder and tested on those of another. Each test picture is cut to a multiple of the
-scale, shrunk (bicubic with antialias), rounded to 8 bits, enlarged (bicubic), and drawn by blended tiles as
-`apps.translate` does. PSNR is of the luma Y (ITU-R BT.601, 16 to 235, not rounded) of 8-bit RGB pictures, without a
-border of `scale` pixels on each side; the mean is over the pictures.
+    python -m benchmarks.superres --data t91 --test set5/HR --scale 2
 
-python -m benchmarks.superres --data t91 --test set5/HR --scale 2
+Training images come from one folder and test images from another. Each test image is cropped to a multiple of the
+scale, reduced (bicubic, antialiased), rounded to 8 bits, enlarged (bicubic), and processed in blended tiles as in
+`apps.translate`. PSNR is that of the luma Y (ITU-R BT.601, 16 to 235, not rounded) of 8-bit RGB images, without a
+border of `scale` pixels on each side, averaged over the images.
 """
 
 import sys
@@ -38,19 +38,19 @@ class Flags(BaseConfig):
     test: Path
     """Folder of the test pictures."""
     scale: Literal[2, 3, 4] = 2
-    """How many times they are enlarged."""
+    """Scale factor of the enlargement."""
     filters: Positive[int] = 32
-    """Channels of the maps inside [channels]."""
+    """Channels of the feature maps [channels]."""
     depth: Positive[int] = 4
     """Layers of the encoder [count]."""
     steps: Positive[int] = 4000
-    """Steps of Adam [steps]."""
+    """Training steps [steps]."""
     batch_size: Positive[int] = 16
-    """Patches in a step [patches]."""
+    """Batch size [patches]."""
     learning_rate: Positive[float] = 1e-3
-    """Constant for the first half and then linearly to 0 [1/step]."""
+    """Learning rate, constant for the first half and then linear to 0 [1/step]."""
     seed: NonNegative[int] = 0
-    """Of weights, order and places."""
+    """Random seed of weights, order and positions of patches [integer]."""
 
     def check_together(self) -> None:
         super().check_together()
@@ -60,7 +60,7 @@ class Flags(BaseConfig):
 
 @app
 def main(argv: Sequence[str] | None = None) -> None:
-    """Train, draw and print the table."""
+    """Train, enlarge the test images and print the table."""
     flags = parse(Flags, argv, example="python -m benchmarks.superres --data t91 --test set5/HR")
     data = SuperresConfig(data=flags.data, scale=flags.scale).open(flags.seed)
     print(data.describe(), flush=True)

@@ -1,48 +1,82 @@
-"""Speed of the pix2pix training step, as images/s and as a share of the machine's own convolution rate.
+"""Measure the speed of the pix2pix training step, in images/s and relative to the machine's convolution rate.
 
     python -m benchmarks.train_step --image-size 256 --batches 1 4
 
-The paper's networks on noise: the step is about 81 GFLOP an image at 256x256 (`flop_per_image` counts it). The
-machine's rate is measured in the same run by a 3x3 convolution of 256 to 256 channels on 128x128 pixels, interleaved
-with the steps; medians. `--overhead` also times `fit` with all callbacks beside the bare compiled step, `--first-step`
-the seconds from typing `python -m apps.train_pix2pix` to its first step, its data in the cache.
+Uses the paper's networks and noise as data. A step takes about 81 GFLOP per image at 256x256 (`flop_per_image`). The
+machine's rate is that of a 3x3 convolution from 256 to 256 channels on 128x128 pixels, measured between the steps. All
+figures are medians. `--overhead` also compares `fit` with all callbacks to the compiled step alone. `--first-step` also
+measures the time from the start of `python -m apps.train_pix2pix` to its first line about the progress, with cached
+data.
 
     python -m benchmarks.train_step --peers
 
-compares with the same networks in plain Keras, TensorFlow's tutorial and PyTorch; `--jit` with XLA,
-`--steps-per-execution 10` one step a call with ten, and `--curve 50` the losses with those of plain Keras, in
-`--precision float64` to tell the formulas from rounding. Processor seconds stand beside those of the clock, because
-other programs disturb them less, and `--threads 1` gives everybody one thread: threads that wait by spinning, as
-PyTorch's do, say nothing on a machine that others use too.
+compares with the same networks in plain Keras, in TensorFlow's tutorial and in PyTorch. `--jit` compares with XLA,
+`--steps-per-execution 10` one step per call with ten, and `--curve 50` the losses with those of plain Keras;
+`--precision float64` then distinguishes errors in formulas from rounding. Processor time is given beside wall time,
+because other programs affect it less. PyTorch's threads spin while they wait, which makes its processor time
+meaningless on a shared machine; `--threads 1` avoids this.
 """
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import functools
+import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from benchmarks.peers import pytorch_step, tutorial_step
+from keras_gen.cli.parsing import app, parse
 from keras_gen.data.kinds.pairs import PairsConfig
 from keras_gen.engine.callbacks import StepCallback
 from keras_gen.engine.checkpoints import Progress
 from keras_gen.engine.config import RunConfig, Setup
 from keras_gen.engine.run import Run
 from keras_gen.export.rewrite import in_keras_layers
+from keras_gen.flags import BaseConfig, NonNegative, Positive
 from keras_gen.layers.fast.adam import FusedAdam
 from keras_gen.models.pix2pix import Config, Pix2Pix
+
+EXAMPLE = "python -m benchmarks.train_step --image-size 256 --batches 1 4"
+
+
+@dataclass(frozen=True)
+class Flags(BaseConfig):
+    image_size: Positive[int] = 256
+    """Image size [pixels]."""
+    filters: Positive[int] = 64
+    """Channels of the first layer of each network [channels]."""
+    batches: tuple[Positive[int], ...] = (1, 4)
+    """Batch sizes [images]."""
+    repeats: Positive[int] = 9
+    """Timed steps [steps]."""
+    peers: bool = False
+    """Only compare with plain Keras, TensorFlow's tutorial and PyTorch."""
+    jit: bool = False
+    """Only compare with XLA."""
+    steps_per_execution: NonNegative[int] = 0
+    """Only compare one step per call with N steps per call [steps]; 0: no comparison."""
+    curve: NonNegative[int] = 0
+    """Only compare the losses of N steps with those of plain Keras [steps]; 0: no comparison."""
+    threads: NonNegative[int] = 0
+    """Threads of TensorFlow and PyTorch [threads]; 0: their defaults."""
+    precision: Literal["float32", "float64", "mixed_float16", "mixed_bfloat16"] = "float32"
+    """Precision of the suite and of plain Keras."""
+    overhead: bool = False
+    """Also compare fit to the compiled step alone."""
+    first_step: bool = False
+    """Also measure the time from the start of a process to its first line about the progress."""
 
 
 def seconds(function, *arguments) -> float:
@@ -53,15 +87,19 @@ def seconds(function, *arguments) -> float:
 
 
 def convolution() -> tuple[object, float]:
-    """A large 3x3 convolution and its FLOP."""
+    """A large 3x3 convolution, and its number of floating-point operations."""
     image, kernel = tf.random.normal((1, 128, 128, 256)), tf.random.normal((3, 3, 256, 256))
     function = tf.function(lambda: tf.nn.conv2d(image, kernel, 1, "SAME"))
     return function, 2.0 * 128 * 128 * 256 * 256 * 9
 
 
 def flop_per_image(model: Pix2Pix) -> float:
-    """FLOP of one step on one image: the generator forward and back, the discriminator forward twice and back three
-    times (for its own step on real and fake, and for the generator's, which needs no gradient of the weights)."""
+    """Floating-point operations of a step per image.
+
+    The generator runs forward once and backward once. The discriminator runs forward twice, on real and generated
+    images, and backward three times: for its own loss on both, and for the generator's loss, which needs no gradients
+    of its weights.
+    """
 
     def forward(network: keras.Model) -> float:
         total = 0.0
@@ -111,7 +149,7 @@ def measure_step(config: Config, batches: list[int], repeats: int) -> None:
 
 
 def our_step(config: Config, plain: bool = False, jit: bool = False) -> Callable[[Any], object]:
-    """The compiled step on (source, target) with the weights of seed 0; `plain` by Keras' own layers and Adam."""
+    """The compiled step on (source, target) with the weights of seed 0; `plain` uses Keras' own layers and Adam."""
     keras.utils.set_random_seed(0)
     model = Pix2Pix(config)
     if plain:
@@ -124,7 +162,7 @@ def our_step(config: Config, plain: bool = False, jit: bool = False) -> Callable
 
 
 def interleaved(steps: dict[str, Callable[[], object]], repeats: int) -> dict[str, np.ndarray]:
-    """Name -> (repeats, 2) wall seconds and processor seconds, each step once in every round, in changing order."""
+    """Name -> wall time and processor time, (repeats, 2) [s]. Each round runs every step once, in changing order."""
     taken = {name: [] for name in steps}
     for number in range(repeats + 2):
         names = list(steps)
@@ -141,7 +179,7 @@ def fetched(step: Callable[[Any], object], batch: tuple[tf.Tensor, tf.Tensor]) -
 
 
 def compare(title: str, steps: dict[str, Callable[[], object]], repeats: int) -> None:
-    """Print medians, and of the first step how often it goes into the others': medians over the rounds."""
+    """Print median times, and medians over the rounds of the ratio to the first step."""
     taken = interleaved(steps, repeats)
     ours = next(iter(taken.values()))
     print(f"\n| {title} | s/step | CPU s/step | times ours | times ours, CPU |\n|---|---|---|---|---|")
@@ -152,7 +190,7 @@ def compare(title: str, steps: dict[str, Callable[[], object]], repeats: int) ->
 
 
 def measure_peers(config: Config, batches: list[int], repeats: int, threads: int) -> None:
-    """Ours, ours in plain Keras, the tutorial's and PyTorch's step on the same noise."""
+    """Compare the step with those of plain Keras, the tutorial and PyTorch on the same noise."""
     for batch in batches:
         data = noise(config.image_size, batch)
         steps = {
@@ -168,7 +206,7 @@ def measure_peers(config: Config, batches: list[int], repeats: int, threads: int
 
 
 def measure_jit(config: Config, batches: list[int], repeats: int) -> None:
-    """The step as it is and compiled by XLA, of the networks asked for and of those of `--preset tiny`."""
+    """Compare the step without and with XLA, for the preset "tiny" and for the given networks."""
     for name, kind in (("tiny", Pix2Pix.presets["tiny"].model), (f"{config.image_size} pixels", config)):
         for batch in batches:
             data = noise(kind.image_size, batch)
@@ -177,15 +215,19 @@ def measure_jit(config: Config, batches: list[int], repeats: int) -> None:
 
 
 def measure_curve(config: Config, steps: int) -> None:
-    """How far the losses of ours and of plain Keras are apart, from the same weights and without dropout, and how far
-    those of two runs of plain Keras whose images differ by the rounding of the numbers: the largest relative difference
-    so far."""
+    """Compare losses with those of plain Keras, from the same weights and without dropout.
+
+    For reference, plain Keras also trains on images that differ by one rounding error. Prints the largest relative
+    differences so far.
+    """
     config = dataclasses.replace(config, dropout=0.0)
     plain, ours, rounded = our_step(config, plain=True), our_step(config), our_step(config, plain=True)
     kind = keras.config.floatx()
     batches = [tuple(tf.cast(images, kind) for images in noise(config.image_size, 1)) for _ in range(4)]
     largest: dict[tuple[str, str], float] = {}
-    print("\n| steps | term | ours and plain Keras | plain Keras, images rounded otherwise |\n|---|---|---|---|")
+    print(
+        "\n| steps | term | ours and plain Keras | plain Keras, with rounding errors in the images |\n|---|---|---|---|"
+    )
     for number in range(1, steps + 1):
         batch = batches[number % 4]
         moved = tuple(image * (1.0 + np.finfo(kind).eps) for image in batch)
@@ -205,7 +247,7 @@ def measure_curve(config: Config, steps: int) -> None:
 
 
 class FixedData:
-    """The same batch for ever: no input pipeline in the measurement."""
+    """Repeats one batch, so that no input pipeline is measured."""
 
     train_size, val_size, classes, mode_centres = 10**6, 1, (), None
 
@@ -220,6 +262,8 @@ class FixedData:
 
 
 class Clock(StepCallback):
+    """Records the time after each call."""
+
     def __init__(self) -> None:
         super().__init__(Progress())
         self.times: list[float] = []
@@ -229,7 +273,7 @@ class Clock(StepCallback):
 
 
 def measure_overhead(config: Config, steps: int, rounds: int = 5) -> None:
-    """`Run.fit` with every callback against the compiled step alone, interleaved; the ratio of the medians."""
+    """Compare `Run.fit` with all callbacks to the compiled step alone, interleaved; prints the ratio of the medians."""
     bare, full = [], []
     for _ in range(rounds):
         full += fit_seconds(config, steps)
@@ -241,8 +285,8 @@ def measure_overhead(config: Config, steps: int, rounds: int = 5) -> None:
 
 
 def measure_calls(config: Config, at_once: int, rounds: int = 3) -> None:
-    """`Run.fit` by one step and by several steps a call, of the networks of `--preset tiny` and of those asked for."""
-    print(f"\n| networks | one step a call, s/step | {at_once} steps a call, s/step | ratio |\n|---|---|---|---|")
+    """Compare `Run.fit` with one and with several steps per call, for the preset "tiny" and for the given networks."""
+    print(f"\n| networks | one step per call, s/step | {at_once} steps per call, s/step | ratio |\n|---|---|---|---|")
     for name, kind, calls in (("tiny", Pix2Pix.presets["tiny"].model, 40), (f"{config.image_size} pixels", config, 6)):
         one, several = [], []
         for _ in range(rounds):
@@ -253,7 +297,7 @@ def measure_calls(config: Config, at_once: int, rounds: int = 3) -> None:
 
 
 def fit_seconds(config: Config, steps: int, at_once: int = 1) -> list[float]:
-    """Seconds of each step in `Run.fit` with every callback; with `at_once` steps in one call, of each call's mean."""
+    """Time per step in `Run.fit` with all callbacks [s], for each call of `at_once` steps."""
     keras.utils.set_random_seed(0)
     with tempfile.TemporaryDirectory() as folder:
         run_config = RunConfig(
@@ -264,14 +308,14 @@ def fit_seconds(config: Config, steps: int, at_once: int = 1) -> list[float]:
         model = Pix2Pix(config)
         run.compile(model, data)
         clock, fit = Clock(), model.fit
-        # The run's own list of callbacks, and a clock behind them.
+        # The run's own callbacks, followed by a clock.
         model.fit = lambda *a, **k: fit(*a, **(k | {"callbacks": [*k["callbacks"], clock]}))
         run.fit(model, data)
     return list(np.diff(clock.times)[2:] / at_once)
 
 
 def measure_first_step(rounds: int = 3) -> None:
-    """Whole processes, until the progress bar shows a step; the median."""
+    """Print the median time from the start of a process to its first line about the progress, after the second step."""
     taken = []
     for _ in range(rounds + 1):
         with tempfile.TemporaryDirectory() as folder:
@@ -279,36 +323,25 @@ def measure_first_step(rounds: int = 3) -> None:
             start = time.perf_counter()
             process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
             said = b""
-            while b"step 1 of" not in said:
-                said += process.stdout.read1()
+            while not re.search(rb"step \d+ of", said):
+                if not (more := process.stdout.read1()):
+                    raise RuntimeError(f"the process ended:\n{said.decode()}")
+                said += more
             taken.append(time.perf_counter() - start)
             process.kill()
             process.wait()
-    print(f"\nfirst step {statistics.median(taken[1:]):.1f} s after the command")  # the first filled the caches
+    print(f"\nfirst progress {statistics.median(taken[1:]):.1f} s after the command")  # the first process fills caches
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--image-size", type=int, default=256)
-    parser.add_argument("--filters", type=int, default=64)
-    parser.add_argument("--batches", type=int, nargs="+", default=[1, 4])
-    parser.add_argument("--repeats", type=int, default=9)
-    parser.add_argument("--peers", action="store_true", help="only compare with plain Keras, the tutorial and PyTorch")
-    parser.add_argument("--jit", action="store_true", help="only compare with XLA")
-    parser.add_argument(
-        "--steps-per-execution", type=int, default=0, metavar="N", help="only compare one step a call with N"
-    )
-    parser.add_argument("--curve", type=int, default=0, metavar="STEPS", help="only compare losses with plain Keras'")
-    parser.add_argument("--threads", type=int, default=0, help="threads of everybody; 0: as they choose")
-    parser.add_argument("--precision", default="float32", help="of ours and its plain form, as for the training app")
-    parser.add_argument("--overhead", action="store_true", help="also time fit beside the bare step")
-    parser.add_argument("--first-step", action="store_true", help="also time a process up to its first step")
-    flags = parser.parse_args()
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure and print the tables."""
+    flags = parse(Flags, argv, example=EXAMPLE)
     tf.config.threading.set_intra_op_parallelism_threads(flags.threads)
     tf.config.threading.set_inter_op_parallelism_threads(flags.threads)
     keras.config.set_dtype_policy(flags.precision)
     if flags.precision == "float64":
-        keras.config.set_floatx("float64")  # or losses would be in float32
+        keras.config.set_floatx("float64")  # otherwise losses would be float32
     config = dataclasses.replace(
         Config(), image_size=flags.image_size, filters=flags.filters, discriminator_filters=flags.filters
     )
@@ -330,4 +363,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

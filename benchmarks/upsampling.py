@@ -1,10 +1,10 @@
-"""Transposed convolution beside its sub-pixel form, for each shape of the paper's U-Net decoder, on this machine's CPU.
+"""Compare transposed convolutions with their sub-pixel form, for each shape in the paper's U-Net decoder, on the CPU.
 
     python -m benchmarks.upsampling --batches 1 4
 
-TensorFlow, as a graph, calls in turns, medians. Inference is the forward pass; training is the forward pass and the
-gradients of inputs and weights. The sub-pixel layer rearranges its kernel in every call; in a third column its weights
-are the rearranged kernel, as a converted .tflite holds it (`benchmarks.edge --steps`).
+Runs TensorFlow graphs in turns and prints medians. Inference is the forward pass; training is the forward pass and the
+gradients of inputs and weights. The sub-pixel layer rearranges its kernel in every call. The third figure is for a
+layer whose weights are the rearranged kernel, as in a converted .tflite (`benchmarks.edge --steps`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ EXAMPLE = "python -m benchmarks.upsampling --batches 1 4"
 
 
 class Rearranged(SubPixelConv2DTranspose):
-    """Its weights are those of the plain convolution inside, of the first call."""
+    """A layer whose weights are the rearranged kernel of the first call."""
 
     def _as_convolution(self, *taps: int) -> tf.Variable:
         if not hasattr(self, "convolution_kernel"):
@@ -40,13 +40,13 @@ KINDS = (keras.layers.Conv2DTranspose, SubPixelConv2DTranspose, Rearranged)
 @dataclass(frozen=True)
 class Flags(BaseConfig):
     image_size: Positive[int] = 256
-    """Side of the U-Net's images [pixels]."""
+    """Image size of the U-Net [pixels]."""
     levels: Positive[int] = 8
-    """Halvings of the U-Net [count]."""
+    """Levels of the U-Net [count]."""
     batches: tuple[Positive[int], ...] = (1, 4)
     """Batch sizes [images]."""
     runs: Positive[int] = 20
-    """Calls of each that are timed [calls]."""
+    """Timed calls of each layer [calls]."""
 
     def check_together(self) -> None:
         super().check_together()
@@ -56,11 +56,11 @@ class Flags(BaseConfig):
 
 @app
 def main(argv: Sequence[str] | None = None) -> None:
-    """Time both, print a table."""
+    """Measure and print the table."""
     flags = parse(Flags, argv, example=EXAMPLE)
     network = unet(flags.image_size, 3, 3, levels=flags.levels)
     layers = [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2DTranspose)]
-    print("ms of the transposed convolution / shares of the sub-pixel layer / of one whose kernel is rearranged once\n")
+    print("Transposed convolution [ms] / relative time of the sub-pixel layer / of one with a rearranged kernel\n")
     print("| input | filters | batch | GFLOP | inference | training |")
     print("|---|---:|---:|---:|---:|---:|")
     for batch in flags.batches:
@@ -83,7 +83,7 @@ def inference(kind: type, layer: keras.layers.Layer, shape: tuple[int, ...]) -> 
 
 
 def training(kind: type, layer: keras.layers.Layer, shape: tuple[int, ...]) -> Callable[[], object]:
-    """The forward pass on noise and the gradients by inputs and weights; the gradient from above is the output."""
+    """The forward pass on noise, and the gradients of inputs and weights, with the output as output gradient."""
     own, images = _built(kind, layer, shape)
 
     @tf.function(autograph=False)
@@ -97,7 +97,7 @@ def training(kind: type, layer: keras.layers.Layer, shape: tuple[int, ...]) -> C
 
 
 def _built(kind: type, layer: keras.layers.Layer, shape: tuple[int, ...]) -> tuple[keras.layers.Layer, tf.Tensor]:
-    """A layer as the network's, and inputs."""
+    """A copy of a layer of the network, and inputs for it."""
     own = kind.from_config(layer.get_config())
     images = tf.random.normal(shape)
     own(images)  # builds it

@@ -1,21 +1,22 @@
-"""An epoch of a VAE on MNIST: here, as plain Keras fits it, and in PyTorch on networks of the same weights.
+"""Measure an epoch of a VAE on MNIST: in this suite, in plain Keras, and in PyTorch, with equal numbers of weights.
 
     python -m benchmarks.vae_speed --data PATH_OF_MNIST
 
-The dense VAE is 784-200-200-50 (Burda et al. 2016), the convolutional one the demo preset's; batches of 128 in random
-order, Adam, Bernoulli likelihood of grey values. "keras_gen" is `fit` with the callbacks of a run: every term of every
-step goes to TensorBoard. Sides take turns, one epoch each; medians after one epoch to warm up. Nobody validates.
+The dense VAE is 784-200-200-50 (Burda et al. 2016); the convolutional one is that of the preset "demo". Training uses
+shuffled batches of 128, Adam, and the Bernoulli likelihood of grey values. "keras_gen" is `fit` with the callbacks of a
+run, which log every term of every step to TensorBoard. Sides take turns, one epoch each; figures are medians after one
+epoch of warm-up. There is no validation.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
 import itertools
-import os
+import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -23,10 +24,14 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.interleaved import medians
+from keras_gen.cli.parsing import app, parse
 from keras_gen.data.kinds.images import ImagesConfig, ImagesData
 from keras_gen.engine import callbacks as on
 from keras_gen.engine.checkpoints import Progress
 from keras_gen.engine.config import RunConfig, Setup
+from keras_gen.engine.event_files import EventWriters
+from keras_gen.engine.progress_line import ProgressLine
+from keras_gen.flags import BaseConfig, Positive
 from keras_gen.models.vae import VAE, Config
 from keras_gen.networks.autoencoders import decoder, encoder, map_sizes
 
@@ -38,12 +43,11 @@ def ours(config: Config, data: ImagesData, steps: int, at_once: int, jit: bool, 
     model = VAE(config)
     model.compile(model.make_optimizers(1e-3), steps_per_execution=at_once, jit_compile=jit)
     progress = Progress()
-    setup = Setup("vae", "paper", config, ImagesConfig(), RunConfig(batch_size=BATCH))
-    writer = tf.summary.create_file_writer(str(logs))
+    setup = Setup("vae", "paper", config, ImagesConfig(), RunConfig(out=logs, batch_size=BATCH))
     watch = [
         on.Counter(progress),
-        on.Bar(steps),
-        on.TensorBoardLog(progress, writer, setup),
+        ProgressLine(progress, steps, epochs=1),
+        on.TensorBoardLog(progress, EventWriters(logs), setup),
         on.StopOnRequest(progress),
     ]
 
@@ -61,7 +65,7 @@ def ours(config: Config, data: ImagesData, steps: int, at_once: int, jit: bool, 
 
 
 def plain(config: Config, images: np.ndarray) -> Callable[[], object]:
-    """An epoch as a Keras tutorial writes it."""
+    """An epoch in the style of a Keras tutorial."""
 
     class Plain(keras.Model):
         def __init__(self) -> None:
@@ -90,7 +94,7 @@ def plain(config: Config, images: np.ndarray) -> Callable[[], object]:
 
 
 def pytorch(config: Config, images: np.ndarray, weights: int, fused: bool) -> Callable[[], object]:
-    """An epoch of an equal network; `fused` is PyTorch's own single pass of Adam."""
+    """An epoch with equal networks in PyTorch; `fused` uses its fused Adam."""
     import torch
     from torch import nn
 
@@ -124,7 +128,7 @@ def pytorch(config: Config, images: np.ndarray, weights: int, fused: bool) -> Ca
     network = nn.ModuleList([down, heads, up])
     found = sum(parameter.numel() for parameter in network.parameters())
     if found != weights:
-        raise AssertionError(f"PyTorch's networks have {found} weights, and here they have {weights}")
+        raise AssertionError(f"PyTorch's networks have {found} weights, but ours have {weights}")
     optimizer = torch.optim.Adam(network.parameters(), 1e-3, fused=fused)
     held = torch.from_numpy(images.transpose(0, 3, 1, 2).copy())
 
@@ -143,15 +147,24 @@ def pytorch(config: Config, images: np.ndarray, weights: int, fused: bool) -> Ca
     return epoch
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", required=True, help="folder with MNIST's idx files")
-    parser.add_argument("--images", type=int, default=60_000, help="of an epoch")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", default="dense,conv")
-    parser.add_argument("--at-once", type=int, default=64, help="--steps-per-execution of keras_gen")
-    flags = parser.parse_args()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+@dataclass(frozen=True)
+class Flags(BaseConfig):
+    data: str
+    """Folder with MNIST's idx files."""
+    images: Positive[int] = 60_000
+    """Images per epoch [images]."""
+    rounds: Positive[int] = 5
+    """Timed epochs of each side [epochs]."""
+    only: str = "dense,conv"
+    """Networks, comma-separated: dense, conv."""
+    at_once: Positive[int] = 64
+    """Steps per call of keras_gen (--steps-per-execution) [steps]."""
+
+
+@app
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure and print the tables."""
+    flags = parse(Flags, argv, example="python -m benchmarks.vae_speed --data mnist --only dense")
     data = ImagesConfig(data=flags.data).open(0)
     steps = min(flags.images, data.train_size) // BATCH
     (batch,) = data.train(steps * BATCH, stop=steps * BATCH).take(1)
@@ -165,7 +178,7 @@ def main() -> None:
                 {
                     "keras_gen": ours(config, data, steps, flags.at_once, False, Path(logs, "plain")),
                     "keras_gen, --jit": ours(config, data, steps, flags.at_once, True, Path(logs, "jit")),
-                    "keras_gen, one step a call": ours(config, data, steps, 1, False, Path(logs, "one")),
+                    "keras_gen, one step per call": ours(config, data, steps, 1, False, Path(logs, "one")),
                     "plain Keras": plain(config, images),
                     "PyTorch": pytorch(config, images, weights, fused=False),
                     "PyTorch, fused Adam": pytorch(config, images, weights, fused=True),
@@ -182,4 +195,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,12 +1,12 @@
-"""What restarts of idle codes are worth, how many bits a picture takes, and what a prior loses by learning beside them.
+"""Compare VQ-VAEs with and without restarts of idle codes, and measure the bits per pixel of codes and prior.
 
     python -m benchmarks.vq --data fashion_mnist --seeds 0 1
 
-VQ-VAEs are trained by their app with restarts and without. Of each, over all validation images: PSNR of the
-reconstructions; the codes that some image uses, and the perplexity of their use, both of the codebook's size at most;
-bits per pixel of the codes as they are, log2 of the codebook's size each, and by the prior, its nats over ln 2. With
---afterwards also by a prior of the same form and as many steps that was trained on the finished codes, as in the paper.
-Runs that --out holds already are measured and not trained again.
+VQ-VAEs are trained by their app with and without restarts. For each, over all validation images: the PSNR of the
+reconstructions; the number of codes in use, and the perplexity of their use, both at most the size of the codebook; the
+bits per pixel of the codes, at log2 of the codebook's size each, and with the prior, its nats divided by ln 2. With
+--afterwards, also for a prior of the same form that was trained for as many steps on the finished codes, as in the
+paper. Existing runs in --out are measured without training them again.
 """
 
 import math
@@ -26,25 +26,26 @@ from keras_gen import models
 from keras_gen.cli.parsing import app, parse
 from keras_gen.engine.config import CONFIG_FILE
 from keras_gen.engine.data import Data
+from keras_gen.engine.model import Step
 from keras_gen.engine.schedules import Schedule
 from keras_gen.flags import BaseConfig, NonNegative, Positive
 from keras_gen.models.vq_vae import VQVAE
 from keras_gen.ops.autoregressive import negative_log_likelihood
 
 RESTARTS = {"restarted after 100 steps": 100, "never restarted": 0}
-_BATCH = 500  # images measured at a time
+_BATCH = 500  # images per call
 
 
 @dataclass(frozen=True)
 class Flags(BaseConfig):
     data: str = "digits"
-    """SPEC of the images, as of apps.train_vq_vae."""
+    """SPEC of the images, as for --data of train_vq_vae."""
     seeds: tuple[NonNegative[int], ...] = (0, 1)
-    """Of weights and order; each variant is trained once with each [integers]."""
+    """Random seeds; each variant is trained once per seed [integers]."""
     epochs: Positive[int] = 1
-    """Passes over the training images [epochs]."""
+    """Epochs [epochs]."""
     batch_size: Positive[int] = 64
-    """Examples in a step [images]."""
+    """Batch size [images]."""
     num_codes: Positive[int] = 512
     """Vectors in the codebook [count]."""
     afterwards: bool = False
@@ -55,7 +56,7 @@ class Flags(BaseConfig):
 
 @app
 def main(argv: Sequence[str] | None = None) -> None:
-    """Train what is missing, measure, and print a row for each run."""
+    """Train missing runs, measure all, and print a row for each."""
     flags = parse(Flags, argv, example="python -m benchmarks.vq --data fashion_mnist --seeds 0 1")
     rows = []
     for seed in flags.seeds:
@@ -98,7 +99,7 @@ def _measured(run: Path, flags: Flags, seed: int) -> str:
 
 
 def _over(data: Data, measure: Callable[[tuple[tf.Tensor, tf.Tensor]], dict[str, tf.Tensor]]) -> dict[str, np.ndarray]:
-    """What a function of batches gives for all validation images."""
+    """The results of a function of batches for all validation images."""
     measure = tf.function(measure, reduce_retracing=True)
     parts = [measure(batch) for batch in data.validation(_BATCH)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -112,10 +113,10 @@ def _afterwards(trained: VQVAE, data: Data, steps: int, flags: Flags, seed: int)
         model.networks[name].set_weights(trained.networks[name].get_weights())
     model.compile(model.make_optimizers(Schedule(1e-3, steps)))
 
-    def alone(batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+    def alone(batch: tuple[tf.Tensor, tf.Tensor]) -> Step:
         indices = model.encode(batch[0])
         nats = tf.reduce_mean(negative_log_likelihood(model.prior(indices, training=True), indices))
-        return {"prior": nats}, {}
+        return Step({"prior": nats}, {})
 
     step = tf.function(lambda batch: model.minimise(alone, batch))
     for batch in data.train(flags.batch_size, stop=steps * flags.batch_size):

@@ -88,7 +88,9 @@ def test_a_model_follows_its_data():
     data = keras_gen.data.images("digits")
     model = keras_gen.VAE.for_data(data, latent_dim=2, hidden_units=(8,), filters=2)
     assert (model.config.image_size, model.config.channels, model.config.filters) == (8, 1, 2)
-    with pytest.raises(UserError, match="pix2pix follows source_channels, target_channels"):
+    with pytest.raises(
+        UserError, match="pix2pix takes source_channels, target_channels from its data, and ImagesData has none"
+    ):
         keras_gen.Pix2Pix.for_data(data)
 
 
@@ -375,7 +377,7 @@ def test_a_saved_model_draws_the_same(tmp_path):
 
 def test_what_cannot_be_saved(vae, tmp_path):
     for name in ("model.keras", "model.h5", "model.weights.h5"):
-        with pytest.raises(UserError, match=f"{name}'; accepted is a folder, .* which keras_gen.load reads"):
+        with pytest.raises(UserError, match=f"{name}'; accepted is a folder, which keras_gen.load reads"):
             vae.save(tmp_path / name)
     vae.save(tmp_path / "vae")
     with pytest.raises(UserError, match="holds a model; overwrite=True replaces it"):

@@ -133,8 +133,8 @@ def description(metadata: Metadata) -> dict:
 def _require_facades(path: Path, classes: Sequence[str]) -> None:
     if tuple(classes) != CLASSES:
         raise UserError(
-            f"{path} does not translate label maps of facades; accepted are a run on --data facades with --direction "
-            f"AtoB, and a .tflite that {command('export')} wrote of such a run."
+            f"{path} is not known to translate label maps of facades; accepted are a run on --data facades with "
+            f"--direction AtoB, and a .tflite that {command('export')} wrote of such a run."
         )
 
 

@@ -186,8 +186,8 @@ class Setup:
         names = hidden_fields(type(self.model))
         if missing := [name for name in names if name not in attributes]:
             raise UserError(
-                f"{self.family} follows {', '.join(missing)} of its data, which data of the kind "
-                f"{self.data.kind()} do not have."
+                f"{self.family} takes {', '.join(missing)} from its data, and data of the kind {self.data.kind()} have "
+                "none."
             )
         fields = {name: attributes[name] for name in names}
         return dataclasses.replace(self, model=dataclasses.replace(self.model, **fields))

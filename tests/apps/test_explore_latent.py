@@ -56,7 +56,7 @@ def test_by_default_there_is_a_path_between_two_and_no_arithmetic(run, tmp_path)
         (["0", "--neighbours", "-1"], "--neighbours got -1"),
         (["0", "--interpolation", "crooked"], "--interpolation"),
         (["0", "--out", "SMALL"], "small.png"),
-        (["0", "--data", "shapes"], "--data shapes has image size 64, and"),
+        (["0", "--data", "shapes"], "--data shapes has image size 64, but"),
     ],
 )
 def test_bad_input(run, tmp_path, words, said, capsys):
@@ -76,5 +76,5 @@ def test_bad_input(run, tmp_path, words, said, capsys):
 def test_a_run_without_latents_is_named(tiny_run, capsys):
     assert explore_latent.main([str(tiny_run.folder)]) == 2
     complaint = capsys.readouterr().err
-    assert "is a run of pix2pix, which has no latent vectors; accepted are those of autoencoder," in complaint
+    assert "is a run of pix2pix, which has no latent vectors; accepted are runs of autoencoder," in complaint
     assert complaint.count("\n") == 1

@@ -131,7 +131,7 @@ def test_what_cannot_be_exported_is_refused_in_one_sentence(copy, tiny_run, tmp_
         Image.new("L", (64, 32)).save(tmp_path / "grey" / part / "1.png")
     for arguments, named in (
         ((tmp_path,), "config.json"),
-        ((copy, "--data", tmp_path / "grey"), "has source channels 1, and"),
+        ((copy, "--data", tmp_path / "grey"), "has source channels 1, but"),
         ((copy, "--out", tmp_path / "file"), "file, which is a file; accepted is a folder"),
         ((copy, "--out", tiny_run.folder), "contains another run"),
         ((copy, "--checkpoint", "worst"), "worst"),

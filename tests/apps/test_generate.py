@@ -146,9 +146,9 @@ def test_images_without_labels_cannot_be_conditioned_on(tmp_path, capsys):
         (train_cvae, ["--latent-dim", "0"], "--latent-dim got 0"),
         (train_cvae, ["--beta", "-1"], "--beta got -1.0"),
         (train_beta_tcvae, ["--beta", "-1"], "--beta got -1.0"),
-        (train_beta_tcvae, ["--batch-size", "1"], "--batch-size got 1; accepted are 2 and more"),
+        (train_beta_tcvae, ["--batch-size", "1"], "--batch-size got 1; accepted are at least 2"),
         (train_factor_vae, ["--gamma", "-1"], "--gamma got -1.0"),
-        (train_factor_vae, ["--batch-size", "8", "--accumulate", "8"], "--batch-size got 8; accepted are 16 and more"),
+        (train_factor_vae, ["--batch-size", "8", "--accumulate", "8"], "--batch-size got 8; accepted are at least 16"),
     ],
 )
 def test_bad_flags_of_training(app, flags, said, tmp_path, capsys):

@@ -70,7 +70,7 @@ def test_runs_are_compared_whatever_state_they_are_in(tiny_run, tmp_path, capsys
     assert run(runs, "--out", tmp_path / "page" / "compared.html") == 0
     said = capsys.readouterr().out
     assert f"Left out: {runs / 'broken' / 'config.json'} cannot be read as JSON" in said
-    assert f"Left out: {runs / 'strange'} holds a config.json or report.json of another form" in said
+    assert f"Left out: {runs / 'strange'} holds a config.json or report.json that no run wrote" in said
     assert said.strip().endswith(f"{tmp_path / 'page' / 'compared.html'} compares 5 runs")
     assert "\\xff is not UTF-8" in said
     shown = read_page(tmp_path / "page" / "compared.html")

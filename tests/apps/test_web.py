@@ -160,7 +160,7 @@ def test_a_port_that_cannot_be_had_is_named(capsys):
 
 
 def test_runs_of_other_images_are_refused(tiny_run, facades_run, tmp_path):
-    with pytest.raises(UserError, match="accepted are a run of --data facades --direction AtoB"):
+    with pytest.raises(UserError, match="accepted are a run on --data facades with --direction AtoB"):
         exported(tiny_run.folder, "newest", tmp_path)
     reverse = shutil.copytree(facades_run, tmp_path / "reverse")
     config = json.loads((reverse / "config.json").read_text())
@@ -176,12 +176,12 @@ def test_files_of_other_images_are_refused(tiny_run, tmp_path):
     (tmp_path / "note.txt").write_text("note")
     (tmp_path / "broken.tflite").write_text("broken")
     cases = {
-        tmp_path / "note.txt": "accepted are a run folder and a .tflite",
+        tmp_path / "note.txt": "is neither a run folder nor a .tflite; accepted are those for label maps of facades",
         tmp_path / "gone.tflite": "gone.tflite does not exist",
         tmp_path / "broken.tflite": "cannot be run as a TFLite model",
         tiny_run.folder / "model.tflite": "not known to translate label maps of facades",
-        written(tmp_path / "two.tflite", batch=2): "takes 2 images of 32x32 pixels and 3 channels",
-        written(tmp_path / "grey.tflite", channels=1): "takes 1 images of 32x32 pixels and 1 channels",
+        written(tmp_path / "two.tflite", batch=2): "takes batches of 2 images of 32x32 pixels with 3 channels",
+        written(tmp_path / "grey.tflite", channels=1): "takes batches of 1 images of 32x32 pixels with 1 channels",
     }
     for path, sentence in cases.items():
         with pytest.raises(UserError, match=re.escape(sentence)):
