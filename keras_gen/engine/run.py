@@ -292,7 +292,7 @@ class Run:
                 saving.save()
             except (on.Interrupted, BrokenPipeError) as stopped:
                 if isinstance(stopped, BrokenPipeError) and several_workers(self.strategy):
-                    raise  # writing a checkpoint needs all workers, and the others go on
+                    raise  # writing a checkpoint needs all workers, and the others continue
                 saving.save()
                 codes = {signal.SIGINT: 130, signal.SIGTERM: 143, None: 143}
                 gone = isinstance(stopped, BrokenPipeError)  # the reader of the output has exited (| head)

@@ -12,11 +12,11 @@ import tensorflow as tf
 from keras_gen.errors import complaint
 
 PREFIX = "events.out.tfevents"
-"""What the names of event files begin with."""
+"""Prefix of the names of event files."""
 
 
 class EventWriter:
-    """A writer of event files for `tf.summary`, that of TensorFlow except where the disk is full.
+    """A writer of event files for `tf.summary` that also works correctly if the disk is full.
 
     If a flush fails, TensorFlow's `as_default` leaves the writer as the default of the whole process, and its error can
     be an `OutOfRangeError`, which `keras.Model.fit` takes for the end of the data.
@@ -30,10 +30,10 @@ class EventWriter:
 
     @contextlib.contextmanager
     def as_default(self, step: int | None = None) -> Iterator[None]:
-        """Make it the default writer, and afterwards the one before again, whatever is raised.
+        """Makes this the default writer within the block, and restores the previous one even after an error.
 
         Args:
-            step: the default step of its values; None: each value has its own.
+            step: default step of the values; None: each value must have its own.
 
         Raises:
             OSError: if the values cannot be written; the writer is then closed.
@@ -52,7 +52,7 @@ class EventWriter:
             raise OSError(None, reason, file) from None
 
     def _leave(self, default: Any) -> None:
-        """End `default`, of TensorFlow's `as_default`."""
+        """Exits `default`, a context of TensorFlow's `as_default`."""
         try:
             default.__exit__(None, None, None)
         except tf.errors.OpError:

@@ -1,4 +1,4 @@
-"""The export report for people: a table on the screen, report.html, and text and images in TensorBoard."""
+"""The export report: a table on the screen, report.html, and text and images in TensorBoard."""
 
 from __future__ import annotations
 

@@ -179,7 +179,7 @@ class PairsData(SplitDataset):
 
     def __init__(self, config: PairsConfig, seed: int) -> None:
         split, image_size = config.split(), config.image_size
-        # Built-in pairs are drawn alike everywhere: their files need not be read to know them again.
+        # Built-in pairs are the same everywhere, so their files need not be read to identify them.
         super().__init__(config, seed, split, f"{config.data}, {image_size}" if config.data in BUILT_IN else "")
         self.image_size = image_size
         self._load_size = round(image_size * JITTER) if config.jitter else image_size
