@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from keras_gen.engine.checkpoints import Checkpoints, Progress
 from keras_gen.engine.config import CONFIG_FILE, RunConfig, Setup, read_config
+from keras_gen.engine.run_inputs import copy_inputs, fingerprints
 from keras_gen.errors import UserError
 from keras_gen.files import remove, write
 
@@ -40,12 +41,13 @@ def save(model: GenerativeModel, folder: Path, overwrite: bool) -> None:
             raise UserError(f"save got {str(folder)!r}, which holds a model; overwrite=True replaces it.")
     preset = next((name for name, preset in model.presets.items() if preset.model == model.config), "")
     data = getattr(model.fitted_on, "config", None)  # the apps can only open data sets of keras_gen.data again
-    setup = Setup(model.family, preset, model.config, data, RunConfig(ema=model.ema_decay))
     state = {name: v for name, v in model.state().items() if name.startswith(("network/", "average/", "model/"))}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         remove(folder / "checkpoints")
         Checkpoints(folder / "checkpoints", state, keep=1).save(Progress(step=int(model.step)))
-        write(folder / CONFIG_FILE, setup.to_json() + "\n")
+        config = copy_inputs(model.config, folder)
+        setup = Setup(model.family, preset, config, data, RunConfig(ema=model.ema_decay))
+        write(folder / CONFIG_FILE, setup.to_json(fingerprints(model.frozen_files())) + "\n")
     except OSError as error:
         raise UserError(f"{folder} cannot be written: {error.strerror or error}.") from None

@@ -74,13 +74,19 @@ def test_a_run_has_copies_of_what_it_is_made_of(vae, tmp_path):
         return made
 
     expected = source.encode(IMAGES)[0].numpy()
-    np.testing.assert_array_equal(train(setup).latents(IMAGES)[0], expected)
+    trained = train(setup)
+    np.testing.assert_array_equal(trained.latents(IMAGES)[0], expected)
+    trained.save(tmp_path / "saved")
     shutil.rmtree(folder)
     moved = (tmp_path / "run").rename(tmp_path / "moved")
     content = read_config(moved)
     config = from_plain(OfLatents.Config, content["model"], moved / CONFIG_FILE)
     assert config.latents_of == moved / "inputs" / "latents_of"
     np.testing.assert_array_equal(OfLatents(config).latents(IMAGES)[0], expected)
+    saved = read_config(tmp_path / "saved")
+    assert saved["frozen"] == content["frozen"]
+    of_saved = from_plain(OfLatents.Config, saved["model"], tmp_path / "saved" / CONFIG_FILE)
+    np.testing.assert_array_equal(OfLatents(of_saved).latents(IMAGES)[0], expected)
     copied, steps = models.load(config.latents_of)
     assert steps == 7
     np.testing.assert_array_equal(copied.encode(IMAGES)[0], expected)
