@@ -14,7 +14,7 @@ from keras_gen.cli.parsing import app, parse
 from keras_gen.data.files.inputs import Reader
 from keras_gen.errors import UserError
 from keras_gen.export.metadata import read_metadata
-from keras_gen.inference.tiling import Network, compiled, draw
+from keras_gen.inference.tiling import Network, compiled, draw, image_ports
 
 from ._draw import Pictures, open_network, write_drawings
 
@@ -40,7 +40,7 @@ def _open_run(path: Path, checkpoint: str) -> Network:
     models.require_task(path, "denoise")
     model, _ = models.load(path, checkpoint)
     (served, *_) = model.serving().values()
-    return compiled(model.denoise, *served.inputs, *served.outputs)
+    return compiled(model.denoise, *image_ports(served, path))
 
 
 if __name__ == "__main__":

@@ -81,10 +81,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         flags.out.mkdir(parents=True, exist_ok=True)
         for (seed, label), place in zip(stems, places, strict=False):
             picture = draw(seed, label)
-            if picture.shape[-1] == 2:
-                raise UserError(
-                    f"{flags.model} generates points in the plane, not images; samples/ in the run folder has plots."
-                )
+            if picture.ndim != 3 or picture.shape[-1] not in (1, 3, 4):
+                sides = "x".join(map(str, picture.shape))
+                what = "points in the plane" if picture.shape == (1, 1, 2) else f"arrays of {sides}"
+                raise UserError(f"{flags.model} generates {what}, not images; samples/ in the run folder has plots.")
             levels = to_uint8(picture)
             write(place, png_bytes(levels[..., 0] if levels.shape[-1] == 1 else levels))
             drawn.setdefault(_title(label, names), []).append(picture)

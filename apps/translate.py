@@ -20,7 +20,7 @@ from keras_gen.data.files.inputs import Reader, Side
 from keras_gen.engine.config import read_config
 from keras_gen.errors import UserError
 from keras_gen.flags import BaseConfig
-from keras_gen.inference.tiling import Network, compiled, draw, draw_resized
+from keras_gen.inference.tiling import Network, compiled, draw, draw_resized, image_ports
 
 from ._draw import Pictures, open_network, write_drawings
 
@@ -66,14 +66,15 @@ def _open(flags: Flags) -> tuple[Network, int]:
         noise = {"noise_at_test": True} if flags.noise_at_test else {}
         model, _ = models.load(path, pictures.checkpoint, **noise)
         (served, *_) = model.serving().values()
-        return compiled(model.translate, *served.inputs, *served.outputs)
+        return compiled(model.translate, *image_ports(served, path))
 
     if flags.noise_at_test and not pictures.is_run:
         raise UserError(f"--noise-at-test needs a run folder as MODEL, and {path} is not one.")
     network = open_network(pictures, open_run)
     if not pictures.is_run:
         return network, 1
-    return network, read_config(path)["model"].get("scale", 1)
+    # A run of super-resolution enlarges pictures by `scale`: its network, or bicubic interpolation before the network.
+    return network, read_config(path)["model"].get("scale", 1) // network.scale
 
 
 if __name__ == "__main__":

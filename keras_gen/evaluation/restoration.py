@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tensorflow as tf
+
 from keras_gen.evaluation.subject import Evaluation, Result, Subject
 from keras_gen.metrics.denoising import Denoising
 from keras_gen.metrics.reconstruction import title
 from keras_gen.ops.noise import NOISES
+from keras_gen.ops.resampling import enlarge
 
 _BATCH = 50  # batch size
 
@@ -31,12 +34,16 @@ def denoising(subject: Subject) -> Result:
 
 
 def upscaling(subject: Subject) -> Result:
-    """Compares sharpened images with the originals, and also the enlarged images that they were made from."""
+    """Compares sharpened images with the originals, and also the enlarged images that they were made from.
+
+    Small sources, which the network enlarges itself, are enlarged by bicubic interpolation for this comparison.
+    """
     sharpened = subject.reconstruction()
     enlarged = sharpened.empty_copy()
     for source, target in subject.batches(_BATCH):
         sharpened.update(subject.model.translate(source), target)
-        enlarged.update(source, target)
+        scale = target.shape[1] // source.shape[1]
+        enlarged.update(source if scale == 1 else tf.clip_by_value(enlarge(source, scale), -1.0, 1.0), target)
     distances, before = sharpened.result(), enlarged.means()
     lines = [f"{title(name):<24}{mean:12.4f}" for name, mean in before.items()]
     return Result(

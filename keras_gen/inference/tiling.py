@@ -19,8 +19,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen.errors import UserError
+from keras_gen.export.metadata import Metadata
 from keras_gen.export.saved_model import SavedModel
-from keras_gen.export.signature import Port
+from keras_gen.export.signature import Port, Served
 from keras_gen.export.tflite import TFLiteModel
 from keras_gen.files import require_utf8
 
@@ -140,13 +141,26 @@ def load_network(path: Path, threads: int | None = None) -> Network:
             size.
     """
     export = load_export(path, threads)
-    (source, *more), (output, *others) = export.metadata.inputs, export.metadata.outputs
+    return Network(export, *image_ports(export.metadata, path), export.input_shape[0])
+
+
+def image_ports(described: Served | Metadata, path: Path) -> tuple[Port, Port]:
+    """The ports of a network from images or label maps to images: its input and its output.
+
+    Args:
+        described: a network of a model, or the metadata of an export.
+        path: the run folder or the export, for the message.
+
+    Raises:
+        UserError: if the network has several inputs or outputs, others than images, or no fixed size.
+    """
+    (source, *more), (output, *others) = described.inputs, described.outputs
     if more or others or not source.fits_uint8 or output.kind != "image" or None in source.shape:
         raise UserError(
-            f"{path} has {export.metadata.description}; accepted are models of a fixed size with one image as input "
-            "and one as output."
+            f"{path} has {described.description}; accepted are models of a fixed size with one image as input and one "
+            "as output."
         )
-    return Network(export, source, output, export.input_shape[0])
+    return source, output
 
 
 def tiles(length: int, tile: int, overlap: float, scale: int = 1) -> tuple[np.ndarray, np.ndarray]:
