@@ -1,4 +1,4 @@
-"""Headless Chromium for tests, driven by its DevTools protocol over a pipe: no package and no port is needed."""
+"""Headless Chromium for tests, controlled with its DevTools protocol over a pipe, without packages or ports."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _PATIENCE = 120.0  # seconds
 
 
 class Browser:
-    """One page of a browser with a profile of its own.
+    """A page in a browser with its own profile.
 
     Attributes:
-        events: what the page told so far, as (method, parameters); see the DevTools protocol.
+        events: events of the page so far, as (method, parameters); see the DevTools protocol.
     """
 
     def __init__(self, profile: Path, size: tuple[int, int] = (1200, 900)) -> None:
@@ -73,7 +73,7 @@ class Browser:
         os.close(self._output)
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Send a command of the DevTools protocol and wait for its result."""
+        """Sends a command of the DevTools protocol and waits for its result."""
         self._number += 1
         message = {"id": self._number, "method": method, "params": parameters}
         message |= {"sessionId": self._session} if self._session else {}
@@ -96,54 +96,55 @@ class Browser:
         return json.loads(message)
 
     def open(self, url: str) -> None:
-        """Go to a page and wait until its files are there; its scripts may still be at work."""
+        """Opens a page and waits until its files are loaded; scripts may still be running."""
         self.call("Page.navigate", url=url)
         self.wait_until("document.readyState === 'complete'")
 
     def evaluate(self, expression: str) -> Any:
-        """The value of a JavaScript expression in the page, of a promise once it is there."""
+        """The value of a JavaScript expression in the page; waits if it is a promise."""
         answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
     def wait_until(self, expression: str) -> None:
-        """Wait until a JavaScript expression is true."""
+        """Waits until a JavaScript expression is true."""
         end = time.monotonic() + _PATIENCE
         while not self.evaluate(expression):
             assert time.monotonic() < end, f"never true: {expression}"
             time.sleep(0.05)
 
     def centre(self, selector: str) -> tuple[float, float]:
-        """Where an element is in the window [pixels]."""
+        """Position of an element in the window [pixels]."""
         box = f"document.querySelector({json.dumps(selector)}).getBoundingClientRect()"
         return tuple(self.evaluate(f"(box => [box.x + box.width / 2, box.y + box.height / 2])({box})"))
 
     def drag(self, *places: tuple[float, float]) -> None:
-        """Press the mouse at the first place, move it along the others, release it at the last [pixels]."""
+        """Presses the mouse button at the first position, moves along the others, and releases it at the last
+        [pixels]."""
         kinds = ["mousePressed", *["mouseMoved"] * (len(places) - 1)]
         for kind, (x, y) in zip([*kinds, "mouseReleased"], [*places, places[-1]], strict=True):
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=1, clickCount=1)
 
     def click(self, selector: str) -> None:
-        """Click on the middle of an element."""
+        """Clicks on the centre of an element."""
         self.drag(self.centre(selector))
 
     def press(self, key: str, code: int, modifiers: int = 0) -> None:
-        """Press and release a key, by its name and its Windows code; 2 is Ctrl."""
+        """Presses and releases a key, given by its name and its Windows key code; modifier 2 is Ctrl."""
         for kind in ("rawKeyDown", "keyUp"):
             self.call("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code, modifiers=modifiers)
 
     def requested(self) -> list[str]:
-        """The addresses that were asked for so far."""
+        """Addresses that the page has requested so far."""
         return [data["request"]["url"] for method, data in self.events if method == "Network.requestWillBeSent"]
 
     def screenshot(self, path: Path) -> None:
-        """Write what the window shows, PNG."""
+        """Writes a screenshot as PNG."""
         path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot")["data"]))
 
 
 def _high(descriptor: int) -> int:
-    """The same descriptor under a number that the child's 3 and 4 do not overwrite."""
+    """The same descriptor with a number that the child's descriptors 3 and 4 do not overwrite."""
     high = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 10)
     os.close(descriptor)
     return high

@@ -1,7 +1,7 @@
-"""The questions that every family is asked.
+"""Conformance tests for every family.
 
-A family's test module subclasses `Conformance` and sets `case`. Everything is real: a tiny configuration, trained for
-a few steps, saved, exported and replicated.
+A family's test module subclasses `Conformance` and sets `case`. Nothing is mocked: a tiny model is trained for a few
+steps, saved, exported and replicated.
 """
 
 from __future__ import annotations
@@ -25,27 +25,28 @@ from keras_gen.export.exporter import export
 from keras_gen.export.tflite import TFLiteModel
 from keras_gen.models.gan import GAN
 
-EMA_DECAY = 0.2  # the second step reaches it: until then the average follows faster
+EMA_DECAY = 0.2  # reached in the second step; before that, the average follows faster
 
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A family in its tiniest form.
+    """A family with tiny configurations for its tests.
 
     Attributes:
         family: the class.
-        config: tiny; the networks may be random in training (dropout).
-        calm: the same without any chance in the step, for the comparison of replicas.
-        batch: (seed, number of examples) -> a batch as its data layer gives it; where a step takes several, that many
-            examples for each.
-        players: whom each player is to move, by the paper.
-        still: ends of the paths of variables whose gradient is 0 by construction, such as a Wasserstein critic's last
-            bias, which both of its terms share.
-        calm_family: the family without the chance in its step, where no configuration switches it off.
-        spoil: what an example is overwritten with to make a step not finite, where NaN means something else.
-        reached: players whose losses a spoilt example of the data reaches; None: all.
-        coupled: players and terms whose loss compares the examples of a batch with each other, so that they are others
-            for its parts; `calm` must keep them out of all other losses.
+        config: a tiny configuration; the networks may use random numbers in training (dropout).
+        calm: the same without random numbers in the step, for comparing replicas.
+        batch: (seed, number of examples) -> a batch as from the family's data; if a step takes several batches, with
+            that many examples for each.
+        players: player -> names of the networks that it should update according to the paper.
+        still: suffixes of the paths of variables whose gradient is 0 by construction, such as the last bias of a
+            Wasserstein critic, which cancels in its loss.
+        calm_family: the family without random numbers in its step, if its configuration cannot switch them off.
+        spoil: value that makes a step not finite when it overwrites an example, for families in which NaN has a
+            meaning.
+        reached: players whose losses depend on a spoiled example of the data; None: all.
+        coupled: players and terms whose loss compares the examples of a batch, so that it differs between parts of a
+            batch and the whole; with `calm`, no other loss may depend on them.
     """
 
     family: type[GenerativeModel]
@@ -61,8 +62,7 @@ class Case:
 
 
 def without_noise(family: type[GAN]) -> type[GAN]:
-    """A member of the GANs without its noise: replicas draw their own, so that two of them take another step than one
-    device."""
+    """A GAN without noise: replicas draw different noise, so two replicas would take another step than one device."""
 
     class Calm(family):
         def draw_noise(self, count):
@@ -94,19 +94,19 @@ SHAPES = (
     "coupled examples",
     "a frozen network",
 )
-"""The shapes that a step can have. What the base does for all families alike is asked of one family for each of them;
-`pytest -m full` asks it of every family."""
+"""The shapes of training steps. Tests of the base class run for one family per shape; `pytest -m full` runs them for all
+families."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Compiled:
-    """A compiled model with its step as one function, so that it is traced once for all questions.
+    """A compiled model with its step as one function, which is traced once for all tests.
 
     Attributes:
-        model: of `case.config`, with its own optimizers and averaged weights.
+        model: the model for `case.config`, with its own optimizers and averaged weights.
         function: its training step.
         before: its state before the first step.
-        logs: of the steps that were taken.
+        logs: logs of the steps so far.
     """
 
     model: GenerativeModel
@@ -123,7 +123,7 @@ class Compiled:
 
 
 class Conformance:
-    """Inherit and set `case`, and `represents` where the family stands for one of `SHAPES`."""
+    """Base class of a family's tests. Set `case`, and `represents` if the family represents one of `SHAPES`."""
 
     case: Case
     represents: str = ""
@@ -138,7 +138,7 @@ class Conformance:
     @pytest.fixture(scope="class")
     @classmethod
     def trained(cls) -> Compiled:
-        """After three steps. Leave it as it is."""
+        """A model after three steps, shared by all tests, which must not change it."""
         trained = cls.compiled(0)
         trained.logs.extend(trained.step(cls.case.batch(seed, 2)) for seed in range(3))
         return trained
@@ -146,7 +146,7 @@ class Conformance:
     @pytest.fixture(scope="class")
     @classmethod
     def spare(cls) -> Compiled:
-        """Another one, of other weights, for questions that change it; each assigns the state that it begins with."""
+        """Another model with other weights, for tests that change it; each of them first sets the state it needs."""
         return cls.compiled(99)
 
     def test_every_term_is_logged_and_finite(self, trained):
@@ -249,7 +249,8 @@ class Conformance:
                 assert described(type(model), term).endswith(".")
 
     def test_exports_draw_what_the_model_draws(self, trained, tmp_path):
-        """Each file what its network draws, and a .tflite in the network's place what the model's own method draws."""
+        """Each file gives the outputs of its network. A .tflite in place of the network gives those of the model's own
+        method."""
         model = trained.model
         batches = [self.case.batch(5, 3)]
         serving = model.serving()
@@ -272,11 +273,11 @@ class Conformance:
 
     @pytest.mark.full
     def test_the_way_a_batch_is_worked_off_makes_no_difference(self):
-        """Two replicas, or four parts one after the other, for one device and the whole batch.
+        """Two replicas, or four parts one after the other, take the same steps as one device with the whole batch.
 
-        Eight steps of SGD (Adam hides a factor in the gradient) on the same batches of four, or four times the fewest
-        examples that a loss takes. Relative to a network's weights, and far below the way that they went: what is left
-        is the order of sums.
+        Eight steps of SGD (Adam would hide a factor in the gradient) on the same batches of four, or of four times the
+        minimum number of examples of a loss. Differences are compared with the weights, and with the change of the
+        weights; the rest is due to the order of sums.
         """
         count = 4 * self.case.family.min_examples_per_part
         batches = [self.case.batch(seed, count) for seed in range(8)]
@@ -309,9 +310,9 @@ class Conformance:
 
     @pytest.mark.full
     def test_an_overflow_on_one_replica_skips_the_step_on_all(self):
-        """float16 under two replicas, and what is not finite in the second half of the batch alone.
+        """float16 on two replicas, with values that are not finite only in the second half of the batch.
 
-        Of several batches that a step takes, each has it.
+        If a step takes several batches, each has such values.
         """
         count = 2 * self.case.family.min_examples_per_part
         keras.config.set_dtype_policy("mixed_float16")
@@ -358,12 +359,13 @@ class Conformance:
 
 
 def learnt(network: keras.Model) -> list[keras.Variable]:
-    """What training makes of a network: its trainable weights, or all where no gradient moves any (a codebook)."""
+    """The variables of a network that training changes: trainable weights, or all variables if there are none (a
+    codebook)."""
     return network.trainable_variables or network.variables
 
 
 def weights_of(model: GenerativeModel) -> dict[str, np.ndarray]:
-    """All that is learnt of each network as one vector."""
+    """Everything that each network has learned, as one vector."""
     return {
         name: np.concatenate([v.numpy().ravel() for v in learnt(network)]) for name, network in model.networks.items()
     }

@@ -1,4 +1,4 @@
-"""TensorFlow as all tests use it: quiet, two logical CPUs (for replicas), and a cache folder of the test run's own."""
+"""Settings for all tests: quiet TensorFlow, two logical CPUs (for replicas), and a temporary cache folder."""
 
 import logging
 import os
@@ -15,7 +15,7 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One process for each core, but each takes 2 GiB; for files or tests that are named, this one alone."""
+    """One process per core with 2 GiB of memory each; a single one if files or tests are named."""
     named = config.invocation_params.args and any(not arg.startswith("-") for arg in config.invocation_params.args)
     return 0 if named else min(4, os.cpu_count() or 1)
 
@@ -29,7 +29,7 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Questions of the full matrix are always asked of the families that represent a shape of step."""
+    """Tests of the full matrix always run for the families that represent a shape of step."""
     for item in items:
         if getattr(item.cls, "represents", "") and item.get_closest_marker("full"):
             item.add_marker("representative")
@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def own_cache(tmp_path_factory):
-    """The cache folder of the user who runs the tests stays as it is."""
+    """The tests do not touch the user's cache folder."""
     before = os.environ.get("XDG_CACHE_HOME")
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
     yield
@@ -49,7 +49,7 @@ def own_cache(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def no_default_writer():
-    """A test that leaves a summary writer behind breaks a later one, by chance in whichever process both run."""
+    """A summary writer that a test leaves as the default would break a later test in the same process."""
     import tensorflow as tf
 
     before = tf.summary.should_record_summaries()  # if so, the test that left it has failed already
@@ -59,7 +59,7 @@ def no_default_writer():
 
 
 class _Warned(logging.Handler):
-    """Warnings that TensorFlow logs instead of raising them, such as that AutoGraph could not read a function."""
+    """Warnings that TensorFlow logs instead of raising, for example that AutoGraph could not convert a function."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -72,7 +72,7 @@ class _Warned(logging.Handler):
 
 @pytest.fixture(autouse=True)
 def no_warnings_of_autograph():
-    """Users would see them at the first step of a training."""
+    """Users would see these warnings at the first training step."""
     warned, logger = _Warned(), logging.getLogger("tensorflow")
     logger.addHandler(warned)
     yield
@@ -82,7 +82,7 @@ def no_warnings_of_autograph():
 
 @pytest.fixture
 def shared() -> Path:
-    """Folder of real data beside the project; the test is skipped where it is absent."""
+    """Folder of real data beside the project; skips the test if it does not exist."""
     if not SHARED.is_dir():
         pytest.skip("the real data sets are not beside this checkout (../shared)")
     return SHARED
@@ -90,7 +90,7 @@ def shared() -> Path:
 
 @pytest.fixture
 def browser(tmp_path):
-    """Headless Chromium; the test is skipped where it is not installed."""
+    """Headless Chromium; skips the test if it is not installed."""
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed")
     with Browser(tmp_path / "profile") as started:

@@ -1,12 +1,13 @@
-"""Mutated image files and TFRecord shards, and what must be true of whatever is read from them.
+"""Mutated image files and TFRecord shards, and requirements for reading them.
 
-Refusing a file (`UnreadableImage`, for a shard `UserError` or TensorFlow's own error) is always right. What is accepted
+A file may always be refused (by `UnreadableImage`, or for a shard by `UserError` or an error of TensorFlow). If it is
+accepted, the result
 
-- has the size, the channels and the type that its header says;
+- has the size, the channels and the type of its header;
 - if it is a PNG, has the pixels of the original, because a wrong checksum is refused;
-- if the file was only cut short, has the pixels of the original: never a half grey picture. A JPEG that was closed with
-  an end marker after the cut may differ in its last blocks, where the cut goes through them, and a progressive one that
-  was closed exactly between two scans is a complete file of a coarser picture;
+- if the file was only truncated, has the pixels of the original: it is never half grey. A JPEG with an end marker after
+  the cut may differ in the last blocks, which the cut damaged, and a progressive one that was cut exactly between two
+  scans is a complete file of a coarser picture;
 - if it is a record, is one of the original ones, because its checksums are right.
 
 A mutated JPEG, BMP, GIF or WebP of full length may decode to other pixels: these formats have no checksums.
@@ -73,7 +74,7 @@ def originals() -> dict[str, list[bytes]]:
 
 
 def mutate(contents: bytes, chance: random.Random, form: str) -> tuple[bytes, str]:
-    """One of seven kinds of damage; also says which."""
+    """Applies one of seven kinds of damage; also returns its name."""
     data = bytearray(contents)
     at = chance.randrange(len(data))
     span = chance.randint(1, max(1, len(data) // 8))
@@ -101,7 +102,7 @@ def mutate(contents: bytes, chance: random.Random, form: str) -> tuple[bytes, st
 
 
 def judge_image(original: bytes, mutated: bytes, kind: str, form: str) -> str:
-    """Reads a mutated file: "refused", "same" or "other" pixels; AssertionError for what must not be."""
+    """Reads a mutated file: "refused", "same" or "other" pixels; raises AssertionError for forbidden results."""
     try:
         info = images.probe(mutated, "x", _MAX_PIXELS)
         array = images.decode_image(mutated, "x", max_pixels=_MAX_PIXELS)
@@ -126,7 +127,7 @@ def judge_image(original: bytes, mutated: bytes, kind: str, form: str) -> str:
 
 
 def judge_shard(folder: Path, contents: list[bytes], mutate_one: Callable[[bytes], bytes], with_index: bool) -> str:
-    """Reads a mutated shard, beside its valid index or a mutated one or none."""
+    """Reads a mutated shard, with its valid index, a mutated one or none."""
     shard = folder / "x.tfrecord"
     write_shard(shard, contents)
     index = shard.with_name(shard.name + ".idx")
@@ -145,13 +146,13 @@ def judge_shard(folder: Path, contents: list[bytes], mutate_one: Callable[[bytes
 
 
 def fuzz(mutations: int, seed: int, folder: Path, progress: Callable[[int], None] = lambda done: None) -> Counter:
-    """Reads so many mutated files, the formats in turn.
+    """Reads a number of mutated files, with the formats in turn.
 
     Returns:
-        (format, outcome) -> how many.
+        (format, outcome) -> number of files.
 
     Raises:
-        AssertionError: something was accepted that must not be; its message says how to repeat it.
+        AssertionError: if a forbidden result was accepted; the message says how to reproduce it.
     """
     outcomes: Counter = Counter()
     files = originals()

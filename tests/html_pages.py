@@ -1,4 +1,4 @@
-"""What every HTML page of the project has to hold, checked without a browser."""
+"""Requirements for all HTML pages of the project, checked without a browser."""
 
 import os
 from html.parser import HTMLParser
@@ -36,7 +36,7 @@ class _Parser(HTMLParser):
 
 
 def read_page(path: Path) -> _Parser:
-    """Parse a page and check it: elements are closed in order, and what it links to is there and lies on this disk.
+    """Parses a page and checks it: elements are closed in order, and all links lead to existing local files.
 
     Returns:
         The parser, with `texts`, `tags` and `addresses` of the page.

@@ -8,12 +8,12 @@ import numpy as np
 
 
 def idx(array: np.ndarray, kind: int = 8) -> bytes:
-    """An array as the content of an idx file; `kind` is the code of its type, 8 for unsigned bytes."""
+    """The content of an idx file for an array; `kind` is the code of the type, 8 for unsigned bytes."""
     return bytes([0, 0, kind, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
 
 
 def write_idx(folder: Path, name: str, array: np.ndarray) -> Path:
-    """Writes an array of uint8; the file is compressed where its name ends in .gz."""
+    """Writes a uint8 array; the file is compressed if its name ends in .gz."""
     folder.mkdir(exist_ok=True)
     content = idx(array)
     (folder / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)

@@ -1,4 +1,4 @@
-"""LPIPS with random weights, and its file, for tests that need no published figure."""
+"""LPIPS with random weights, and its file, for tests that do not need published distances."""
 
 import keras
 import numpy as np
@@ -7,7 +7,7 @@ from keras_gen.networks.lpips import lpips
 
 
 def random_lpips(backbone):
-    """Random weights, those of the channels positive as learned ones are."""
+    """Random weights; those of the channels are positive, like trained ones."""
     keras.utils.set_random_seed(0)
     network = lpips(backbone)
     for layer in network.layers:
@@ -17,7 +17,7 @@ def random_lpips(backbone):
 
 
 def arrays_of(network):
-    """The weights by the names of their file."""
+    """The weights, with the names in their file."""
     held = [layer for inner in network.layers for layer in getattr(inner, "layers", [inner]) if layer.weights]
     arrays = {}
     for layer in held:

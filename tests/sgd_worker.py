@@ -1,4 +1,4 @@
-"""A worker of tests/engine/test_workers.py: pix2pix by SGD on fixed batches, under MultiWorkerMirroredStrategy."""
+"""A worker for tests/engine/test_workers.py: pix2pix with SGD on fixed batches, under MultiWorkerMirroredStrategy."""
 
 import sys
 
@@ -11,7 +11,7 @@ from keras_gen.models.pix2pix import Config, Pix2Pix
 
 
 def train(strategy: tf.distribute.Strategy) -> dict[str, np.ndarray]:
-    """The weights after eight steps of batches of four, of which each replica takes its part."""
+    """The weights after eight steps with batches of four, of which each replica gets a part."""
     with strategy.scope():
         keras.utils.set_random_seed(3)
         model = Pix2Pix(Config(image_size=16, levels=3, filters=4, discriminator_filters=4, patch=16, dropout=0.0))

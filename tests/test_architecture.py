@@ -1,4 +1,4 @@
-"""The house as docs/architecture.md draws it: imports point down, and the package is what it says it is."""
+"""The architecture in docs/architecture.md: imports point down, and the package keeps its promises."""
 
 import ast
 import configparser
@@ -111,7 +111,7 @@ def test_onednn_is_on_unless_it_was_switched_off(monkeypatch, before, after):
 
 
 def test_no_tensor_is_made_at_import():
-    """One made too early breaks MultiWorkerMirroredStrategy."""
+    """A tensor created too early breaks MultiWorkerMirroredStrategy."""
     code = (
         "import apps, pkgutil, importlib, keras_gen\n"
         "for package in (keras_gen, apps):\n"
@@ -130,7 +130,7 @@ FROM_FILES = {"pickle", "dill", "joblib", "eval", "exec", "load_model", "enable_
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: str(path.relative_to(ROOT)))
 def test_nothing_loads_code_from_a_file(path):
-    """No pickles, and no Keras file: a model is built from config.json and its weights are read by name."""
+    """No pickles and no Keras files: models are built from config.json, and weights are read by name."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         assert getattr(node, "attr", getattr(node, "id", "")) not in FROM_FILES
         if isinstance(node, ast.Import):
@@ -150,7 +150,7 @@ def _documented(docstring: str) -> list[str]:
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: str(path.relative_to(ROOT)))
 def test_docstrings_name_parameters_that_exist(path):
-    """A parameter that was renamed takes its text along."""
+    """If a parameter is renamed, its documentation must be renamed too."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.FunctionDef) and (docstring := ast.get_docstring(node)):
             arguments = node.args

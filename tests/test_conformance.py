@@ -1,4 +1,4 @@
-"""The harness of the families itself: every shape of step has a family, the frozen network one that is made here."""
+"""Tests of the conformance tests: every shape of step has a family, and frozen networks one that is defined here."""
 
 import dataclasses
 import re
@@ -15,7 +15,7 @@ TINY = Config(image_size=9, channels=2, latent_dim=3, hidden_units=(8, 6), filte
 
 
 class Perceptual(Autoencoder):
-    """An autoencoder that also compares features of a network that is not trained."""
+    """An autoencoder that also compares features of a frozen network."""
 
     family = "perceptual_autoencoder"
 

@@ -1,4 +1,4 @@
-"""The screen: a line of status in a terminal, times in a log, commands as the user types them."""
+"""Output to the terminal: a status line, times in a log, commands as the user types them."""
 
 import os
 import pty

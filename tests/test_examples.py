@@ -1,4 +1,4 @@
-"""The examples in docstrings run as they stand."""
+"""The examples in docstrings are run."""
 
 import doctest
 import importlib
@@ -46,7 +46,7 @@ def test_examples_of_the_python_api_hold(name, tmp_path):
 
 @pytest.mark.parametrize("name", WITH_EXAMPLES)
 def test_examples_of_a_module_hold(name, tmp_path):
-    """These see the names of their module, as its own code does, `keras_gen`, and a temporary `folder`."""
+    """Examples can use the names of their module, `keras_gen`, and a temporary `folder`."""
     keras.utils.set_random_seed(0)
     names = {"keras_gen": keras_gen, "folder": tmp_path}
     found = doctest.DocTestFinder().find(importlib.import_module(name), extraglobs=names)

@@ -1,4 +1,4 @@
-"""Files that appear complete or not at all."""
+"""Atomic writing of files, and checks of paths."""
 
 import os
 import stat

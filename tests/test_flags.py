@@ -1,4 +1,4 @@
-"""Every configuration of every floor is checked when it is made, in the words of Python and of the shell."""
+"""Every configuration checks its fields, with messages for Python and for the command line."""
 
 import dataclasses
 import math
@@ -48,7 +48,7 @@ def hints_of(kind):
 
 
 def wrong_values(hint, within):
-    """Values that a field of this type cannot have."""
+    """Values that are not accepted for a field of this type."""
     if hint is int:
         yield from ("8", 2.5, True, math.nan, None)
     elif hint is float:

@@ -1,4 +1,4 @@
-"""The notebooks in examples/ run from top to bottom, in small."""
+"""The notebooks in examples/ run from top to bottom, with few steps."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What an installed wheel gives: one package, one command, beside a project that has an `apps` of its own."""
+"""An installed wheel has one package and one command, and works beside a project with its own `apps`."""
 
 import configparser
 import email
@@ -24,7 +24,7 @@ def pip(*words):
 
 
 def copied(folder):
-    """The sources that a distribution is built from; the build leaves its traces there."""
+    """The sources for building a distribution, in a copy, because the build writes files there."""
     for name in BUILT_FROM:
         place, ignored = folder / name, shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, place, ignore=ignored) if (ROOT / name).is_dir() else shutil.copy(
@@ -43,7 +43,7 @@ def wheel(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(wheel, tmp_path_factory):
-    """Runs the installed `keras-gen` in the folder of a project with an `apps` of its own."""
+    """Runs the installed `keras-gen` in the folder of a project with its own `apps`."""
     site, project = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("project")
     pip("install", "--no-deps", "--target", site, wheel)
     (project / "apps").mkdir()

@@ -1,4 +1,5 @@
-"""keras_gen as a Keras user expects it: what works, and what refuses in one sentence that says what to do instead."""
+"""keras_gen as a Keras user expects it: what works, and what is refused with a sentence that says what to do
+instead."""
 
 import ast
 import json
@@ -249,7 +250,7 @@ def test_what_fit_refuses(vae, setting, said):
 
 
 class Batches(keras.utils.PyDataset):
-    """Batches of 8, with as many parts as it was given."""
+    """Batches of 8, with as many parts as given."""
 
     def __init__(self, *parts):
         super().__init__()

@@ -1,4 +1,4 @@
-"""A tiny run of pix2pix, in a second or two, by its app."""
+"""A tiny run of pix2pix by its app, in a second or two."""
 
 from apps import train_pix2pix
 from keras_gen import models

@@ -1,4 +1,4 @@
-"""Runs of families that only tests know, in this process."""
+"""Runs of families that are defined in tests, in this process."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from keras_gen.engine.run import Run
 
 
 def train(family, config, data, folder, *, resume=False, export=False, **settings):
-    """The trained model of a run in `folder`, whose configuration follows the data."""
+    """Trains a model in `folder`, with a configuration that follows the data, and returns it."""
     run = RunConfig(out=folder, resume=folder if resume else None, export=export, **settings)
     with Run(Setup(family.family, "tiny", config, data, run)) as running:
         opened = data.open(0, config)
@@ -21,7 +21,7 @@ def train(family, config, data, folder, *, resume=False, export=False, **setting
 
 
 def same_state(model, other):
-    """Asserts that all that a checkpoint holds is the same."""
+    """Asserts that two checkpoints have equal contents."""
     state, expected = model.state(), other.state()
     assert list(state) == list(expected)
     for name, variable in state.items():

@@ -1,4 +1,4 @@
-"""Tiny runs that the tests of the apps work on, made once."""
+"""Tiny runs that the tests of the apps share."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -23,7 +23,7 @@ class TinyRun(NamedTuple):
 
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory) -> TinyRun:
-    """pix2pix of 32x32 RGB, trained for four steps by its app on a folder of pairs side by side."""
+    """A pix2pix run at 32x32 RGB, trained for four steps by its app on a folder of side-by-side pairs."""
     root = tmp_path_factory.mktemp("tiny")
     generator = np.random.default_rng(0)
     for part, count in (("train", 4), ("val", 3)):
@@ -39,7 +39,7 @@ def tiny_run(tmp_path_factory) -> TinyRun:
 
 @pytest.fixture(scope="session")
 def label_run(tmp_path_factory) -> Path:
-    """A run folder of an untrained pix2pix from 5 label ids to grey, with its exports."""
+    """A run folder of an untrained pix2pix from 5 label ids to grey images, with its exports."""
     keras.utils.set_random_seed(0)
     config = Config(
         image_size=32,

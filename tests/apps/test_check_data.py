@@ -1,4 +1,4 @@
-"""The app: a table, files and exit codes; what is checked is tested in tests/data/test_checks.py."""
+"""`apps.check_data`: its table, files and exit codes. The checks are tested in tests/data/checks."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ from keras_gen.data.builtin.facades import PALETTE, draw_pair
 
 @pytest.fixture
 def pairs(tmp_path):
-    """Twenty-four clean pairs side by side, four of them for validation."""
+    """Twenty-four clean side-by-side pairs, four of them for validation."""
     for number in range(24):
         labels, photo = draw_pair(64, 0, number)
         folder = tmp_path / "pairs" / ("train" if number < 20 else "val")

@@ -1,4 +1,4 @@
-"""`apps.compress` and `apps.decompress` as a user meets them, on untrained models of 12x12 grey digits."""
+"""`apps.compress` and `apps.decompress` from the command line, with untrained models of 12x12 grey digits."""
 
 import json
 import re
@@ -24,7 +24,7 @@ CODES = {"num_codes": 8, "code_dim": 4, "filters": 4, "residual_filters": 2, "pr
 
 
 def make_run(folder, family, seed=0):
-    """A run folder as its app writes it, of a model that was never trained."""
+    """A run folder as written by an app, of an untrained model."""
     keras.utils.set_random_seed(seed)
     kind = models.family(family)
     form = CODES if family == "vq_vae" else DENSE
@@ -43,7 +43,7 @@ def run(request, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def one_run(tmp_path_factory):
-    """The run of the tests that need one of any family; its statistics are there."""
+    """A run for tests that work with any family; its statistics exist."""
     folder = make_run(tmp_path_factory.mktemp("one") / "run", "autoencoder", seed=1)
     save(folder.parent / "picture.png")
     assert app(compress, folder, folder.parent / "picture.png", "--out", folder.parent / "out") == 0
@@ -69,7 +69,7 @@ def app(module, *arguments):
 
 
 def refused(capsys, out, module, *arguments):
-    """The one sentence of a refusal, after which nothing was written."""
+    """Checks that arguments are refused in one sentence, without writing anything; returns the sentence."""
     assert app(module, *arguments, "--out", out) == 2
     assert not out.exists() or not list(out.rglob("*"))
     error = capsys.readouterr().err
@@ -79,7 +79,8 @@ def refused(capsys, out, module, *arguments):
 
 
 def test_pictures_come_back_from_small_files(run, pictures, tmp_path, capsys):
-    """By their names, and as the model draws them from its own latents, nearly: the smallest step rounds little."""
+    """Names are kept, and pictures nearly equal the model's reconstructions, because the smallest step rounds
+    little."""
     assert app(compress, run, pictures, "--out", tmp_path / "small", "--step", 0.25) == 0
     files = sorted((tmp_path / "small").iterdir())
     assert [file.name for file in files] == ["0.kgz", "1.kgz", "2.kgz"]
@@ -99,7 +100,7 @@ def test_pictures_come_back_from_small_files(run, pictures, tmp_path, capsys):
 
 
 def test_a_vq_vae_keeps_the_codes_of_a_picture(pictures, tmp_path, capsys):
-    """So that the drawn picture is its reconstruction; 36 codes of 8 are 14 bytes, and 16 are header and checksum."""
+    """So the decoded picture is the reconstruction. 36 codes out of 8 take 14 bytes, header and checksum 16."""
     run, small = make_run(tmp_path / "run", "vq_vae"), tmp_path / "small"
     assert app(compress, run, pictures, "--out", small, "--curve") == 0
     sizes = [file.stat().st_size for file in small.glob("*.kgz")]
@@ -140,7 +141,7 @@ def test_other_sizes_are_drawn_at_their_own(one_run, tmp_path, capsys):
 
 @pytest.mark.parametrize("sides", [(SIZE, SIZE), (8, 30)])
 def test_the_curve_has_figures_a_plot_and_a_page(one_run, tmp_path, sides, capsys):
-    """Without SSIM where pictures are smaller than its window."""
+    """SSIM is missing if pictures are smaller than its window."""
     for number in range(2):
         save(tmp_path / "in" / f"{number}.png", *sides, seed=number)
     assert app(compress, one_run, tmp_path / "in", "--out", tmp_path / "out", "--curve", "--resize") == 0

@@ -1,4 +1,4 @@
-"""The denoising autoencoder as a user meets it: train, go on, clean a folder of any sizes, and refusals."""
+"""The denoising autoencoder from the command line: training, resuming, denoising pictures of any size, refusals."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Grey noise of several sizes and formats."""
+    """Grey noise images of several sizes and formats."""
     (tmp_path / "in").mkdir()
     for number, (name, (width, height)) in enumerate(SIZES.items()):
         pixels = np.random.default_rng(number).integers(0, 256, (height, width), np.uint8)

@@ -1,4 +1,4 @@
-"""docs/edge.md: its Python program does what it says, with float32 and with uint8 files."""
+"""The Python program in docs/edge.md works with float32 and uint8 files."""
 
 import re
 import sys

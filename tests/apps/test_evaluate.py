@@ -1,4 +1,4 @@
-"""The evaluation of a run, from the command line to the file of figures."""
+"""`apps.evaluate`, from the command line to the file of results."""
 
 import dataclasses
 import json
@@ -42,7 +42,7 @@ MODEL, RUN, _ = Pix2Pix.presets["tiny"]
 
 
 def make_run(folder, source_channels=3, **data):
-    """A run folder as training leaves it, with the weights of the first step."""
+    """A run folder as after training, with the weights of the first step."""
     keras.utils.set_random_seed(0)
     config = dataclasses.replace(MODEL, source_channels=source_channels, num_classes=data.get("num_classes", 0))
     checkpoints = Checkpoints(folder / "checkpoints", Pix2Pix(config).state(), keep=1)
@@ -65,7 +65,7 @@ def save(path, array):
 
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory):
-    """Facades three ways: coloured label maps, ids, and photographs as sources."""
+    """Facades in three forms: coloured label maps, label ids, and photographs as sources."""
     folder = tmp_path_factory.mktemp("pairs")
     for i in range(10):
         labels, photo = draw_pair(SIZE, 0, i)
@@ -78,7 +78,7 @@ def pairs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(pairs, tmp_path_factory):
-    """A run that was evaluated once, so that its segmenter lies beside it."""
+    """A run that has been evaluated once, so its segmenter exists beside it."""
     folder = make_run(tmp_path_factory.mktemp("runs") / "run", data=str(pairs / "colours"), val_every=5)
     assert evaluate.main([str(folder), *SHORT]) == 0
     return folder
@@ -189,7 +189,7 @@ def test_data_of_other_channels_are_refused(run, pairs, tmp_path, capsys):
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    """Three pictures and worse ones of the same names, of other formats and one of another size than the others."""
+    """Three images, and distorted copies with the same names in other formats, one of them of another size."""
     root = tmp_path_factory.mktemp("folders")
     rng = np.random.default_rng(0)
     for name, size, noise in (("a", (40, 30, 3), 5), ("b", (40, 30, 3), 60), ("c", (32, 48), 20)):
@@ -227,7 +227,7 @@ def test_two_folders_are_compared_file_by_file(folders, tmp_path, capsys):
 
 
 def test_lpips_of_two_folders(folders, shared, tmp_path, capsys):
-    """Grey counts as RGB of equal channels."""
+    """A grey image is compared as RGB with equal channels."""
     weights = shared / "data/lpips/lpips_squeeze.npz"
     flags = ["--weights", str(weights), "--json", str(tmp_path / "figures.json")]
     assert compare(folders, "--metrics", "lpips", *flags) == 0
@@ -307,7 +307,7 @@ def test_nothing_to_evaluate_is_said(flags, capsys):
 
 
 def make_image_run(folder, family, config, data=None, zero=True):
-    """A run folder, on the scans of digits if on no other data, with weights of 0 or of the first step."""
+    """A run folder, by default on the scanned digits, with weights of 0 or of the first step."""
     keras.utils.set_random_seed(0)
     model = family(config)
     for network in model.networks.values() if zero else ():
@@ -325,7 +325,7 @@ VAE_TINY = VAEConfig(image_size=8, latent_dim=3, hidden_units=(4,), filters=2)
 
 @pytest.fixture(scope="module")
 def vae_run(tmp_path_factory):
-    """All weights are 0: q(z|x) is the prior, every pixel is white with probability 1/2, every reconstruction grey."""
+    """With weights of 0, q(z|x) is the prior, pixels are white with probability 1/2, and reconstructions are grey."""
     return make_image_run(tmp_path_factory.mktemp("vae") / "run", VAE, VAE_TINY)
 
 
@@ -368,7 +368,7 @@ def test_an_autoencoder_is_judged_by_its_reconstructions(tmp_path, capsys):
 
 @pytest.mark.parametrize("noise", ["mixed", "dropout"])
 def test_a_denoiser_is_judged_beside_its_noisy_input_for_every_noise(noise, tmp_path, capsys):
-    """Weights of 0 change nothing: what it gives is the noisy image."""
+    """With weights of 0 the output is the noisy input."""
     data = NoisyConfig(noise=noise, image_size=12, strength=(0.2, 0.4))
     config = RestorationConfig(filters=2, levels=1, image_size=12, channels=1)
     folder = make_image_run(tmp_path / "run", Restoration, config, data)
@@ -388,7 +388,7 @@ def test_a_denoiser_is_judged_beside_its_noisy_input_for_every_noise(noise, tmp_
 
 
 def test_cleaned_images_are_told_from_noisy_ones(tmp_path):
-    """Noise of strength 0 is none, and an untrained network spoils it."""
+    """Noise with strength 0 changes nothing, and an untrained network makes the image worse."""
     config = RestorationConfig(filters=2, levels=1, image_size=8, channels=1)
     data = NoisyConfig(data="digits", noise="gaussian", strength=(0.0, 0.0))
     folder = make_image_run(tmp_path / "run", Restoration, config, data, zero=False)
@@ -407,7 +407,7 @@ def shapes_run(tmp_path_factory):
 
 
 def test_latent_units_are_compared_with_known_factors(shapes_run, capsys):
-    """An untrained model knows nearly nothing, and 0.2 is chance."""
+    """An untrained model scores nearly 0; 0.2 is the score of chance."""
     assert evaluate.main([str(shapes_run), "--metrics", "factor_vae_score,mig", "--limit", "50", "--seed", "2"]) == 0
     found = figures(shapes_run)["disentanglement"]
     assert list(found) == ["factor_vae_score", "mig"]
@@ -458,7 +458,7 @@ def test_a_run_on_sequences_is_refused(tmp_path, capsys):
 
 
 def test_a_gan_on_points_is_judged_by_its_modes(tmp_path, capsys):
-    """An untrained one: what it prints is what its drawings say; and points are no pictures to generate."""
+    """The figures are those of its samples. `apps.generate` refuses points."""
     run = tmp_path / "ring"
     flags = [
         "--preset",

@@ -1,4 +1,4 @@
-"""Walks through the latent space of a tiny run, and what is refused."""
+"""`apps.explore_latent` on a tiny run, and its refusals."""
 
 import shutil
 
@@ -13,7 +13,7 @@ FILES = {"path.png", "path.gif", "arithmetic.png", "neighbours.png", "index.html
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """An autoencoder of 8x8 digits, of one epoch."""
+    """An autoencoder of 8x8 digits, trained for one epoch."""
     out = tmp_path_factory.mktemp("explored") / "run"
     assert train_autoencoder.main(["--preset", "tiny", "--epochs", "1", "--no-export", "--out", str(out)]) == 0
     return out

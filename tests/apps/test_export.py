@@ -1,4 +1,4 @@
-"""`apps.export`: the same files again, from any checkpoint, to any folder, with data that may have moved."""
+"""`apps.export`: repeated exports from any checkpoint, to any folder, with data that may have moved."""
 
 import json
 import shutil

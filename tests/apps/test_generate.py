@@ -1,4 +1,4 @@
-"""Families of labels and factors from the command line, and pictures of seeds and classes from runs and exports."""
+"""`apps.generate`: images by seed and class, from runs and exports; and flags of families with labels or factors."""
 
 import json
 import shutil
@@ -53,7 +53,7 @@ def test_the_exports_take_the_class_as_an_input_of_its_own(cvae):
 
 
 def test_a_class_can_be_asked_for_by_its_name(tmp_path, capsys):
-    """As the folders of the data are called, by the run and by its exports; a name counts before a number."""
+    """Names are those of the data's folders, for runs and exports. A name takes precedence over a number."""
     for number, name in enumerate(["boot", "0", "bag"]):
         (tmp_path / "data" / name).mkdir(parents=True)
         for image in range(6):

@@ -1,4 +1,4 @@
-"""The help of every app: one screen, what it does and an example first, and every flag explained in the long form."""
+"""The help of every app: one screen with a sentence and an example first; the long form explains every flag."""
 
 import importlib
 import re

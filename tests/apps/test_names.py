@@ -1,4 +1,4 @@
-"""Folders whose names are not UTF-8: data are read from them, runs and exports are refused."""
+"""Folders whose names are not UTF-8: data can be read from them, runs and exports are refused."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Sequences from the command line: a run, its exports and its resume, and anomalies found in other files."""
+"""Sequences from the command line: a run, its exports, its resume, and anomalies in other files."""
 
 import csv
 import json
@@ -18,7 +18,7 @@ TINY = ["--preset", "tiny", "--epochs", "3", "--cell", "gru", "--columns", "a", 
 
 
 def write_csv(path, count, *, labels=False, columns=("b", "note", "a"), seed=0):
-    """Sequences of 4 to 9 steps; the odd ones among those with labels are ten times as large."""
+    """Sequences of 4 to 9 steps. With labels, the anomalous ones are ten times as large."""
     rng = np.random.default_rng(seed)
     lines = [",".join(["id", *columns, *["label"] * labels])]
     for number in range(count):
@@ -38,7 +38,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(data, tmp_path_factory):
-    """A run of a GRU, three epochs of four steps."""
+    """A GRU run of three epochs of four steps."""
     out = tmp_path_factory.mktemp("recurrent") / "run"
     assert train_recurrent_autoencoder.main([*TINY, "--data", str(data), "--out", str(out)]) == 0
     return out
@@ -213,6 +213,6 @@ def test_runs_without_sequences_are_refused(label_run, tmp_path, capsys):
 
 
 def test_the_moving_average_of_the_benchmark_by_hand():
-    """1 2 6: means of what there is, 1.5, 3 and 4."""
+    """For 1 2 6, the means of the existing values are 1.5, 3 and 4."""
     values = np.array([[1, 2, 6, np.nan]])
     np.testing.assert_allclose(squared_distance(values, 3), [[0.25, 1, 4, 0]])

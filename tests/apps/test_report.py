@@ -1,4 +1,4 @@
-"""`apps.report`, and the pages of a run: they lead to each other, show what was logged, and name what is damaged."""
+"""`apps.report` and the pages of a run: they link to each other, show the logs, and name damaged runs."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def changed(folder, **sections):
 
 
 def test_the_pages_of_a_run_lead_to_each_other(tiny_run):
-    """Written by training itself."""
+    """Training itself writes the page."""
     overview = read_page(tiny_run.folder / "index.html")
     assert {"samples/index.html", "config.json", "report.json"} <= set(overview.addresses)
     samples = read_page(tiny_run.folder / "samples" / "index.html")

@@ -1,4 +1,4 @@
-"""Families that train on single images: a run from the command line to its exports, and the apps on its folder."""
+"""Families that train on single images: a run from the command line to its exports, and the apps for its folder."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ ONE = pytest.mark.parametrize(
 
 @pytest.fixture(scope="module", params=APPS)
 def run(request, tmp_path_factory):
-    """A run on the digits, four epochs of four steps. Only that of `ONE` writes its exports."""
+    """A run on the digits, four epochs of four steps. Only the run of `ONE` writes its exports."""
     out = tmp_path_factory.mktemp(request.param) / "run"
     flags = ["--preset", "tiny", "--epochs", "4", *["--no-export"] * (request.param != "vae")]
     assert APPS[request.param].main([*flags, "--out", str(out)]) == 0
@@ -49,7 +49,8 @@ def test_encoder_and_decoder_are_exported_and_are_the_whole(run):
 
 
 def test_tensorboard_shows_the_latent_space(run):
-    """Cheap views at the previews, the map and the projector at the end; and the page of samples has the same."""
+    """Cheap views are drawn at each preview, maps and projector files at the end. The page of samples shows
+    the same."""
     family, out = run
     prior, flat = family == "vae", family != "sparse_autoencoder"
     each = {"traversals", "interpolation", "units"} | ({"manifold"} if flat else set())
@@ -68,7 +69,7 @@ def test_tensorboard_shows_the_latent_space(run):
 
 
 def test_it_learns(run):
-    """Less of the monitored term after the fourth epoch than after the first, on digits it has not seen."""
+    """The monitored term on held-out digits is smaller after the fourth epoch than after the first."""
     family, out = run
     bests = list((out / "checkpoints").glob("best-*"))
     progress = json.loads((bests[-1] / "progress.json").read_text())
@@ -88,7 +89,7 @@ def test_a_stopped_run_goes_on_exactly(run, tmp_path):
 
 @ONE
 def test_overwriting_leaves_nothing_of_the_run_before(run, tmp_path):
-    """Also none of the files that each network has for itself."""
+    """This includes the files of each network."""
     _, out = run
     shutil.copytree(out, tmp_path / "run")
     (tmp_path / "run" / "notes.txt").write_text("mine")

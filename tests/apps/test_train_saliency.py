@@ -1,4 +1,4 @@
-"""Saliency from the command line: a run on scenes, maps of pictures of any size, and its scores."""
+"""Saliency from the command line: a run on scenes, maps of pictures of any size, and scores."""
 
 import json
 
@@ -19,7 +19,7 @@ def run(tmp_path_factory):
 
 
 def test_a_map_for_each_picture_of_a_folder(run, tmp_path):
-    """Of any size: larger than the model's, and smaller along one side."""
+    """One picture is larger than the model's size, another is smaller along one side."""
     (tmp_path / "pictures").mkdir()
     Image.fromarray(draw_scene(70, 0, 1)[0]).save(tmp_path / "pictures" / "large.png")
     Image.fromarray(draw_scene(40, 0, 2)[0][:20]).save(tmp_path / "pictures" / "flat.jpg")

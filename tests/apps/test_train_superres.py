@@ -1,4 +1,4 @@
-"""Super-resolution from the command line: a run on a folder of pictures, and pictures of any size enlarged by it."""
+"""Super-resolution from the command line: a run on a folder of images, which enlarges pictures of any size."""
 
 import json
 
@@ -49,7 +49,7 @@ def test_pictures_of_any_size_are_enlarged(run, tmp_path):
 
 
 def test_sharpened_patches_are_compared_beside_enlarged_ones(run, capsys):
-    """Both by the distance from the originals, which here is taken again."""
+    """Both are compared with the originals; the distances are computed here again."""
     assert evaluate.main([str(run), "--metrics", "l1", "--limit", "5"]) == 0
     figures = json.loads((run / "evaluation.json").read_text())
     assert f"{figures['enlarged']['l1']:.4f}" in capsys.readouterr().out.split("enlarged input")[1]
@@ -60,7 +60,7 @@ def test_sharpened_patches_are_compared_beside_enlarged_ones(run, capsys):
 
 
 def test_a_run_of_super_resolution_does_not_denoise(run, tmp_path, capsys):
-    """Nor does the other command go on with it; the one that began it is named."""
+    """The other app cannot resume it either; the message names the app that started it."""
     assert denoise.main([str(run), str(run.parent / "pictures"), "--out", str(tmp_path / "clean")]) == 2
     assert capsys.readouterr().err == (
         f"error: {run} is a run of restoration that was trained to upscale, which does not denoise; accepted are runs "

@@ -1,4 +1,4 @@
-"""train_vq_vae: a run from the command line to its exports, and its bad inputs."""
+"""`train_vq_vae`: a run from the command line to its exports, and invalid inputs."""
 
 import json
 
@@ -13,7 +13,7 @@ from keras_gen.export.tflite import TFLiteModel
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """On the digits, two epochs of four steps, in parts and with restarts within them."""
+    """A run on the digits, two epochs of four steps, with gradient accumulation and restarts."""
     out = tmp_path_factory.mktemp("vq_vae") / "run"
     flags = ["--preset", "tiny", "--restart-after", "3", "--accumulate", "2"]
     assert train_vq_vae.main([*flags, "--out", str(out)]) == 0
@@ -26,7 +26,7 @@ def test_it_ends_with_samples_from_the_prior(run):
 
 
 def test_pictures_can_be_compressed_and_drawn_by_the_files_alone(run):
-    """The encoder's indices and the decoder of them are the whole; the prior draws a map place by place."""
+    """Encoder and decoder together reconstruct; the prior generates a map position by position."""
     digits = np.random.default_rng(0).uniform(-1, 1, (3, 8, 8, 1)).astype(np.float32)
     whole, encode, decode, prior = (TFLiteModel(run / f"{n}.tflite") for n in ("model", "encoder", "decoder", "prior"))
     indices = encode(digits)
@@ -48,7 +48,7 @@ def test_pictures_can_be_compressed_and_drawn_by_the_files_alone(run):
 
 
 def test_generate_draws_by_the_prior_of_a_run(run, tmp_path, capsys):
-    """A decoder alone has no prior: what it takes is no vector of noise."""
+    """A decoder alone has no prior, and its input is not a noise vector."""
     assert generate.main([str(run), "--seeds", "3,2147483647", "--out", str(tmp_path / "drawn")]) == 0
     assert {path.name for path in (tmp_path / "drawn").iterdir()} == {"seed-3.png", "seed-2147483647.png"}
     assert generate.main([str(run), "--truncation", "1", "--out", str(tmp_path / "cut")]) == 2

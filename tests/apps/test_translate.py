@@ -1,4 +1,4 @@
-"""`apps.translate` as a user meets it: three kinds of MODEL, sizes, sides, names, sheets and refusals."""
+"""`apps.translate` from the command line: three kinds of MODEL, sizes, sides, names, sheets and refusals."""
 
 import keras
 import numpy as np
@@ -37,7 +37,7 @@ def folder(tmp_path):
 
 
 def refused(capsys, tmp_path, *arguments):
-    """The one sentence of a refusal, after which nothing was written."""
+    """Checks that arguments are refused in one sentence, without writing anything; returns the sentence."""
     assert run(*arguments) == 2
     assert not list((tmp_path / "out").rglob("*"))
     error = capsys.readouterr().err
@@ -104,7 +104,7 @@ def test_a_moved_export_of_three_labels_takes_ids_and_no_picture(tmp_path, kind,
 
 
 def test_an_export_that_enlarges_draws_larger_pictures(tmp_path):
-    """Three times, by tiles of 8x8: each pixel as a block, whatever the size."""
+    """Enlarging by three in tiles of 8x8: each pixel becomes a block, for any size."""
     source = keras.Input((8, 8, 3))
     network = keras.Model(source, keras.layers.UpSampling2D(3)(source))
     ports = (image_port("small", source),), (image_port("large", network.output),)

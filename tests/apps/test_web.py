@@ -1,4 +1,4 @@
-"""`apps.web`: what is served, what is refused, and the page itself in headless Chromium."""
+"""`apps.web`: what it serves and refuses, and the page itself in headless Chromium."""
 
 import _thread
 import json
@@ -35,7 +35,7 @@ SIZE = 32
 
 @pytest.fixture(scope="module")
 def facades_run(tmp_path_factory):
-    """pix2pix of the built-in facades in 32x32, trained for eight steps."""
+    """A pix2pix run on the built-in facades at 32x32, trained for eight steps."""
     folder = tmp_path_factory.mktemp("facades") / "run"
     flags = {"preset": "tiny", "filters": 4, "discriminator-filters": 4, "levels": 3, "epochs": 2}
     flags |= {"steps-per-epoch": 4, "image-size": SIZE, "data": "facades", "out": folder}
@@ -45,13 +45,13 @@ def facades_run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(facades_run, tmp_path_factory):
-    """The file that the app makes of the run."""
+    """The .tflite that the app writes for the run."""
     return exported(facades_run, "newest", tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(scope="module")
 def packages():
-    """The npm packages of the page; the test is skipped where they cannot be had."""
+    """The npm packages of the page; skips the test if they cannot be downloaded."""
     try:
         return vendoring.vendor()
     except UserError as error:
@@ -75,7 +75,7 @@ def fetch(url, **headers):
 
 
 def network(channels=3, size=SIZE):
-    """An untrained network that draws far from a constant."""
+    """An untrained network whose output is far from constant."""
     keras.utils.set_random_seed(0)
     source = keras.Input((size, size, channels))
     hidden_units = keras.layers.Conv2D(8, 3, padding="same", activation="relu", kernel_initializer="orthogonal")(source)
@@ -83,7 +83,7 @@ def network(channels=3, size=SIZE):
 
 
 def written(path, channels=3, classes=CLASSES, size=SIZE, batch=1, io="float"):
-    """A .tflite of a picture or of a map of classes."""
+    """Writes a .tflite with an image or a label map as input."""
     net = network(channels, size)
     source = replace((label_map if channels > 4 else image)("source", net.input), labels=tuple(classes))
     item = Served(net, (source,), (image("generated", net.output),), "about", "translate")
@@ -212,7 +212,7 @@ def test_without_a_registry_nothing_is_left_behind(monkeypatch, tmp_path, capsys
 
 
 def pixels(browser, canvas):
-    """What a canvas shows, (height, width, 3) uint8."""
+    """The content of a canvas, (height, width, 3) uint8."""
     values = browser.evaluate(
         f"(canvas => [canvas.height, canvas.width, ...canvas.getContext('2d')"
         f".getImageData(0, 0, canvas.width, canvas.height).data])(document.querySelector('{canvas}'))"
@@ -221,7 +221,7 @@ def pixels(browser, canvas):
 
 
 def drawn_by_python(file, labels):
-    """What the interpreter for Python draws from a label map in the colours of PALETTE, uint8."""
+    """The output of the Python interpreter for a label map in the colours of PALETTE, uint8."""
     metadata = read_metadata(file)
     if metadata.inputs[0].is_label_map:
         ids = (labels[..., np.newaxis, :] == PALETTE).all(-1)
@@ -230,7 +230,7 @@ def drawn_by_python(file, labels):
 
 
 def settled(browser):
-    """Wait until the picture of what is drawn is there."""
+    """Waits until the picture belongs to the current label map."""
     browser.wait_until("document.querySelector('#generated').ariaBusy === 'false'")
 
 

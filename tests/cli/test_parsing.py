@@ -1,4 +1,4 @@
-"""From words to configurations."""
+"""Parsing flags to configurations."""
 
 import pytest
 
@@ -37,7 +37,7 @@ def test_a_size_that_does_not_suit_the_model_is_refused_with_the_flags():
 
 
 def test_without_a_word_it_is_the_demo():
-    """The command that the README begins with."""
+    """The first command in the README."""
     found = setup()
     assert found.preset == "demo"
     preset = Pix2Pix.presets["demo"]

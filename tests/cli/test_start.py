@@ -1,4 +1,4 @@
-"""How apps start: flags without TensorFlow, streams that are closed, Ctrl-C at any time."""
+"""How apps start: flags without TensorFlow, closed streams, Ctrl-C at any time."""
 
 import json
 import os

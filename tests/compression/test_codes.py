@@ -1,4 +1,4 @@
-"""Maps of codes: against pictures that are their own codes, of known entropy."""
+"""Compression of maps of codes, with pictures that are their own codes and have a known entropy."""
 
 import keras
 import numpy as np
@@ -17,7 +17,7 @@ def greys(indices):
 
 @pytest.fixture(scope="module")
 def networks():
-    """A pixel is a code: the number of its grey level."""
+    """A model in which each pixel is a code: the number of its grey level."""
     images, indices = keras.Input((SIDE, SIDE, 1)), keras.Input((SIDE, SIDE), dtype="int32")
     numbers = keras.ops.cast(keras.ops.round((images[..., 0] + 1) * (CODES - 1) / 2), "int32")
     codebook = keras.layers.Embedding(CODES, 1, name="codebook")
@@ -46,7 +46,7 @@ def test_pictures_come_back_as_they_were(codec):
 
 
 def test_the_rate_is_the_entropy_at_each_place(codec):
-    """Whatever it is on average over the places, which would cost 0.6 bits a code more."""
+    """A single distribution for all positions would cost 0.6 bits per code more."""
     indices = pictures(1000, 100).reshape(1000, -1)
     bits = np.mean([codec.entropy_model(1).bits(row) for row in indices]) / SIDE**2
     entropies = [-np.sum(p[p > 0] * np.log2(p[p > 0])) for p in (*SHARES, SHARES.mean(axis=0))]

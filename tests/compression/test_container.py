@@ -1,4 +1,4 @@
-"""The file of a compressed picture: exact, as short as its information, and never read when it is not as written."""
+"""The file of a compressed picture: exact, as short as its information content, and refused if it was changed."""
 
 import numpy as np
 import pytest
@@ -47,7 +47,7 @@ def test_the_information_is_that_of_shannon():
 
 
 def test_the_bytes_are_those_of_the_format():
-    """Files have to be readable for ever: these bytes are version 1, whatever version of the coder writes them."""
+    """Files must remain readable: these bytes are version 1, independent of the coder's version."""
     model = EntropyModel([np.array([1, 2, 3]), np.array([7]), np.array([100, 1, 1, 50])])
     contents = pack(Header(b"\x01\x02\x03\xff", 300, 28, 29, 3), np.array([2, 0, 1]), model)
     assert contents.hex() == "4b475a01010203ffac021c1d032174a931c101"

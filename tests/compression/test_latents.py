@@ -1,4 +1,4 @@
-"""Rotated, rounded latents: against the closed forms of a linear model, whose pictures are known from its latents."""
+"""Transform coding of latent vectors, against closed forms for a linear model."""
 
 import keras
 import numpy as np
@@ -12,7 +12,8 @@ SPREAD = np.array([40.0, 20.0, 10.0, 5.0])  # standard deviations of the directi
 
 
 def linear(matrix, inverse, bias):
-    """An encoder and a decoder of 8x8 pictures: z = M (x - bias), x = M^-1 z + bias, of any matrix of full rank."""
+    """A linear encoder and decoder of 8x8 pictures: z = M (x - bias), x = M^-1 z + bias, for any matrix of
+    full rank."""
     image, vector = keras.Input((SIZE, SIZE, 1)), keras.Input((UNITS,))
     down = keras.layers.Dense(UNITS)
     encoder = keras.Model(image, down(keras.layers.Flatten()(image)))
@@ -25,7 +26,8 @@ def linear(matrix, inverse, bias):
 
 @pytest.fixture(scope="module")
 def world():
-    """Orthonormal directions, pictures that are normal along them, and a mixing of the latents of any scales."""
+    """Orthonormal directions, pictures that are normally distributed along them, and a mixing of latents of
+    any scale."""
     generator = np.random.default_rng(0)
     directions = np.linalg.qr(generator.normal(size=(SIZE * SIZE, UNITS)))[0]
     bias = np.full(SIZE * SIZE, 0.05)
@@ -49,7 +51,8 @@ def codec(world, mixing):
 
 @pytest.mark.parametrize("mixed", [False, True])
 def test_rate_and_error_are_those_of_ideal_transform_coding(world, mixed):
-    """For any linear mixing in the latents: step^2 / 12 for each direction, and Gaussian entropies less log2 step."""
+    """For any linear mixing of latents: an error of step^2 / 12 per direction, and Gaussian entropies minus
+    log2 step."""
     found = codec(world, world[4] if mixed else np.eye(UNITS))
     others = world[3]
     step = 2 * RESOLUTION
@@ -71,7 +74,7 @@ def test_files_come_back_as_the_pictures_of_their_symbols(world):
 
 
 def test_a_latent_that_draws_nothing_costs_nothing(world):
-    """As the collapsed units of a VAE: its direction is one symbol, and the others are as if it were not there."""
+    """Like collapsed units of a VAE: the direction has a single symbol, and the others are not affected."""
     directions, bias, training, others, _ = world
     encoder, decoder = linear(directions.T, directions, bias)
     up = decoder.layers[1]

@@ -1,4 +1,4 @@
-"""Curves of a run beside JPEG and WebP: what counts as a header, and who is said to win where."""
+"""Rate-distortion curves of a run, JPEG and WebP: the size of headers, and the verdicts."""
 
 import io
 
@@ -40,7 +40,7 @@ def test_ranges_are_those_of_the_points():
 @pytest.mark.parametrize("shape", [(8, 8), (28, 40), (64, 64, 3)])
 @pytest.mark.parametrize("quality", [1, 50, 95])
 def test_all_of_a_jpeg_but_its_scan_is_header(shape, quality):
-    """Two pictures of one size and quality differ in their scans alone, if both have the standard Huffman tables."""
+    """With the standard Huffman tables, two pictures of the same size and quality differ only in their scan data."""
     files = []
     for seed in range(2):
         picture = np.random.default_rng(seed).integers(0, 256, shape, np.uint8)

@@ -1,5 +1,5 @@
-"""Small inputs on which data sets were once read wrongly, as they were found (../shared/cases); each is also made anew
-in the test of its module."""
+"""Small inputs that were once read wrongly, as they were found (../shared/cases). The tests of the modules also create
+each of them."""
 
 import numpy as np
 import pytest

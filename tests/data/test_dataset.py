@@ -42,7 +42,7 @@ def test_seeds_differ():
 
 
 def test_the_order_is_uniform():
-    """Where example 0 stands in 400 epochs of 8: chi-square with 7 degrees of freedom, 0.1 % at 24.3."""
+    """Position of example 0 in 400 epochs of 8: chi-square with 7 degrees of freedom, whose 0.1 % quantile is 24.3."""
     stream = take(8, 8, 3200)[:, 0].reshape(400, 8)
     counts = np.bincount(np.argmin(stream, axis=1), minlength=8)
     assert np.sum((counts - 50) ** 2 / 50) < 24.3
@@ -50,7 +50,7 @@ def test_the_order_is_uniform():
 
 @pytest.mark.parametrize("step", [0, 1, 4])
 def test_a_stream_that_starts_late_goes_on_as_if_it_had_not_stopped(step):
-    """Across the ends of epochs, with a batch size that does not divide the size."""
+    """Across the ends of epochs, with a batch size that does not divide the number of examples."""
     np.testing.assert_array_equal(take(7, 3, 30, start=step * 3), take(7, 3, 30)[step * 3 :])
 
 
@@ -69,7 +69,7 @@ def test_workers_share_the_batches_of_one(workers):
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
 def test_the_shares_of_all_workers_are_the_data_set(workers):
-    """One epoch: every example once, by one worker, and no two draws alike, so that no two augment alike."""
+    """In one epoch every example occurs once, for one worker, and all random keys differ, so augmentations differ."""
     shares = [
         list(training_stream(load, finish, 30, 6, seed=3, stop=30, shard=(w, workers)).unbatch().as_numpy_iterator())
         for w in range(workers)
@@ -122,7 +122,7 @@ def load_batch(indices, keys):
 @pytest.mark.parametrize(("size", "batch_size"), [(10, 6), (3, 12)])
 @pytest.mark.parametrize("shard", [(0, 1), (1, 3)])
 def test_a_vectorised_stream_is_the_same_stream(size, batch_size, shard):
-    """Also where a batch holds the end of an epoch, or several epochs."""
+    """Also if a batch contains the end of an epoch, or several epochs."""
     options = {"seed": 4, "start": 2 * batch_size, "stop": 9 * batch_size, "shard": shard}
     single = training_stream(load, finish, size, batch_size, **options)
     vectorised = training_stream(load_batch, finish, size, batch_size, **options, vectorised=True)
@@ -131,7 +131,7 @@ def test_a_vectorised_stream_is_the_same_stream(size, batch_size, shard):
 
 
 def test_orders_are_independent_of_each_other_and_within():
-    """60,000 examples: five deviations of a correlation are 0.02. TensorFlow's `index_shuffle` reaches 0.9."""
+    """60,000 examples: five standard deviations of a correlation are 0.02. TensorFlow's default reaches 0.9."""
     epochs = [
         indices
         for indices, _ in training_stream(
@@ -150,7 +150,7 @@ def test_ordered_batches_can_be_vectorised():
 
 
 def test_coins_are_fair_and_independent_of_their_neighbours():
-    """20,000 coins of one epoch, and of one example: four deviations of a mean are 1.4 %."""
+    """20,000 random bools of one epoch, and of one example: four standard deviations of a mean are 1.4 %."""
     counter, same = np.arange(20_000), np.full(20_000, 1234)
     for words in ((same, counter), (counter, same)):
         keys = tf.constant(np.stack(words, axis=1))
@@ -161,7 +161,7 @@ def test_coins_are_fair_and_independent_of_their_neighbours():
 
 
 def test_uniforms_are_those_of_split_mix():
-    """Against integers of any size: the generator seeded by the first word, at the second, is the state of a row."""
+    """Against Python integers: the state of a row is that of the generator seeded by the first word, at the second."""
 
     def split_mix(state, counter):
         mixed = (state + counter * 0x9E3779B97F4A7C15) % 2**64
@@ -178,7 +178,7 @@ def test_uniforms_are_those_of_split_mix():
 
 
 def test_uniforms_are_uniform_and_independent_of_their_neighbours():
-    """A million draws: four deviations of a mean are 0.0012, of a correlation 0.004."""
+    """A million draws: four standard deviations of a mean are 0.0012, of a correlation 0.004."""
     keys = tf.constant(np.stack([np.full(1000, 99), np.arange(1000)], axis=1))
     draws = uniforms(keys, 1000).numpy()
     assert 0 <= draws.min() < draws.max() < 1
@@ -193,7 +193,7 @@ def test_uniforms_are_uniform_and_independent_of_their_neighbours():
 
 
 class Unpaired(Dataset):
-    """Seven pictures and five sounds of one to four values with their lengths; nothing belongs together."""
+    """Seven images and five sounds of one to four values with their lengths; they are not paired."""
 
     train_size, val_size = 7, 7
 

@@ -1,4 +1,4 @@
-"""Untrusted files by the thousand; `benchmarks/fuzz_data.py` runs 100,000."""
+"""Fuzzing with thousands of damaged files; `benchmarks/fuzz_data.py` uses 100,000."""
 
 from fuzzing import FORMATS, fuzz
 

@@ -13,7 +13,7 @@ from keras_gen.data.kinds.pairs import PairsConfig
 
 @pytest.fixture
 def pairs(tmp_path):
-    """Eleven pairs in two folders, one of them held back."""
+    """Eleven pairs in two folders, one of them held out."""
     for number in range(11):
         for side in ("A", "B"):
             array = np.random.default_rng([number, ord(side)]).integers(0, 256, (16, 16, 3), np.uint8)

@@ -1,4 +1,4 @@
-"""The rules of the health monitor on series whose verdict is known, and what is remembered between looks."""
+"""The rules of the health monitor, on series with known verdicts, and the record between previews."""
 
 import dataclasses
 import json
@@ -32,7 +32,7 @@ GOOD = Measurements(
 
 
 def steps(count, real=1.0, fake=-1.0, real_right=0.8, fake_right=0.8):
-    """Logs of `count` steps; each term a number or one for each step."""
+    """Logs of `count` steps; each term is a constant or has one value per step."""
     return {
         term: np.broadcast_to(np.asarray(value, float), (count,))
         for term, value in zip(TERMS, (real, fake, real_right, fake_right), strict=True)
@@ -40,7 +40,7 @@ def steps(count, real=1.0, fake=-1.0, real_right=0.8, fake_right=0.8):
 
 
 def watched(*logs, every=250, looks=GOOD, **kind):
-    """A record after logs in that order, and the verdicts of its looks by step."""
+    """A record after these logs, and its verdicts by step."""
     record, told = Record(), {}
     together = {term: np.concatenate([log[term] for log in logs]) for term in TERMS}
     for end in range(every, len(together[TERMS[0]]) + 1, every):
@@ -56,7 +56,7 @@ def test_a_fair_game_is_healthy_after_the_warm_up():
 
 
 def test_equilibrium_is_no_oscillation():
-    """Logits at 0 but for the noise of batches, accuracies of a half with that of 10 steps of 32 images."""
+    """A healthy series: logits of 0 and accuracies of 0.5, with the noise of 10 steps with 32 images."""
     chance = np.random.default_rng(0)
     noise = lambda deviation: chance.normal(0, deviation, 5000)  # noqa: E731
     right = lambda: 0.5 + noise(0.5 / 32**0.5)  # noqa: E731
@@ -91,7 +91,7 @@ def test_the_discriminator_wins_by_both_accuracies_or_by_its_gap(real, fake, gap
 
 
 def test_since_when_the_discriminator_has_won():
-    """The first step of the first hundred in which it is sure, if that is 500 steps ago."""
+    """The verdict names the first step of the first hundred that the discriminator won, once that is 500 steps ago."""
     fair, won = steps(2200, real_right=0.8), steps(1800, real_right=1.0, fake_right=1.0)
     _, told = watched(fair, won)
     assert told[2500] == HEALTHY
@@ -147,7 +147,7 @@ def test_turns_are_counted_between_the_thresholds():
 
 @pytest.mark.parametrize(("period", "alarm"), [(100, True), (160, True), (300, True), (500, False)])
 def test_players_that_take_turns(period, alarm):
-    """1280 steps hold 8 turns of a period of 300 steps, and 5 of one of 500."""
+    """1280 steps contain 8 crossings with a period of 300 steps, and 5 with a period of 500."""
     wave = np.sin(2 * np.pi * np.arange(5000) / period)
     record, told = watched(steps(5000, 0.0, wave, 0.5, 0.5 + 0.4 * wave))
     assert told[5000].startswith("oscillating since step 1") == alarm
@@ -219,7 +219,7 @@ def test_modes_that_are_missing_are_told_unless_something_else_is_worse():
 
 
 def test_what_is_to_be_tried_against_a_collapse():
-    """What keeps samples of noise apart is not what ties a translator to its source."""
+    """The advice is different for a model with noise and for a translator."""
     _, told = watched(steps(1500), looks=less(distance=0.25))
     assert told[1500].endswith("try a gradient penalty, larger batches or a lower learning rate")
     _, told = watched(steps(1500), looks=Measurements(structure=0.25))
@@ -227,7 +227,7 @@ def test_what_is_to_be_tried_against_a_collapse():
 
 
 def test_looks_in_quick_succession_wait():
-    """Three looks of 50 steps are no 500 steps."""
+    """Three previews 50 steps apart do not cover 500 steps."""
     _, told = watched(steps(2000), every=50, looks=lambda step: less(distance=0.2 if step > 1300 else 0.9))
     assert told[1800] == HEALTHY
     assert told[1850].startswith("mode collapse since step 1350")
@@ -278,13 +278,13 @@ def test_several_things_are_told_causes_first():
 
 
 def restored(record):
-    """As a checkpoint keeps it."""
+    """A record as restored from a checkpoint."""
     return Record(**json.loads(json.dumps(dataclasses.asdict(record))))
 
 
 @pytest.mark.parametrize("stop", [1, 777, 1000, 1283, 2999])
 def test_a_resumed_run_gets_the_verdicts_of_one_that_was_not_stopped(stop):
-    """Stopped at any step, within a value of the series too."""
+    """For a stop at any step, also within the steps of one value of a series."""
     chance = np.random.default_rng(1)
     logs = {term: chance.normal(size=4000) for term in TERMS}
     looks = [less(distance=float(d) / (1 + step // 900 % 2 * 5)) for step, d in enumerate(chance.uniform(0.8, 1, 4001))]

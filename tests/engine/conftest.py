@@ -19,7 +19,7 @@ def pairs(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def run(pairs, tmp_path_factory):
-    """A complete run of two epochs of three steps, with its exports. Leave it as it is."""
+    """A complete run of two epochs of three steps, with its exports. Tests must not change it."""
     out = tmp_path_factory.mktemp("runs") / "run"
     assert train(pairs, out, "--epochs", "2", "--preview-every", "2", "--ema", "0.5", export=True) == 0
     return out

@@ -1,4 +1,4 @@
-"""What the data of a run are is in config.json, and a resume on others is refused."""
+"""config.json identifies the data of a run, and a resume with other data is refused."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Checkpoints that are whole or not there, and what happens to damaged ones."""
+"""Checkpoints are complete or absent, and damaged ones are skipped."""
 
 import pytest
 import tensorflow as tf
@@ -13,7 +13,7 @@ def variables(value):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Checkpoints of the steps 2 and 4, whose variables hold 2 and 4."""
+    """Checkpoints of steps 2 and 4, whose variables have the values 2 and 4."""
     for step in (2, 4):
         Checkpoints(tmp_path / "checkpoints", variables(step), keep=2).save(Progress(step, epochs=1, best=0.5))
     return tmp_path / "checkpoints"
@@ -88,7 +88,7 @@ def test_what_a_killed_process_left_is_deleted(folder):
 
 
 def test_the_best_that_the_newest_checkpoint_knows_is_kept_until_a_newer_one_knows_another(tmp_path):
-    """A run that is gone on with from the newest checkpoint must find the best one of that time."""
+    """A run that resumes from the newest checkpoint needs the best one of that time."""
     checkpoints = Checkpoints(tmp_path, variables(1), keep=1)
 
     def kept():
@@ -105,7 +105,7 @@ def test_the_best_that_the_newest_checkpoint_knows_is_kept_until_a_newer_one_kno
 
 
 def test_a_best_that_is_gone_is_not_waited_for(folder):
-    """Its value would refuse every later one, and there would be no best checkpoint."""
+    """Otherwise its value would prevent all later ones, and there would be no best checkpoint."""
     Checkpoints(folder, variables(6), keep=2).save(Progress(6, best=0.1, best_step=5))
     progress, _ = restored(folder)
     assert (progress.best, progress.best_step) == (None, None)
@@ -127,7 +127,7 @@ def test_a_variable_that_is_not_finite_is_not_saved(folder):
 
 
 class Counts:
-    """A callback that remembers a number."""
+    """A callback that stores a number."""
 
     def __init__(self, progress):
         self.count = 0

@@ -1,4 +1,4 @@
-"""Event files of training and validation: read as TensorBoard reads them, and cut to where a checkpoint was written."""
+"""Event files of training and validation: reading them, and truncating them to the sizes at a checkpoint."""
 
 import pytest
 import tensorflow as tf

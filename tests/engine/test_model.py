@@ -1,4 +1,4 @@
-"""The base of all families: what an objective gives, worked off in any way, and what a step does with it."""
+"""The base class: results of objectives, independent of replicas and parts, and how a step uses them."""
 
 import keras
 import numpy as np
@@ -13,7 +13,7 @@ WAYS = {"one device": (False, 1), "parts": (False, 2), "replicas": (True, 1), "b
 
 
 class Line(GenerativeModel):
-    """y = a x by the squared error; it remembers the batch, and moves by a rule."""
+    """y = a x with the squared error. It stores the batch, and a rule decides whether the player is updated."""
 
     family = "line"
     monitor = "loss"
@@ -52,7 +52,7 @@ def data(count, seed=0):
 
 
 def fit(way, batches, optimizer=None, ema_decay=0.0, steps_per_execution=1, **settings):
-    """A `Line` after one step for each batch."""
+    """A `Line` after one step per batch."""
     replicas, parts = WAYS[way]
     strategy = mirrored() if replicas else tf.distribute.get_strategy()
     with strategy.scope():
@@ -76,7 +76,7 @@ def test_gathered_examples_are_the_batch_in_its_order(way):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_gathered_examples_of_several_batches_in_a_step(way):
-    """The last of the two that a step takes, which has every other example."""
+    """Of the two batches of a step, the last one has every second example."""
     x, y = data(16)
     np.testing.assert_array_equal(fit(way, [(x, y)], batches_per_step=2).seen.numpy(), x[1::2])
 
@@ -91,7 +91,7 @@ def test_gathered_examples_that_are_not_finite_change_nothing(way):
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
 def test_a_player_moves_when_the_rule_says_so(way, policy):
-    """Of three steps, the second is left out: weights, slots, iterations and averages are those of the other two."""
+    """The second of three steps is skipped: weights, slots, iterations and averages equal those of the other two."""
 
     def rule(model, batch):
         return model.step != 1
@@ -114,7 +114,7 @@ def test_a_player_moves_when_the_rule_says_so(way, policy):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_rule_of_the_batch_is_decided_by_all_of_it(way):
-    """By the mean over all examples, though the parts disagree."""
+    """The mean over all examples decides, although the parts disagree."""
 
     def rule(model, batch):
         return 1.0 - tf.reduce_mean(batch[0])
@@ -129,7 +129,7 @@ def test_a_rule_of_the_batch_is_decided_by_all_of_it(way):
 
 
 def test_parts_of_a_batch_are_refused_with_batch_normalisation():
-    """Each would have its own statistics; a frozen layer has none to take."""
+    """Each part would have its own statistics. A frozen layer computes none."""
     x = keras.Input((1,))
     model = Line()
     model.networks["line"] = keras.Model(x, keras.layers.BatchNormalization()(keras.layers.Dense(1)(x)))

@@ -1,4 +1,4 @@
-"""What a model shows of itself reaches TensorBoard and the page of samples: sheets, pictures, histograms, numbers."""
+"""Previews reach TensorBoard and the page of samples: sheets, pictures, histograms, numbers."""
 
 import numpy as np
 import tensorflow as tf
@@ -12,7 +12,7 @@ from keras_gen.visual.views import Histogram, Picture, Scalar, Sheet
 
 
 class Showing(GenerativeModel):
-    """Shows its batch in every way there is."""
+    """A model whose preview has every kind of view."""
 
     family = "showing"
 
@@ -87,7 +87,7 @@ def test_views_come_at_the_first_preview_at_every_quarter_more_and_at_the_last(t
 
 
 def test_the_last_preview_ends_with_a_film_of_all_sheets(tmp_path):
-    """In the folder, on its page and in TensorBoard: one frame for each sheet, in the order of the steps."""
+    """The film is in the folder, on its page and in TensorBoard, with one frame per sheet in the order of steps."""
     progress = Progress()
     writer = tf.summary.create_file_writer(str(tmp_path))
     preview = Preview(progress, None, tmp_path / "samples", writer, every=10, end=30)

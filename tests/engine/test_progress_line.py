@@ -1,4 +1,4 @@
-"""What a run says of its progress."""
+"""The progress line of a run."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def clock(monkeypatch):
 
 
 def test_a_log_has_the_means_of_the_epoch_and_the_time_of_the_whole_run(clock, capsys):
-    """Ten epochs of 8 steps, resumed at step 8: the first call takes a minute to compile, each step 10 s then."""
+    """Ten epochs of 8 steps, resumed at step 8. The first call takes a minute to compile, later steps 10 s."""
     progress = Progress(8)
     line = ProgressLine(progress, steps_per_epoch=8, epochs=10)
     line.on_epoch_begin(1)

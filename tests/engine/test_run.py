@@ -1,4 +1,4 @@
-"""What a whole run of the training app on tiny data leaves in its folder."""
+"""A complete run of the training app on tiny data, and the files in its folder."""
 
 import json
 import subprocess
@@ -127,7 +127,7 @@ def test_a_reader_of_the_output_that_goes_away_ends_the_run_as_ctrl_c_does(pairs
 
 
 def test_a_run_starts_from_the_weights_of_another(run, pairs, tmp_path, capsys):
-    """A step of rate 1e-12 leaves them as they are; the averaged copies begin as the weights do."""
+    """A step with learning rate 1e-12 does not change the weights; averaged copies start from them."""
     flags = ("--epochs", "1", "--steps-per-epoch", "1", "--learning-rate", "1e-12", "--ema", "0.5")
     assert train(pairs, tmp_path / "next", *flags, "--start-from", str(run)) == 0
     assert f"Loaded generator, discriminator from {run} (pix2pix, step 6)." in capsys.readouterr().out
@@ -139,7 +139,7 @@ def test_a_run_starts_from_the_weights_of_another(run, pairs, tmp_path, capsys):
 
 
 def test_a_run_without_exports(pairs, tmp_path, capsys):
-    """It says so, and leaves everything else; apps.export writes them later."""
+    """The run says so and writes everything else. `apps.export` writes the exports later."""
     out = tmp_path / "run"
     schedule = ("--schedule", "cosine", "--warm-up-steps", "20", "--steps-per-epoch", "15")
     assert train(pairs, out, "--epochs", "1", *schedule) == 0

@@ -1,4 +1,4 @@
-"""Runs that a run is made of, which it has copies of, and files of frozen networks, whose hashes it knows."""
+"""Inputs of a run: other runs, which are copied, and files of frozen networks, whose hashes are stored."""
 
 import dataclasses
 import shutil
@@ -24,7 +24,7 @@ IMAGES = np.random.default_rng(0).uniform(-1, 1, (3, 8, 8, 1)).astype(np.float32
 
 
 class OfLatents(Autoencoder):
-    """An autoencoder that knows the latent vectors of another run, and has a frozen network with a file."""
+    """An autoencoder that uses the latent vectors of another run, and has a frozen network with a file."""
 
     family = "of_latents"
 
@@ -54,7 +54,8 @@ def vae(tmp_path):
 
 
 def test_a_run_has_copies_of_what_it_is_made_of(vae, tmp_path):
-    """The original is deleted, the run moved: it loads and resumes, but not with another file of a frozen network."""
+    """After deleting the original and moving the run, it loads and resumes, unless the file of a frozen network
+    changed."""
     source, folder = vae
     file = tmp_path / "mean.npz"
     file.write_bytes(b"weights")

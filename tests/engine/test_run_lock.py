@@ -26,7 +26,7 @@ sys.stdin.read()
 
 @pytest.fixture
 def other(tmp_path):
-    """A process that has the lock of tmp_path until it is killed."""
+    """A process that holds the lock of tmp_path until it is killed."""
     command = [sys.executable, "-c", HOLD, str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "taken\n"

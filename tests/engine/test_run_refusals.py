@@ -1,4 +1,4 @@
-"""What a run refuses before its first step, in one sentence and without leaving anything."""
+"""Refusals before the first step of a run: one sentence, and no files."""
 
 import json
 import os

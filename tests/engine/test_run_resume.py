@@ -1,4 +1,4 @@
-"""Runs that are stopped in each way, and go on as if they had not been."""
+"""Runs that are stopped in every way, and resumed as if they had not been."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from keras_gen.engine.run_lock import LOCK_FILE
 
 
 def test_a_stop_comes_after_the_call(pairs, tmp_path):
-    """And the run goes on exactly, also with the end of an epoch in the middle of a call."""
+    """The resumed run is exact, even if an epoch ends within a graph call."""
     flags = ["--preview-every", "3", "--epochs", "2", "--steps-per-execution", "2"]
     assert train(pairs, tmp_path / "whole", *flags) == 0
     assert train(pairs, tmp_path / "run", *flags, "--max-hours", "1e-9") == 143
@@ -58,7 +58,7 @@ def test_an_interrupted_run_resumes_to_the_same_weights(run, pairs, tmp_path, mo
 
 @pytest.mark.parametrize("moment", ["on_test_batch_end", "after_steps"])
 def test_a_run_stopped_at_the_end_of_an_epoch_misses_nothing(run, pairs, tmp_path, monkeypatch, moment):
-    """After the last step of the first epoch or during its validation: the resumed run validates that epoch first."""
+    """Stopped after the last step of the first epoch or during its validation, the resumed run validates it first."""
     out = tmp_path / "run"
     original = getattr(callbacks.StopOnRequest, moment)
 
@@ -76,7 +76,7 @@ def test_a_run_stopped_at_the_end_of_an_epoch_misses_nothing(run, pairs, tmp_pat
 
 
 def test_differences_are_found(run, tmp_path):
-    """The comparison that the tests of resuming rely on is not blind."""
+    """The comparison in the tests of resuming can fail."""
     out = tmp_path / "run"
     shutil.copytree(run, out)
     assert train_pix2pix.main(["--resume", str(out), "--epochs", "3"]) == 0
@@ -95,7 +95,7 @@ def test_the_end_of_the_time_stops_as_sigterm_does(pairs, tmp_path, capsys):
 
 
 def test_one_command_begins_and_goes_on(pairs, tmp_path, capsys):
-    """What a queue starts again and again: the same flags, switches too, with --out and --resume of one folder."""
+    """A queue repeats the same flags, switches included, with --out and --resume of the same folder."""
     out = tmp_path / "run"
     flags = ["--resume", str(out), "--no-jitter", "--epochs", "1"]
     assert train(pairs, out, *flags, "--max-hours", "1e-9") == 143

@@ -1,4 +1,4 @@
-"""What a run begins with: networks of another run, of another family, in part; and parts that are not trained."""
+"""Starting points of runs: networks of other runs, of other families, in part; and frozen parts."""
 
 import dataclasses
 import re
@@ -20,7 +20,7 @@ TINY = Config(architecture="dense", latent_dim=3, hidden_units=(6, 4), image_siz
 
 
 class FromVAE(BetaTCVAE):
-    """Of another family, whose encoder is a VAE's; its decoder begins anew."""
+    """A model of another family that shares the encoder of a VAE; its decoder is initialised."""
 
     family = "from_vae"
     starts_from: ClassVar = {"vae": ("encoder",)}
@@ -45,7 +45,7 @@ def vae(tmp_path_factory):
 
 
 def equal(model, other, name):
-    """Path by path, whether two models' networks of a name have equal variables of equal shapes."""
+    """Path -> whether a variable of a network is the same in two models, for all variables except biases."""
     states = ({k: v for k, v in m.state().items() if k.startswith(f"network/{name}/")} for m in (model, other))
     one, two = states
     return {
@@ -97,7 +97,7 @@ def test_a_part_is_taken_by_its_path(vae):
 
 
 def test_a_network_grows(vae):
-    """More units in the first layer: what is behind the second still fits."""
+    """With more units in the first layer, everything after the second layer still fits."""
     source, folder = vae
     model = VAE(dataclasses.replace(TINY, hidden_units=(9, 4)))
     sentence = "where encoder/dense_0/kernel is 36x6 and not 36x9; accepted are runs with the same networks"

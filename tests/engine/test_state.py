@@ -1,4 +1,4 @@
-"""Names of variables: of layers by type and place, whatever else the process has built."""
+"""Names of variables: layers are named by type and position, independent of what the process built before."""
 
 import keras
 import numpy as np
@@ -62,7 +62,7 @@ def test_a_shared_layer_has_one_path():
 
 @pytest.mark.parametrize("wrap", [lambda optimizer: optimizer, keras.optimizers.LossScaleOptimizer])
 def test_slots_are_of_their_variables(wrap):
-    """Two networks with layers of the same name by hand, whose slots Keras gives the same name."""
+    """Two networks have layers with the same names, so Keras gives their optimizer slots the same names."""
     networks = {}
     for name, width in (("one", 2), ("other", 3)):
         inputs = keras.Input((4,))
@@ -103,7 +103,8 @@ def test_state_is_by_path():
 
 
 def test_frozen_networks_belong_to_nothing():
-    """Kept as an attribute or not, and whatever training says, they infer: dropout does nothing."""
+    """Frozen networks run in inference mode, as attributes too and for any `training` argument, so dropout does
+    nothing."""
     model = Model()
     before = list(model.state())
     frozen = network()

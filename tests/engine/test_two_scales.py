@@ -109,7 +109,7 @@ def test_a_discriminator_twice_is_that_discriminator(once, twice, config, arrays
 
 
 def test_a_run_of_two_scales(tmp_path):
-    """Health, previews, figures and files of a run, and a checkpoint with every weight of both networks."""
+    """Health, previews, figures and files of a run, and a checkpoint with all weights of both networks."""
     config, data = dataclasses.replace(GAN, **ADAPTIVE), ImagesConfig(data="digits")
     folder, settings = tmp_path / "run", {"epochs": 1, "steps_per_epoch": 2, "batch_size": 4, "preview_every": 1}
     model = train(TwoScales, config, data, folder, **settings)
@@ -127,7 +127,7 @@ def test_a_run_of_two_scales(tmp_path):
 
 
 def test_pairs_at_two_scales(tmp_path):
-    """A step in `fit` with its health and its previews, which have a map of each scale."""
+    """A step in `fit` with health and previews, which show a map of each scale."""
     sources = images(0, 32, 16, 16, 3)
     model = PairsAtTwoScales(PAIRS)
     model.compile(learning_rate=1e-3)

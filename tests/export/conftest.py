@@ -1,4 +1,4 @@
-"""A small network with what the families' generators are made of, and images for it."""
+"""A small network with the layers of the families' generators, and images for it."""
 
 import keras
 import numpy as np
@@ -11,14 +11,14 @@ from keras_gen.networks.unet import unet
 
 @pytest.fixture(scope="session")
 def network():
-    """A U-Net of 32x32, colour to grey, not trained, as it is served."""
+    """An untrained U-Net at 32x32 from colour to grey, as it is exported."""
     keras.utils.set_random_seed(0)
     return in_keras_layers(unet(32, 3, 1, levels=3, filters=8))
 
 
 @pytest.fixture(scope="session")
 def serve():
-    """Makes of a network of one input and one output what is exported, as if both were in [-1, 1]."""
+    """Wraps a network with one input and one output as `Served`, with both as images in [-1, 1]."""
 
     def served(network, **settings):
         source, output = network.inputs[0], network.outputs[0]

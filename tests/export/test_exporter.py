@@ -1,4 +1,4 @@
-"""The proof itself: what is measured, what is refused, what is called unusable."""
+"""Verification of exports: what is measured, refused, and reported as unusable."""
 
 import keras
 import numpy as np
@@ -13,7 +13,7 @@ from keras_gen.visual.export_report import lines
 
 
 class Tangent(keras.layers.Layer):
-    """An operator that TFLite has not built in and Flex has."""
+    """An operator that is not built into TFLite, but available in Flex."""
 
     def call(self, x):
         return tf.tan(0.1 * x)
@@ -74,7 +74,7 @@ def test_indices_are_equal_or_not():
 
 
 def test_maps_of_indices_go_in_and_come_out(images, tmp_path):
-    """To indices and back to images by a table, as int32 in both files and said so in the metadata."""
+    """To indices, and back to images with a table; indices are int32 in both files, as the metadata say."""
     source, chosen = keras.Input((32, 32, 3)), keras.Input((32, 32), dtype="int32")
     down = keras.Model(source, Rounding()(source))
     table = keras.Model(chosen, keras.layers.Embedding(9, 3)(chosen))
@@ -91,7 +91,7 @@ def test_maps_of_indices_go_in_and_come_out(images, tmp_path):
 
 
 def test_a_choice_between_codes_may_be_another_but_not_many(serve, images, tmp_path):
-    """A network far beyond [-1, 1] differs by more than rounding everywhere, in the mean too."""
+    """A network far outside [-1, 1] differs everywhere by more than rounding, also on average."""
     source = keras.Input((32, 32, 3))
     loud = keras.Model(source, keras.layers.Rescaling(1e6)(unet(32, 3, 1, levels=3, filters=8)(source)))
     item = serve(loud, chooses=True)
@@ -100,7 +100,7 @@ def test_a_choice_between_codes_may_be_another_but_not_many(serve, images, tmp_p
 
 
 def test_a_float32_file_that_draws_something_else_is_refused_with_the_report(network, serve, images, tmp_path):
-    """A network so far from [-1, 1] that the order of additions alone moves its values by more than is accepted."""
+    """A network so far outside [-1, 1] that the order of additions alone changes values by more than the tolerance."""
     loud = keras.Model(network.input, keras.layers.Rescaling(1e6)(network.output))
     with pytest.raises(
         ExportError, match=r"model\.tflite differs from the network by .*; accepted is at most 1e-03\. Do not use it"
@@ -110,7 +110,7 @@ def test_a_float32_file_that_draws_something_else_is_refused_with_the_report(net
 
 
 def test_a_file_below_30_db_is_called_unusable_in_plain_words(network, serve, images, tmp_path):
-    """256 levels of int8 have to hold drawings that are far outside of the range here."""
+    """The outputs are far outside the range here, and 256 levels of int8 must cover them."""
     plan = Plan(("int8",))
     good = export({"generator": serve(network)}, tmp_path / "good", [(images,)], plan=plan, calibration=[(images,)])
     wild = keras.Model(network.input, keras.layers.Rescaling(1000)(network.output))

@@ -1,4 +1,4 @@
-"""Metadata: the way into files and back, and the table that other tools read, decoded here field by field."""
+"""Metadata: writing and reading, and the table for other tools, decoded here field by field."""
 
 import flatbuffers
 import numpy as np
@@ -51,7 +51,7 @@ def test_a_saved_model_carries_it_wherever_it_goes(served, tmp_path):
 
 
 def at(table, slot, kind):
-    """The table, text, floats or list of tables in a field of a flatbuffer table; None where it is empty."""
+    """A field of a flatbuffer table: a table, text, floats or a list of tables; None if it is empty."""
     offset = table.Offset(4 + 2 * slot)
     if not offset:
         return None

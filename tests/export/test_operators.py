@@ -1,4 +1,4 @@
-"""Operators: counted, and told apart by who runs them."""
+"""Operators of files: their numbers, and which XNNPACK runs."""
 
 import keras
 import numpy as np
@@ -9,7 +9,7 @@ from keras_gen.export.tflite import write_tflite
 
 
 class Cumulative(keras.layers.Layer):
-    """A built-in operator that XNNPACK does not take."""
+    """A built-in operator that XNNPACK does not support."""
 
     def call(self, x):
         return tf.cumsum(x, axis=1)

@@ -1,4 +1,4 @@
-"""The form that is converted computes what the network does."""
+"""Rewritten networks compute the same function."""
 
 import keras
 import numpy as np
@@ -13,7 +13,7 @@ from keras_gen.networks.unet import unet
 
 
 def random_weights(network):
-    """Statistics and biases that are not 0 and 1 either."""
+    """Gives a network random statistics and biases, instead of 0 and 1."""
     rng = np.random.default_rng(0)
     network.set_weights([np.abs(rng.normal(0, 0.5, w.shape)) + 0.1 for w in network.get_weights()])
     for layer in network.layers:
@@ -62,7 +62,7 @@ def test_integers_are_left_to_slow_kernels_only_where_there_is_one_for_each_chan
 
 @pytest.mark.parametrize("norm", ["instance", "batch"])
 def test_equal_channels_for_integers(serve, norm, tmp_path):
-    """The same function, and the int8 file of a network whose channels differ in size is closer to it."""
+    """The function stays the same, and the int8 file of a network with channels of different scale is more accurate."""
     network = random_weights(unet(16, 3, 2, levels=3, filters=8, norm=norm))
     for layer in network.layers:
         if isinstance(layer, layers.Conv2D) and not layer.use_bias:
@@ -110,7 +110,7 @@ def test_transposed_convolutions_of_one_pixel(kernel):
 
 
 def test_what_is_not_known_stays():
-    """A normalisation after an activation, a result that two layers take, groups of several channels."""
+    """Not folded: normalisation after an activation, an output with two users, groups of several channels."""
     source = keras.Input((8, 8, 4))
     shared = layers.Conv2D(4, 3, padding="same", name="shared")(source)
     x = layers.BatchNormalization(name="stays1")(shared)

@@ -1,4 +1,4 @@
-"""The SavedModel's two signatures."""
+"""The two signatures of a SavedModel."""
 
 import numpy as np
 import pytest

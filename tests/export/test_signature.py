@@ -1,4 +1,4 @@
-"""Ports: what is checked, what is said of them, and a network of several inputs and outputs all the way through."""
+"""Ports: their checks and descriptions, and a network with several inputs and outputs through all exports."""
 
 import json
 from dataclasses import replace
@@ -35,7 +35,7 @@ from keras_gen.visual.export_report import lines, publish
 def styled():
     """A picture, a style and its strength -> the picture in that style, and features of it at half the size.
 
-    The inputs are in another order than that of their names, by which signatures have them.
+    The inputs are not in the alphabetical order of their names, which is that of signatures.
     """
     keras.utils.set_random_seed(0)
     picture = keras.Input((16, 16, 3), name="picture")
@@ -101,7 +101,7 @@ def test_several_inputs_and_outputs_go_through_all_files_and_come_back(styled, b
 
 
 def test_a_latent_map_gets_no_levels_whatever_its_shape(tmp_path):
-    """Four channels of 32x32 could be a picture with alpha; these are not."""
+    """Four channels at 32x32 could be an RGBA image; these are not."""
     source = keras.Input((64, 64, 3))
     latents = layers.Conv2D(4, 2, 2)(source)
     network = keras.Model(source, latents)
@@ -131,7 +131,7 @@ def test_classes_may_stand_beside_pictures_of_8_bits(tmp_path):
 
 
 def test_each_kind_has_its_axes():
-    """Frames and voxels have as many; nothing but the family tells them apart."""
+    """Clips and volumes have the same number of axes; only the family distinguishes them."""
     four = tf.zeros((1, 4, 8, 8, 3))
     assert (clip("x", four).kind, clip("x", four).range) == ("clip", (-1, 1))
     assert (volume("x", four).kind, volume("x", four, range=(0, 1)).range) == ("volume", (0, 1))

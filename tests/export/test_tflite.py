@@ -1,4 +1,4 @@
-"""TFLite variants: how close, how small, which types and shapes, built-in operators or Flex with a reason."""
+"""TFLite variants: accuracy, size, types and shapes, and built-in operators or Flex with a reason."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ MAPS = Path("/proc/self/maps")
 
 
 class Tangent(keras.layers.Layer):
-    """An operator that TFLite has not built in and Flex has."""
+    """An operator that is not built into TFLite, but available in Flex."""
 
     def call(self, x):
         return tf.tan(0.1 * x)
@@ -59,7 +59,7 @@ def test_a_variant_draws_what_the_network_draws_in_its_types_and_size(
 
 @pytest.mark.parametrize("variant", ["float32", "int8"])
 def test_levels_of_a_uint8_file_are_plain_pixels(network, served, images, tmp_path, variant):
-    """What an app gets that puts in 0 to 255 and shows what comes out, without asking for any scale."""
+    """An app puts in values from 0 to 255 and shows the output, without knowing any scale."""
     dull = 0.9 * images  # calibration that never reaches the ends of the range must not move the levels
     write_tflite(served, tmp_path / "m.tflite", variant=variant, io="uint8", calibration=[dull])
     runner = Interpreter(str(tmp_path / "m.tflite")).get_signature_runner()

@@ -1,4 +1,4 @@
-"""Tiling: an exact partition of unity, smooth seams, order and batches; and what is refused as a MODEL."""
+"""Tiling: weights that sum to 1, smooth seams, order and batches; and refusals of MODELs."""
 
 import keras
 import numpy as np
@@ -16,7 +16,7 @@ HEIGHT, WIDTH = 32, 24
 
 
 def of(*shape):
-    """A port of pictures."""
+    """A port for images."""
     return Port("pictures", "image", shape, range=(-1, 1))
 
 
@@ -26,7 +26,7 @@ def network_of(function, channels=3, scale=1):
 
 
 class Recorded(Network):
-    """A network that gives what it was given, and keeps it."""
+    """A network that returns its input, and stores it."""
 
     def __init__(self, batch=None, source=None):
         source = source or of(HEIGHT, WIDTH, 3)
@@ -143,7 +143,7 @@ def test_small_images_are_padded_by_reflection_around_the_middle():
 @pytest.mark.parametrize("scale", [2, 3])
 @pytest.mark.parametrize("size", [(1, 1), (5, 40), (33, 25), (64, 48), (101, 77)])
 def test_an_enlarging_network_is_applied_exactly_at_any_size(size, scale):
-    """A local operator, nine numbers of each pixel as a block of its own: tiled as it is of the whole image."""
+    """A local operator that turns each pixel into a block of nine: tiles give the same result as the whole image."""
     mix = np.random.default_rng(0).normal(size=(3, 3 * scale**2)).astype(np.float32)
 
     def enlarge(x):

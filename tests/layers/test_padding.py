@@ -1,4 +1,4 @@
-"""Padding by reflection against NumPy's."""
+"""Reflection padding against NumPy."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Vector quantiser: appendix A.1 of its paper against NumPy, the gradient that goes straight through, and restarts."""
+"""Vector quantiser: appendix A.1 of its paper against NumPy, the straight-through gradient, and restarts."""
 
 import keras
 import numpy as np
@@ -34,7 +34,7 @@ def test_the_nearest_code_is_that_of_the_definition():
 
 
 def test_the_codebook_follows_equations_6_to_8():
-    """Of two steps; codes that nothing chose stay where they are."""
+    """Two steps; codes that are not chosen do not change."""
     layer = built(codes=7, decay=0.9, restart_after=0)
     codebook, counts, sums = layer.codebook.numpy(), np.zeros(7), np.zeros((7, 3))
     for seed in range(2):
@@ -78,7 +78,7 @@ def test_codes_are_the_same_in_training_and_after():
 
 
 def test_idle_codes_are_put_on_vectors_of_the_batch():
-    """After three steps without being chosen, not before, and they are chosen from then on."""
+    """Codes are restarted after three steps without being chosen, not earlier, and are chosen from then on."""
     layer = built(codes=4, restart_after=3)
     layer.idle.assign([0, 0, 0, 0])
     layer.codebook.assign([[0, 0, 0], [50, 0, 0], [0, 50, 0], [0, 0, 50]])
@@ -109,7 +109,7 @@ def test_the_first_step_spreads_the_codes_over_the_batch():
 
 @pytest.mark.parametrize("parts", [2, 4])
 def test_the_sums_of_the_parts_are_those_of_the_whole(parts):
-    """Restarts too: which vectors are candidates does not depend on how the batch is cut."""
+    """This includes restarts: the candidates do not depend on how the batch is split."""
     layer, batch = built(codes=6), tf.constant(vectors(8, 2, 2, 3))
     indices, _ = layer(batch)
     whole = layer.statistics(batch, indices)

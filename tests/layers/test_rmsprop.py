@@ -1,4 +1,4 @@
-"""RMSprop with its epsilon outside the root, against numpy."""
+"""RMSprop with its epsilon outside the root, against NumPy."""
 
 import keras
 import numpy as np
@@ -27,7 +27,7 @@ def test_it_equals_numpy_whatever_the_size_of_gradients(momentum):
 
 
 def test_the_first_step_is_the_same_for_small_gradients():
-    """learning_rate / sqrt(1 - rho), where Keras' own moves the smallest by a hundredth of that."""
+    """The step is learning_rate / sqrt(1 - rho); Keras' own moves the smallest weight by a hundredth of that."""
     moved = []
     for kind in (TorchRMSprop, keras.optimizers.RMSprop):
         variable = keras.Variable([0.0, 0.0, 0.0])

@@ -1,4 +1,4 @@
-"""Spectral normalisation against recorded arrays, its gradient's formula, and all the ways in which it is used."""
+"""Spectral normalisation against recorded arrays, the formula of its gradient, and all its uses."""
 
 from pathlib import Path
 
@@ -33,10 +33,8 @@ def built(layer, inputs):
 
 
 def test_equal_to_tensorflow_addons():
-    """Arrays recorded from tensorflow-addons 0.23.0, which does an iteration in each of three calls in training.
-
-    It starts from u and overwrites the kernel by the normalised one; neither u nor v depends on the kernel's scale.
-    """
+    """Arrays recorded from tensorflow-addons 0.23.0, which runs one iteration in each of three training calls. It
+    starts from u and replaces the kernel by the normalised one; neither u nor v depends on the scale of the kernel."""
     recorded = np.load(Path(__file__).parent / "tfa_spectral_normalization.npz", allow_pickle=False)
     layer = built(SpectralNormalization(keras.layers.Conv2D(8, 3, padding="same")), recorded["x"].shape)
     layer.layer.set_weights([recorded["kernel"], recorded["bias"]])
@@ -77,7 +75,7 @@ def test_the_estimate_comes_to_the_largest_singular_value(layer, inputs):
 
 
 def test_the_kernels_gradient_is_that_of_equation_12():
-    """d / dW of the loss L(W / sigma) is (G - <G, W / sigma> u v^T) / sigma, G the gradient by W / sigma."""
+    """dL(W / sigma) / dW is (G - <G, W / sigma> u v^T) / sigma, where G is the gradient with respect to W / sigma."""
     rng = np.random.default_rng(1)
     x, weights = rng.normal(size=(9, 4)).astype(np.float32), rng.normal(size=(9, 3)).astype(np.float32)
     layer = built(SpectralNormalization(keras.layers.Dense(3, use_bias=False)), (None, 4))
@@ -132,7 +130,7 @@ def test_calls_leave_everything_as_it_is_and_copies_are_equal():
 
 @pytest.mark.parametrize("precision", ["float16", "bfloat16"])
 def test_in_low_precision_the_norm_is_of_the_float32_kernel(precision):
-    """Compiled, with a gradient penalty: second derivatives go through the normalisation."""
+    """Compiled, with a gradient penalty: second derivatives pass through the normalisation."""
     images = tf.random.stateless_normal((4, 8, 8, 2), (5, 0))
     found = []
     for policy in ("float32", f"mixed_{precision}"):
@@ -175,7 +173,7 @@ def test_it_is_exported(tmp_path):
 
 
 class _Critic(GenerativeModel):
-    """Two calls in each step, real and fake, whatever the parts."""
+    """Each step has two calls, for real and generated images, independent of the number of parts."""
 
     family = "critic"
 
@@ -196,7 +194,7 @@ class _Critic(GenerativeModel):
 
 
 def test_the_way_a_batch_is_worked_off_makes_no_difference():
-    """Two replicas, or four parts, for one device and the whole batch: v moves once for a step in each."""
+    """Two replicas, or four parts, equal one device and the whole batch: v is updated once per step in both cases."""
     images = tf.data.Dataset.from_tensors(tf.random.stateless_normal((4, 8, 8, 2), (8, 0))).repeat(5)
 
     def train(strategy, accumulate=1):

@@ -1,4 +1,4 @@
-"""Sub-pixel convolutions equal transposed ones and share their weights."""
+"""Sub-pixel convolutions equal transposed convolutions and use the same weights."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Weight normalisation against recorded arrays, its gradient's formula, and the ways in which it is used."""
+"""Weight normalisation against recorded arrays, the formula of its gradient, and its uses."""
 
 from pathlib import Path
 
@@ -16,10 +16,9 @@ def built(layer, inputs):
 
 
 def test_equal_to_tensorflow_addons():
-    """Arrays recorded from tensorflow-addons 0.23.0: a convolution of given v and bias.
+    """Arrays recorded from tensorflow-addons 0.23.0: a convolution with given v and bias.
 
-    Its first call sets g to the norms of v, whatever it was given, and that is the g of the recorded y. Another one
-    scales what is not the bias.
+    Its first call sets g to the norms of v, which gives the recorded y. Another g scales the output without the bias.
     """
     recorded = np.load(Path(__file__).parent / "tfa_weight_normalization.npz", allow_pickle=False)
     v, g, bias, y = (recorded[name] for name in ("v", "g", "bias", "y"))
@@ -49,7 +48,7 @@ def test_it_begins_as_the_layer_is_and_only_g_says_how_large_it_is(layer, inputs
 
 
 def test_the_gradients_are_those_of_equation_3():
-    """d / dg is the gradient by w along v / ||v||, d / dv what is across it, times g / ||v||."""
+    """dL/dg is the component of dL/dw along v / ||v||, and dL/dv is the orthogonal component times g / ||v||."""
     rng = np.random.default_rng(1)
     x, weights = rng.normal(size=(9, 4)).astype(np.float32), rng.normal(size=(9, 3)).astype(np.float32)
     layer = built(WeightNormalization(keras.layers.Dense(3, use_bias=False)), (None, 4))

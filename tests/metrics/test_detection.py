@@ -1,4 +1,4 @@
-"""AUROC by its definition: how many pairs of an anomaly and a normal example are in order."""
+"""AUROC against its definition: the fraction of pairs of an anomaly and a normal example that are in order."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Disentanglement scores of codes that were made to have a known one."""
+"""Disentanglement scores of codes with known scores."""
 
 import numpy as np
 import pytest
@@ -16,26 +16,26 @@ SHARP = np.log(1e-4)  # log variance of a code that is nearly certain
 
 
 def perfect(factors):
-    """A unit for each factor, in another order and scaled, and one that says nothing, as wide as the prior."""
+    """One unit per factor, permuted and scaled, and one uninformative unit with the variance of the prior."""
     idle = np.zeros((len(factors), 1))
     mean = np.concatenate([factors[:, ::-1] * np.array([1.0, -2.0, 0.5]), idle], axis=1)
     return mean, np.concatenate([np.full((len(factors), 3), SHARP), idle], axis=1)
 
 
 def idle(factors):
-    """Codes that know nothing of the image."""
+    """Codes that are independent of the image."""
     rng = np.random.default_rng(1)
     return rng.normal(size=(len(factors), 4)), np.full((len(factors), 4), -1.0)
 
 
 def doubled(factors):
-    """Every factor in two units, which say the same."""
+    """Every factor in two identical units."""
     mean, log_variance = perfect(factors)
     return np.repeat(mean, 2, axis=1), np.repeat(log_variance, 2, axis=1)
 
 
 def mixed(factors):
-    """Each unit is the sum of all factors but for rounding."""
+    """Each unit is the sum of all factors, up to rounding."""
     mean = (
         np.tile(factors.sum(axis=1, keepdims=True), (1, 3)) + np.random.default_rng(2).normal(size=factors.shape) / 50
     )
@@ -47,13 +47,14 @@ def means(encode):
 
 
 def test_a_unit_for_each_factor_is_perfect():
-    """But for chance: the drawn factors know of each other about (levels - 1)^2 / 2 images = 0.001 nats."""
+    """Within chance: the estimated information between random factors is about (levels - 1)^2 / 2 images =
+    0.001 nats."""
     assert mutual_information_gap(perfect, LEVELS)[0] == pytest.approx(1, abs=0.01)
     assert factor_vae_score(means(perfect), LEVELS)[0] == 1
 
 
 def test_codes_that_know_nothing_are_at_chance():
-    """800 votes deviate by 0.017 from a third."""
+    """With 800 votes, the standard deviation from a third is 0.017."""
     assert mutual_information_gap(idle, LEVELS)[0] == pytest.approx(0, abs=0.01)
     assert factor_vae_score(means(idle), LEVELS)[0] == pytest.approx(1 / 3, abs=0.07)
 
@@ -75,7 +76,7 @@ def test_a_code_without_an_active_unit_scores_nothing():
 
 
 def test_mutual_information_of_normals_is_the_closed_form():
-    """A binary factor known through noise: I = H(v) - H(v|z), integrated numerically."""
+    """A binary factor observed with noise: I = H(v) - H(v|z), integrated numerically."""
     rng = np.random.default_rng(0)
     factors = rng.integers(0, 2, (20_000, 1))
     mean, log_variance = 2.0 * factors, np.zeros((20_000, 1))
@@ -88,7 +89,7 @@ def test_mutual_information_of_normals_is_the_closed_form():
 
 
 def test_an_encoder_gets_the_images_of_factors_and_their_labels():
-    """Here an image is its factors; the number of them is no multiple of what is encoded at a time."""
+    """Here an image is its factors, and their number is not a multiple of the batch size of the encoder."""
     factors = np.random.default_rng(0).integers(0, 9, (1234, 3))
 
     def posterior(images, labels):

@@ -1,4 +1,4 @@
-"""The FCN score: the three figures by hand and by their definition."""
+"""The FCN score: its three figures by hand and by definition."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Importance sampling against a model whose likelihood has a closed form, and against constants."""
+"""Importance sampling, against a model whose likelihood has a closed form, and with constant weights."""
 
 import numpy as np
 import pytest
@@ -92,7 +92,7 @@ def test_every_chunk_has_noise_of_its_own():
 
 @pytest.mark.parametrize("level", [0.0, -2e4, 2e4])
 def test_weights_beyond_the_range_of_exp_and_chunks_that_are_not_full(level):
-    """Seven images go in chunks of 142; of equal weights the mean is each of them."""
+    """Seven images are processed in chunks of 142 samples; with equal weights the mean equals each of them."""
     found = LogLikelihood(lambda images, noise, labels: 0.0 * noise[..., 0] + level, 1, samples=1500, images="")
     found.update(tf.zeros((7, 2, 2, 1)))
     np.testing.assert_allclose(found.values(), np.full(7, level), atol=1e-5, rtol=1e-6)

@@ -1,4 +1,4 @@
-"""Modes by hand, and of samples of the mixtures themselves by what is known of normal numbers."""
+"""Counting modes: examples by hand, and samples of the mixtures with known statistics."""
 
 import json
 import math
@@ -19,7 +19,7 @@ def judged(samples, centres=CENTRES, deviation=0.1):
 
 
 def test_samples_by_hand():
-    """Seven samples: four at the first mode, of which one lies just outside, two at the second, one nowhere."""
+    """Seven samples: four at the first mode, one of them just outside its radius, two at the second, one far away."""
     samples = [[0, 0], [0.2999, 0], [0.21, -0.21], [0.22, -0.22], [1, 0.1], [0.8, 0], [0.5, 0.5]]
     result = judged(np.array(samples))
     assert (result["found"], result["of"], result["counts"]) == (2, 4, [3, 2, 0, 0])
@@ -28,7 +28,7 @@ def test_samples_by_hand():
 
 
 def test_a_mode_counts_if_it_is_the_nearest_alone():
-    """Between two modes closer than three deviations."""
+    """Between two modes that are closer than three standard deviations."""
     assert judged(np.array([[0.45, 0]]), deviation=0.2)["counts"] == [1, 0, 0, 0]
 
 

@@ -1,4 +1,4 @@
-"""Distances of images from their references: their means, the worst, and what is refused."""
+"""Distances of images from references: their means, the worst values, and refusals."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,8 @@ from keras_gen.metrics.reconstruction import Reconstruction, measures
 
 
 def test_means_over_images_and_the_worst_of_likenesses_and_distances():
-    """Shifts of a constant s: L1 is s, PSNR 20 log10(2 / s). Images weigh the same whatever their batches."""
+    """For shifts by a constant s, L1 is s and PSNR is 20 log10(2 / s). Images have equal weights, whatever
+    the batches."""
     shifts = np.array([0.2, 0.8, 0.1, 0.4], np.float32)
     reference = np.zeros((4, 12, 12, 3), np.float32)
     images = reference + shifts[:, None, None, None]

@@ -1,4 +1,4 @@
-"""The segmenter: what it learns, and its way to and from its file."""
+"""The segmenter: what it learns, and its file."""
 
 import keras
 import numpy as np

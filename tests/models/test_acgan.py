@@ -1,4 +1,4 @@
-"""Auxiliary-classifier GAN: the common questions, and the terms of the class in both losses."""
+"""ACGAN: conformance, and the class terms in both losses."""
 
 import dataclasses
 
@@ -39,7 +39,7 @@ class TestACGAN(Conformance):
 
 
 def judged(rng, right):
-    """Six images of classes that the head is almost sure of, `right` of them rightly."""
+    """Six images whose classes the head predicts almost with certainty, `right` of them correctly."""
     labels = rng.integers(0, 4, 6)
     read = np.where(np.arange(6) < right, labels, (labels + 1) % 4)
     logits = rng.normal(size=(6, 4)) + 9 * np.eye(4)[read]
@@ -49,7 +49,8 @@ def judged(rng, right):
 
 
 def test_the_losses_are_those_of_the_paper():
-    """Odena et al. 2017, equations 2 and 3: the discriminator maximises L_S + L_C, the generator L_C and its own."""
+    """Odena et al. 2017, equations 2 and 3: the discriminator maximises L_S + L_C, the generator L_C and its
+    own loss."""
     keras.utils.set_random_seed(0)
     model, rng = ACGAN(dataclasses.replace(TINY, class_weight=0.5)), np.random.default_rng(0)
     (real, *of_real), (fake, *of_fake) = judged(rng, 5), judged(rng, 2)

@@ -1,4 +1,4 @@
-"""Autoencoder: the common questions, and that a linear one finds the principal components."""
+"""Autoencoder: conformance, and a linear autoencoder finds the principal components."""
 
 import dataclasses
 
@@ -31,7 +31,7 @@ class TestDenseAutoencoder(Conformance):
 
 
 def test_it_learns_what_its_images_have_in_common():
-    """Images of two numbers, their position on a plane: two latents are enough, one is not (PCA leaves 50 %)."""
+    """Images determined by two numbers: two latent units suffice, one does not (PCA leaves 50 %)."""
     rng = np.random.default_rng(0)
     basis = rng.choice([-0.4, 0.4], (2, 6, 6, 1)).astype(np.float32)
     images = tf.constant(np.tensordot(rng.uniform(-1, 1, (256, 2)), basis, 1), tf.float32)

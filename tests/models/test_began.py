@@ -1,4 +1,4 @@
-"""BEGAN: the common questions, and the weight that keeps the balance."""
+"""BEGAN: conformance, and the weight that controls the balance."""
 
 import dataclasses
 
@@ -45,7 +45,7 @@ class TestBEGAN(Conformance):
 
 
 def test_k_follows_the_balance():
-    """k by numpy over three steps without learning; it enters the loss as it was, and M is logged."""
+    """k by NumPy over three steps without learning. The loss uses k before its update, and M is logged."""
     keras.utils.set_random_seed(0)
     model = Calm(dataclasses.replace(TINY, gamma=1.0, lambda_k=0.5))
     model.compile(sgd(model, 0.0))

@@ -1,4 +1,4 @@
-"""beta-TCVAE: the common questions, and its loss against that of the VAE, of which it is a part-by-part weighting."""
+"""beta-TCVAE: conformance, and its loss against that of the VAE, whose divergence it splits into weighted parts."""
 
 import dataclasses
 
@@ -22,7 +22,7 @@ def batch(seed, count):
 
 
 class Calm(BetaTCVAE):
-    """Without its noise: replicas draw their own, so that two of them take another step than one device."""
+    """A model without noise: replicas draw different noise, so two replicas would take another step than one device."""
 
     family = "beta-TCVAE without noise"
 
@@ -31,7 +31,7 @@ class Calm(BetaTCVAE):
 
 
 class TestBetaTCVAE(Conformance):
-    """The parts couple the examples of a batch, but with equal weights the coupling cancels from their sum."""
+    """The parts of the divergence couple the examples of a batch, but with equal weights the coupling cancels."""
 
     represents = "coupled examples"
     case = Case(

@@ -1,4 +1,4 @@
-"""Conditional GAN: the common questions, and what the class does."""
+"""CGAN: conformance, and the effect of the class."""
 
 import dataclasses
 
@@ -44,7 +44,7 @@ def model():
 
 
 def test_the_projection_is_the_bilinear_form():
-    """Miyato and Koyama 2018, equation 11: psi(phi(x)) + v_y phi(x), by the weights."""
+    """Miyato and Koyama 2018, equation 11: psi(phi(x)) + v_y phi(x), computed from the weights."""
     keras.utils.set_random_seed(0)
     model = CGAN(PROJECTED)
     images, _ = batch(0, 3)

@@ -1,4 +1,4 @@
-"""Conditional VAE: the common questions, and what the label does."""
+"""Conditional VAE: conformance, and the effect of the label."""
 
 import dataclasses
 
@@ -23,7 +23,7 @@ def batch(seed, count):
 
 
 class Calm(CVAE):
-    """Without its noise: replicas draw their own, so that two of them take another step than one device."""
+    """A model without noise: replicas draw different noise, so two replicas would take another step than one device."""
 
     family = "CVAE without noise"
 
@@ -72,7 +72,8 @@ def test_each_class_has_pictures_of_its_own_from_the_same_latent_vector(model):
 
 
 def test_weights_of_samples_are_those_given_the_label(model):
-    """log p(x|z, y) + log p(z) - log q(z|x, y) at the mean, by the networks; with other labels it is another."""
+    """log p(x|z, y) + log p(z) - log q(z|x, y) at the mean, computed with the networks; other labels give
+    other values."""
     images, labels = batch(0, 4)
     mean, log_variance = model.encoder(model.conditioned(images, labels))
     logits = model.decoder(model.conditioned(mean, labels))

@@ -1,4 +1,4 @@
-"""DCGAN: the common questions, and the five recommendations of its paper."""
+"""DCGAN: conformance, and the five recommendations of its paper."""
 
 import dataclasses
 
@@ -38,7 +38,8 @@ class TestDCGAN(Conformance):
 @pytest.mark.parametrize("size", [8, 16, 28, 32, 64, 128, 256])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_recommendations(size, channels):
-    """Strides instead of pooling, batch normalisation but at the edges, no hidden dense layers, ReLU and leaky ReLU."""
+    """Strides instead of pooling, batch normalisation except at the ends, no hidden dense layers, ReLU and
+    leaky ReLU."""
     model = DCGAN(Config(image_size=size, channels=channels, latent_dim=4, filters=2))
     assert model.generator.output_shape == (None, size, size, channels)
     assert model.discriminator.output["logit"].shape == (None, 1)

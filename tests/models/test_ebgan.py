@@ -1,4 +1,4 @@
-"""EBGAN: the common questions, its margin and the pulling-away term."""
+"""EBGAN: conformance, its margin and the pulling-away term."""
 
 import dataclasses
 
@@ -47,7 +47,7 @@ class TestEBGAN(Conformance):
 
 @pytest.mark.parametrize("margin", [0.01, 5.0])
 def test_nothing_is_asked_beyond_the_margin(margin):
-    """Energies by numpy; generated images of more than the margin cost the discriminator nothing."""
+    """Energies by NumPy; generated images with energies above the margin do not add to the discriminator's loss."""
     keras.utils.set_random_seed(0)
     model = Calm(dataclasses.replace(TINY, margin=margin))
     images, labels = batch(0, 4)

@@ -1,4 +1,4 @@
-"""FactorVAE: the common questions, and the total correlation that its discriminator finds."""
+"""FactorVAE: conformance, and the total correlation that its discriminator estimates."""
 
 import dataclasses
 
@@ -30,7 +30,7 @@ def batch(seed, count):
 
 
 class Calm(FactorVAE):
-    """Without its noise: replicas draw their own, so that two of them take another step than one device."""
+    """A model without noise: replicas draw different noise, so two replicas would take another step than one device."""
 
     family = "FactorVAE without noise"
 
@@ -39,7 +39,7 @@ class Calm(FactorVAE):
 
 
 class TestFactorVAE(Conformance):
-    """The discriminator is shown shuffled codes of a part of the batch; with gamma 0 the VAE does not ask it."""
+    """The discriminator sees shuffled codes of a part of the batch; with gamma 0 the VAE does not depend on it."""
 
     case = Case(
         FactorVAE,

@@ -1,4 +1,4 @@
-"""GAN: the common questions, the step of several batches, and what goes in front of the discriminator."""
+"""GAN: conformance, steps with several batches, and the inputs of the discriminator."""
 
 import dataclasses
 from functools import partial
@@ -36,7 +36,7 @@ class TestGAN(Conformance):
 
 
 class TestGANWithEverything(Conformance):
-    """Two critic steps, convolutions, adaptive augmentation, noise on the images and the geometric penalty."""
+    """Two critic steps, convolutions, adaptive augmentation, noise on images and the geometric penalty."""
 
     represents = "players who take turns"
     config = dataclasses.replace(
@@ -65,7 +65,8 @@ class TestGANWithEverything(Conformance):
 
 
 def test_the_gradients_of_both_objectives_reach_the_picture():
-    """dL/dG(z) by the chain rule: that of the objective by the logit, which is -D or -(1 - D), times dlogit/dx."""
+    """dL/dG(z) by the chain rule: the derivative of the objective with respect to the logit, which is -D or -(1 - D),
+    times dlogit/dx."""
     for objective, by_logit in (("nonsaturating", lambda d: d - 1), ("minimax", lambda d: -d)):
         keras.utils.set_random_seed(1)
         model = GAN(dataclasses.replace(TINY, objective=objective))
@@ -80,7 +81,7 @@ def test_the_gradients_of_both_objectives_reach_the_picture():
 
 
 def test_each_critic_step_sees_images_of_its_own():
-    """With n_critic 3, what the discriminator learns from is every third image, and the generator moves once."""
+    """With n_critic 3, each discriminator batch has every third image, and the generator is updated once."""
     seen = []
 
     class Watched(Calm):
@@ -104,7 +105,7 @@ def test_each_critic_step_sees_images_of_its_own():
 
 
 def test_two_devices_take_the_critic_steps_of_one():
-    """As the conformance test of replicas, for several batches in a step."""
+    """Like the conformance test of replicas, for steps with several batches."""
 
     config = dataclasses.replace(TINY, n_critic=2)
     data = tf.data.Dataset.from_tensor_slices(batch(0, 32)).batch(8)
@@ -123,7 +124,8 @@ def test_two_devices_take_the_critic_steps_of_one():
 
 @pytest.mark.parametrize(("bias", "expected"), [(9.0, 8 / 100), (-9.0, 0.0)])
 def test_augmentation_follows_the_overfitting(bias, expected):
-    """A discriminator that calls all real images real asks for more: by 4 images of a span of 100 at each step."""
+    """If the discriminator classifies all real images correctly, the probability rises by 4 images / a span of 100 per
+    step."""
     keras.utils.set_random_seed(0)
     model = GAN(dataclasses.replace(TINY, augment="ada", ada_span=100))
     model.compile(sgd(model, 0.0))
@@ -148,7 +150,7 @@ def test_augmentation_follows_the_overfitting(bias, expected):
     ],
 )
 def test_augmentation_goes_by_the_decision_boundary(family, config):
-    """Logits just on one side of it or the other, not of 0, move the probability up, or down again to 0."""
+    """Logits just above the boundary, which need not be 0, raise the probability; those below lower it to 0."""
     keras.utils.set_random_seed(0)
     boundary = family(config).adversarial_loss.decision_boundary
     assert boundary != 0
@@ -172,7 +174,7 @@ def test_augmentation_goes_by_the_decision_boundary(family, config):
 
 @pytest.mark.parametrize("critic", [wgan, wgan_gp, began])
 def test_adaptive_augmentation_of_a_critic_is_refused(critic):
-    """It decides nothing, so there is no share of real images that it calls real."""
+    """A critic does not classify, so there is no fraction of real images that it classifies as real."""
     with pytest.raises(UserError, match=r"augment got .ada., which needs to know .* none and diffaugment"):
         critic.Config(augment="ada")
     critic.Config(augment="diffaugment")
@@ -201,7 +203,7 @@ def test_instance_noise_ends():
 
 
 def test_a_seed_is_a_picture():
-    """Of `fixed`, of `generate` and of vectors made elsewhere."""
+    """A seed gives the same image in the fixed latents, in `generate`, and for latents from elsewhere."""
     keras.utils.set_random_seed(0)
     model = GAN(TINY)
     fixed = model.draw(model.fixed_latents(3))
@@ -211,7 +213,8 @@ def test_a_seed_is_a_picture():
 
 
 def test_truncation_keeps_the_quantiles():
-    """scipy's truncated normal at the same quantile; nothing is beyond the threshold; infinity changes nothing."""
+    """Equals scipy's truncated normal at the same quantiles; no value is beyond the threshold; infinity changes
+    nothing."""
     from scipy.stats import norm, truncnorm
 
     z = latent_vectors(500, 4, seed=0).numpy()
@@ -229,7 +232,7 @@ def test_equal_images_have_equal_vectors():
 
 
 def test_points_are_shown_on_the_plane():
-    """Many of them, beside the data's, as one picture; and the logits of both."""
+    """Many generated points beside the data as one picture, and the logits of both."""
     model = GAN(dataclasses.replace(TINY, image_size=1))
     assert model.preview_examples == 2500
     rng = np.random.default_rng(0)
@@ -266,7 +269,7 @@ def test_what_cannot_be_is_said(changes, sentence):
 
 
 def test_both_learning_rates_end_with_the_run():
-    """Three of four steps on a constant rate of which the last half falls: half of it, however many the others took."""
+    """After three of four steps, both rates are half of the initial ones, although the critic took more steps."""
     model = GAN(dataclasses.replace(TINY, n_critic=3, discriminator_rate=2.0))
     model.compile(model.make_optimizers(Schedule(1e-3, 4)))
     step = tf.function(model.train_step, autograph=False)

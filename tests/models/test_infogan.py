@@ -1,4 +1,4 @@
-"""InfoGAN: the common questions, where the codes are, and by whom the information is maximised."""
+"""InfoGAN: conformance, the positions of the codes, and which players maximise the information."""
 
 import dataclasses
 
@@ -24,7 +24,7 @@ def batch(seed, count):
 
 
 class Calm(without_noise(InfoGAN)):
-    """Without chance and batch normalisation: replicas have their own."""
+    """A model without random numbers and batch normalisation, in which replicas differ."""
 
     def generator_labels(self, labels):
         return labels
@@ -49,7 +49,7 @@ def model():
 
 
 def test_both_players_maximise_the_bound(model):
-    """Chen et al. 2016, equations 5 and 6, for a recogniser that is right about the category and blind to the rest."""
+    """Chen et al. 2016, equations 5 and 6, for a recogniser that is right about the category and knows nothing else."""
     rng = np.random.default_rng(0)
     labels, codes = rng.integers(0, 4, 6), rng.normal(size=(6, 2))
     said = {"codes": np.concatenate([np.zeros((6, 2)), 50.0 * np.eye(4)[labels]], -1), "logit": rng.normal(size=(6, 1))}
@@ -77,7 +77,7 @@ def test_labels_are_not_looked_at(model):
 
 
 def test_the_served_recogniser_reads_the_codes_of_the_generator(model):
-    """The means of its first numbers, and the probabilities of the categories, which are its last."""
+    """Its outputs are the means of the continuous codes, and the probabilities of the categories."""
     images, labels = batch(0, 5)
     said = model.discriminate(images, labels, training=False)["codes"]
     probabilities, means = model.serving()["recogniser"](images)
@@ -110,7 +110,8 @@ def test_fields_that_cannot_be(fields, said):
 
 
 def test_the_paper_preset_is_the_paper():
-    """Chen et al. 2016, table 1: a dense layer of 1024 on either side of the convolutions, one of 128 for Q."""
+    """Chen et al. 2016, table 1: a dense layer of 1024 units on either side of the convolutions, and one of
+    128 for Q."""
     config, run, _ = InfoGAN.presets["paper"]
     model = InfoGAN(config)
     dense = {

@@ -1,4 +1,4 @@
-"""LSGAN: the common questions, and its coding."""
+"""LSGAN: conformance, and its coding."""
 
 import dataclasses
 
@@ -24,7 +24,7 @@ PLAYERS = {"generator": ("generator",), "discriminator": ("discriminator",)}
 
 
 def batch(seed, count):
-    """As many examples as each of a step's batches needs."""
+    """As many examples as each batch of a step needs."""
     rng = np.random.default_rng(seed)
     images = rng.uniform(-1, 1, (TINY.n_critic * count, 8, 8, 2)).astype(np.float32)
     return tf.constant(images), tf.fill((len(images),), -1)
@@ -48,7 +48,7 @@ class TestLSGAN(Conformance):
 
 @pytest.mark.parametrize("coding", [(0.0, 1.0, 1.0), (-1.0, 1.0, 0.0)])
 def test_the_coding(coding):
-    """Squared distances from b, a and c, and accuracies by the middle of a and b."""
+    """Squared distances from b, a and c, and accuracies at the midpoint of a and b."""
     a, b, c = coding
     keras.utils.set_random_seed(0)
     model = Calm(dataclasses.replace(TINY, a=a, b=b, c=c, label_smoothing=0.2))

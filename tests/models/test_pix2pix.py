@@ -1,4 +1,4 @@
-"""pix2pix: the common questions, and the paper's own claims."""
+"""pix2pix: conformance, and claims of the paper."""
 
 import dataclasses
 
@@ -31,7 +31,7 @@ class TestPix2Pix(Conformance):
 
 
 class TestPix2PixWGANGP(Conformance):
-    """The objective that draws random numbers in the step, a batch-normalised generator and label channels."""
+    """The objective with random numbers in the step, a batch-normalised generator and label channels."""
 
     config = dataclasses.replace(
         TINY, gan_loss="wgangp", norm="batch", discriminator_norm="instance", source_channels=5, num_classes=5
@@ -180,8 +180,8 @@ def test_mixed_precision_trains_and_serves_float32(precision):
 def test_fifty_steps_have_the_losses_of_plain_keras(monkeypatch):
     """Fast convolutions and the fused Adam against Keras' own layers and Adam.
 
-    In float64: in float32 Adam makes steps of the learning rate out of gradients that are rounding errors, and plain
-    Keras is as far from itself after ten steps. (Instance normalisation has a fast form in float32 alone.)
+    In float64, because in float32 Adam turns gradients that are rounding errors into full steps, and two runs of plain
+    Keras differ as much after ten steps. (Instance normalisation has a fast form only in float32.)
     """
     met, choose = set(), convolutions.choose_algorithm
     monkeypatch.setattr(convolutions, "choose_algorithm", lambda *a: met.add(choose(*a).name) or choose(*a))
@@ -212,7 +212,8 @@ def test_fifty_steps_have_the_losses_of_plain_keras(monkeypatch):
 
 
 def test_loss_scaling_does_not_change_the_step():
-    """float32 arithmetic under a float16-style scale: the seed of the backward pass is scaled and taken back."""
+    """float32 arithmetic with a loss scale as for float16: the initial gradient is scaled, and the result is
+    unscaled."""
     keras.utils.set_random_seed(0)
     calm = dataclasses.replace(TINY, dropout=0.0)
     results = []

@@ -1,4 +1,4 @@
-"""Recurrent autoencoder: the common questions, and that what lies beyond the end of a sequence counts for nothing."""
+"""Recurrent autoencoder: conformance, and values after the end of a sequence have no effect."""
 
 import dataclasses
 
@@ -16,7 +16,7 @@ TINY = Config(units=5, latent_dim=3, length=7, columns=("a", "b"), mean=MEAN, de
 
 
 def batch(seed, count):
-    """Sequences of 3 to 7 steps; the first is as long as the model takes."""
+    """Sequences of 3 to 7 steps; the first one has the maximum length."""
     rng = np.random.default_rng(seed)
     values = rng.normal(MEAN, DEVIATION, (count, 7, 2)).astype(np.float32)
     for one in values[1:]:
@@ -71,7 +71,7 @@ def test_the_loss_is_the_mean_over_a_sequences_own_steps(model):
 
 
 def test_the_encoder_reads_from_the_end_to_the_beginning(model):
-    """By Keras' own layer on the standardised sequence turned round by hand."""
+    """Against Keras' own layer on the standardised sequence, reversed by hand."""
     (sequences,) = batch(2, 1)
     standard = (np.asarray(sequences)[:, ::-1] - MEAN) / DEVIATION
     layer = model.encoder.layers[2]
@@ -83,7 +83,7 @@ def test_the_encoder_reads_from_the_end_to_the_beginning(model):
 
 
 def test_the_unit_of_the_data_makes_no_difference(model):
-    """The same sequences in thousandths: the same vectors and losses, and reconstructions in thousandths."""
+    """The same sequences in thousandths give the same vectors and losses, and reconstructions in thousandths."""
     scaled = dataclasses.replace(
         model.config, mean=tuple(1000 * x for x in MEAN), deviation=tuple(1000 * x for x in DEVIATION)
     )

@@ -1,4 +1,4 @@
-"""Restoration: the common questions, what each network learns, and what its configuration decides."""
+"""Restoration: conformance, what each network learns, and the effect of the configuration."""
 
 import dataclasses
 
@@ -45,8 +45,8 @@ class TestSuperResolution(Conformance):
 
 
 def test_it_learns_what_images_are_like():
-    """Grey images of one value each, N(0, 0.1^2), noise N(0, 0.3^2) on 16 pixels. The mean of the pixels errs by
-    0.3^2 / 16 = 0.0056; who knows the images shrinks it to the best estimate, which errs by 0.0036."""
+    """Constant images with values from N(0, 0.1^2) and noise N(0, 0.3^2) on 16 pixels. The mean of the pixels has a
+    squared error of 0.3^2 / 16 = 0.0056. The best estimate, which shrinks it towards 0, has 0.0036."""
     rng = np.random.default_rng(0)
 
     def drawn(count):
@@ -76,7 +76,8 @@ def test_images_of_0_to_255_are_refused():
 
 
 def test_it_sees_as_far_as_its_levels_let_it():
-    """How far one pixel is felt: 3x3 convolutions reach 1 at full size, 2 at half ..., and the middle has two."""
+    """Receptive field of a pixel: 3x3 convolutions reach 1 pixel at full size, 2 at half size, and so on; the middle
+    has two."""
     reach = {}
     for levels in (0, 1, 2):
         network = restorer(Config(filters=4, levels=levels, image_size=64, channels=1))
@@ -99,7 +100,7 @@ def test_training_begins_near_what_is_given(network, scale):
 
 
 def test_it_brings_back_edges():
-    """Boxes of black and white: after 150 steps the error is less than a third of the enlarged picture's."""
+    """Black and white boxes: after 150 steps the error is less than a third of that of the enlarged image."""
     rng = np.random.default_rng(0)
     sharp = np.kron(rng.choice([-0.9, 0.9], (32, 5, 5, 1)), np.ones((1, 5, 5, 1)))[:, :24, :24]
     sharp = tf.constant(sharp, tf.float32)

@@ -1,4 +1,4 @@
-"""Saliency: the common questions, and that it learns what pops out."""
+"""Saliency: conformance, and it learns which objects pop out."""
 
 import dataclasses
 
@@ -49,7 +49,7 @@ def test_losses_are_those_of_the_papers():
 
 @pytest.mark.parametrize("loss", ["bce", "kl"])
 def test_it_learns_what_pops_out(loss):
-    """The one bright spot among dim ones: where it looks is right, far above chance, after a hundred steps."""
+    """One bright spot among dim ones: after a hundred steps its maps are right far more often than by chance."""
     rng = np.random.default_rng(0)
     cells = rng.permuted(np.tile(np.arange(16), (64, 1)), axis=1)
     level = np.where(cells == 0, 1.0, np.where(cells < 8, 0.3, -0.8))

@@ -1,4 +1,4 @@
-"""SGAN: the common questions, and the K + 1 classes of which one is to be generated."""
+"""SGAN: conformance, and the K + 1 classes, of which one means "generated"."""
 
 import dataclasses
 
@@ -34,7 +34,7 @@ Calm = without_noise(SGAN)
 
 
 class TestSGAN(Conformance):
-    """The calm generator does not match means, which are others in each part of a batch."""
+    """The model for comparing replicas does not match features, whose means differ between the parts of a batch."""
 
     case = Case(
         SGAN,
@@ -65,7 +65,8 @@ def softmax(logits):
 
 @pytest.mark.parametrize("architecture", ["mlp", "dcgan"])
 def test_being_generated_is_a_class_of_logit_0(architecture):
-    """D = Z / (Z + 1) is what a softmax over K + 1 classes leaves of the last (Salimans et al. 2016, section 5)."""
+    """D = Z / (Z + 1) is one minus the last probability of a softmax over K + 1 classes (Salimans et al. 2016, section
+    5)."""
     model = SGAN(dataclasses.replace(STILL, architecture=architecture, filters=4))
     images, labels, _ = batch(0, 6)
     said = model.discriminate(images, labels, training=False)
@@ -75,7 +76,7 @@ def test_being_generated_is_a_class_of_logit_0(architecture):
 
 
 def test_the_losses_are_those_of_the_k_plus_1_classes(model):
-    """-log p(y | x, real) of the labelled, -log p(real) of the unlabelled and -log p(generated) of the generated."""
+    """-log p(y | x, real) of labelled, -log p(real) of unlabelled and -log p(generated) of generated images."""
     images, labels, unlabelled = batch(1, 5)
     real, fake = model._forward((images, labels, unlabelled))
     loss, terms = model.discriminator_loss(real, fake)
@@ -93,7 +94,7 @@ def test_the_losses_are_those_of_the_k_plus_1_classes(model):
 
 
 def test_a_generator_of_the_right_mean_features_is_content(model):
-    """Also if it draws other images: here the real ones in another order."""
+    """This also holds if it generates other images, here the real ones in another order."""
     images, labels, unlabelled = batch(2, 4)
     real, _ = model._forward((images, labels, unlabelled))
     shuffled = tf.reverse(unlabelled, [0])
@@ -112,7 +113,8 @@ def test_noise_is_for_training_alone():
 
 
 def test_the_teacher_is_the_average():
-    """The penalty is the distance from what the averaged weights say, which learn nothing by it; it enters the loss."""
+    """The penalty is the distance from the predictions of the averaged weights, which get no gradient; it is part of
+    the loss."""
     keras.utils.set_random_seed(0)
     model = SGAN(dataclasses.replace(TINY, consistency_weight=3.0))
     examples = batch(4, 5)
@@ -139,7 +141,8 @@ def test_the_teacher_is_the_average():
 
 
 def test_undecided_answers_and_rare_classes_cost():
-    """The entropy of the classes of unlabelled images and the divergence of their mean, by numpy, and their weights."""
+    """The entropy of the classes of unlabelled images and the divergence of their mean, by NumPy, with their
+    weights."""
     keras.utils.set_random_seed(0)
     model = SGAN(dataclasses.replace(STILL, entropy_weight=2.0, balance_weight=3.0))
     real, fake = model._forward(batch(6, 5))

@@ -1,4 +1,4 @@
-"""SNGAN: the common questions, and how steep its discriminator can be."""
+"""SNGAN: conformance, and the Lipschitz constant of its discriminator."""
 
 import dataclasses
 
@@ -18,7 +18,7 @@ PLAYERS = {"generator": ("generator",), "discriminator": ("discriminator",)}
 
 
 def batch(seed, count):
-    """As many examples as each of a step's batches needs."""
+    """As many examples as each batch of a step needs."""
     rng = np.random.default_rng(seed)
     images = rng.uniform(-1, 1, (TINY.n_critic * count, 8, 8, 2)).astype(np.float32)
     return tf.constant(images), tf.fill((len(images),), -1)
@@ -42,7 +42,7 @@ class TestSNGAN(Conformance):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_discriminator_of_dense_layers_is_1_lipschitz(seed):
-    """Once the power iterations have converged, whatever its weights: every layer is, and so are leaky ReLUs."""
+    """Once the power iterations have converged, for any weights, because every layer and leaky ReLU is 1-Lipschitz."""
     keras.utils.set_random_seed(seed)
     model = SNGAN(dataclasses.replace(TINY, architecture="mlp", hidden_units=(7, 6)))
     for variable in model.discriminator.trainable_variables:
@@ -58,7 +58,7 @@ def test_the_discriminator_of_dense_layers_is_1_lipschitz(seed):
 
 
 def test_the_estimate_moves_once_for_each_step_of_the_discriminator():
-    """Twice with two critic steps, however many parts a batch is worked off in."""
+    """Twice with two critic steps, independent of the number of parts of a batch."""
 
     def vectors(accumulate):
         keras.utils.set_random_seed(0)

@@ -1,4 +1,4 @@
-"""Sparse autoencoder: the common questions, and that its penalties make codes sparse."""
+"""Sparse autoencoder: conformance, and its penalties make codes sparse."""
 
 import dataclasses
 
@@ -55,7 +55,7 @@ def test_the_average_follows_the_activities_and_the_penalty_is_the_tangent_there
 
 @pytest.mark.parametrize("sparsity", ["kl", "l1"])
 def test_codes_become_sparse(sparsity):
-    """Images of four strokes out of sixteen: the penalty leaves less than half of the units active."""
+    """Images of four strokes out of sixteen: with the penalty, less than half of the units are active."""
     rng = np.random.default_rng(0)
     strokes = rng.choice([0.0, 0.5], (16, 36), p=[0.8, 0.2])
     chosen = np.argsort(rng.random((128, 16)))[:, :4]

@@ -1,4 +1,4 @@
-"""VAE: the common questions, and its bounds against what can be computed exactly."""
+"""VAE: conformance, and its bounds against exact values."""
 
 import dataclasses
 
@@ -25,7 +25,7 @@ def batch(seed, count):
 
 
 class Calm(VAE):
-    """Without its noise: replicas draw their own, so that two of them take another step than one device."""
+    """A model without noise: replicas draw different noise, so two replicas would take another step than one device."""
 
     family = "vae without noise"
 
@@ -55,7 +55,7 @@ def objective(model, images, **fields):
 
 
 def test_the_loss_is_the_negative_bound(model):
-    """Reconstruction and KL divergence, the latter by the closed form, weighted by beta."""
+    """Reconstruction and KL divergence, the latter in closed form and weighted by beta."""
     images, _ = batch(0, 4)
     mean, log_variance = model.encoder(images)
     kl = float(tf.reduce_mean(tf.reduce_sum(kl_to_standard_normal(mean, log_variance), -1)))
@@ -81,7 +81,7 @@ def test_the_weight_of_the_divergence_warms_up(model):
 
 
 def test_more_samples_tighten_the_bound(model):
-    """Burda et al. 2016, theorem 1, averaged over 100 draws; the bound of 50 samples is above that of 2 by far."""
+    """Burda et al. 2016, theorem 1, averaged over 100 draws: the bound with 50 samples is much higher than with 2."""
     images, _ = batch(0, 8)
     # An encoder that is wrong: the posterior of random networks is not far from the prior.
     model.encoder.get_layer("mean").bias.assign([1.0, -1.0, 0.5])
@@ -95,7 +95,7 @@ def test_more_samples_tighten_the_bound(model):
 
 
 def test_the_bound_of_many_samples_is_the_likelihood():
-    """A decoder that does not look at its input: log p(x) is log p(x|z), and KL is what q costs."""
+    """If the decoder ignores its input, log p(x) is log p(x|z), and the KL divergence is the gap."""
     keras.utils.set_random_seed(0)
     model = VAE(dataclasses.replace(TINY, importance_samples=2000))
     model.decoder.layers[1].kernel.assign(0 * model.decoder.layers[1].kernel)
@@ -105,7 +105,7 @@ def test_the_bound_of_many_samples_is_the_likelihood():
 
 
 def test_log_weights_are_the_bound_with_the_same_noise(model):
-    """The mean of one sample's weight is the ELBO that validation reports; K samples are K independent columns."""
+    """The mean weight of a single sample is the ELBO in validation; K samples give K independent columns."""
     images, labels = batch(0, 4)
     noise = hashed_vectors(images, TINY.latent_dim)
     weights = model.log_weights(images, tf.stack([noise, 0.0 * noise, noise]))
@@ -119,7 +119,7 @@ def test_log_weights_are_the_bound_with_the_same_noise(model):
 
 
 def test_the_latent_space_is_that_of_the_means():
-    """Its divergences add up to the KL divergence, and what a variant tells its networks makes it conditional."""
+    """Its divergences add up to the KL divergence. It is conditional if a variant conditions its networks."""
 
     class Told(VAE):
         family = "told"

@@ -1,4 +1,4 @@
-"""VQ-VAE: the common questions, whom its losses move, and what its prior draws."""
+"""VQ-VAE: conformance, which networks its losses train, and the samples of its prior."""
 
 import dataclasses
 
@@ -33,7 +33,7 @@ def batch(seed, count):
 
 
 class TestVQVAE(Conformance):
-    """Restarts are on: replicas and parts have to agree on the vectors where codes are put."""
+    """With restarts: replicas and parts must agree on the vectors to which codes are moved."""
 
     represents = "running state"
     case = Case(VQVAE, TINY, TINY, batch, PLAYERS)
@@ -46,7 +46,7 @@ def model():
 
 
 def test_the_losses_are_equation_3_and_the_likelihood_of_the_codes(model):
-    """The commitment moves the encoder alone, the distance both."""
+    """The commitment loss trains only the encoder, the distance both networks."""
     images = batch(0, 4)
     step = model.objective(images)
     losses, terms = step.losses, step.terms
@@ -72,7 +72,7 @@ def test_the_prior_is_cut_off_from_encoder_and_codes(model):
 
 
 def test_vectors_that_are_not_finite_teach_the_prior_nothing(model):
-    """Their indices would be numbers like any other."""
+    """Otherwise the indices of such vectors would look like valid codes."""
     images, labels = batch(0, 2)
     losses = model.objective((images + np.nan, labels)).losses
     assert np.isnan(losses["prior"])

@@ -1,4 +1,4 @@
-"""WGAN: the common questions, the clipped critic and its estimate."""
+"""WGAN: conformance, the clipped critic and its estimate."""
 
 import dataclasses
 
@@ -25,7 +25,7 @@ PLAYERS = {"generator": ("generator",), "discriminator": ("discriminator",)}
 
 
 def batch(seed, count):
-    """As many examples as each of a step's batches needs."""
+    """As many examples as each batch of a step needs."""
     rng = np.random.default_rng(seed)
     images = rng.uniform(-1, 1, (TINY.n_critic * count, 8, 8, 2)).astype(np.float32)
     return tf.constant(images), tf.fill((len(images),), -1)
@@ -48,7 +48,7 @@ class TestWGAN(Conformance):
 
 
 def test_the_critic_stays_within_its_bound():
-    """After every one of its steps, also at a rate that would leave it far behind; and only the critic."""
+    """The critic is clipped after each of its steps, also at a large learning rate; the generator is not."""
     keras.utils.set_random_seed(0)
     model = WGAN(dataclasses.replace(TINY, clip=0.02))
     model.compile(model.make_optimizers(0.5))
@@ -61,7 +61,7 @@ def test_the_critic_stays_within_its_bound():
 
 
 def test_the_paper_moves_every_layer_of_the_generator():
-    """RMSProp's first step is learning_rate / sqrt(1 - rho) for each weight, however small the critic's slopes are."""
+    """The first step of RMSProp is learning_rate / sqrt(1 - rho) for each weight, for gradients of any size."""
     keras.utils.set_random_seed(0)
     config, run = WGAN.presets["paper"].model, WGAN.presets["paper"].run
     model = WGAN(dataclasses.replace(config, image_size=64, filters=8, n_critic=1))
@@ -76,7 +76,7 @@ def test_the_paper_moves_every_layer_of_the_generator():
 
 
 def test_the_estimate_is_what_the_critic_wins():
-    """E D(x) - E D(G(z)), which the critic maximises and of which the generator sees the second term."""
+    """E D(x) - E D(G(z)); the critic maximises it, and the generator depends on its second term."""
     keras.utils.set_random_seed(0)
     made = Calm(TINY).objective(batch(0, 4))
     losses, terms = made.losses, made.terms

@@ -1,4 +1,4 @@
-"""WGAN-GP: the common questions for its three penalties, where each looks at the gradient, and mixed precision."""
+"""WGAN-GP: conformance with its three penalties, where each evaluates the gradient, and mixed precision."""
 
 import dataclasses
 
@@ -19,14 +19,14 @@ PLAYERS = {"generator": ("generator",), "discriminator": ("discriminator",)}
 
 
 def batch(seed, count):
-    """As many examples as a step with two batches needs, so that each has `count`."""
+    """As many examples as a step with two batches needs, so that each batch has `count`."""
     rng = np.random.default_rng(seed)
     images = rng.uniform(-1, 1, (2 * count, 8, 8, 2)).astype(np.float32)
     return tf.constant(images), tf.fill((2 * count,), -1)
 
 
 class Calm(without_noise(WGANGP)):
-    """Without its chance: replicas draw their own, so that two of them take another step than one device."""
+    """A model without noise: replicas draw different noise, so two replicas would take another step than one device."""
 
     def draw_uniform(self, shape):
         return 0.0 * super().draw_uniform(shape) + 0.3
@@ -63,7 +63,8 @@ def judged(model, seed):
 
 @pytest.mark.parametrize("penalty", ["gradient", "dragan", "r1"])
 def test_a_linear_critic_pays_for_the_length_of_its_slope(penalty):
-    """Its slope is sqrt(128) / 4 = 2.83 long: (2.83 - 1)^2, or for r1 2.83^2 / 2, each with its paper's objective."""
+    """The gradient norm is sqrt(128) / 4 = 2.83: (2.83 - 1)^2, or for r1 2.83^2 / 2, each with its paper's
+    objective."""
     model = Linear(dataclasses.replace(TINY, penalty=penalty, penalty_weight=3.0))
     real, fake = judged(model, 0), judged(model, 1)
     loss, terms = model.discriminator_loss(real, fake)
@@ -82,8 +83,8 @@ def test_a_linear_critic_pays_for_the_length_of_its_slope(penalty):
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
 @pytest.mark.parametrize("architecture", ["dcgan", "resnet"])
 def test_mixed_precision(precision, architecture):
-    """The penalty is that of float32 within 5 %, and training goes on: under float16 it skips steps at first, to find
-    the scale by which the penalty's second derivatives do not overflow."""
+    """The penalty equals that in float32 within 5 %, and training continues. Under float16 the first steps are skipped
+    until a loss scale is found at which the second derivatives of the penalty do not overflow."""
     config = dataclasses.replace(TINY, architecture=architecture, filters=16, n_critic=1)
     keras.utils.set_random_seed(0)
     expected = Calm(config).objective(batch(0, 4)).terms

@@ -1,4 +1,4 @@
-"""Encoders and decoders of every kind and size."""
+"""Encoders and decoders of every architecture and size."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""LPIPS: the published distances, its formula in numpy, and its file of weights."""
+"""LPIPS: published distances, its formula in NumPy, and its file of weights."""
 
 import io
 
@@ -53,7 +53,7 @@ def test_the_distance_equals_its_formula(network):
 
 @pytest.mark.parametrize("more", range(8))
 def test_sides_of_the_features_from_the_smallest_image_on(network, more):
-    """Windows of 3 at a stride of 2; SqueezeNet's count where they hang over the edge, AlexNet's do not."""
+    """Windows of 3 with stride 2; in SqueezeNet they may extend beyond the edge, in AlexNet not."""
     backbone = network.name.removeprefix("lpips_")
     side = MIN_SIDE[backbone] + more
     if backbone == "alex":
@@ -69,7 +69,7 @@ def test_sides_of_the_features_from_the_smallest_image_on(network, more):
 
 
 def test_pictures_that_are_equal_or_black_have_a_gradient(network):
-    """Of a loss: a feature of length 0 must not give a NaN."""
+    """The gradient of a loss: a feature vector of length 0 must not give NaN."""
     for image in (pictures(0, 32), -tf.ones((1, 32, 32, 3))):
         with tf.GradientTape() as tape:
             tape.watch(image)

@@ -11,7 +11,7 @@ from keras_gen.networks.unet import levels_of, unet
 
 @pytest.mark.parametrize("patch", [1, 16, 70])
 def test_a_logit_sees_a_patch_of_that_side(patch):
-    """Not by arithmetic alone: the gradient of the central logit is not zero on exactly patch x patch pixels."""
+    """Measured, not computed: the gradient of the central logit is nonzero on exactly patch x patch pixels."""
     size = 2 * patch + 32 - 2 * patch % 32
     network = patchgan(size, (3,), patch=patch, filters=4, norm="batch")  # running statistics: no pixel sees another
     assert receptive_field(network) == patch
@@ -53,7 +53,7 @@ def test_unet_keeps_the_size(size, levels):
 
 
 def test_skips_carry_what_the_bottleneck_loses():
-    """With a bottleneck of zero weights the U-Net's output still follows the input; without skips it cannot."""
+    """With zero weights at the bottleneck, the U-Net's output still depends on the input; without skips it cannot."""
     for skips in (True, False):
         keras.utils.set_random_seed(0)
         network = unet(16, 3, 3, levels=4, filters=4, skips=skips, dropout=0.0)

@@ -1,4 +1,4 @@
-"""Normalisations against formulas, and that none makes a network constant."""
+"""Normalisation layers against formulas, and no combination makes a network constant."""
 
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def test_of_one_place_the_channels_are_normalised(norm, shape):
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout["architecture"])
 @pytest.mark.parametrize("norm", ["instance", "layer", "batch", "none"])
 def test_no_normalisation_makes_a_network_constant(layout, norm):
-    """Other latents give other images, other images other logits, and the gradient reaches all weights."""
+    """Other latents give other images, other images give other logits, and gradients reach all weights."""
     keras.utils.set_random_seed(0)
     config = networks.Layout(
         **layout, image_size=8, latent_dim=3, generator_norm=norm, discriminator_norm=norm, channels=2
@@ -102,7 +102,7 @@ def test_a_single_unit_is_refused(norm):
 
 
 def test_vectors_normalised_over_the_batch_need_two_examples():
-    """Also within a network that is a layer of another one; maps have places beside."""
+    """Also inside a network that is a layer of another network. Maps with several positions are not affected."""
     assert not normalises_vectors_over_batch(network("batch", (4, 4, 3)))
     inner = network("batch", (3,))
     x = layers.Input((3,))

@@ -1,4 +1,4 @@
-"""PixelCNN: what each place sees, by gradients."""
+"""PixelCNN: which positions each position depends on, by gradients."""
 
 import keras
 import numpy as np
@@ -9,7 +9,7 @@ from keras_gen.networks.pixelcnn import pixelcnn
 
 
 def dependence(network, side):
-    """(places, places): whether the logits of a place depend on the code at another one."""
+    """Matrix (positions, positions): whether the logits of a position depend on the code at another one."""
     embedding = network.get_layer("embedding")
     rest = keras.Model(embedding.output, network.output)
     x = tf.random.stateless_normal((1, side, side, embedding.output.shape[-1]), (0, 0))
@@ -21,14 +21,14 @@ def dependence(network, side):
 
 @pytest.mark.parametrize("side", [2, 5])
 def test_a_place_sees_all_before_it_and_nothing_else(side):
-    """In raster order, with no blind spot: the lower triangle without its diagonal."""
+    """In raster order, without a blind spot: the lower triangle without its diagonal."""
     keras.utils.set_random_seed(0)
     seen = dependence(pixelcnn(side, side, 5, filters=16, depth=5), side)
     np.testing.assert_array_equal(seen, np.tri(side**2, k=-1, dtype=bool))
 
 
 def test_each_layer_sees_one_more_row():
-    """The first two of them; above a place also columns to its right."""
+    """The first two layers; positions above include columns further right."""
     keras.utils.set_random_seed(0)
     for depth in (1, 2):
         seen = dependence(pixelcnn(5, 5, 3, filters=16, depth=depth), 5)[22].reshape(5, 5)  # of the last row's middle

@@ -72,7 +72,7 @@ LOSSES = [
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.objective)
 def test_of_several_discriminators_all_is_the_mean(loss):
-    """Of two scales with maps of different sizes each discriminator weighs the same."""
+    """With two scales whose maps have different sizes, both discriminators have equal weight."""
     rng = np.random.default_rng(0)
     real, fake = ([tf.constant(rng.normal(size=(2, n, n, 1)), tf.float32) for n in (4, 2)] for _ in range(2))
     assert float(loss.discriminator(real, fake)) == pytest.approx(
@@ -90,7 +90,7 @@ def test_of_several_discriminators_all_is_the_mean(loss):
 
 @pytest.mark.parametrize("loss", [LOSSES[0], LOSSES[1], LOSSES[2]], ids=lambda loss: loss.objective)
 def test_at_the_boundary_the_best_discriminator_does_not_know(loss):
-    """Where real and generated examples are equally many, the loss is least there: its slope by the logit is 0."""
+    """If real and generated examples are equally frequent, the loss is minimal there: its derivative is 0."""
     logit = tf.fill((3, 1), loss.decision_boundary)
     with tf.GradientTape() as tape:
         tape.watch(logit)

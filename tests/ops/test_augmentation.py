@@ -1,4 +1,4 @@
-"""Augmentation beside numpy and scipy, and what makes it safe in front of a discriminator."""
+"""Augmentation against NumPy and SciPy, and the properties that make it safe for a discriminator."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def chance(count, columns, seed=1):
 
 
 def adaptive(images, kind, seed=1):
-    """Images changed by one kind alone, and its numbers for each."""
+    """Images changed by a single kind of augmentation, and the random numbers of each."""
     uniforms = chance(len(images), ADAPTIVE_UNIFORMS, seed)
     place = PLACES[kind]
     uniforms[:, list(PLACES.values())] = 0.9
@@ -37,12 +37,12 @@ def adaptive(images, kind, seed=1):
 
 
 def normal(value):
-    """N, held within 3."""
+    """Normal random numbers truncated at 3."""
     return np.clip(stats.norm.ppf(value), -3, 3)
 
 
 def from_places(image, matrix, shift=(0, 0)):
-    """Each pixel of the result is that of the image at matrix (row, column) + shift, about the middle, by scipy."""
+    """Each pixel is that of the image at matrix (row, column) + shift, relative to the centre, by SciPy."""
     middle = (np.array(image.shape[:2]) - 1) / 2
     offset = middle - np.array(matrix) @ middle + shift
     return np.stack(
@@ -68,7 +68,7 @@ def test_colour(size):
 
 @pytest.mark.parametrize(("size", "most"), [((12, 12, 3), 2), ((5, 8, 1), 1), ((1, 1, 2), 0), ((32, 28, 1), 4)])
 def test_translation(size, most):
-    """int(side / 8 + 0.5) pixels at most, all shifts as often, 0 where nothing was."""
+    """At most int(side / 8 + 0.5) pixels, all shifts equally often, 0 where there is no image."""
     images, u = pictures(300, size), chance(300, DIFF_AUGMENT_UNIFORMS)
     found = diff_augment(images, u, ["translation"]).numpy()
     seen = set()
@@ -83,7 +83,7 @@ def test_translation(size, most):
 
 @pytest.mark.parametrize("size", [(12, 12, 3), (5, 8, 1), (1, 1, 2)])
 def test_cutout(size):
-    """A rectangle of half of each side; over many draws its middle is everywhere, and where it ends at an edge."""
+    """A rectangle of half of each side. Its centre is uniformly distributed, and it is cropped at the edges."""
     images, u = 1 + pictures(400, size) ** 2, chance(400, DIFF_AUGMENT_UNIFORMS)
     found = diff_augment(images, u, ["cutout"]).numpy()
     height, width = size[0] // 2, size[1] // 2
@@ -161,7 +161,7 @@ def test_light_and_colour():
 
 
 def test_geometry_is_done_in_the_order_of_the_kinds():
-    """Flip, turn, shift, scale and rotation at once, as one map from the result's pixels to the image's."""
+    """Flip, turn, shift, scale and rotation together, as a single map from the pixels of the result to the image."""
     images = pictures(10, (16, 16, 1))
     u = chance(10, ADAPTIVE_UNIFORMS, 3)
     u[:, list(PLACES.values())] = 0.0
@@ -222,7 +222,7 @@ def test_any_size_gives_finite_images_in_a_graph(size, compiled):
 
 
 def test_the_gradient_is_that_of_differences():
-    """Along a random direction; colours and weights of bilinear sampling are linear in the image."""
+    """Along a random direction. Colours and the weights of bilinear sampling are linear in the image."""
     images = tf.constant(pictures(8, (9, 9, 3)))
     towards, weights = (tf.constant(pictures(8, (9, 9, 3), seed)) for seed in (4, 5))
     for augment in both(images):
@@ -255,7 +255,7 @@ def test_the_probability_goes_up_where_the_discriminator_overfits():
 
 @pytest.mark.parametrize("start", [0.0, 1.0])
 def test_it_comes_to_rest_where_the_sign_is_the_target(start):
-    """A discriminator whose r_t falls with the probability, 1 - p: p settles at 0.4, to within a step."""
+    """For a discriminator whose r_t is 1 - p, the probability p settles at 0.4, within one step."""
     probability = tf.constant(start)
     for _ in range(1500):
         probability = adapted_probability(probability, 1.0 - probability, 500)

@@ -1,4 +1,4 @@
-"""Autoregressive distributions: likelihoods that add up to 1, and samples that follow them."""
+"""Autoregressive distributions: likelihoods that sum to 1, and samples that follow them."""
 
 import itertools
 
@@ -13,7 +13,7 @@ from keras_gen.ops.autoregressive import negative_log_likelihood, sample
 
 @pytest.fixture(scope="module")
 def network():
-    """Of 2x2 maps of two codes, random but far from uniform."""
+    """A distribution over 2x2 maps of two codes, random but far from uniform."""
     keras.utils.set_random_seed(0)
     network = pixelcnn(2, 2, 2, filters=8, depth=2)
     network.get_layer("logits").kernel.assign(6 * network.get_layer("logits").kernel)
@@ -22,7 +22,7 @@ def network():
 
 @pytest.fixture(scope="module")
 def probabilities(network):
-    """Of all sixteen maps, in the order of binary numbers."""
+    """The probabilities of all sixteen maps, in the order of binary numbers."""
     maps = np.array(list(itertools.product((0, 1), repeat=4)), np.int32).reshape(-1, 2, 2)
     return np.exp(-negative_log_likelihood(network(maps), tf.constant(maps)))
 
@@ -38,7 +38,7 @@ def test_uniform_logits_cost_the_logarithm_of_the_number_of_codes():
 
 
 def test_samples_follow_the_distribution(network, probabilities):
-    """Of 4000 maps: the chi-squared statistic of 15 degrees of freedom is above 45 by chance once in ten thousand."""
+    """4000 maps: a chi-squared statistic with 15 degrees of freedom exceeds 45 once in ten thousand times."""
     draw = tf.function(lambda seed: sample(network, (4000, 2, 2), seed))
     drawn = draw(tf.constant((0, 0))).numpy()
     found = np.bincount(drawn.reshape(-1, 4) @ (8, 4, 2, 1), minlength=16)

@@ -1,4 +1,4 @@
-"""How a network is told the class."""
+"""Classes as inputs of networks."""
 
 import numpy as np
 import pytest

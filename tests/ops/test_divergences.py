@@ -24,7 +24,7 @@ def test_kl_is_zero_at_the_standard_normal_alone():
 
 
 def test_kl_is_the_expected_log_ratio():
-    """100,000 draws: the mean's deviation is below 0.01 for these, the bound is five of them."""
+    """100,000 draws: the standard deviation of the mean is below 0.01, and the bound is five of them."""
     mean, log_variance = tf.constant([0.7, -0.2]), tf.constant([-0.5, 0.3])
     noise = np.random.default_rng(0).normal(size=(100_000, 2)).astype(np.float32)
     z = mean + tf.exp(0.5 * log_variance) * noise
@@ -48,7 +48,7 @@ def test_log_mean_exp_does_not_overflow():
 
 
 def test_active_units_are_those_whose_mean_varies_over_the_data():
-    """Variances 0.0101, 0.0099, 0 and 4 around means that do not matter."""
+    """Variances of 0.0101, 0.0099, 0 and 4 around irrelevant means."""
     signs = np.tile([-1.0, 1.0], 50)[:, None]
     means = signs * np.sqrt([0.0101, 0.0099, 0.0, 4.0]) + [0.0, 7.0, 3.0, -2.0]
     np.testing.assert_array_equal(active_units(means), [True, False, False, True])
@@ -71,7 +71,7 @@ def test_units_that_are_always_off_or_on_have_a_finite_divergence():
 
 
 def posteriors(count, covariance, variance, seed=0):
-    """Samples, means and log variances of posteriors whose mean over all examples is N(0, covariance)."""
+    """Samples, means and log variances of posteriors whose average over all examples is N(0, covariance)."""
     rng = np.random.default_rng(seed)
     covariance = np.asarray(covariance)
     mean = rng.multivariate_normal(np.zeros(len(covariance)), covariance - variance * np.eye(len(covariance)), count)
@@ -80,7 +80,7 @@ def posteriors(count, covariance, variance, seed=0):
 
 
 def closed_form(covariance, variance):
-    """The three parts for a normal q(z) and posteriors of one variance."""
+    """The three parts for a normal q(z), and posteriors with one variance."""
     units = np.diag(covariance)
     log_determinant = np.linalg.slogdet(covariance)[1]
     return (
@@ -92,13 +92,13 @@ def closed_form(covariance, variance):
 
 @pytest.mark.parametrize("covariance", [[[1.5, 0.9], [0.9, 1.0]], [[2.0, 0.0], [0.0, 0.7]]])
 def test_parts_of_the_kl_of_normals_are_the_closed_form(covariance):
-    """All 3,000 examples are the batch, so that q(z) is exact but for the draw of the means, about 0.02 nats."""
+    """The batch has all 3,000 examples, so q(z) is exact except for the random means, about 0.02 nats."""
     found = decomposed_kl(*posteriors(3000, covariance, 0.3), train_size=3000, sampling="stratified")
     np.testing.assert_allclose(found, closed_form(covariance, 0.3), atol=0.07)
 
 
 def test_stratified_parts_of_a_small_batch_are_near_those_of_all():
-    """The mean over 200 batches of 64 of 3,000; the logarithm of an estimate is a little low on average."""
+    """The mean over 200 batches of 64 out of 3,000; the logarithm of an estimate is slightly low on average."""
     z, mean, log_variance = posteriors(3000, [[1.5, 0.9], [0.9, 1.0]], 0.3)
     rng = np.random.default_rng(1)
     parts = []
@@ -110,7 +110,7 @@ def test_stratified_parts_of_a_small_batch_are_near_those_of_all():
 
 
 def test_weighted_parts_differ_by_the_constants_that_are_stated():
-    """With the whole training set as the batch both weights are constant: 1/N^2 for 1/N."""
+    """If the batch is the whole training set, both weights are constant: 1/N^2 and 1/N."""
     z, mean, log_variance = posteriors(100, np.eye(3) * 1.5, 0.3)
     weighted = decomposed_kl(z, mean, log_variance, 100)
     stratified = decomposed_kl(z, mean, log_variance, 100, "stratified")
@@ -136,7 +136,7 @@ def test_the_energy_score_of_one_number():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_energy_score_is_least_for_samples_of_the_data(seed):
-    """Too narrow, too wide and shifted are worse; 2,000 of each, differences many times their standard error."""
+    """Too narrow, too wide and shifted samples are worse; with 2,000 each, by many times the standard error."""
     rng = np.random.default_rng(seed)
     data = rng.normal(size=(2000, 2, 2, 1)).astype(np.float32)
 

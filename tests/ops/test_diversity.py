@@ -1,4 +1,4 @@
-"""Diversity where it is known: copies, the data themselves, some of equally common modes."""
+"""Diversity in known cases: copies, the data themselves, a subset of equally frequent modes."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def test_the_data_are_as_diverse_as_themselves_and_copies_are_not_at_all(shape):
 
 @pytest.mark.parametrize("kept", [(0, 1), (0, 4), (0, 1, 2, 3), (0, 2, 4, 6)])
 def test_modes_of_a_ring_that_are_left(kept):
-    """Eight points, each as often: chords are 2 sin(angle / 2), and pairs of one mode have the distance 0."""
+    """Eight equally frequent points: chords are 2 sin(angle / 2), and pairs within a mode have distance 0."""
     angles = np.arange(8) * np.pi / 4
     ring = np.stack([np.cos(angles), np.sin(angles)], -1).astype(np.float32)[:, None, None, :]
     each = 24
@@ -42,7 +42,7 @@ def test_modes_of_a_ring_that_are_left(kept):
     found = reference.diversity(np.repeat(ring[list(kept)], 8 * each // len(kept), axis=0))
 
     def expected(modes):
-        """Mean chord, and share of pairs that are of one mode, of 192 points of those modes."""
+        """Mean chord, and fraction of pairs within one mode, for 192 points of these modes."""
         chords = np.abs(2 * np.sin((modes[:, None] - modes[None]) * np.pi / 8))
         return chords.mean() * 192 / 191, (192 / len(modes) - 1) / 191
 
@@ -53,7 +53,7 @@ def test_modes_of_a_ring_that_are_left(kept):
 
 
 def test_modes_that_samples_go_to():
-    """Ten are due to each of four corners, and one of them is enough; how near they are does not matter."""
+    """Each of four corners should receive ten samples, and one suffices; their distance does not matter."""
     corners = np.array([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]])
     assert modes_reached(np.repeat(corners, 10, axis=0), corners) == 1.0
     assert modes_reached(np.repeat(0.01 * corners, 10, axis=0)[:, None, None, :], corners) == 1.0
@@ -63,7 +63,7 @@ def test_modes_that_samples_go_to():
 
 
 def test_half_of_the_modes_of_noisy_pictures():
-    """The effective number of modes does not depend on how far apart they are, the mean distance hardly on it."""
+    """The effective number of modes does not depend on their distance, and the mean distance hardly does."""
     modes, chance = pictures(1, 8, (16, 16, 3)), np.random.default_rng(2)
     draw = lambda numbers: modes[numbers] + chance.normal(0, 0.05, (192, 16, 16, 3)).astype(np.float32)  # noqa: E731
     found = Reference(draw(np.arange(192) % 8)).diversity(draw(np.arange(192) % 4))
@@ -72,7 +72,7 @@ def test_half_of_the_modes_of_noisy_pictures():
 
 
 def test_structure_is_what_ms_ssim_lacks_to_1_of_random_pairs():
-    """Of 300 samples that are one or another picture, half of the pairs are two of them: five deviations are 0.15."""
+    """Of 300 samples that are one of two pictures, half of the pairs differ; five standard deviations are 0.15."""
     one, other = pictures(0, 2, (24, 24, 1))
     data = pictures(1, 300, (24, 24, 1))
     unlike = 1 - float(ms_ssim(one[None], other[None], 2)[0])  # 24 and 12 pixels
@@ -90,7 +90,7 @@ def test_the_change_of_points_is_how_far_they_are_moved():
 
 
 def test_features_are_rectified_correlations_with_fixed_filters():
-    """4x4 pixels: one scale, and a grid of as many cells."""
+    """4x4 pixels have one scale, and a grid of as many cells."""
     image = pictures(0, 1, (4, 4, 2))
     filters = tf.random.stateless_normal((3, 3, 2, 16), (0, 0)).numpy() / 18**0.5
     padded = np.pad(image[0], [(1, 1), (1, 1), (0, 0)])
@@ -108,7 +108,7 @@ def test_features_of_a_picture_do_not_depend_on_the_others(shape):
 
 
 def test_noise_on_pixels_is_no_diversity():
-    """One digit under noise of a quarter of its contrast: the mean over cells and scales takes most of it away."""
+    """One digit with noise of a quarter of its contrast: averaging over cells and scales removes most of the noise."""
     digits = (load_digits().images[:200] / 8 - 1).repeat(4, axis=1).repeat(4, axis=2)[..., None].astype(np.float32)
     noise = np.random.default_rng(0).normal(0, 0.25, (200, 32, 32, 1)).astype(np.float32)
     noisy = digits[:1] + noise

@@ -1,4 +1,4 @@
-"""Bounds of the mutual information, against what is known exactly."""
+"""Bounds of the mutual information against exact values."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from keras_gen.ops.information import categorical_information, imbalance, mean_e
 
 
 def test_with_the_true_posterior_the_bound_is_the_information():
-    """A code of four equally frequent values through a channel that may change it: I from the joint distribution."""
+    """A code with four equally frequent values through a noisy channel: I from the joint distribution."""
     rng = np.random.default_rng(0)
     channel = rng.dirichlet(np.ones(5), size=4)  # p(x|c), five pictures
     joint = channel / 4
@@ -23,7 +23,7 @@ def test_with_the_true_posterior_the_bound_is_the_information():
 
 
 def test_a_normal_code_is_worth_half_a_nat_if_it_is_known_and_nothing_if_it_is_not():
-    """By the densities: entropy of N(0, 1), and log N(c; mean, 1)."""
+    """From the densities: the entropy of N(0, 1), and log N(c; mean, 1)."""
     rng = np.random.default_rng(0)
     codes, means = rng.normal(size=(2, 50, 3))
     entropy = 0.5 * np.log(2 * np.pi * np.e)
@@ -34,7 +34,7 @@ def test_a_normal_code_is_worth_half_a_nat_if_it_is_known_and_nothing_if_it_is_n
 
 
 def test_entropy():
-    """Of certainty 0, of no opinion log K, and numpy's figure between."""
+    """0 for certainty, log K for a uniform distribution, and NumPy's value in between."""
     assert float(mean_entropy(tf.constant([[80.0, 0.0, 0.0]]))) == pytest.approx(0, abs=1e-6)
     assert float(mean_entropy(tf.fill((2, 3), 5.0))) == pytest.approx(np.log(3), rel=1e-6)
     p = np.array([[0.7, 0.2, 0.1], [0.5, 0.25, 0.25]])
@@ -43,7 +43,8 @@ def test_entropy():
 
 
 def test_imbalance():
-    """0 where classes are equally frequent, sure or not; log K of one; with the entropy the information of a class."""
+    """0 for equally frequent classes, certain or not; log K for a single class; plus the entropy, the information of a
+    class."""
     sure = tf.constant(80.0 * np.eye(3), tf.float32)
     assert float(imbalance(sure)) == pytest.approx(0, abs=1e-6)
     assert float(imbalance(tf.fill((2, 3), 5.0))) == pytest.approx(0, abs=1e-6)

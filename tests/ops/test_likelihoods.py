@@ -27,7 +27,7 @@ def test_the_logistic_probabilities_of_all_levels_sum_to_one(location, log_scale
 
 @pytest.mark.parametrize("log_scale", [-9.0, -7.0, -4.0, -2.6, -2.5, 0.0, 8.0, 15.0, 40.0, 88.0, 200.0])
 def test_the_logistic_is_finite_at_every_scale(log_scale):
-    """With its gradient: against float64, where the cell is its width times the density once the scale is large."""
+    """With its gradient, against float64: for large scales a cell's probability is its width times the density."""
     locations = np.float32([-1e3, -1.5, -0.2, 0.0, 0.7, 3.0, 1e3])
     images = np.float32([-1.0, -0.5, 0.0, LEVELS[200, 0, 0, 0], 1.0])
     location, image = (grid.reshape(-1, 1, 1, 1) for grid in np.meshgrid(locations, images))

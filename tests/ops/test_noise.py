@@ -26,7 +26,7 @@ def drawn(noise, strength, seed=0, channels=1):
 @pytest.mark.parametrize("strength", [0.1, 0.4])
 @pytest.mark.parametrize("noise", MOMENTS)
 def test_mean_and_variance_are_the_closed_forms(noise, strength):
-    """Five deviations of the sample's mean, and of its variance by its own fourth moment."""
+    """Five standard deviations of the sample mean, and of the sample variance from its own fourth moment."""
     values = drawn(noise, strength)[..., 0].astype(np.float64)
     mean, variance = MOMENTS[noise](LEVELS.astype(np.float64), strength)
     squares = (values - mean) ** 2
@@ -60,7 +60,7 @@ def test_it_is_a_function_of_its_key(noise):
 
 
 def test_mixed_is_each_of_the_four_equally_often():
-    """Told apart on half-grey and black: 400 draws of a quarter deviate by 8.7, the bound is five of that."""
+    """Half-grey and black pixels distinguish the kinds. Counts have a standard deviation of 8.7; the bound is five."""
     image = tf.constant([[[0.0]], [[-1.0]]] * 50)
     found = {"gaussian": 0, "dropout": 0, "salt-and-pepper": 0, "poisson": 0}
     mixed = tf.function(NOISES["mixed"])

@@ -22,7 +22,7 @@ def quadratic(x):
 
 @pytest.mark.parametrize("norm", [1.0, 0.0, 3.0])
 def test_the_penalty_of_a_linear_critic(norm):
-    """(|w| - 1)^2 wherever it is measured; 0 for a critic of unit norm, and finite for a constant one."""
+    """(|w| - 1)^2 at every point; 0 for a critic with unit gradient norm, and finite for a constant one."""
     rng = np.random.default_rng(0)
     real, fake = (tf.constant(rng.normal(size=(3, 4, 4, 2)), tf.float32) for _ in range(2))
     weights = rng.normal(size=(4, 4, 2)).astype(np.float32)
@@ -36,7 +36,7 @@ def test_the_penalty_of_a_linear_critic(norm):
 
 
 def test_the_penalty_is_measured_between_real_and_fake():
-    """The critic |x|^2 / 2 has the gradient x: at the middle of 0 and a vector of length 4, a norm of 2."""
+    """The critic |x|^2 / 2 has gradient x: halfway between 0 and a vector of length 4, the norm is 2."""
     real, fake = tf.zeros((1, 4)), tf.constant([[4.0, 0, 0, 0]])
     half = gradient_penalty(quadratic, real, fake, tf.constant([0.5]))
     end = gradient_penalty(quadratic, real, fake, tf.constant([1.0]))
@@ -54,7 +54,7 @@ def test_patches_are_scored_by_their_mean():
 
 
 def test_dragan_is_measured_beside_real_examples():
-    """At x + (1 - mix) noise std / 2, where the critic |x|^2 / 2 has that as its gradient."""
+    """At x + (1 - mix) noise std / 2, which is the gradient of the critic |x|^2 / 2 there."""
     rng = np.random.default_rng(1)
     real, noise = rng.normal(size=(5, 3)).astype(np.float32), rng.random((5, 3), np.float32)
     mix = rng.random(5, np.float32)
@@ -77,7 +77,7 @@ def test_r1_is_half_the_mean_squared_norm():
 
 @pytest.mark.parametrize("precision", ["float16", "bfloat16"])
 def test_gradients_are_float32_where_the_critic_is_not(precision):
-    """A convolutional critic in a low precision, its penalties and their gradients beside those in float32."""
+    """A convolutional critic in low precision, with its penalties and their gradients against those in float32."""
     images = tf.random.stateless_normal((4, 8, 8, 2), (3, 0))
     mix = tf.fill((4,), 0.5)
     found = {}
@@ -192,7 +192,7 @@ def test_a_step_down_the_geometric_penalty_makes_a_generator_more_even():
 
 
 def test_consistency_is_the_squared_distance_of_probabilities():
-    """0 for logits that differ by a constant, 2 for two sure answers of other classes, and numpy's figure between."""
+    """0 for logits that differ by a constant, 2 for two certain and different answers, and NumPy's value in between."""
     first, second = np.random.default_rng(0).normal(size=(2, 5, 3)).astype(np.float32)
     p, q = (np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True) for logits in (first, second))
     expected = np.square(p - q).sum(axis=1).mean()

@@ -77,7 +77,7 @@ def test_black_and_grey_have_nothing_in_common_but_the_constants():
 
 
 def test_ssim_of_the_photographer_under_noise(shared):
-    """The value of IPOL's imdiff and of scikit-image, which the latter's tests quote: 0.357959."""
+    """The value of IPOL's imdiff and of scikit-image, as quoted in the latter's tests: 0.357959."""
     camera = np.asarray(Image.open(shared / "data/skimage_images/camera.png"))
     noise = 20 * np.random.RandomState(5).randn(*camera.shape)
     both = [camera, np.clip(camera + noise, 0, 255).astype(np.uint8)]
@@ -87,7 +87,7 @@ def test_ssim_of_the_photographer_under_noise(shared):
 
 @pytest.mark.parametrize("size", [(176, 192), (161, 173)])
 def test_ms_ssim_equals_its_formula(size):
-    """Wang et al. 2003, eq. 7, where an odd side repeats its last row or column before it is halved."""
+    """Wang et al. 2003, eq. 7. Odd sides repeat the last row or column before they are halved."""
     a = ndimage.zoom(images(0, (1, 12, 12, 2)), (1, size[0] / 12, size[1] / 12, 1), order=1)
     b = noisy(a, 1, 0.2)
     weights, factors, c, d = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333), [], a, b
@@ -102,7 +102,7 @@ def test_ms_ssim_equals_its_formula(size):
 
 
 def test_ms_ssim_takes_no_smaller_image_than_it_says():
-    """As a value of fewer scales it would be another measure."""
+    """With fewer scales it would be a different metric."""
     side = reconstruction.MS_SSIM_MIN_SIDE
     fits, small = np.zeros((1, side, side, 1), np.float32), np.zeros((1, side, side - 1, 1), np.float32)
     np.testing.assert_allclose(reconstruction.ms_ssim(fits, fits), [1], rtol=1e-6)
@@ -119,7 +119,8 @@ def test_half_precision_is_computed_in_float32():
 
 
 def test_ms_ssim_of_fewer_scales_raises_their_weights_in_proportion():
-    """One scale is SSIM; two are contrast at the first and SSIM at the second, to powers as 0.0448 to 0.2856."""
+    """One scale is SSIM. Two are contrast at the first and SSIM at the second, with exponents in the ratio 0.0448 to
+    0.2856."""
     a, b = images(0, (2, 24, 24, 1)), images(1, (2, 24, 24, 1)) * 0.5
     b = 0.7 * a + 0.3 * b
     np.testing.assert_allclose(reconstruction.ms_ssim(a, b, 1), reconstruction.ssim(a, b), rtol=1e-5)

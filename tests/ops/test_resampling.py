@@ -1,4 +1,4 @@
-"""Bicubic resampling: what MATLAB's gives, and what any must keep."""
+"""Bicubic resampling against MATLAB's, and its invariants."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from keras_gen.ops.resampling import enlarge, luma, shrink
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_a_plane_stays_a_plane_inside(scale):
-    """Cubic convolution is exact for straight lines, and enlarging puts pixels where shrinking took them from."""
+    """Cubic convolution is exact for straight lines, and enlarging restores the positions of pixels."""
     rows, columns = np.meshgrid(np.arange(48.0), np.arange(60.0), indexing="ij")
     plane = tf.constant(2 * rows - 3 * columns + 7, tf.float32)[None, :, :, None]
     small = shrink(plane, scale)
@@ -27,7 +27,7 @@ def test_luma_of_black_white_and_green():
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_matlabs_imresize(shared, scale):
-    """Apart from the border, where MATLAB mirrors the picture; it clips what is recorded."""
+    """Except at the border, where MATLAB mirrors the image. The recorded values are clipped."""
     folder = shared / "data" / "sr_set5"
     recorded = np.load(folder / "matlab_bicubic_float.npz", allow_pickle=False)
     for name in ("bird", "head"):

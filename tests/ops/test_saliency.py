@@ -1,4 +1,4 @@
-"""Measures of saliency against their definitions."""
+"""Saliency metrics against their definitions."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Pages are whole and safe whatever they show; charts have round ticks, and every point in its place."""
+"""Pages are complete and safe for any content; charts have round ticks and correct positions."""
 
 import math
 import re
@@ -70,7 +70,7 @@ def test_ticks_are_round_and_within(low, high):
 
 
 def test_points_lie_where_they_should():
-    """In the middle of both axes, and at the upper end of both."""
+    """The centre of both axes, and the upper end of both."""
     drawn = chart("loss", [Line("a", [(0, 0.0), (50, 5.0), (100, 10.0)]), Line("b", [(100, math.nan), (50, 10.0)])])
     left, top, right, bottom = drawn.frame
     places = [tuple(map(float, place.split(","))) for place in drawn.lines[0][2].split()]

@@ -1,4 +1,4 @@
-"""Planes of latent vectors, and the projector's files as TensorBoard's own plugin serves them."""
+"""Maps of latent vectors, and the projector's files as served by TensorBoard's own plugin."""
 
 import io
 
@@ -36,7 +36,7 @@ def test_principal_components_are_scikit_learns():
 
 
 def test_tsne_keeps_groups_together_and_is_the_same_again():
-    """Three groups far apart in ten dimensions: the nearest neighbour on the plane is of the same group."""
+    """Three distant groups in ten dimensions: the nearest neighbour on the map belongs to the same group."""
     rng = np.random.default_rng(0)
     group = np.repeat(np.arange(3), 20)
     vectors = rng.normal(size=(60, 10)) + 20 * rng.normal(size=(3, 10))[group]
@@ -57,7 +57,7 @@ def test_maps_are_drawn_where_they_say_something(count, size, titles):
 
 
 def test_the_classes_have_colours_of_their_own():
-    """As many colours of points as classes; without labels one."""
+    """As many colours of points as classes; one colour without labels."""
     some = codes(30, 2)
     with_classes, without = (maps(some, names)["plane"].pixels for names in (CLASSES, ()))
     for colour in ((31, 119, 180), (255, 127, 14), (44, 160, 44)):  # tab10's first three

@@ -13,9 +13,9 @@ def log(writer):
 
 
 def test_a_writer_that_cannot_write_is_not_left_as_the_default(tmp_path):
-    """By TensorFlow's own `as_default` it is, and whatever is logged next in the process fails.
+    """With TensorFlow's own `as_default` it stays the default, and all later logging in the process fails.
 
-    Its OutOfRangeError would end an epoch of Keras' `fit` as if the data had ended.
+    Its OutOfRangeError would end an epoch of Keras' `fit` like the end of the data.
     """
     writer = EventWriter(tmp_path)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -1,4 +1,4 @@
-"""Paths, arithmetic and neighbours against NumPy, in a space that is known."""
+"""Paths, arithmetic and neighbours against NumPy, in a known latent space."""
 
 import io
 
@@ -16,7 +16,7 @@ CLASSES = ("cat", "dog", "owl")
 
 
 def space(prior=True):
-    """Vectors of two, drawn as an image whose left half has the first and whose right half has the second."""
+    """Vectors of two numbers, decoded to an image whose left half has the first and whose right half the second."""
     return LatentSpace(
         2,
         encode=lambda images, labels: np.asarray(images)[:, 0, ::2, 0],
@@ -31,7 +31,7 @@ def picture(vector, name="one"):
 
 
 def cells(figure, count):
-    """Colours in the middles of both halves of the cells of the last row, from left to right, in [-1, 1]."""
+    """Colours in the centres of both halves of the cells in the last row, from left to right, in [-1, 1]."""
     with Image.open(io.BytesIO(figure.content)) as table:
         row = np.asarray(table.convert("RGB"), np.float32)[-40, :, 0] / 127.5 - 1
     step = 64 + 2  # of a cell and the gap to the next

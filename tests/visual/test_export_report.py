@@ -1,4 +1,4 @@
-"""The report for people: what is bad stands out, what was not measured is left empty, names cannot break the page."""
+"""The export report: warnings stand out, missing figures are empty, and names cannot break the page."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""Views of a latent space: paths on the sphere, positions at quantiles, units in order; and each view is drawn."""
+"""Views of a latent space: paths on the sphere, positions at quantiles, the order of units, and the drawings."""
 
 import numpy as np
 import pytest
@@ -77,7 +77,7 @@ def test_fewer_large_images_are_surveyed(size, channels, count):
 
 
 def linear(size, prior):
-    """A space of which the first `size` pixels are the vector."""
+    """A space in which the first `size` pixels are the latent vector."""
     rows = np.eye(size, 36, dtype=np.float32)
     return LatentSpace(
         size,

@@ -1,4 +1,4 @@
-"""Curves and planes: what is missing is not drawn, everything lies where it should, and no name can break a plot."""
+"""Curves and other plots: missing values are not drawn, positions are right, and no name can break a plot."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ SHADE = np.array([0xFB, 0xE7, 0xC1])  # a third of #f2b84b on white, to the near
 
 
 def columns_with(picture, colour, tolerance=3):
-    """The picture's columns in which a pixel has the colour."""
+    """The columns of the picture that contain a pixel of this colour."""
     return np.flatnonzero((np.abs(picture.astype(int) - colour).max(axis=2) <= tolerance)[25:].any(axis=0))
 
 
@@ -55,7 +55,7 @@ def test_names_are_text_and_nothing_else():
 
 
 def panel(picture, count=1, number=0):
-    """The plane within its frame: rows from y = 1 down, columns from x = -1."""
+    """The plot within its frame: rows from y = 1 down, columns from x = -1."""
     grey = np.abs(picture.astype(int) - 0xBB).max(axis=2) <= 2
     rows, columns = (np.flatnonzero(grey.mean(axis=axis) > 0.5 / count) for axis in (1, 0))
     left = np.flatnonzero(np.diff(columns) > 100)[number]
@@ -64,14 +64,14 @@ def panel(picture, count=1, number=0):
 
 
 def centre_of(mask):
-    """Mean place of the marked pixels in units of the plane, (x, y)."""
+    """Mean position of the marked pixels in units of the plot, (x, y)."""
     rows, columns = np.nonzero(mask)
     return 2 * columns.mean() / (mask.shape[1] - 1) - 1, 1 - 2 * rows.mean() / (mask.shape[0] - 1)
 
 
 @pytest.mark.parametrize("place", [(0.5, 0.5), (-0.6, 0.2), (0.0, -0.9)])
 def test_samples_lie_where_they_are(place):
-    """On both of two panels, the one mirrored at the middle to the other."""
+    """On both of two plots; one is the mirror image of the other."""
     points = np.tile(np.array(place), (50, 1))
     picture = plane({"real": -points, "generated": points})
     assert picture.shape == (425, 840, 3)
@@ -92,7 +92,7 @@ def test_densities_are_on_one_scale_and_a_stray_sample_is_seen():
 
 
 def test_levels_are_lines_where_the_function_has_them():
-    """Of x: a thick line at 0, dashed ones to its left, none of a constant."""
+    """For the function x: a thick line at 0, dashed ones to its left, and none for a constant."""
     empty = {"none": np.full((3, 2), 5.0)}
     seen = []
 

@@ -1,4 +1,4 @@
-"""Sheets for people: columns of titled images, about as wide as high."""
+"""Sheets: columns of titled images, about as wide as high."""
 
 import re
 
@@ -17,7 +17,7 @@ def test_sheets_are_about_as_wide_as_high(columns, count):
 
 @pytest.mark.parametrize("count", [1, 4, 5, 7, 32])
 def test_every_image_is_on_the_sheet_once(count):
-    """Images of one grey each, darker than the paper: as many cells of it as there are images."""
+    """Images of one grey each, darker than the paper: there are as many such cells as images."""
     greys = np.linspace(-0.9, 0.5, count)
     picture = sheet({"one": np.broadcast_to(greys[:, None, None, None], (count, 8, 8, 1))})
     levels = np.rint((greys * 0.5 + 0.5) * 255).astype(int)
@@ -26,7 +26,7 @@ def test_every_image_is_on_the_sheet_once(count):
 
 
 def test_a_table_has_every_image_at_its_place():
-    """Images of one grey each: cells of 64 pixels side by side, and a gap after the rows that belong together."""
+    """Images of one grey each: cells of 64 pixels side by side, with a gap after each group of rows."""
     levels = np.arange(12).reshape(3, 4) * 16
     images = np.broadcast_to(levels[..., None, None, None] / 127.5 - 1, (3, 4, 8, 8, 1))
     picture = grid(images, ["first", "second", "third"], list("abcd"), together=2)[..., 0]
@@ -42,7 +42,7 @@ def test_a_table_has_every_image_at_its_place():
 
 @pytest.mark.parametrize(("title", "shown"), [("1", 10), ("1234567", 5)])
 def test_titles_that_would_touch_are_left_out(title, shown):
-    """White gaps of six pixels and more are between titles, as those between the letters of one are narrower."""
+    """White gaps of six pixels or more separate titles; those between letters are narrower."""
     head = grid(np.ones((1, 10, 28, 28, 1)), [""], [title] * 10, smallest=28)[:18]
     inked = np.flatnonzero((head < 128).any(axis=(0, 2)))
     assert 1 + (np.diff(inked) > 6).sum() == shown
@@ -50,7 +50,7 @@ def test_titles_that_would_touch_are_left_out(title, shown):
 
 @pytest.mark.parametrize("classes", [2, 3, 4, 12])
 def test_class_scores_have_one_colour_for_each_class_however_many(classes):
-    """Also of 3 and 4 classes, which are as many channels as colours have."""
+    """Also for 3 and 4 classes, which have as many channels as RGB and RGBA."""
     ids = np.arange(classes).reshape(1, 1, classes)
     pixels = to_rgb(ClassScores(np.eye(classes)[ids] * 2 - 1))
     assert pixels.shape == (1, 1, classes, 3)

@@ -1,4 +1,4 @@
-"""The built-in facades: a pure function of (size, seed, index), label maps and photographs that agree."""
+"""The built-in facades: a pure function of (size, seed, index), with consistent label maps and photographs."""
 
 import hashlib
 import subprocess
@@ -60,7 +60,7 @@ def test_another_process_draws_the_same():
     ],
 )
 def test_the_drawings_are_those_of_the_first_version(arguments, labels, mean):
-    """Digests of the label maps, whose arithmetic no machine rounds otherwise; means of the photographs."""
+    """Digests of label maps, which have no rounding differences between machines; means of photographs."""
     ids, photo = draw_pair(*arguments)
     assert hashlib.sha256(ids.tobytes()).hexdigest()[:16] == labels
     np.testing.assert_allclose(photo.mean(axis=(0, 1)), mean, atol=0.02)

@@ -1,4 +1,4 @@
-"""The built-in digits in many hands: deterministic, varied, and legible by the measure of real scans."""
+"""The built-in handwritten digits: deterministic, varied, and legible for a classifier of real scans."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from keras_gen.data.kinds.images import ImagesConfig
 
 
 def as_scans(images):
-    """As the scans of scikit-learn: the digit's box, 8x8, from 0 to 16."""
+    """Glyphs in the form of scikit-learn's scans: the digit's bounding box, 8x8, from 0 to 16."""
     boxes = [Image.fromarray(image[3:25, 3:25, 0]).resize((8, 8), Image.Resampling.BOX) for image in images]
     return np.stack([np.asarray(box) for box in boxes]).reshape(len(images), 64) * (16 / 255)
 
@@ -41,7 +41,7 @@ def test_they_lie_in_the_middle_within_the_box():
 
 
 def test_a_classifier_that_learns_from_them_reads_handwriting():
-    """Of glyphs that it has not seen nearly all, and most of the scans of 43 people, which are drawn by nobody here."""
+    """It classifies nearly all unseen glyphs correctly, and most real scans of 43 people."""
     images, labels = glyphs(1500, 0)
     held, held_labels = glyphs(300, 1)
     classifier = SVC(C=5.0).fit(as_scans(images), labels)

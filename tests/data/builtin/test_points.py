@@ -1,4 +1,4 @@
-"""Points of the plane: published densities, a stream that is a function of seed and position, and what they refuse."""
+"""Points in the plane: published densities, a stream that is a function of seed and position, and refusals."""
 
 import math
 
@@ -23,12 +23,12 @@ def stack(stream):
 
 
 def within(share, expected, count, deviations=4.5):
-    """Whether a share of `count` draws is one of probability `expected`: false alarms below 1e-5."""
+    """Whether a fraction of `count` draws fits the probability `expected`; false alarms are below 1e-5."""
     return abs(share - expected) < deviations * math.sqrt(expected * (1 - expected) / count)
 
 
 def test_the_mixtures_are_the_published_ones():
-    """Ring: radius 100 deviations (Lin et al. 2018; Metz et al. 2017: 2 and 0.02). Grid: steps of 40 deviations."""
+    """Ring: radius 100 deviations (Lin et al. 2018; Metz et al. 2017: 2 and 0.02). Grid: spacing 40 deviations."""
     radius = np.linalg.norm(RING.centres, axis=1)
     np.testing.assert_allclose(radius / RING.deviation, 100)
     np.testing.assert_allclose(
@@ -75,7 +75,7 @@ def test_the_modes_are_normal_and_equally_frequent(name, seed):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_swiss_roll_is_a_spiral_with_normal_noise(seed):
-    """Noise is small beside the curvature, so the distance from the spiral is normal but for 2 % of its deviation."""
+    """The noise is small compared with the curvature, so the distance from the spiral is normal within 2 %."""
     data = opened("swiss-roll", seed)
     assert data.mixture is None
     assert data.classes == ()

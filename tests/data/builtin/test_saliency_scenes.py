@@ -1,4 +1,4 @@
-"""The built-in scenes: pure functions whose maps lie on what is odd."""
+"""The built-in scenes: pure functions whose saliency maps cover the odd objects."""
 
 import numpy as np
 import pytest

@@ -58,7 +58,7 @@ def test_areas_follow_the_scale_and_shapes_are_what_they_are_called(shapes):
 
 
 def test_orientation_turns_counter_clockwise(shapes):
-    """The long axis of the ellipse, from its second moments, lies where the factor says, within two degrees."""
+    """The long axis of the ellipse, from its second moments, has the angle of the factor within two degrees."""
     for image, angle in zip(
         pictures(shapes, *([1, 5, turn, 16, 16] for turn in range(40))), Shapes.values()["orientation"], strict=True
     ):

@@ -1,4 +1,4 @@
-"""Waves: the anomalies are where the label says, and nowhere else."""
+"""The built-in waves: anomalies are where the labels say, and nowhere else."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def test_they_are_of_different_lengths_and_end_with_nan(twins):
 
 
 def fitted(wave, lowest=1 / 24, highest=1 / 10):
-    """Frequency of the fundamental and variance of what it and its overtone leave, by least squares on a fine grid."""
+    """Fits the fundamental and its harmonic by least squares on a fine grid: frequency, and variance of the rest."""
     x, steps = wave.astype(np.float64), np.arange(len(wave))
     frequencies, fits = np.linspace(lowest, highest, 400), []
     for frequency in frequencies:

@@ -1,4 +1,4 @@
-"""Every check sees what it is for, and nothing in clean data; the thresholds' false alarms stand in docs/data.md."""
+"""Every check finds its faults, and nothing in clean data. docs/data.md lists the false alarms of thresholds."""
 
 import io
 import os
@@ -35,7 +35,7 @@ def drawn():
 
 @pytest.fixture
 def joined(tmp_path, drawn):
-    """Clean pairs side by side, 36 for training and 4 for validation."""
+    """Clean side-by-side pairs, 36 for training and 4 for validation."""
     for number, (labels, photo) in enumerate(drawn):
         folder = tmp_path / "pairs" / ("train" if number < 36 else "val")
         folder.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ def checked_images(folder, labelled=False):
 
 
 def found(result, name):
-    """The files of the cases of one check."""
+    """The files in the cases of one check."""
     findings = [finding for finding in result.findings if finding.check == name]
     return [
         result.examples.names(number)[0].rsplit("/", 1)[-1] for f in findings for c in f.cases for number in c.numbers
@@ -334,7 +334,7 @@ def test_the_quick_form_warns_raises_and_can_be_left_out(joined):
 
 
 def bomb(width, height):
-    """A PNG of a few kilobytes that says it is huge."""
+    """A PNG of a few kilobytes whose header claims a huge size."""
 
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -417,7 +417,7 @@ def test_twenty_thousand_empty_files_end_soon(tmp_path):
 
 
 def test_false_alarms_on_real_pairs(shared: Path):
-    """The figures of docs/data.md."""
+    """The figures in docs/data.md."""
     facades = check(Pairs(PairsConfig(data=str(shared / "data" / "facades_cmp"), direction="BtoA", image_size=256)))
     assert {finding.check: finding.count for finding in facades.of_level("warning")} == {"alignment": 3}
     folders = ",".join(str(shared / "data" / "emoji_pairs" / style) for style in ("noto", "twemoji"))

@@ -30,7 +30,7 @@ def chunk(kind, data):
 
 
 def grey_png(values, bits):
-    """A grey PNG of 1, 2, 4 bits, which Pillow cannot write."""
+    """A grey PNG with 1, 2 or 4 bits, which Pillow cannot write."""
     digits = ((values[..., None] >> np.arange(bits - 1, -1, -1)) & 1).reshape(len(values), -1)
     rows = b"".join(b"\0" + row.tobytes() for row in np.packbits(digits.astype(np.uint8), axis=1))
     header = struct.pack(">IIBBBBB", values.shape[1], values.shape[0], bits, 0, 0, 0, 0)
@@ -110,13 +110,13 @@ def test_exif_orientation_is_applied(form, orientation):
 
 
 def tiff(kind, count, value, order="<"):
-    """A block of EXIF whose orientation tag has a type, a count and four bytes of value."""
+    """An EXIF block whose orientation tag has this type, count and four bytes of value."""
     head = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(order + "I", 8)
     return head + struct.pack(order + "HHHI", 1, 0x0112, kind, count) + value + bytes(4)
 
 
 def with_exif(form, block):
-    """A picture of noise with bytes in the place of its EXIF."""
+    """A noise image with these bytes in place of its EXIF data."""
     return encode(picture(3), form, exif=b"Exif\0\0" + block)
 
 
@@ -231,7 +231,7 @@ def test_an_empty_file_is_said_to_be_empty():
 
 
 def taller(jpeg, rows):
-    """A JPEG whose header lies about its height."""
+    """A JPEG with a wrong height in its header."""
     at = max(jpeg.find(b"\xff\xc0"), jpeg.find(b"\xff\xc2"))
     return jpeg[: at + 5] + struct.pack(">H", rows) + jpeg[at + 7 :]
 
@@ -261,7 +261,7 @@ def test_a_whole_jpeg_of_the_grey_that_missing_data_become_is_accepted(options, 
 
 
 def png(rows, width, height, *, interlaced=0):
-    """A grey 8-bit PNG whose checksums are right whatever the data are."""
+    """A grey 8-bit PNG with any data and correct checksums."""
 
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

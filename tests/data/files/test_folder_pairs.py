@@ -14,7 +14,7 @@ def save(path, array):
 
 
 def test_what_follows_in_one_shape_is_one_batch_in_the_order_of_names(tmp_path):
-    """Grey beside RGB is RGB, two grey ones stay grey, 16 bits have the same range as 8."""
+    """A grey image beside an RGB one is read as RGB, two grey ones stay grey, and 16 bits have the range of 8 bits."""
     rng = np.random.default_rng(0)
     pictures = {name: rng.integers(0, 256, (6, 5, 3), np.uint8) for name in "abd"}
     for name, picture in pictures.items():

@@ -1,4 +1,4 @@
-"""Folders of untrusted files: what is listed, what is left out, how names are shown."""
+"""Folders of untrusted files: which are listed, which are left out, and how names are printed."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Inputs of translation: which files, under which names, as which arrays."""
+"""Inputs of `apps.translate` and others: which files are found, their names, and the arrays they give."""
 
 from pathlib import Path
 

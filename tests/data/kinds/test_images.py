@@ -17,7 +17,7 @@ from keras_gen.errors import UserError
 
 
 def noise(number, shape=(8, 8, 3), dtype=np.uint8):
-    """An image whose upper left pixel tells its number."""
+    """An image whose upper left pixel contains its number."""
     array = np.random.default_rng(number).integers(0, np.iinfo(dtype).max, shape, dtype)
     array[0, 0] = number
     return array
@@ -46,7 +46,7 @@ def stack(stream):
 
 
 def numbers(images):
-    """What `noise` wrote into each."""
+    """The numbers that `noise` wrote into the images."""
     return [round((image[0, 0, 0] + 1) * 127.5) for image in images]
 
 
@@ -150,7 +150,7 @@ def test_mirrored_images_are_half_of_the_training_and_none_of_the_validation(lab
 
 
 def test_binary_images_are_white_as_often_as_they_were_grey(tmp_path):
-    """One image of 6,400 pixels of one grey, in 16 epochs: four deviations of the mean are below 1.3 %."""
+    """One image with 6,400 pixels of one grey, in 16 epochs: four standard deviations of the mean are below 1.3 %."""
     np.save(tmp_path / "grey.npy", np.full((4, 80, 80), 51, np.uint8))
     data = opened(tmp_path / "grey.npy", binarise="sample", val_every=4)
     images = stack(data.train(3, stop=48))[0]
@@ -409,10 +409,10 @@ def test_mnist_in_idx_files(shared: Path):
     ids=lambda param: f"{param[0]}-{param[1][0]}",
 )
 def tfds_files(request, tmp_path, monkeypatch):
-    """A data set of tensorflow-datasets: its name, the folder of its files, and how many examples it has.
+    """A data set of tensorflow-datasets: its name, the folder of its files, and its numbers of examples.
 
-    The files lie where its download manager looks before it downloads. Preparing all 70,000 real examples takes a
-    minute; for the small form, the numbers of examples in its builder are replaced, and nothing else.
+    The files are in the folder where its download manager looks before downloading. Preparing all 70,000 real examples
+    takes a minute; for the small form, only the numbers of examples in its builder are replaced.
     """
     name, counts = request.param
     files, downloads = tmp_path / "files", tmp_path / "downloads" / name
@@ -436,7 +436,7 @@ def tfds_files(request, tmp_path, monkeypatch):
 
 
 def test_tfds_is_prepared_offline_by_its_own_builder(tfds_files, tmp_path, monkeypatch):
-    """Nothing may ask the network."""
+    """Fails if anything accesses the network."""
     name, files, counts = tfds_files
 
     def refuse(*arguments, **options):

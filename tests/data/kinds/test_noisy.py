@@ -1,4 +1,4 @@
-"""Images with noise on them: whose noise it is, and that the clean ones are those of the plain kind."""
+"""Images with noise: its statistics, its dependence on seed and position, and the clean images."""
 
 import numpy as np
 import pytest
@@ -57,7 +57,7 @@ def test_the_noise_of_a_validation_image_is_always_the_same():
 
 
 def test_strengths_are_uniform_between_their_bounds():
-    """The share of missing pixels of 2,000 white images of 32x32 tells the strength of each to 0.015."""
+    """In 2,000 white images of 32x32, the fraction of missing pixels gives each strength within 0.015."""
     keys = tf.stack([tf.range(2000, dtype=tf.int64), tf.range(2000, dtype=tf.int64)], 1)
     drawn = noisy(tf.ones((2000, 32, 32, 1)), keys, "dropout", (0.2, 0.6)).numpy()
     missing = (drawn == -1).mean((1, 2, 3))

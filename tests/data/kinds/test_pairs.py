@@ -21,7 +21,7 @@ SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 
 
 def noise(seed, shape=(32, 32, 3), dtype=np.uint8):
-    """A picture whose upper left pixel tells its number."""
+    """An image whose upper left pixel contains its number."""
     array = np.random.default_rng(seed).integers(0, np.iinfo(dtype).max, shape, dtype)
     array[:4, :4] = seed
     return array
@@ -68,7 +68,7 @@ def layout_train_a(root):
 
 
 def numbers(batches):
-    """The numbers written into source and target of every validation pair."""
+    """The numbers in source and target of every validation pair."""
     source, target = (np.concatenate(side) for side in zip(*batches.as_numpy_iterator(), strict=True))
     return [[round((picture[1, 1, 0] + 1) * 127.5) for picture in side] for side in (source, target)]
 
@@ -201,7 +201,7 @@ def test_both_sides_are_cropped_and_mirrored_alike(tmp_path):
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_views_are_the_resized_image_cropped_and_mirrored(tmp_path, seed):
-    """Each is one of the 2 * 5 * 5 that a crop from 36 (32 * 286 / 256 = 35.75) allows, and all come."""
+    """Each is one of the 2 * 5 * 5 crops from 36 (32 * 286 / 256 = 35.75) and their mirror images, and all occur."""
     write_side_by_side(tmp_path, 2)
     data = open_quietly(tmp_path, seed=seed)
     picture = images.read_image(tmp_path / "000.png")[:, :32]

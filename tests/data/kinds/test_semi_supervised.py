@@ -1,4 +1,4 @@
-"""Few labelled images beside many without labels: which they are, and that the stream is a function of the position."""
+"""Few labelled images among many without labels: their selection, and a stream that is a function of the position."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Sequences from every kind of file, and what is refused in one sentence."""
+"""Sequences from every type of file, and refusals in one sentence."""
 
 import numpy as np
 import pytest
@@ -34,13 +34,13 @@ def refused(pattern, spec, **options):
 
 
 def ragged(values):
-    """The steps that are there of each."""
+    """The existing steps of each sequence."""
     return [one[np.isfinite(one[:, 0])].tolist() for one in values]
 
 
 @pytest.fixture
 def long_format(tmp_path):
-    """Two features, three sequences whose rows lie between each other, and a label."""
+    """Two features, three sequences with mixed rows, and a label."""
     return text(
         tmp_path / "long.csv",
         "id,time,a,b,label",

@@ -1,4 +1,4 @@
-"""Patches of pictures of any size, enlarged beside sharp."""
+"""Patches of images of any size, enlarged and sharp."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ SIZES = ((20, 31), (17, 17), (40, 24))
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Three pictures for training and one for validation; each is of a red of its own."""
+    """Three images for training and one for validation, each with its own red value."""
     root = tmp_path_factory.mktemp("pictures")
     for part, sizes in (("train", SIZES), ("val", ((19, 23),))):
         (root / part).mkdir()
@@ -40,7 +40,7 @@ def test_patches_are_of_both_pictures_at_one_place(folder):
 
 
 def test_an_epoch_has_patches_for_the_area_of_every_picture(folder):
-    """Cut to even sides: 20x30, 16x16 and 40x24 are 10, 4 and 15 patches of 8x8."""
+    """Cropped to even sides, 20x30, 16x16 and 40x24 give 10, 4 and 15 patches of 8x8."""
     data = opened(folder)
     assert (data.train_size, data.val_size) == (29, 7)
     reds = np.concatenate([sharp[:, 0, 0, 0] for _, sharp in data.train(29, stop=29)])
@@ -66,7 +66,7 @@ def test_other_scales_and_grey(folder, scale, patch):
 
 
 def test_what_is_lost(folder):
-    """Alternating pixels are grey at half the size; an even picture loses nothing."""
+    """Alternating pixels become grey at half the size; a constant image does not change."""
     stripes = np.tile(np.array([0, 255], np.uint8), (16, 8))[..., None]
     assert np.abs(degraded(stripes, 2)[4:-4, 4:-4].astype(int) - 127.5).max() < 5
     even = np.full((16, 16, 1), 77, np.uint8)

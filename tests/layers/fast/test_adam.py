@@ -1,4 +1,4 @@
-"""The fused Adam is Keras' Adam."""
+"""The fused Adam equals Keras' Adam."""
 
 import functools
 
@@ -15,7 +15,7 @@ SHAPES = [(3, 4), (5,)]
 
 
 def trained(optimizer, steps, variables=None, first=0):
-    """Variables after gradients of very different sizes, some of them 0 for ever."""
+    """Variables after gradients of very different sizes, some of which are always 0."""
     if variables is None:
         variables = [keras.Variable(np.random.default_rng(1).normal(size=shape), dtype="float32") for shape in SHAPES]
     apply = tf.function(lambda gradients: optimizer.apply(gradients, variables))

@@ -1,4 +1,4 @@
-"""All algorithms of a convolution compute the same function and gradients, and the layers choose between them."""
+"""All convolution algorithms compute the same function and gradients, and the layers choose between them."""
 
 import functools
 import itertools
@@ -22,7 +22,7 @@ def random(seed, *shape):
 
 
 def derivatives(function, image, kernel):
-    """Values, both gradients, and the gradients of what a gradient penalty would make of them."""
+    """Values, both gradients, and the second derivatives that a gradient penalty needs."""
     with tf.GradientTape() as outer:
         outer.watch([image, kernel])
         with tf.GradientTape() as inner:
@@ -58,7 +58,7 @@ def transposed(stride, padding):
 
 @pytest.fixture(params=[False, True], ids=["slow", "fast"])
 def processor(monkeypatch, request):
-    """One that multiplies fast beside what it reads, and one that does not."""
+    """Processors without and with AVX-512."""
     monkeypatch.setattr(winograd, "_has_avx512", lambda: request.param)
 
 
@@ -90,7 +90,7 @@ def test_winograd(side, stride, padding, tiles, shape):
 @pytest.mark.usefixtures("processor")
 @pytest.mark.parametrize(("side", "stride", "tile"), [(4, 2, 2), (4, 2, 4), (3, 1, 4), (4, 1, 4)])
 def test_winograd_in_float32_is_within_millionths(side, stride, tile):
-    """Root mean square, as a share of the outputs' spread: what the module says of its price."""
+    """Root-mean-square error relative to the outputs' standard deviation, as documented in the module."""
     image, kernel = random(0, 2, 24, 24, 64), random(1, side, side, 64, 64)
     exact = convolution(stride, HALVED)(image, kernel)
     for function, most in (
@@ -156,7 +156,7 @@ def test_products(shape):
 
 @pytest.fixture
 def narrow(monkeypatch):
-    """Lower thresholds, so that every algorithm is chosen for some shape that is quick to test."""
+    """Lowers the thresholds, so that every algorithm is chosen for some small shape."""
     monkeypatch.setattr(convolutions, "_MANY_CHANNELS", 2)
     monkeypatch.setattr(convolutions, "_MIN_SAVED", 0)
     monkeypatch.setattr(convolutions, "_FEW_CHANNELS", 1)
@@ -191,7 +191,7 @@ def chosen(layer, *shapes):
 
 
 def test_what_is_chosen():
-    """By the pixels of the smaller map of a whole batch, and by channels (docs/performance.md)."""
+    """The choice depends on the pixels of the smaller map in the whole batch, and on channels (docs/performance.md)."""
     layer = layers.Conv2D(64, 4, 2, "same")
     assert chosen(layer, (1, 16, 16, 64), (1, 8, 8, 64)) == ("product", 0)
     assert chosen(layer, (4, 16, 16, 64), (4, 8, 8, 64)) == ("winograd", 2)
@@ -258,7 +258,7 @@ def test_images_of_unknown_size_are_left_to_keras(plain, fast):
 
 @pytest.mark.parametrize("size", [4, 12])
 def test_a_kernel_that_is_normalised_is_what_is_used(narrow, size):
-    """Spectral normalisation puts another tensor in the kernel's place for the time of a call."""
+    """Spectral normalisation replaces the kernel by another tensor during a call."""
     image, results = random(0, 2, size, size, 2), []
     for kind in (layers.Conv2D, FastConv2D):
         keras.utils.set_random_seed(0)

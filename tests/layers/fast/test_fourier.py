@@ -1,4 +1,4 @@
-"""Transposed convolutions by Fourier transforms equal Keras' own and share their weights."""
+"""Transposed convolutions by Fourier transforms equal Keras' own and use the same weights."""
 
 import keras
 import numpy as np
@@ -43,7 +43,8 @@ def test_either_loads_the_weights_of_the_other():
 
 
 def test_it_takes_a_tenth_of_the_products():
-    """9x9 bins are 40 conjugate pairs of three products, and the mean's one; the taps' sum has 7 * 7 * 5 * 5 = 1225."""
+    """9x9 bins are 40 conjugate pairs with three products each, and the mean with one; the direct sum has 7 * 7 * 5 * 5
+    = 1225."""
     a, b, c = transforms((7, 7), (5, 5))
     assert (a.shape, b.shape, c.shape) == ((121, 49), (121, 25), (49, 121))
 

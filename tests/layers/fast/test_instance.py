@@ -1,4 +1,4 @@
-"""Instance normalisation by one operation an example is Keras' group normalisation."""
+"""Instance normalisation with one operation per example equals Keras' group normalisation."""
 
 import keras
 import numpy as np
@@ -30,7 +30,7 @@ def results(layer, shape, function=lambda call: call):
 
 @pytest.mark.parametrize("shape", [(1, 6, 5, 3), (3, 8, 8, 2), (17, 4, 4, 2)])
 def test_values_gradients_and_their_gradients(shape):
-    """The second derivative is what a gradient penalty asks for."""
+    """A gradient penalty needs the second derivative."""
     expected = results(keras.layers.GroupNormalization(-1, epsilon=1e-5), shape)
     for wrapped in (lambda call: call, tf.function):
         given = results(FastInstanceNormalization(epsilon=1e-5), shape, wrapped)

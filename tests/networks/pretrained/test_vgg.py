@@ -80,7 +80,7 @@ def convolved(x, kernel, bias, mode):
 
 @pytest.mark.parametrize("kind", ["original", "normalised", "small"])
 def test_files_of_each_kind_are_read(tmp_path, kind):
-    """The deepest feature by NumPy, from the arrays of the file."""
+    """The deepest feature by NumPy, from the arrays in the file."""
     weights = arrays(kind)
     file = tmp_path / "vgg.npz"
     np.savez(file, **weights)
@@ -119,7 +119,7 @@ def test_unknown_features_are_refused():
 
 
 def test_trained_weights_reconstruct_a_photograph(shared):
-    """Encoded to relu3_1 and decoded by the trained decoder: 29.14 dB, as their source says."""
+    """Encoded to relu3_1 and decoded by the trained decoder, the PSNR is 29.14 dB, as their source states."""
     folder = shared / "data/vgg19_normalised_wct"
     network = load_vgg(folder / "encoder_relu3_1.npz", ("relu3_1",))
     with Image.open(next((shared / "data/skimage_images").glob("chelsea*"))) as picture:
@@ -140,7 +140,8 @@ def test_trained_weights_reconstruct_a_photograph(shared):
 
 
 def test_small_weights_give_features_of_the_original_channels(shared):
-    """Near the true ones, which they were distilled to: correlated over places and channels."""
+    """They are close to those of the full VGG, from which they were distilled: correlated over positions and
+    channels."""
     true = load_vgg(shared / "data/vgg19_normalised_wct/encoder_relu3_1.npz", ("relu2_1", "relu3_1"))
     small = load_vgg(shared / "data/vgg19_small16x/encoder_relu5_1.npz", ("relu2_1", "relu3_1", "relu5_1"))
     with Image.open(next((shared / "data/skimage_images").glob("chelsea*"))) as picture:
