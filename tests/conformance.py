@@ -94,8 +94,8 @@ SHAPES = (
     "coupled examples",
     "a frozen network",
 )
-"""The shapes of training steps. Tests of the base class run for one family per shape; `pytest -m full` runs them for all
-families."""
+"""The shapes of training steps. Tests of the base class run for one family per shape; `pytest -m full` runs them for
+all families."""
 
 
 @dataclasses.dataclass(frozen=True)
