@@ -73,10 +73,10 @@ def drawn(path):
 # -- translation without pairs -----------------------------------------------------------------------------------------
 
 
-def test_unpaired_translation(collections, tmp_path):
+def test_unpaired_translation(collections, tmp_path, capsys):
     """Two generators, two discriminators, two collections: a run, its resume, what it exports, and its apps."""
     family, data = models.family("unpaired"), kind_named("two_collections")(data=collections, val_every=2)
-    settings = {"epochs": 2, "steps_per_epoch": 1, "batch_size": 2, "checkpoint_every": 1, "ema": 0.5}
+    settings = {"epochs": 2, "steps_per_epoch": 1, "batch_size": 2, "checkpoint_every": 1}
     folder = tmp_path / "run"
     model = train(family, family.Config(), data, folder, **settings)
     assert read_config(folder)["data_kind"] == "two_collections"
@@ -105,6 +105,8 @@ def test_unpaired_translation(collections, tmp_path):
     assert translate.main([str(folder / "to_first.tflite"), str(there / "picture.png"), "--out", str(back)]) == 0
     assert drawn(back / "picture.png").shape == (20, 24, 3)
     assert not np.array_equal(drawn(back / "picture.png"), drawn(there / "picture.png"))
+    assert evaluate.main([str(folder)]) == 2
+    assert "was trained on data without pairs" in capsys.readouterr().err
 
 
 def test_pools_hold_the_pictures_of_the_whole_batch():
@@ -168,6 +170,8 @@ def test_a_gan_of_volumes(tmp_path, capsys):
     for saved in (tmp_path / "saved", file):
         assert generate.main([str(saved), "--out", str(tmp_path / "drawn")]) == 2
         assert "generates arrays of 8x8x8x1, not images" in capsys.readouterr().err
+    assert evaluate.main([str(tmp_path / "saved")]) == 0
+    assert json.loads((tmp_path / "saved" / "evaluation.json").read_text())["energy_score"] > 0
 
 
 def test_a_network_that_takes_an_image_and_a_time(tmp_path):

@@ -14,7 +14,7 @@ _BATCH = 50  # batch size
 
 def measure(subject: Subject) -> Result:
     """Compares the distributions of generated and of validation images."""
-    model, mixture = subject.model, subject.data.mixture
+    model, mixture = subject.model, getattr(subject.data, "mixture", None)  # only images can have one
     scores = np.concatenate([np.asarray(model.validate(batch)["energy_score"]) for batch in subject.batches(_BATCH)])
     result = Result({"energy_score": float(scores.mean())})
     if mixture:

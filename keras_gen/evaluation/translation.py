@@ -12,6 +12,7 @@ from pathlib import Path
 
 from keras_gen.console import say
 from keras_gen.data.builtin.facades import CLASSES, PALETTE
+from keras_gen.errors import UserError
 from keras_gen.evaluation.subject import Evaluation, Result, Subject
 from keras_gen.flags import BaseConfig, Positive
 from keras_gen.metrics.fcn_score import FCNScore
@@ -35,7 +36,16 @@ class Options(BaseConfig):
 
 
 def measure(subject: Subject) -> Result:
-    """Compares translated images with the targets."""
+    """Compares translated images with the targets.
+
+    Raises:
+        UserError: if the data are not pairs.
+    """
+    if "target_channels" not in subject.data.attributes():
+        raise UserError(
+            f"{subject.run} was trained on data without pairs; accepted are runs on pairs, whose targets the "
+            "translations are compared with."
+        )
     own: Options = subject.own.get("translation", Options())
     reconstruction = subject.reconstruction()
     labels = label_maps(subject.data, PALETTE, CLASSES) if own.fcn_score else "--no-fcn-score was given"

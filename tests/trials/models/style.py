@@ -101,7 +101,7 @@ class Style(GenerativeModel):
     def serving(self):
         down, up = (self.for_serving(name, lambda build=build: build(self.config)) for name, build in _NETWORKS.items())
         content, style = (keras.Input(down.input.shape[1:], name=name) for name in ("content", "style"))
-        drawn = up(Restyle()([down(content), down(style)]))
+        drawn = up.call(Restyle()([down.call(content), down.call(style)]))  # flat, so that it can be built at any size
         network = keras.Model([content, style], drawn, name="stylist")
         ports = (image("content", content), image("style", style)), (image("drawn", drawn),)
         return {"stylist": Served(network, *ports, "a content in a style", "translate")}

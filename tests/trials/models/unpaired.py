@@ -56,7 +56,7 @@ class Unpaired(GenerativeModel):
         for name in _DIRECTIONS:
             self.add_network(name, self.build_generator(name))
         for side in ("first", "second"):
-            settings = {"patch": 16, "filters": config.filters, "name": f"judge_{side}"}
+            settings = {"patch": 1, "norm": "none", "filters": config.filters, "name": f"judge_{side}"}
             self.add_network(f"judge_{side}", patchgan(config.image_size, (config.channels,), **settings))
             shape = (config.pool, config.image_size, config.image_size, config.channels)
             pool = self.add_weight(shape=shape, initializer="zeros", trainable=False, name=f"pool_{side}")

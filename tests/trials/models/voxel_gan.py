@@ -6,7 +6,7 @@ Wu et al. 2016, arXiv 1610.07584, in small, here with the R1 penalty.
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import keras
 import tensorflow as tf
@@ -14,7 +14,7 @@ from keras import layers
 
 from keras_gen.engine.config import TINY_RUN, Preset
 from keras_gen.export.signature import volume
-from keras_gen.flags import Hidden, Positive
+from keras_gen.flags import Positive
 from keras_gen.models.wgan_gp import WGANGP
 from keras_gen.models.wgan_gp import Config as OfImages
 from keras_gen.visual.views import Sheet
@@ -25,10 +25,10 @@ class Config(OfImages):
     """Networks and losses."""
 
     n_critic: Positive[int] = 1
+    penalty: Literal["dragan", "r1"] = "r1"
     image_size: Positive[int] = 8
     channels: Positive[int] = 1
     latent_dim: Positive[int] = 3
-    num_classes: Hidden[int] = 0
 
     @property
     def shape(self):
