@@ -107,6 +107,8 @@ class Pix2Pix(GenerativeModel):
     Players: "generator" and, unless `gan_loss` is "none", "discriminator". A batch is (source, target), float32 NHWC in
     [-1, 1].
 
+    A variant overrides `build_generator`, `build_discriminator`, or `discriminate`, which applies the discriminator.
+
     Examples:
         >>> model = keras_gen.Pix2Pix(image_size=32, filters=4, discriminator_filters=4, patch=16)
         >>> model.compile(learning_rate=2e-4)
