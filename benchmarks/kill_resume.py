@@ -1,19 +1,20 @@
 """Kill a training run many times, resume it each time, and compare the result with that of an undisturbed run.
 
-Every process runs the same command, `python -m apps.train_pix2pix ... --out DIR --resume DIR`. SIGKILL ends it at a
-random moment: while it starts, after a random step, or while it writes a checkpoint. At the end, all variables of the
-newest and the best checkpoint (weights, averages, optimizer slots, random states, means), all logged values and all
-sheets of samples must equal those of the undisturbed run, bit for bit.
+Every process runs `apps.train_pix2pix ... --out DIR --resume DIR` with the same flags, as a fork of one that has imported
+TensorFlow, which saves five seconds each time. SIGKILL ends it at a random moment: while it starts, after a random step,
+or while it writes a checkpoint. At the end, all variables of the newest and the best checkpoint (weights, averages,
+optimizer slots, random states, means), all logged values and all sheets of samples must equal those of the undisturbed
+run, bit for bit.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import multiprocessing
 import os
 import random
 import re
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,22 +26,13 @@ import numpy as np
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from apps import train_pix2pix
 from keras_gen.cli.parsing import app, parse
 from keras_gen.engine.event_files import VALIDATION
 from keras_gen.flags import BaseConfig, NonNegative, Positive
 
 EXAMPLE = "python -m benchmarks.kill_resume --kills 50"
-COMMAND = [
-    sys.executable,
-    "-m",
-    "apps.train_pix2pix",
-    "--preset",
-    "tiny",
-    "--deterministic",
-    "--ema",
-    "0.9",
-    "--no-export",
-]
+FLAGS = ["--preset", "tiny", "--deterministic", "--ema", "0.9", "--no-export"]
 MOMENTS = ("starting", "after a step", "writing a checkpoint")
 _OF_THIS_RUN = ("config", "_hparams_", "images_per_second")  # tags whose values depend on the folder or the time
 
@@ -63,9 +55,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         folder = flags.out or Path(scratch)
         chance = random.Random(flags.seed)
         moments = [chance.choice(MOMENTS) for _ in range(flags.kills)]
-        command = command_for(flags.kills)
-        run(command, folder / "undisturbed")
-        survived = Counter(kill_and_resume(command, folder / "killed", moments, chance))
+        words = words_for(flags.kills)
+        run(words, folder / "undisturbed")
+        survived = Counter(kill_and_resume(words, folder / "killed", moments, chance))
         found = differences(folder / "undisturbed", folder / "killed")
     for moment, count in survived.items():
         print(f"killed {count:3d} times {moment}")
@@ -75,20 +67,19 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise SystemExit(1)
 
 
-def command_for(kills: int) -> list[str]:
-    """The command of a run that is long enough: no kill is more than one epoch of ten steps late."""
-    return [*COMMAND, "--epochs", str(kills + 2)]
+def words_for(kills: int) -> list[str]:
+    """The flags of a run that is long enough: no kill is more than one epoch of ten steps late."""
+    return [*FLAGS, "--epochs", str(kills + 2)]
 
 
-def run(command: Sequence[str], folder: Path) -> None:
-    """Run the command to its end."""
-    done = subprocess.run([*command, "--out", folder], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    if done.returncode:
-        raise RuntimeError(done.stdout)
+def run(words: Sequence[str], folder: Path) -> None:
+    """Run training with these flags to its end."""
+    said = folder.with_name(folder.name + ".txt")
+    _finish(_start([*words, "--out", str(folder)], said), said)
 
 
-def kill_and_resume(command: Sequence[str], folder: Path, moments: Sequence[str], chance: random.Random) -> list[str]:
-    """Start the command once for each moment and kill it there, then let it end.
+def kill_and_resume(words: Sequence[str], folder: Path, moments: Sequence[str], chance: random.Random) -> list[str]:
+    """Start training once for each moment and kill it there, then let it end.
 
     Returns:
         The moments at which processes were really killed.
@@ -96,31 +87,50 @@ def kill_and_resume(command: Sequence[str], folder: Path, moments: Sequence[str]
     said = folder.with_name(folder.name + ".txt")
     killed = []
     for moment in [*moments, None]:
-        with open(said, "wb") as out:
-            process = subprocess.Popen(
-                [*command, "--out", folder, "--resume", folder],
-                stdout=out,
-                stderr=out,
-                env=os.environ | {"PYTHONUNBUFFERED": "1"},  # so that the file shows the progress at once
-            )
-        if moment is not None:
+        process = _start([*words, "--out", str(folder), "--resume", str(folder)], said)
+        if moment is None:
+            _finish(process, said)
+        else:
             killed.append(_kill(process, folder, said, moment, chance))
-        elif process.wait():
-            raise RuntimeError(said.read_text())
     return killed
 
 
-def _kill(process: subprocess.Popen, folder: Path, said: Path, moment: str, chance: random.Random) -> str:
+def _start(words: list[str], said: Path) -> multiprocessing.Process:
+    """Training in a process of its own, which writes what it says to a file."""
+    said.parent.mkdir(parents=True, exist_ok=True)
+    said.write_bytes(b"")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__spec__.name])
+    process = context.Process(target=_train, args=(words, said))
+    process.start()
+    return process
+
+
+def _train(words: list[str], said: Path) -> None:
+    with open(said, "wb", buffering=0) as out:
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(out.fileno(), stream.fileno())
+    sys.stdout.reconfigure(line_buffering=True)  # the progress lines tell the steps
+    sys.exit(train_pix2pix.main(words))
+
+
+def _finish(process: multiprocessing.Process, said: Path) -> None:
+    process.join()
+    if process.exitcode:
+        raise RuntimeError(said.read_text())
+
+
+def _kill(process: multiprocessing.Process, folder: Path, said: Path, moment: str, chance: random.Random) -> str:
     part = re.compile(r"step-\d+\.part")
     if moment == "starting":
-        time.sleep(chance.uniform(0, 5))
+        time.sleep(chance.uniform(0, 2))
     elif moment == "after a step":
-        while process.poll() is None and b", step" not in said.read_bytes().rpartition(b"epoch ")[2]:
+        while process.is_alive() and b", step" not in said.read_bytes().rpartition(b"epoch ")[2]:
             time.sleep(0.002)
         time.sleep(chance.uniform(0, 0.3))  # a log shows the progress only every 10 s
     else:
         skip = chance.randint(0, 1)
-        while process.poll() is None:
+        while process.is_alive():
             if any(part.fullmatch(name) for name in _names(folder / "checkpoints")):
                 if not skip:
                     break
@@ -128,10 +138,11 @@ def _kill(process: subprocess.Popen, folder: Path, said: Path, moment: str, chan
                 while any(part.fullmatch(name) for name in _names(folder / "checkpoints")):
                     time.sleep(0.0002)
             time.sleep(0.0002)
-    process.send_signal(signal.SIGKILL)
-    if process.wait() != -signal.SIGKILL:
+    process.kill()
+    process.join()
+    if process.exitcode != -signal.SIGKILL:
         raise RuntimeError(
-            f"ended before it was killed {moment}, with exit code {process.returncode}:\n{said.read_text()}"
+            f"ended before it was killed {moment}, with exit code {process.exitcode}:\n{said.read_text()}"
         )
     if moment == "writing a checkpoint" and not any(part.fullmatch(name) for name in _names(folder / "checkpoints")):
         return "just after writing a checkpoint"
