@@ -7,11 +7,15 @@ import numpy as np
 import tensorflow as tf
 from conformance import sgd, weights_of
 
+from keras_gen.data.dataset import ordered_batches
 from keras_gen.models.pix2pix import Config, Pix2Pix
 
 
 def train(strategy: tf.distribute.Strategy) -> dict[str, np.ndarray]:
-    """The weights after eight steps with batches of four, of which each replica gets a part."""
+    """The weights after eight steps of batches of four, of which each replica takes its part, and validation terms.
+
+    Of the five validation examples one worker gets three in two batches, and the other one two in one batch.
+    """
     with strategy.scope():
         keras.utils.set_random_seed(3)
         model = Pix2Pix(Config(image_size=16, levels=3, filters=4, discriminator_filters=4, patch=16, dropout=0.0))
@@ -25,7 +29,18 @@ def train(strategy: tf.distribute.Strategy) -> dict[str, np.ndarray]:
         return own.batch(context.get_per_replica_batch_size(4))
 
     model.fit(strategy.distribute_datasets_from_function(share), epochs=1, steps_per_epoch=8, shuffle=False, verbose=0)
-    return weights_of(model)
+
+
+    def share_of_five(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        def load(indices: tf.Tensor, keys: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            return tuple(tf.gather(one, indices) for one in pairs)
+
+        shard = (context.input_pipeline_id, context.num_input_pipelines)
+        return ordered_batches(load, lambda *batch: batch, 5, 4, shard=shard, vectorised=True)
+
+    held_back = strategy.distribute_datasets_from_function(share_of_five)
+    terms = model.evaluate(held_back, return_dict=True, verbose=0)
+    return weights_of(model) | {f"validation/{name}": np.asarray(value) for name, value in terms.items()}
 
 
 if __name__ == "__main__":

@@ -108,7 +108,8 @@ def ordered_batches(
 
     `count` sets another number of examples than `size`; after the last example the first one follows again. Worker w
     of `shard` = (w, workers) gets examples w, w + workers, ... in batches of `batch_size / workers`. The key of an
-    example is always the same.
+    example is always the same. All workers get the same number of batches, because each step waits for all of them; the
+    last batch of some may be empty.
     """
     worker, workers = shard
     count = size if count is None else count
@@ -118,8 +119,14 @@ def ordered_batches(
         indices = positions % size
         return indices, tf.stack([tf.zeros_like(indices), indices], axis=1)
 
-    positions = tf.data.Dataset.range(worker, count if limit is None else min(count, limit), workers)
-    return _batches(positions.batch(share), keys_of, load, finish, share, vectorised)
+    count = count if limit is None else min(count, limit)
+    positions = tf.data.Dataset.range(worker, count, workers)
+    batches = _batches(positions.batch(share), keys_of, load, finish, share, vectorised)
+    steps, own = (-(-len(range(first, count, workers)) // share) for first in (0, worker))
+    if own == steps:
+        return batches
+    empty = tf.nest.map_structure(lambda spec: tf.zeros([0, *spec.shape[1:]], spec.dtype), batches.element_spec)
+    return batches.concatenate(tf.data.Dataset.from_tensors(empty))
 
 
 @dataclass(frozen=True)
