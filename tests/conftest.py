@@ -11,6 +11,9 @@ from keras_gen.cli.start import import_tensorflow
 
 import_tensorflow()  # without its notes
 
+# Programs that tests start need not compile the same modules again and again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
