@@ -97,14 +97,19 @@ def test_ordered_batches_hold_all_once():
         for w in (0, 1)
     ]
     assert shares == [[0, 2, 4, 6], [1, 3, 5]]
+    alone = [
+        [list(i) for i, _ in ordered_batches(load, finish, 1, 4, shard=(w, 2)).as_numpy_iterator()] for w in (0, 1)
+    ]
+    assert alone == [[[0]], [[]]]
 
 
 @pytest.mark.parametrize("vectorised", [False, True])
 def test_the_number_of_batches_is_known(vectorised):
     how = {"load": load_batch if vectorised else load, "finish": finish, "vectorised": vectorised}
-    for shard, count in (((0, 1), 4), ((1, 2), 4), ((2, 4), 3)):
-        held = ordered_batches(size=14, batch_size=4, shard=shard, **how)
-        assert int(held.cardinality()) == len(list(held)) == count
+    for workers in (1, 2, 4):  # of four workers, two have an example fewer, and an empty last batch
+        for worker in range(workers):
+            held = ordered_batches(size=14, batch_size=4, shard=(worker, workers), **how)
+            assert int(held.cardinality()) == len(list(held)) == 4
     for stop, count in ((14, 3), (None, tf.data.INFINITE_CARDINALITY)):
         stream = training_stream(size=14, batch_size=4, seed=0, stop=stop, **how)
         assert int(stream.cardinality()) == count
