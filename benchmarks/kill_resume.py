@@ -1,10 +1,10 @@
 """Kill a training run many times, resume it each time, and compare the result with that of an undisturbed run.
 
-Every process runs `apps.train_pix2pix ... --out DIR --resume DIR` with the same flags. It is a fork of a process that has
-imported TensorFlow, which saves five seconds each time. SIGKILL ends it at a random moment: while it starts, after a
-random step, or while it writes a checkpoint. At the end, all variables of the newest and the best checkpoint (weights,
-averages, optimizer slots, random states, means), all logged values and all sheets of samples must equal those of the
-undisturbed run, bit for bit.
+Every process runs `apps.train_pix2pix ... --out DIR --resume DIR` with the same flags. It is a fork of a process that
+has imported TensorFlow, which saves five seconds each time. SIGKILL ends it at a random moment: while it starts,
+after a random step, or while it writes a checkpoint. At the end, all variables of the newest and the best checkpoint
+(weights, averages, optimizer slots, random states, means), all logged values and all sheets of samples must equal
+those of the undisturbed run, bit for bit.
 """
 
 from __future__ import annotations

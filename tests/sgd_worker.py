@@ -30,7 +30,6 @@ def train(strategy: tf.distribute.Strategy) -> dict[str, np.ndarray]:
 
     model.fit(strategy.distribute_datasets_from_function(share), epochs=1, steps_per_epoch=8, shuffle=False, verbose=0)
 
-
     def share_of_five(context: tf.distribute.InputContext) -> tf.data.Dataset:
         def load(indices: tf.Tensor, keys: tf.Tensor) -> tuple[tf.Tensor, ...]:
             return tuple(tf.gather(one, indices) for one in pairs)

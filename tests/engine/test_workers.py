@@ -60,7 +60,7 @@ def test_a_worker_is_killed_and_the_run_goes_on_exactly(pairs, tmp_path, capfd):
     assert len(died) == 1
     assert time.monotonic() - died[0] < 60
     said = capfd.readouterr()
-    assert "error: another worker was lost; the checkpoint of step " in said.out
+    assert f"error: another worker was lost; {out} has the checkpoint of step " in said.out
     assert "launch: worker 1 ended with exit code 137" in said.err
     assert run_fleet([*TRAIN, *flags, "--out", str(out), "--resume", str(out)], 2) == 0
     assert differences(tmp_path / "undisturbed", out) == []
