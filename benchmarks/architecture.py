@@ -24,13 +24,13 @@ ROOT = Path(keras_gen.__file__).resolve().parents[1]
 _ROOF = "apps"
 _GROUND = ("pages",)  # imported by many rooms; left out of the picture
 _SAYS = {
-    "apps": "one module per job",
+    "apps": "one app per module",
     "models": "one file per paper",
     "cli": "flags, launcher",
     "engine": "models and runs",
     "evaluation": "one file per task",
     "compression": "pictures as codes",
-    "inference": "any size, by tiles",
+    "inference": "any size, in tiles",
     "visual": "sheets, plots, pages",
     "export": "SavedModel, .tflite",
     "metrics": "scores",

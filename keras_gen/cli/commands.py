@@ -88,7 +88,7 @@ def listing(found: Mapping[str, str]) -> str:
     lines = [
         "Generative image models for TensorFlow and Keras 3.",
         "",
-        f"usage: {PROGRAM} COMMAND [FLAGS]     {command('COMMAND --help')} explains one",
+        f"usage: {PROGRAM} COMMAND [FLAGS]     {command('COMMAND --help')} explains a command",
     ]
     for title, names in groups.items():
         lines += ["", f"{title}:"]

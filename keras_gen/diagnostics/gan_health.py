@@ -147,7 +147,7 @@ class Record:
     def add(self, logs: Mapping[str, np.ndarray], step: int) -> None:
         """Add the `TERMS` of the next n steps, (n,) each; `step` is the last of them."""
         count = len(logs[TERMS[0]])
-        known = [term for term in TERMS if term in logs]  # a critic decides nothing
+        known = [term for term in TERMS if term in logs]  # a critic logs no accuracies
         for place in range(count):
             self.step = step - count + place + 1
             for term in known:
@@ -306,8 +306,8 @@ def _note_series(record: Record, name: str, flags: np.ndarray) -> None:
     run = last_run(flags)
     if not run:
         record.wrong.pop(name, None)
-    elif run < len(flags) or name not in record.wrong:  # else it began before the series does
-        values = min(run + SMOOTH - 1, len(flags))  # including the values behind the first true mean
+    elif run < len(flags) or name not in record.wrong:  # otherwise it began before the series
+        values = min(run + SMOOTH - 1, len(flags))  # including the values in the first true mean
         record.wrong[name] = [record.step // BIN * BIN - BIN * values + 1, LOOKS]  # the series covers every step
 
 

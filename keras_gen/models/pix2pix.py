@@ -229,7 +229,7 @@ class Pix2Pix(GenerativeModel):
             terms["generator_gan"] = self.adversarial_loss.generator(fake_logits)
             losses["generator"] += terms["generator_gan"]
             objective = self.adversarial_loss.discriminator(real_logits, fake_logits)
-            # The paper halves the discriminator's objective to slow it down; a critic is to be optimal instead.
+            # The paper halves the discriminator's objective to slow it down; a critic should be close to optimal.
             losses["discriminator"] = objective if config.gan_loss == "wgangp" else 0.5 * objective
             if config.gan_loss == "wgangp":
                 terms["discriminator_penalty"] = self._penalty(source, target, fake)

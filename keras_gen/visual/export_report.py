@@ -85,7 +85,7 @@ def _differences(drawn: Mapping[str, np.ndarray], kinds: Mapping[str, str]) -> d
     distances = {title: _GAIN * np.abs(values - network) for title, values in drawn.items() if title in VARIANTS}
     if kinds["network"] == "sequence":  # curves have no limits
         return distances
-    return {title: np.clip(images[..., :3] - 1, -1, 1) for title, images in distances.items()}  # alpha is no colour
+    return {title: np.clip(images[..., :3] - 1, -1, 1) for title, images in distances.items()}  # without alpha
 
 
 def _files(export: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
