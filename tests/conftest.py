@@ -40,9 +40,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def own_cache(tmp_path_factory):
-    """The tests do not touch the user's cache folder."""
+    """The tests do not touch the user's cache folder; the processes of one test run share theirs."""
     before = os.environ.get("XDG_CACHE_HOME")
-    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # that of all processes
+    os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
     yield
     if before is None:
         del os.environ["XDG_CACHE_HOME"]

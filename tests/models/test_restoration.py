@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conformance import Case, Conformance
+from PIL import Image
 
 from keras_gen.data.kinds.noisy import NoisyConfig
 from keras_gen.data.kinds.superres import SuperresConfig
@@ -119,17 +120,15 @@ def test_it_brings_back_edges():
 @pytest.mark.parametrize(
     ("kind", "tasks", "task", "ports"),
     [
-        (NoisyConfig(data="digits"), ("denoise",), "denoise", ["noisy", "reconstruction"]),
-        (
-            SuperresConfig(data="facades", patch_size=24, scale=3),
-            ("upscale", "translate"),
-            "translate",
-            ["enlarged", "sharpened"],
-        ),
+        (NoisyConfig(), ("denoise",), "denoise", ["noisy", "reconstruction"]),
+        (SuperresConfig(patch_size=24, scale=3), ("upscale", "translate"), "translate", ["enlarged", "sharpened"]),
     ],
 )
-def test_the_data_decide_what_either_network_is_for(network, kind, tasks, task, ports):
-    data = kind.open()
+def test_the_data_decide_what_either_network_is_for(network, kind, tasks, task, ports, tmp_path):
+    rng = np.random.default_rng(0)
+    for number in range(4):
+        Image.fromarray(rng.integers(0, 256, (24, 24, 3), np.uint8)).save(tmp_path / f"{number}.png")
+    data = dataclasses.replace(kind, data=str(tmp_path)).open()
     known = data.attributes()
     config = Config(network, 2, **{name: known[name] for name in ("image_size", "channels", "scale")})
     assert Restoration.tasks_of(config) == tasks
