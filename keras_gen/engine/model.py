@@ -324,7 +324,8 @@ class GenerativeModel(keras.Model):
 
     def player_variables(self, player: str) -> list[keras.Variable]:
         """The trainable variables that the optimizer of `player` updates."""
-        return [v for name in self.players[player] for v in self.networks[name].trainable_variables]
+        owned = (v for name in self.players[player] for v in self.networks[name].trainable_variables)
+        return list({id(v): v for v in owned}.values())  # once each, also if networks share layers
 
     def make_optimizers(self, learning_rate: Any) -> dict[str, keras.optimizers.Optimizer]:
         """One optimizer for each player: Adam with `betas` and `rates`.

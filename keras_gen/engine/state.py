@@ -55,7 +55,10 @@ def slot_paths(optimizer: keras.optimizers.Optimizer, moved: dict[str, keras.Var
         return slot_paths(inner, moved) | scaling
     # Keras names a slot after the path of its variable, which variables of two networks can share.
     by_prefix = defaultdict(list)
+    first = {id(variable): path for path, variable in reversed(moved.items())}  # networks can share layers
     for path, variable in moved.items():
+        if first[id(variable)] != path:
+            continue
         by_prefix[variable.path.replace("/", "_") + "_"].append(path)
     seen: Counter[str] = Counter()
     found = {}

@@ -148,3 +148,41 @@ def test_train_steps_are_counted(way, at_once):
     assert model.step.numpy() == 3
     assert model.optimizers["line"].iterations.numpy() == 6
     assert any(variable is model.step.value for variable in model.state().values())
+
+
+class Coupled(GenerativeModel):
+    """Two networks of one player that share their first layer: a x and a b x, which are both minimised."""
+
+    family = "coupled"
+    monitor = "loss"
+
+    def __init__(self):
+        super().__init__(None)
+        x, shared = keras.Input((1,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="ones", name="shared")
+        own = keras.layers.Dense(1, use_bias=False, kernel_initializer=keras.initializers.Constant(3.0), name="own")
+        self.add_network("one", keras.Model(x, shared(x)))
+        self.add_network("other", keras.Model(x, own(shared(x))))
+        self.add_player("both", "one", "other")
+        self.log_terms(train=["loss"])
+
+    def objective(self, batch):
+        loss = tf.add_n([tf.reduce_mean(network(batch, training=True)) for network in self.networks.values()])
+        return Step({"both": loss}, {"loss": loss})
+
+
+def test_a_layer_of_two_networks_is_updated_once():
+    """The gradients are 1 + b for a and a for b."""
+    model = Coupled()
+    model.compile({"both": keras.optimizers.SGD(0.1, momentum=0.9)}, ema_decay=0.5)
+    terms = model.train_step(tf.ones((2, 1)))
+    state = {name: value.numpy().item() for name, value in model.state().items() if "kernel" in name}
+    assert state["network/one/shared/kernel"] == state["network/other/shared/kernel"] == pytest.approx(1 - 0.1 * 4)
+    assert state["network/other/own/kernel"] == pytest.approx(3 - 0.1)
+    assert float(terms["both_gradient_norm"]) == pytest.approx(17**0.5)
+    assert state["average/one/shared/kernel"] == state["average/other/shared/kernel"]
+    slots = {name: value for name, value in state.items() if name.startswith("optimizer/")}
+    assert list(slots) == [
+        "optimizer/both/one/shared/kernel/momentum",
+        "optimizer/both/other/own/kernel/momentum",
+    ]
+    assert list(slots.values()) == pytest.approx([-0.4, -0.1])
