@@ -95,7 +95,7 @@ class EBGAN(AutoencodingGAN):
     min_examples_per_part = 2
     presets: ClassVar[dict[str, Preset]] = {
         # The default margin is above the energy of any image that is mostly black: the generator never catches up.
-        "demo": Preset(Config(latent_dim=32, filters=32, margin=0.1), DEMO_RUN),
+        "demo": Preset(Config(latent_dim=32, filters=32, margin=0.1), dataclasses.replace(DEMO_RUN, epochs=6)),
         # Paper, section 4.1 and appendix: batches of 128, DCGAN's Adam.
         "paper": Preset(
             Config(),
