@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from keras_gen.cli.launcher import run_fleet
+from keras_gen.cli.launcher import run_workers
 from keras_gen.cli.parsing import app, parse
 from keras_gen.console import command
 from keras_gen.errors import Stopped, UserError
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     flags = parse(Flags, own, example=EXAMPLE)
     if not words:
         raise UserError(f"the command is missing; accepted is one after --, such as {command(EXAMPLE)}.")
-    code = run_fleet(words, flags.workers)
+    code = run_workers(words, flags.workers)
     if code:
         raise Stopped(f"The workers ended with exit code {code}.", code)
 

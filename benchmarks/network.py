@@ -21,7 +21,7 @@ import keras
 import tensorflow as tf
 
 from benchmarks.train_step import flop_per_image
-from keras_gen.cli.launcher import run_fleet
+from keras_gen.cli.launcher import run_workers
 from keras_gen.cli.parsing import app, parse
 from keras_gen.errors import Stopped
 from keras_gen.flags import BaseConfig, Positive
@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if "TF_CONFIG" in os.environ:
         train(flags)
     else:
-        code = run_fleet([sys.executable, "-m", "benchmarks.network", *(sys.argv[1:] if argv is None else argv)], 2)
+        code = run_workers([sys.executable, "-m", "benchmarks.network", *(sys.argv[1:] if argv is None else argv)], 2)
         if code:
             raise Stopped(f"a worker ended with exit code {code}.", code)
 

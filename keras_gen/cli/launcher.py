@@ -22,7 +22,7 @@ GRACE = 20.0
 """Time for the other workers to end by themselves when one has failed, and again to end after SIGTERM [s]."""
 
 
-def run_fleet(command: Sequence[str], workers: int, grace: float = GRACE) -> int:
+def run_workers(command: Sequence[str], workers: int, grace: float = GRACE) -> int:
     """Starts a command several times, forwards SIGINT and SIGTERM, and prints the output with the prefix [number].
 
     If one worker fails, the others have `grace` seconds to end by themselves; then they get SIGTERM, and after another

@@ -53,6 +53,12 @@ def _strategy(run: RunConfig) -> tf.distribute.Strategy:
         ) from None
     except ValueError as error:
         raise UserError(f"--distribute multiworker needs TF_CONFIG in JSON format, and it is not ({error}).") from None
+    return multiworker()
+
+
+@functools.cache
+def multiworker() -> tf.distribute.MultiWorkerMirroredStrategy:
+    """The strategy for the workers of TF_CONFIG: one for the whole process, as `_mirrored`."""
     return tf.distribute.MultiWorkerMirroredStrategy()
 
 

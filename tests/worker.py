@@ -1,13 +1,20 @@
-"""A worker for tests/engine/test_workers.py: pix2pix with SGD on fixed batches, under MultiWorkerMirroredStrategy."""
+"""A worker for tests/engine/test_workers.py, under MultiWorkerMirroredStrategy.
+
+Run as a program, it answers every question of the tests in turn, because a process takes longer to start than to train:
+pix2pix with SGD on fixed batches, and then a run of `apps.train_gan` for each folder.
+"""
 
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 from conformance import sgd, weights_of
 
+from apps import train_gan
 from keras_gen.data.dataset import ordered_batches
+from keras_gen.engine.strategy import multiworker
 from keras_gen.models.pix2pix import Config, Pix2Pix
 
 
@@ -42,8 +49,14 @@ def train(strategy: tf.distribute.Strategy) -> dict[str, np.ndarray]:
     return weights_of(model) | {f"validation/{name}": np.asarray(value) for name, value in terms.items()}
 
 
-if __name__ == "__main__":
-    strategy = tf.distribute.MultiWorkerMirroredStrategy()
-    weights = train(strategy)
+def main(weights: Path, flags: list[str], folders: list[str]) -> int:
+    strategy = multiworker()
+    trained = train(strategy)
     if strategy.cluster_resolver.task_id == 0:
-        np.savez(sys.argv[1], **weights)
+        np.savez(weights, **trained)
+    return max(train_gan.main([*flags, "--out", folder]) for folder in folders)
+
+
+if __name__ == "__main__":
+    between = sys.argv.index("--")
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2:between], sys.argv[between + 1 :]))
