@@ -7,7 +7,21 @@ import textwrap
 from keras_gen.data.builtin.shapes import LEVELS
 from keras_gen.errors import UserError
 from keras_gen.evaluation.subject import Result, Subject
-from keras_gen.metrics.disentanglement import SCORES, factor_encoder, factor_vae_score, mutual_information_gap
+from keras_gen.metrics.disentanglement import (
+    SCORES,
+    beta_vae_score,
+    codes_of_random_factors,
+    dci,
+    factor_encoder,
+    factor_vae_score,
+    modularity,
+    mutual_information_gap,
+    separated_attribute_predictability,
+)
+
+_BY_ENCODER = {"factor_vae_score": factor_vae_score, "beta_vae_score": beta_vae_score}
+_BY_ARRAYS = {"sap": separated_attribute_predictability, "modularity": modularity}
+_IMAGES = 10_000  # with random factors, for the scores that are functions of codes and factors
 
 
 def measure(subject: Subject) -> Result:
@@ -33,11 +47,19 @@ def measure(subject: Subject) -> Result:
             "are runs of vae and its variants."
         )
     levels, found = tuple(LEVELS.values()), {}
+    encode = factor_encoder(space.encode, data.draw)
+    by_arrays = [name for name in scores if name not in ("mig", *_BY_ENCODER)]
+    arrays = codes_of_random_factors(encode, levels, _IMAGES, seed) if by_arrays else ()
+    forests = dci(*arrays, seed) if any(name.startswith("dci") for name in scores) else ({}, "")
     for name in scores:
         if name == "mig":
             value, protocol = mutual_information_gap(factor_encoder(model.encode, data.draw), levels, seed=seed)
+        elif name in _BY_ENCODER:
+            value, protocol = _BY_ENCODER[name](encode, levels, seed=seed)
+        elif name in _BY_ARRAYS:
+            value, protocol = _BY_ARRAYS[name](*arrays)
         else:
-            value, protocol = factor_vae_score(factor_encoder(space.encode, data.draw), levels, seed=seed)
+            value, protocol = forests[0][name], forests[1]
         found[name] = {"score": value, "protocol": protocol}
     lines = [
         line

@@ -27,12 +27,13 @@ class Options(BaseConfig):
     limit: NonNegative[int] = 0
     """Evaluate on the first N validation examples of RUN [examples]; 0: all."""
     seed: NonNegative[int] = 0
-    """Random seed of the segmenter's training, of importance samples, and of the images for mig and factor_vae_score
+    """Random seed of the segmenter's training, of importance samples, and of the images for scores of latent units
     [integer]."""
     metrics: str = "l1,psnr,ssim"
     """Metrics, comma-separated: l1, psnr, ssim, ms_ssim and lpips; for saliency maps kl, cc, sim and nss; for the
-    latent units of a RUN on shapes mig and factor_vae_score. ssim needs images of at least 11 pixels and is left out of
-    the default for smaller ones; ms_ssim needs at least 161."""
+    latent units of a RUN on shapes mig, factor_vae_score, beta_vae_score, sap, dci_disentanglement, dci_completeness,
+    dci_informativeness and modularity. ssim needs images of at least 11 pixels and is left out of the default for
+    smaller ones; ms_ssim needs at least 161."""
     weights: Path | None = None
     """For lpips: .npz file with the weights of AlexNet or SqueezeNet."""
 

@@ -1,9 +1,10 @@
-"""Latent vectors from N(0, 1): by seed, truncated, or chosen by an image."""
+"""Latent vectors from N(0, 1): by seed, truncated, or chosen by an image; and paths between two of them."""
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
 import tensorflow as tf
 
 _ROWS = 4096  # rows of the table that `hashed_vectors` chooses from
@@ -68,3 +69,31 @@ def hashed_vectors(images: tf.Tensor, units: int) -> tf.Tensor:
     levels = tf.reshape(tf.cast(tf.round((images + 1.0) * 127.5), tf.int64), (tf.shape(images)[0], -1))
     factors = tf.range(1, tf.shape(levels)[1] + 1, dtype=tf.int64)
     return tf.gather(table, tf.reduce_sum(levels * factors, axis=-1) % _ROWS)
+
+
+def straight(start: np.ndarray, end: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Linear interpolation from `start` to `end`, (size,), at fractions `shares` of the way: (len(shares), size)."""
+    shares = np.asarray(shares)[:, None]
+    return (1.0 - shares) * start + shares * end
+
+
+def spherical(start: np.ndarray, end: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Spherical linear interpolation (slerp) from `start` to `end` at fractions `shares` of the way.
+
+    The direction follows the great circle at constant speed, and the length changes linearly. In many dimensions,
+    vectors from N(0, 1) lie near a sphere, and a straight line would cut through its empty inside. If a vector is 0 or
+    the two are parallel or opposite, the great circle is not unique, and the path is straight.
+
+    Shoemake: Animating Rotation with Quaternion Curves, SIGGRAPH 1985.
+    White: Sampling Generative Networks, 2016, arXiv 1609.04468.
+    """
+    lengths = np.linalg.norm(start), np.linalg.norm(end)
+    if not min(lengths):
+        return straight(start, end, shares)
+    one, other = start / lengths[0], end / lengths[1]
+    angle = np.arccos(np.clip(one @ other, -1.0, 1.0))
+    if np.sin(angle) < 1e-4:
+        return straight(start, end, shares)
+    shares = np.asarray(shares)[:, None]
+    directions = (np.sin((1.0 - shares) * angle) * one + np.sin(shares * angle) * other) / np.sin(angle)
+    return directions * ((1.0 - shares) * lengths[0] + shares * lengths[1])

@@ -13,9 +13,10 @@ from PIL import Image
 
 from keras_gen.errors import UserError
 from keras_gen.files import write
+from keras_gen.ops.latents import spherical, straight
 from keras_gen.pages import links_of_run, page
 from keras_gen.visual.latent_space import LatentSpace
-from keras_gen.visual.latent_views import Codes, spherical, straight
+from keras_gen.visual.latent_views import Codes
 from keras_gen.visual.sheets import gif_bytes, grid, png_bytes, to_rgb
 
 Interpolation = Literal["auto", "straight", "spherical"]
@@ -79,7 +80,7 @@ def path(
     Args:
         space: latent space of the model.
         pictures: two or more images.
-        interpolation: see `visual.latent_views.straight` and `spherical`; "auto" is spherical if the space has a normal
+        interpolation: see `ops.latents.straight` and `spherical`; "auto" is spherical if the space has a normal
             prior, else straight.
         steps: images per path in path.png; the animation always has 24.
     """

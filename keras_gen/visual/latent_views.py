@@ -15,6 +15,7 @@ from PIL import Image
 from scipy.special import ndtri
 
 from keras_gen.ops.divergences import active_units
+from keras_gen.ops.latents import spherical, straight
 from keras_gen.visual.latent_space import LatentSpace
 from keras_gen.visual.plots import bars
 from keras_gen.visual.sheets import grid, to_rgb
@@ -97,37 +98,6 @@ def _thumbnail(image: np.ndarray) -> np.ndarray:
     picture = Image.fromarray(image)
     picture.thumbnail((_THUMBNAIL, _THUMBNAIL), Image.Resampling.LANCZOS)
     return np.asarray(picture)
-
-
-# -- paths ---------------------------------------------------------------------------------------------------------
-
-
-def straight(start: np.ndarray, end: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Linear interpolation from `start` to `end`, (size,), at fractions `shares` of the way: (len(shares), size)."""
-    shares = np.asarray(shares)[:, None]
-    return (1.0 - shares) * start + shares * end
-
-
-def spherical(start: np.ndarray, end: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Spherical linear interpolation (slerp) from `start` to `end` at fractions `shares` of the way.
-
-    The direction follows the great circle at constant speed, and the length changes linearly. In many dimensions,
-    vectors from N(0, 1) lie near a sphere, and a straight line would cut through its empty inside. If a vector is 0 or
-    the two are parallel or opposite, the great circle is not unique, and the path is straight.
-
-    Shoemake: Animating Rotation with Quaternion Curves, SIGGRAPH 1985.
-    White: Sampling Generative Networks, 2016, arXiv 1609.04468.
-    """
-    lengths = np.linalg.norm(start), np.linalg.norm(end)
-    if not min(lengths):
-        return straight(start, end, shares)
-    one, other = start / lengths[0], end / lengths[1]
-    angle = np.arccos(np.clip(one @ other, -1.0, 1.0))
-    if np.sin(angle) < 1e-4:
-        return straight(start, end, shares)
-    shares = np.asarray(shares)[:, None]
-    directions = (np.sin((1.0 - shares) * angle) * one + np.sin(shares * angle) * other) / np.sin(angle)
-    return directions * ((1.0 - shares) * lengths[0] + shares * lengths[1])
 
 
 # -- views ---------------------------------------------------------------------------------------------------------

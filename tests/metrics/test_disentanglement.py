@@ -5,10 +5,15 @@ import pytest
 import tensorflow as tf
 
 from keras_gen.metrics.disentanglement import (
+    beta_vae_score,
+    codes_of_random_factors,
+    dci,
     factor_encoder,
     factor_vae_score,
+    modularity,
     mutual_information,
     mutual_information_gap,
+    separated_attribute_predictability,
 )
 
 LEVELS = (3, 6, 4)
@@ -39,6 +44,13 @@ def mixed(factors):
     mean = (
         np.tile(factors.sum(axis=1, keepdims=True), (1, 3)) + np.random.default_rng(2).normal(size=factors.shape) / 50
     )
+    return mean, np.full(factors.shape, SHARP)
+
+
+def rotated(factors):
+    """Perfect codes of standardised factors, turned so that each unit mixes all of them."""
+    turn = np.linalg.qr(np.random.default_rng(3).normal(size=(3, 3)))[0]
+    mean = (factors - (np.array(LEVELS) - 1) / 2) / np.array(LEVELS) @ turn
     return mean, np.full(factors.shape, SHARP)
 
 
@@ -105,3 +117,49 @@ def test_an_encoder_gets_the_images_of_factors_and_their_labels():
 def test_protocols_say_what_was_done():
     assert "10000 images" in mutual_information_gap(perfect, LEVELS, samples=10)[1]
     assert "800 votes" in factor_vae_score(means(perfect), LEVELS)[1]
+
+
+def arrays(encode, count=3000):
+    return codes_of_random_factors(means(encode), LEVELS, count, seed=0)
+
+
+def test_codes_of_random_factors_are_those_of_the_encoder():
+    codes, factors = codes_of_random_factors(lambda values: 2.0 * values, LEVELS, 500, seed=0)
+    np.testing.assert_array_equal(codes, 2 * factors)
+    assert [sorted(set(values)) for values in factors.T] == [list(range(count)) for count in LEVELS]
+
+
+def test_beta_vae_score_of_known_codes():
+    """A linear classifier sees through most of a rotation, unlike the other scores; chance is a third."""
+    assert beta_vae_score(means(perfect), LEVELS, votes=150)[0] == 1.0
+    assert beta_vae_score(means(rotated), LEVELS, votes=150)[0] > 0.7
+    assert beta_vae_score(means(idle), LEVELS, votes=300)[0] == pytest.approx(1 / 3, abs=0.12)
+
+
+def test_sap_of_known_codes():
+    """The second best unit of a perfect code is at chance, so the gap is the mean of 1 - 1/v up to 0.03."""
+    best = np.mean([1 - 1 / count for count in LEVELS])
+    assert separated_attribute_predictability(*arrays(perfect))[0] == pytest.approx(best, abs=0.03)
+    assert separated_attribute_predictability(*arrays(doubled))[0] == pytest.approx(0, abs=0.01)
+    assert separated_attribute_predictability(*arrays(rotated))[0] < best / 2
+    assert separated_attribute_predictability(*arrays(idle))[0] == pytest.approx(0, abs=0.04)
+
+
+def test_dci_of_known_codes():
+    """Doubling the units leaves each of them disentangled, but two are needed for each factor."""
+    found = {code: dci(*arrays(code, 1500))[0] for code in (perfect, doubled, rotated, idle)}
+    assert min(found[perfect].values()) > 0.95
+    assert found[doubled]["dci_disentanglement"] > 0.95
+    assert found[doubled]["dci_completeness"] == pytest.approx(1 - np.log(2) / np.log(8), abs=0.1)
+    assert found[rotated]["dci_disentanglement"] < 0.5
+    assert found[rotated]["dci_completeness"] < 0.5
+    assert found[idle]["dci_disentanglement"] < 0.1
+    assert found[idle]["dci_informativeness"] == pytest.approx(np.mean([1 / c for c in LEVELS]), abs=0.05)
+
+
+def test_modularity_of_known_codes():
+    """Doubled units are as modular as single ones, and a code that knows nothing has no unit in use."""
+    assert modularity(*arrays(perfect, 10_000))[0] > 0.99
+    assert modularity(*arrays(doubled, 10_000))[0] > 0.99
+    assert modularity(*arrays(rotated, 10_000))[0] < 0.8
+    assert modularity(*arrays(idle, 10_000))[0] == 0.0

@@ -1,14 +1,12 @@
-"""Views of a latent space: paths on the sphere, positions at quantiles, the order of units, and the drawings."""
+"""Views of a latent space: positions at quantiles, the order of units, and the drawings."""
 
 import numpy as np
 import pytest
 from scipy.stats import norm
 
 from keras_gen.visual.latent_space import LatentSpace
-from keras_gen.visual.latent_views import Codes, encode_dataset, how_many, plane, spherical, straight, views
+from keras_gen.visual.latent_views import Codes, encode_dataset, how_many, plane, views
 from keras_gen.visual.views import Histogram, Picture, Scalar
-
-SHARES = np.linspace(0, 1, 9)
 
 
 def codes(size=3, divergence=(0.5, 2.0, 1.0), count=50):
@@ -16,34 +14,6 @@ def codes(size=3, divergence=(0.5, 2.0, 1.0), count=50):
     thumbnails = np.zeros((count, 4, 4, 3), np.uint8)
     weights = None if divergence is None else np.array(divergence[:size])
     return Codes(vectors, np.zeros(count, np.int32), thumbnails, weights)
-
-
-def test_a_spherical_path_stays_on_the_sphere_and_turns_evenly():
-    start, end = np.random.default_rng(1).normal(size=(2, 7))
-    start, end = 2 * start / np.linalg.norm(start), 2 * end / np.linalg.norm(end)
-    path = spherical(start, end, SHARES)
-    np.testing.assert_allclose(path[[0, -1]], [start, end], atol=1e-12)
-    np.testing.assert_allclose(np.linalg.norm(path, axis=1), 2)
-    angles = np.arccos(np.sum(path[1:] * path[:-1], axis=1) / 4)
-    np.testing.assert_allclose(angles, np.arccos(start @ end / 4) / 8, rtol=1e-6)
-    # On the great circle: no direction but the two ends'.
-    assert np.linalg.matrix_rank(path, tol=1e-9) == 2
-
-
-def test_a_spherical_path_changes_its_length_evenly():
-    path = spherical(np.array([1.0, 0.0]), np.array([0.0, 3.0]), SHARES)
-    np.testing.assert_allclose(np.linalg.norm(path, axis=1), np.linspace(1, 3, 9))
-
-
-@pytest.mark.parametrize("end", [[0.0, 0.0], [-2.0, 0.0], [3.0, 0.0]], ids=["zero", "opposite", "parallel"])
-def test_where_there_is_no_great_circle_the_path_is_straight(end):
-    start, end = np.array([1.0, 0.0]), np.array(end)
-    np.testing.assert_allclose(spherical(start, end, SHARES), straight(start, end, SHARES), atol=1e-12)
-
-
-def test_a_straight_path_is_the_line():
-    path = straight(np.array([0.0, 2.0]), np.array([4.0, 0.0]), np.array([0.0, 0.25, 1.0]))
-    np.testing.assert_allclose(path, [[0, 2], [1, 1.5], [4, 0]])
 
 
 def test_units_are_ordered_by_their_divergence_or_their_spread():
