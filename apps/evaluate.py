@@ -1,4 +1,4 @@
-"""Evaluate a run on its validation data, or compare two folders of images file by file.
+"""Evaluate a run on its validation data, or compare images: file by file, or one set with another.
 
 The evaluation depends on the task of the run's family.
 
@@ -17,6 +17,10 @@ evaluated on every kind of noise.
 Classification (sgan): the error rate, and which classes are confused.
 
 Generation (gan and its variants): the energy score, and for `--data ring` and `grid` the modes that the samples cover.
+With `--scores` also scores of features such as FID, of the samples against the validation images (docs/metrics.md).
+
+Two sets of images: `--of SIDE --against SIDE` computes the same scores without a run. A side is a folder, an .npz file,
+idx files, a run, an exported generator, or stored statistics.
 """
 
 import sys
@@ -35,6 +39,7 @@ from keras_gen.files import require_writable, write_json
 from keras_gen.flags import BaseConfig
 
 from ._data import reopen
+from ._sides import generator_of_run, open_side
 
 EXAMPLE = "evaluate savedmodels/pix2pix/RUN --checkpoint best"
 RESULT_FILE = "evaluation.json"
@@ -54,6 +59,7 @@ class Flags(BaseConfig):
     translation: evaluation.translation.Options = field(default_factory=evaluation.translation.Options)
     reconstruction: evaluation.reconstruction.Options = field(default_factory=evaluation.reconstruction.Options)
     folders: evaluation.folders.Options = field(default_factory=evaluation.folders.Options)
+    scores: evaluation.scores.Options = field(default_factory=evaluation.scores.Options)
 
     def check_together(self) -> None:
         super().check_together()
@@ -61,8 +67,14 @@ class Flags(BaseConfig):
             evaluation.refuse_others(self.folders, (), "a RUN")
             read_config(self.run)
             return
+        if self.scores.of:
+            evaluation.refuse_others(self, evaluation.scores.FLAGS, "--of")
+            return
         if not (self.folders.images and self.folders.reference):
-            raise UserError("RUN is missing; accepted are a run folder, or --images FOLDER --reference FOLDER.")
+            raise UserError(
+                "RUN is missing; accepted are a run folder, --images FOLDER --reference FOLDER, or --of SIDE --against "
+                "SIDE."
+            )
         evaluation.refuse_others(self, evaluation.folders.FLAGS, "--images")
         if self.options.scores:
             raise UserError(f"--metrics {self.options.scores[0]} does not apply to --images: leave one of them out.")
@@ -77,13 +89,27 @@ def main(argv: Sequence[str] | None = None) -> None:
         result = _run(flags, file)
     else:
         file = flags.json
-        if file:
-            require_writable(file, "--json")
-        result = evaluation.folders.measure(flags.folders, flags.options.comparison())
+        for flag, written in (("--json", file), ("--save-statistics", flags.scores.save_statistics)):
+            if written:
+                require_writable(written, flag)
+        result = _sides(flags) if flags.scores.of else _folders(flags)
     print(*result.lines, sep="\n")
     if file:
         write_json(file, result.figures)
         print(f"\nWritten to {file}")
+
+
+def _folders(flags: Flags) -> evaluation.Result:
+    """Compare two folders of images file by file."""
+    return evaluation.folders.measure(flags.folders, flags.options.comparison())
+
+
+def _sides(flags: Flags) -> evaluation.Result:
+    """Compare two sets of images."""
+    network = evaluation.scores.network_of(flags.scores, flags.options)
+    given = (("--of", flags.scores.of), ("--against", flags.scores.against))
+    sides = [None if path is None else open_side(path, flag, flags) for flag, path in given]
+    return evaluation.scores.Comparison(flags.scores, flags.options, network).measure(*sides)
 
 
 def _run(flags: Flags, file: Path) -> evaluation.Result:
@@ -103,6 +129,9 @@ def _run(flags: Flags, file: Path) -> evaluation.Result:
     own = {"translation": flags.translation, "reconstruction": flags.reconstruction}
     subject = evaluation.Subject(flags.run, model, data, flags.options, comparison, own)
     result = evaluation.evaluate(subject, how)
+    if flags.scores.names:
+        generator = generator_of_run(flags.run, model, tasks)
+        result += evaluation.scores.of_run(subject, flags.scores, generator)
     head = {
         "run": str(flags.run),
         "checkpoint": {"which": flags.checkpoint, "step": step},

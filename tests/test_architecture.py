@@ -28,7 +28,7 @@ BELOW = {
     "engine": {"diagnostics", "export", "visual", "layers", "ops"},
     "cli": {"engine"},
     "models": {"engine", "export", "diagnostics", "visual", "networks", "layers", "ops"},
-    "evaluation": {"engine", "data", "metrics", "ops"},
+    "evaluation": {"engine", "data", "metrics", "networks", "ops"},
     "compression": {"engine", "inference", "visual", "data", "metrics", "ops"},
 }
 GROUND = {"errors", "console", "files", "flags", "pages"}

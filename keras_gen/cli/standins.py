@@ -24,6 +24,7 @@ LARGE = (
     "constriction",
     "flatbuffers",
     "google",
+    "h5py",
     "jinja2",
     "keras",
     "matplotlib",

@@ -17,6 +17,7 @@ from keras_gen.evaluation import (
     generation,
     reconstruction,
     restoration,
+    scores,
     translation,
 )
 from keras_gen.evaluation.subject import Evaluation, Options, Result, Subject, refuse_others
@@ -45,7 +46,8 @@ def evaluation_of(tasks: Collection[Task], flags: Any, beside: str) -> Evaluatio
     """
     found = next((EVALUATIONS[task] for task in tasks if task in EVALUATIONS), None)
     if found:
-        refuse_others(flags, found.accepted(tasks), beside)
+        of_scores = scores.FLAGS_OF_A_RUN if "generate" in tasks else frozenset()
+        refuse_others(flags, found.accepted(tasks) | of_scores, beside)
     return found
 
 
@@ -65,4 +67,5 @@ __all__ = [
     "evaluation_of",
     "folders",
     "refuse_others",
+    "scores",
 ]

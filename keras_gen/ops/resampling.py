@@ -5,6 +5,9 @@ For downsampling, the kernel is widened by the scale (antialiasing).
 
 from __future__ import annotations
 
+import functools
+
+import numpy as np
 import tensorflow as tf
 
 
@@ -38,6 +41,46 @@ def enlarge(images: tf.Tensor, scale: int) -> tf.Tensor:
     """
     height, width = tf.unstack(tf.shape(images)[1:3])
     return tf.image.resize(images, (height * scale, width * scale), "bicubic")
+
+
+def resize(images: tf.Tensor, height: int, width: int) -> tf.Tensor:
+    """Resizes images of any size to any other, as Pillow's `Image.resize` with BICUBIC does, up to its rounding.
+
+    It is a product with one matrix for each axis (`_weights`), which on a CPU is many times faster than
+    `tf.image.resize`.
+
+    Args:
+        images: (batch, H, W, channels), of a static size.
+        height: new height [pixels].
+        width: new width [pixels].
+
+    Returns:
+        float32 (batch, height, width, channels), not clipped.
+
+    Examples:
+        >>> resize(tf.ones((1, 5, 9, 3)), 8, 4).shape
+        TensorShape([1, 8, 4, 3])
+    """
+    images = tf.cast(images, tf.float32)
+    if images.shape[1] != height:
+        images = tf.einsum("ij,bjwc->biwc", tf.constant(_weights(images.shape[1], height)), images)
+    if images.shape[2] != width:
+        images = tf.einsum("ij,bhjc->bhic", tf.constant(_weights(images.shape[2], width)), images)
+    return images
+
+
+@functools.lru_cache(maxsize=32)
+def _weights(length: int, new: int) -> np.ndarray:
+    """Weights of bicubic resampling along one axis, float32 (new, length), whose rows sum to 1.
+
+    Keys' kernel, widened by the scale where the axis shrinks. Positions beyond the edge have no weight.
+    """
+    scale = length / new
+    centres = (np.arange(new) + 0.5) * scale
+    x = np.abs((np.arange(length) + 0.5 - centres[:, None]) / max(scale, 1.0))
+    near, far = 1.5 * x**3 - 2.5 * x**2 + 1.0, -0.5 * x**3 + 2.5 * x**2 - 4.0 * x + 2.0
+    weights = np.where(x < 1.0, near, np.where(x < 2.0, far, 0.0))
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
 def luma(images: tf.Tensor) -> tf.Tensor:

@@ -133,6 +133,8 @@ def read_numpy(path: Path, max_bytes: int) -> ArrayParts:
 
 def _meaning(name: str) -> tuple[str, str] | None:
     """(part, "images", "labels" or "classes") of an array, from the words of its name; part is "" if none is named."""
+    if name == "arr_0":  # the only array of `np.savez(file, images)`
+        return ("", "images")
     words = [word for word in re.split(r"[\W_]+", name.lower()) if word]
     parts, kinds = [[known for word in words if (known := of(word))] for of in (part_of, _KINDS.get)]
     if len(parts) + len(kinds) != len(words) or len(kinds) != 1 or len(parts) > 1:

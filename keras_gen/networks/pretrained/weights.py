@@ -45,7 +45,8 @@ def set_weights(
 
     Args:
         network_layers: layers with weights. A layer NAME takes the arrays NAME_w (its kernel, HWIO) and NAME_b (its
-            bias). A 1x1 convolution with one output and no bias takes NAME, one number per input channel.
+            bias). Without a bias, a dense layer takes NAME, its kernel, and a 1x1 convolution with one output takes
+            NAME, one number per input channel.
         arrays: the result of `read_arrays`.
         file: the file of the arrays, for errors.
         of: name of the network, for errors.
@@ -60,7 +61,7 @@ def set_weights(
         values = []
         for name, variable in zip(names, layer.weights, strict=True):
             shape = tuple(variable.shape)
-            accepted = shape if layer.use_bias else shape[2:3]
+            accepted = shape if layer.use_bias or len(shape) == 2 else shape[2:3]
             if name not in arrays or arrays[name].shape != accepted:
                 found = f"has {name} of shape {arrays[name].shape}" if name in arrays else f"has no array {name}"
                 raise UserError(f"{flag} {file} {found}; accepted are the weights of {of}, with {name} {accepted}.")
