@@ -24,7 +24,7 @@ from keras_gen.engine.config import Setup
 from keras_gen.engine.event_files import EventWriters, sizes
 from keras_gen.engine.strategy import any_worker, several_workers
 from keras_gen.engine.terms import described
-from keras_gen.visual.event_writer import EventWriter
+from keras_gen.visual.event_writer import EventWriter, write_scalars
 from keras_gen.visual.sheets import write_film, write_sheet
 from keras_gen.visual.views import Histogram, Scalar, View
 
@@ -156,13 +156,13 @@ class TensorBoardLog(StepCallback):
 
     def after_steps(self, logs: Mapping[str, np.ndarray]) -> None:
         self._seconds.append((time.perf_counter() - self._begun) / self._taken)
+        # TensorBoard reads the description from the first value; repeating it would only take space.
+        about = {f"step/{n}": f"{self._described(n)} The value of each step." for n in logs if n not in self._told}
+        self._told.update(logs)
         with self._writers.train.as_default():
-            for name, values in logs.items():
-                for step, value in enumerate(values, self.progress.step - self._taken + 1):
-                    # TensorBoard reads the description from the first value; repeating it would only take space.
-                    about = None if name in self._told else f"{self._described(name)} The value of each step."
-                    tf.summary.scalar(f"step/{name}", value, step, description=about)
-                    self._told.add(name)
+            for number, step in enumerate(range(self.progress.step - self._taken + 1, self.progress.step + 1)):
+                write_scalars({f"step/{name}": values[number] for name, values in logs.items()}, step, about)
+                about = {}
         with self._writers.train.as_default(step=self.progress.step):
             if self.due(_RATE_EVERY):
                 for player, rate in self.model.learning_rates().items():
