@@ -110,7 +110,7 @@ def decimated(ict, poses):
     none, even = np.zeros(len(neutral), bool), np.ones(len(neutral))
     parts = [decimate(poses, chosen("M_Face", "M_BackHead"), 2300, locked, weight)]
     parts.append(decimate(poses[:2], chosen("M_GumsTongue"), 120, none, even))
-    parts.append(decimate(poses[:2], chosen("M_Teeth"), 260, none, even))
+    parts.append(decimate(poses[:2], chosen("M_Teeth"), 520, none, even))
     for name in ("M_ScleraLeft", "M_ScleraRight"):
         eye = chosen(name)
         front = eye[neutral[eye][:, :, 2].min(1) > 7.2]
@@ -198,8 +198,8 @@ def charts(neutral, landmarks):
         wide = np.array([0.004, 0.010, 0.013, 0.014, 0.011])[:, None] * [[0, 1]]
         upper, lower = line + [0, -0.002], line + [0, -0.002] + wide * 1.5
         brows.append(polygon(np.vstack([upper, lower[::-1]])))
-    beard = polygon(mirrored([at(0, -1.75), at(5, -1.55), at(11, -1.9), at(20, -2.6), at(32, -2.6), at(47, -1.2), at(56, 0.8), at(60, 3.6),
-        at(68, 3.6), at(69, 0.0), at(66, -3.5), at(55, -6.6), at(30, -9.2), at(0, -10.0)]))
+    beard = polygon(mirrored([at(0, -1.75), at(5, -1.55), at(11, -1.9), at(20, -2.6), at(32, -2.6), at(47, -1.2), at(56, 0.6), at(62, 2.6),
+        at(68, 2.4), at(69, 0.0), at(66, -3.5), at(55, -6.6), at(30, -9.2), at(0, -10.0)]))
     goatee = polygon(mirrored([at(0, -1.75), at(5, -1.55), at(11, -1.9), at(16, -3.0), at(15.5, -5.0), at(13, -7.0), at(0, -8.2)]))
     scale = lambda d, width: np.clip(np.rint(127.5 + 127.5 * d / width), 0, 255).astype(np.uint8)
     return np.stack([scale(lips, 0.02), scale(np.maximum(*brows), 0.02), scale(beard, 0.05), scale(goatee, 0.03)], -1)

@@ -17,8 +17,8 @@ def sample(rng):
     f = dict(NEUTRAL)
     f.update(
         identity=np.clip(n(size=40), -2, 2) * 0.75, sex=u(-1, 1), yaw=np.clip(n() * 0.28, -0.75, .75), pitch=np.clip(n() * 0.11, -.3, .3), roll=np.clip(n() * 0.07, -.2, .2),
-        smile=u(-0.4, 1.0), jaw=max(0, u(-1.0, 0.6)), eyes_closed=float(u() < 0.06) * u(.7, 1) , brows=u(-0.6, 0.7), gaze_x=n() * 0.13, gaze_y=n() * 0.07,
-        skin=u(), flush=u(), freckles=max(0, u(-2, 1)), eye_colour=u(), hair_colour=u(), hair_red=u(), grey=max(0, u(-3, 1)), hair_length=u(), hair_volume=u(), hair_line=u() ** 1.5,
+        smile=u(-0.35, 1.0), jaw=max(0, u(-1.2, 0.5)), eyes_closed=float(u() < 0.06) * u(.7, 1) , brows=u(-0.6, 0.7), gaze_x=n() * 0.13, gaze_y=n() * 0.07,
+        skin=u(), flush=u(), freckles=max(0, u(-3, 1)), eye_colour=u(), hair_colour=u()**1.4, hair_red=u(), grey=max(0, u(-3, 1)), hair_length=0.02 + 0.98 * u()**0.8, hair_volume=u(), hair_line=u() ** 1.5,
         curl=max(0, u(-1, 1)), parting=u(-1, 1), fringe=max(0, u(-1.5, 1)), strands=u(), brow_thickness=u(), beard=max(0, u(-1.5, 1)), beard_length=u(), goatee=float(u()<.3), glasses=float(u() < 0.25), glasses_size=u(), glasses_square=u(), glasses_colour=u(),
         lips=u(), light_x=u(-1.2, 1.2), light_y=u(0.1, 1.0), light_warmth=u(), light_hardness=u(), background_hue=u(), background_saturation=u(0, .5), background_brightness=u(.08, .9), clothes_hue=u(), clothes_saturation=u(0, .7), clothes_brightness=u(.05, .85),
     )

@@ -126,7 +126,7 @@ def expression_weights(f):
 def shape(f):
     m = model()
     triangles, parts, block, count = topology()
-    coefficients = f["identity"] + f["sex"] * 2.2 * m.sex
+    coefficients = f["identity"] + (2.5 * f["sex"] - 0.5) * m.sex
     v = m.neutral + np.tensordot(coefficients.astype(np.float32), m.identities, 1)
     still = v.copy()
     v += np.tensordot(expression_weights(f), m.expressions, 1)
@@ -169,54 +169,52 @@ def lashes(v, centres, closed):
         at = np.linspace(0, len(line) - 1, LASHES)
         base = np.stack([np.interp(at, np.arange(len(line)), line[:, k]) for k in range(3)], 1)
         u = np.linspace(0, 1, LASHES)
-        away = np.stack([sign * (u - 0.35) * 0.5, 0.32 - 0.62 * closed + 0 * u, 0.55 - 0.25 * u], 1) * (0.25 + 0.75 * np.sin(np.pi * np.clip(u * 0.85 + 0.12, 0, 1)))[:, None] * 0.75
-        out += [base - 0.06 * away, base + away]
+        away = np.stack([sign * (u - 0.3) * 0.55, 0.16 - 0.5 * closed + 0 * u, 0.6 - 0.25 * u], 1) * (0.25 + 0.75 * np.sin(np.pi * np.clip(u * 0.85 + 0.12, 0, 1)))[:, None] * 0.75
+        out += [base + [0, -0.02, 0.02], base + [0, 0, 0.03] + away]
         rest += [np.stack([u, 0 * u, 0 * u], 1), np.stack([u, 0 * u + 1, 0 * u], 1)]
     return np.concatenate(out), np.concatenate(rest)
 
 
-def tube(path, radius, closed, flat=1.0):
+def tube(path, radius, closed, across=(0.0, 0.0, 1.0)):
     """A tube with four sides around a path (n, 3): (n * 5, 3)."""
     ahead = np.roll(path, -1, 0) - np.roll(path, 1, 0) if closed else np.gradient(path, axis=0)
     ahead /= np.linalg.norm(ahead, axis=1, keepdims=True)
-    side = np.cross(ahead, [0.0, 0.0, 1.0])
-    side += 1e-6
-    length = np.linalg.norm(side, axis=1, keepdims=True)
-    side = np.where(length < 0.3, [0.0, 1.0, 0.0], side / length)
+    side = np.cross(ahead, across)
+    side /= np.linalg.norm(side, axis=1, keepdims=True)
     up = np.cross(side, ahead)
     angle = np.pi / 4 + np.pi / 2 * np.arange(5)
-    return (path[:, None] + radius * (np.cos(angle)[:, None] * side[:, None] * flat + np.sin(angle)[:, None] * up[:, None])).reshape(-1, 3)
+    return (path[:, None] + radius * (np.cos(angle)[:, None] * side[:, None] + np.sin(angle)[:, None] * up[:, None])).reshape(-1, 3)
 
 
 def glasses(v, centres, f):
     m = model()
     mark = v[m.landmarks]
     nose = mark[28]
-    front = max(mark[[19, 24], 2].max() - 0.2, nose[2] - 0.2, centres[:, 2].max() + 3.0)
+    front = max(mark[[19, 24], 2].max() + 0.55, centres[:, 2].max() + 2.85)
     width, height, square = 2.75 + 0.25 * f["glasses_size"], 1.75 + 0.55 * f["glasses_size"], 2.2 + 1.6 * f["glasses_square"]
     paths = []
     a = 2 * np.pi * np.arange(RIM) / RIM
     c, s = np.cos(a), np.sin(a)
-    gap = 0.75
+    gap = 1.12
     for k in (0, 1):
         sign = 1 - 2 * k
-        x = sign * max(abs(centres[k][0]), gap + width * 0.95)
+        x = sign * max(abs(centres[k][0]) + 0.15, gap + width)
         px = x + width * np.sign(c) * np.abs(c) ** (2 / square)
         py = centres[k][1] - 0.25 + height * np.sign(s) * np.abs(s) ** (2 / square) * (1 - 0.12 * sign * c * (s < 0))
         pz = front - 0.012 * px**2 - 0.03 * (centres[k][1] - py)
         paths.append(tube(np.stack([px, py, pz], 1), 0.17 + 0.06 * f["glasses_square"], True))
-    inner = gap * 0.9 + 0.2
+    inner = gap + 0.08
     u = np.linspace(-1, 1, 6)
     bridge = np.stack([u * inner, mark[27, 1] - 0.55 + 0.35 * (1 - u * u), front + 0.1 * (1 - u * u)], 1)
     paths.append(tube(bridge, 0.16, False))
     for k in (0, 1):
         sign = 1 - 2 * k
-        x0 = sign * (max(abs(centres[k][0]), gap + width * 0.95) + width * 0.97)
+        x0 = sign * (max(abs(centres[k][0]) + 0.15, gap + width) + width * 0.97)
         ear = np.array([sign * 8.05, centres[k][1] + 0.6, 0.2])
         start = np.array([x0, centres[k][1] + 0.55, front - 0.012 * x0**2])
         corner = np.array([sign * (abs(x0) + 0.45), centres[k][1] + 0.6, start[2] - 0.9])
         path = np.vstack([start, corner, *(corner + (ear - corner) * t for t in np.linspace(0.2, 1, 5)), ear + [0, -1.2, -1.6]])
-        paths.append(tube(path, 0.16, False))
+        paths.append(tube(path, 0.16, False, (1.0, 0.0, 0.0)))
     return np.concatenate(paths)
 
 
@@ -226,9 +224,9 @@ def clothes(f):
     s, c = np.sin(a), np.cos(a)
     #         width, front, back, height of front, side, back
     rings = np.array([
-        [6.3, 5.3, 7.0, -12.6, -10.4, -9.6],
-        [6.7, 5.9, 7.5, -12.3, -10.0, -9.2],
-        [7.2, 6.3, 7.9, -12.6, -10.3, -9.6],
+        [6.2, 5.4, 7.0, -12.2, -10.3, -9.6],
+        [6.6, 6.0, 7.5, -11.8, -9.9, -9.2],
+        [7.1, 6.4, 7.9, -12.1, -10.3, -9.6],
         [9.3, 6.8, 8.8, -13.6, -11.6, -10.6],
         [12.5, 7.4, 9.4, -15.0, -12.9, -12.0],
         [16.0, 7.8, 9.6, -16.4, -14.3, -13.6],

@@ -6,8 +6,8 @@ import numpy as np
 from keras_gen.data.builtin.heads.model import SKULL, model
 
 _THETA = np.array([0, 15, 30, 42, 52, 60, 66, 72, 80, 90, 102, 114, 128, 150, 180.0])
-_LINE = np.array([40, 40.5, 40, 37, 30, 22, 10, 2, 12, 19, 17, 4, -18, -36, -40.0])
-_RECEDED = np.array([8, 12, 22, 30, 26, 12, 4, 0, 0, 0, 0, 0, 0, 0, 0.0])
+_LINE = np.array([36, 36.5, 36, 33, 27, 19, 8, 2, 12, 19, 17, 4, -18, -36, -40.0])
+_RECEDED = np.array([6, 9, 18, 24, 20, 9, 3, 0, 0, 0, 0, 0, 0, 0, 0.0])
 
 
 def line_elevation(theta, recession):
@@ -93,7 +93,8 @@ def hair_grid(vertices, f, rows, columns):
     short = np.clip(length / 0.45, 0, 1)
     thick = (0.18 + 0.9 * short) * (0.55 + 1.25 * volume) + f["curl"] * short * (0.5 + 1.8 * volume)
     to_end = np.maximum(total[:, None] - at, 0)
-    taper = 1 - np.exp(-((to_end / (1.2 + 1.2 * short)) ** 1.2))
+    thick = thick * (1 - (1 - 0.75 * np.clip((length - 0.35) / 0.25, 0, 1)) * 0.7 * np.clip((60 - np.rad2deg(np.arcsin(np.clip(d[..., 1], -1, 1)))) / 50, 0, 1) * (np.abs(np.arctan2(d[..., 0], d[..., 2])) > 0.7))
+    taper = 1 - np.exp(-((to_end / (0.8 + 0.5 * short)) ** 1.2))
     taper = np.where(drop[:, None] > 2.5, np.maximum(taper, 0.7), np.maximum(taper, 0.12 + 0.5 * (fringe[:, None] > 1.0)))
     part = 1 - 0.55 * np.exp(-((at / 1.6) ** 2)) * np.clip((length - 0.35) / 0.3, 0, 1)
     bumps = 1 + (0.10 + 0.22 * f["curl"]) * waves(alpha[:, None] * 2, at / 2.2, int(f["strands"] * 1e6) + 1) * short
@@ -116,6 +117,6 @@ def hair_grid(vertices, f, rows, columns):
     points[..., 0] = np.where(np.abs(points[..., 0]) > 5, np.sign(points[..., 0]) * wide, points[..., 0])
     tangent = np.gradient(points, axis=1)
     tangent /= np.linalg.norm(tangent, axis=-1, keepdims=True) + 1e-6
-    rest = np.stack([np.broadcast_to(alpha[:, None] / (2 * np.pi), at.shape), at / total[:, None], np.broadcast_to(total[:, None], at.shape)], -1)
+    rest = np.stack([np.broadcast_to(alpha[:, None] / (2 * np.pi), at.shape), at / np.maximum(total[:, None], 1e-3), np.broadcast_to(total[:, None], at.shape)], -1)
     order = lambda x: np.swapaxes(x, 0, 1).reshape(-1, 3)
     return order(points), order(rest), order(tangent)

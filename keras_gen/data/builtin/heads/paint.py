@@ -63,14 +63,14 @@ def mixed(anchors, t):
     return np.exp(anchors[k] + (at - k) * (anchors[k + 1] - anchors[k]))
 
 
-SKIN_TONES = [(0.80, 0.56, 0.45), (0.72, 0.46, 0.33), (0.55, 0.32, 0.205), (0.33, 0.17, 0.10), (0.145, 0.073, 0.046)]
-HAIR_TONES = [(0.010, 0.008, 0.007), (0.030, 0.017, 0.010), (0.085, 0.045, 0.022), (0.20, 0.115, 0.05), (0.48, 0.32, 0.15)]
+SKIN_TONES = [(0.66, 0.45, 0.35), (0.60, 0.375, 0.265), (0.46, 0.26, 0.165), (0.29, 0.145, 0.085), (0.125, 0.062, 0.040)]
+HAIR_TONES = [(0.010, 0.008, 0.007), (0.030, 0.017, 0.010), (0.075, 0.042, 0.024), (0.18, 0.112, 0.062), (0.43, 0.32, 0.19)]
 
 
 def hair_tone(f):
     c = mixed(HAIR_TONES, f["hair_colour"])
     red = np.clip(f["hair_red"] * 1.6 - 0.8, 0, 1) * (0.3 + 0.7 * f["hair_colour"])
-    c = c * (1 + red * np.array([0.55, -0.25, -0.6]))
+    c = c * (1 + red * np.array([0.35, -0.2, -0.5]))
     return c + f["grey"] * (np.array([0.42, 0.41, 0.40]) - c)
 
 
@@ -85,7 +85,7 @@ class Light:
         side = -np.sign(x) if x else 1.0
         self.rim = np.array([0.82 * side, 0.35, -0.45]); self.rim /= np.linalg.norm(self.rim)
         ground = hsv(f["background_hue"], f["background_saturation"] * 0.8, 0.55 + 0.45 * f["background_brightness"])
-        fill = 0.62 - 0.3 * f["light_hardness"]
+        fill = 0.55 - 0.28 * f["light_hardness"]
         self.sky = fill * (0.55 + 0.45 * ground) * np.array([0.94, 1.0, 1.1])
         self.ground = fill * 0.5 * (0.4 + 0.6 * ground) * np.array([1.08, 1.0, 0.92])
         self.rim_colour = np.array([1.0, 1.0, 1.05]) * (0.35 + 0.9 * f["background_brightness"]) * (0.7 + 0.5 * ground)
@@ -118,7 +118,7 @@ def shaded(albedo, n, view, light, sees_key, sees_rim, open_sky, wrap, shine, gl
 
 def tone(c):
     """Filmic curve and sRGB's gamma: linear light to [0, 1]."""
-    c = np.maximum(c, 0) * 0.62
+    c = np.maximum(c, 0) * 0.6
     c = c * (2.51 * c + 0.03) / (c * (2.43 * c + 0.59) + 0.14)
     return np.clip(c, 0, 1) ** (1 / 2.2)
 
@@ -144,20 +144,20 @@ def paint_skin(f, s, light):
     red = 0.9 * (blob(rest, [4.6, 0.3, 8.6], 2.6) + blob(rest, [-4.6, 0.3, 8.6], 2.6)) + 0.9 * blob(rest, [0, 0.2, 12.6], 1.5)
     red += 0.8 * np.clip((np.abs(rest[:, 0]) - 7.6) / 1.0, 0, 1) * (rest[:, 1] > -3)
     red += 0.35 * blob(rest, [0, -6.8, 11], 1.8)
-    red += 0.12 * coarse
+    red += 0.07 * coarse
     red *= (0.3 + 0.9 * f["flush"])
     dark = 0.5 * (blob(rest, [3.0, 2.4, 9.3], 1.5) + blob(rest, [-3.0, 2.4, 9.3], 1.5)) + 0.4 * (blob(rest, [3.2, 4.6, 9.6], 1.4) + blob(rest, [-3.2, 4.6, 9.6], 1.4))
-    albedo = base * (1 + 0.045 * medium + 0.03 * coarse + 0.03 * fine)[:, None].astype(np.float32)
+    albedo = base * (1 + 0.016 * medium + 0.016 * coarse + 0.02 * fine)[:, None].astype(np.float32)
     albedo = albedo * np.exp(red[:, None] * np.array([-0.02, -0.26, -0.22]) * (0.55 + 0.45 * pale))
     albedo = albedo * np.exp(-dark[:, None] * np.array([0.16, 0.24, 0.20]))
     if f["freckles"] > 0:
         spot = np.clip(smooth_grain(uv[:, 0] * 2.6, uv[:, 1] * 2.6, 1) - 1.0, 0, 1.2) * f["freckles"] * (blob(rest, [0, 1, 11], 5.0)) * (0.3 + 0.7 * pale)
         albedo = albedo * np.exp(-spot[:, None] * np.array([0.35, 0.7, 0.9]))
     # lips
-    lip = np.clip(lips * 7 + 0.6, 0, 1)
-    lip_colour = base * np.exp(-np.array([0.10, 0.62, 0.42]) * (0.5 + 0.9 * f["lips"])) * np.array([1.0, 0.92, 1.0])
+    lip = np.clip(lips * 5 + 0.55, 0, 1)
+    lip_colour = base * np.exp(-np.array([0.10, 0.62, 0.42]) * (0.35 + 0.75 * f["lips"]))
     lip_colour = lip_colour * (1 - 0.12 * np.abs(smooth_grain(uv[:, 0] * 6, uv[:, 1] * 0.6, 1)))[:, None]
-    albedo = albedo + (lip * 0.92)[:, None] * (lip_colour - albedo)
+    albedo = albedo + (lip * 0.88)[:, None] * (lip_colour - albedo)
     # inside of the mouth and sockets
     inner = s.extra[:, 0]
     albedo = albedo * (1 - inner[:, None] * np.array([0.45, 0.75, 0.75]))
@@ -174,7 +174,7 @@ def paint_skin(f, s, light):
     amount = f["beard"]
     cover = np.clip(density * (0.2 + 1.1 * amount) + 0.28 * strands * np.minimum(amount * 2, 1) * density - 0.12, 0, 1) * min(1, amount * 4)
     cover = cover * min(1, 0.45 + 0.7 * amount)
-    beard_colour = (hair * 0.75 + base * 0.03) * (1 + 0.35 * strands[:, None])
+    beard_colour = (hair * 0.75 + base * 0.03) * (1 + 0.22 * strands[:, None])
     albedo = albedo + cover[:, None] * (beard_colour - albedo)
     # the scalp under the hair
     above = above_line(rest, f["hair_line"])
@@ -204,10 +204,10 @@ def paint_mouth(f, s, light):
 
 
 def paint_teeth(f, s, light):
-    albedo = np.broadcast_to(np.float32([0.78, 0.73, 0.64]), s.rest.shape).copy()
+    albedo = np.broadcast_to(np.float32([0.85, 0.80, 0.72]), s.rest.shape).copy()
     gum = np.clip((np.abs(s.rest[:, 1] + 3.25) - 1.15) * 3, 0, 1)[:, None]
     albedo = albedo + gum * (np.float32([0.5, 0.17, 0.15]) - albedo)
-    deep = np.clip(s.open_sky * 1.1, 0, 1) * np.clip((s.rest[:, 2] - 6.5) / 4, 0.12, 1)
+    deep = np.clip(s.open_sky * 0.5 + 0.45, 0, 1) * np.clip((s.rest[:, 2] - 6.0) / 4, 0.12, 1)
     return shaded(albedo, s.normals, s.view, light, s.sees_key * deep, s.sees_rim * 0, deep, (0.3, 0.3, 0.3), deep * 0.8, 50.0)
 
 
@@ -269,7 +269,7 @@ def strand_cover(f, rest):
 
 def lash_cover(f, rest):
     u, t, _ = rest.T
-    return np.abs((u * 26 + 0.6 * (u - 0.5) * t * 6) % 1 - 0.5) < 0.42 * (1 - 0.75 * t)
+    return np.abs((u * 22 + (u - 0.5) * t * 4) % 1 - 0.5) < 0.52 * (1 - 0.85 * t)
 
 
 def paint_hair(f, s, light):

@@ -33,6 +33,7 @@ def visible_triangles(f, points):
     keep = (area < 0) | two_sided
     if f["glasses"] < 0.5: keep &= parts != g.FRAME
     else: keep |= parts == g.FRAME
+    keep[:len(model().triangles)] &= model().neutral[model().triangles][:, :, 1].max(1) > -13.8
     if f["hair_length"] < 0.12: keep &= parts != g.HAIR
     return np.flatnonzero(keep), area
 
