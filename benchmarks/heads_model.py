@@ -307,7 +307,7 @@ def main():
         neutral=neutral.astype(np.float32), triangles=triangles.astype(np.uint16), part=part_of.astype(np.uint8), landmarks=landmarks.astype(np.uint16),
         identities=np.tensordot(np.eye(40), identities, 1).astype(np.float16), sex=sex.astype(np.float32),
         expressions=moves.astype(np.float16), sees=sees.astype(np.float16), open_sky=mean.astype(np.float16),
-        **{f"lid_{side}_{which}": np.array(way, np.uint16) for side, ways in zip(("left", "right"), rims) for which, way in zip(("lower", "upper"), ways)},
+        left_lid=np.array(rims[0][1], np.uint16), right_lid=np.array(rims[1][1], np.uint16),
         socket=((used >= 11248) & (used < 14062)), charts=charts(neutral, landmarks), scalp=nodes.astype(np.uint16), scalp_weights=weights.astype(np.float16),
     )
     import os; print(os.path.getsize("keras_gen/data/builtin/heads/model.npz"), len(neutral), len(triangles), np.abs(sex).round(2))

@@ -1,249 +1,214 @@
-"""Vertices and triangles of a head with hair, glasses and clothes, for given factors."""
+"""The surfaces of a picture: head, eyelashes, hair, glasses and a shirt, posed, for given factors.
+
+All heads have the same triangles, so a point of a surface is the same point in two frames. What a head does not have,
+such as glasses, is not drawn.
+"""
+
 from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
-from keras_gen.data.builtin.heads.hair import hair_grid
-from keras_gen.data.builtin.heads.model import SKULL, harmonics, model
+from keras_gen.data.builtin.heads.factors import Head
+from keras_gen.data.builtin.heads.hair import COLUMNS, ROWS, hair_sheet
+from keras_gen.data.builtin.heads.model import EXPRESSIONS, EYES, LEFT_EYE, RIGHT_EYE, SKIN, SKULL, model
+from keras_gen.data.builtin.heads.wear import FRAME_PATHS, SHIRT_COLUMNS, SHIRT_ROWS, TUBE, glasses, shirt
 
-PARTS = ("skin", "mouth", "teeth", "eye_left", "eye_right", "lash", "hair", "frame", "clothes")
-SKIN, MOUTH, TEETH, EYE_LEFT, EYE_RIGHT, LASH, HAIR, FRAME, CLOTHES = range(9)
-DISTANCE, HALF, EYE_LEVEL = 64.0, 16.2, 1.2
-EYES = np.array([[3.114, 3.604, 7.984], [-3.114, 3.604, 7.984]])
-PIVOT = np.array([0.0, -5.0, -1.0])
-LASHES, RIM, TEMPLE = 16, 28, 4
+LASH, HAIR, FRAME, SHIRT = range(5, 9)
+"""Parts beside those of the model."""
 
+MIN_HAIR = 0.12
+"""Below this `hair_length`, hair is only painted on the scalp."""
 
-def grid_triangles(rows, columns, wrap=False):
-    """Triangles of a grid of vertices."""
-    r, c = np.meshgrid(np.arange(rows - 1), np.arange(columns if wrap else columns - 1), indexing="ij")
-    a, b = r * columns + c, r * columns + (c + 1) % columns
-    return np.stack([np.stack([a, a + columns, b], -1), np.stack([b, a + columns, b + columns], -1)], 2).reshape(-1, 3)
-
-
-HAIR_ROWS, HAIR_COLUMNS = 20, 64
-CLOTH_ROWS, CLOTH_COLUMNS = 9, 40
+_LASHES = 16  # points along an upper eyelid
+_NECK = np.array([0.0, -5.0, -1.0])  # the point around which the head turns
+_SEX = (1.7, -0.45)  # standard deviations along the direction of sex: slope and offset
 
 
-@functools.cache
-def topology():
-    """Triangles of all parts, their parts, and the first vertex of each block."""
-    m = model()
-    blocks = [("head", len(m.neutral), m.triangles, None)]
-    of_part = np.zeros(len(m.triangles), int)
-    of_part[:] = m.part[m.triangles[:, 0]]
-    lash = np.concatenate([grid_triangles(2, LASHES) + 2 * LASHES * k for k in range(2)])
-    blocks.append(("lash", 4 * LASHES, lash, LASH))
-    blocks.append(("hair", HAIR_ROWS * HAIR_COLUMNS, grid_triangles(HAIR_ROWS, HAIR_COLUMNS, True), HAIR))
-    tubes = [grid_triangles(4 + 1, RIM, True)[:] for _ in range(2)]
-    frame, start = [], 0
-    for length, closed in ((RIM, True), (RIM, True), (6, False), (8, False), (8, False)):
-        grid = np.arange(length * 5).reshape(length, 5)
-        t = grid_triangles(length, 5)
-        if closed:
-            last = np.concatenate([grid[-1], grid[0]])
-            t = np.concatenate([t, last[grid_triangles(2, 5)]])
-        frame.append(t + start)
-        start += length * 5
-    blocks.append(("frame", start, np.concatenate(frame), FRAME))
-    blocks.append(("clothes", CLOTH_ROWS * CLOTH_COLUMNS, grid_triangles(CLOTH_ROWS, CLOTH_COLUMNS, True), CLOTHES))
-    triangles, parts, first, at = [], [], {}, 0
-    for name, count, t, part in blocks:
-        first[name] = slice(at, at + count)
-        triangles.append(t + at)
-        parts.append(of_part if part is None else np.full(len(t), part))
-        at += count
-    return np.concatenate(triangles), np.concatenate(parts), first, at
-
-
-def normals_of(vertices, triangles):
-    a, b, c = vertices[triangles[:, 0]], vertices[triangles[:, 1]], vertices[triangles[:, 2]]
-    u, v = b - a, c - a
-    flat = np.stack([u[:, 1] * v[:, 2] - u[:, 2] * v[:, 1], u[:, 2] * v[:, 0] - u[:, 0] * v[:, 2], u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]], 1)
-    total = incidence(len(vertices)) @ flat
-    return total / np.maximum(np.sqrt((total * total).sum(1, keepdims=True)), 1e-9)
-
-
-@functools.cache
-def incidence(count):
-    from scipy import sparse
-
-    triangles = topology()[0]
-    k = np.repeat(np.arange(len(triangles)), 3)
-    return sparse.csr_matrix((np.ones(len(k), np.float32), (triangles.ravel(), k)), shape=(count, len(triangles)))
-
-
-def rotation(yaw, pitch, roll):
-    cy, sy, cp, sp, cr, sr = (f(t) for t in (yaw, pitch, roll) for f in (np.cos, np.sin))
-    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-    about_x = np.array([[1, 0, 0], [0, cp, sp], [0, -sp, cp]])
-    about_z = np.array([[cr, sr, 0], [-sr, cr, 0], [0, 0, 1]])
-    return about_z @ about_x @ about_y
-
-
-@dataclass
-class Shape:
-    """A head in the room.
+@dataclass(frozen=True)
+class Topology:
+    """What all heads have in common.
 
     Attributes:
-        vertices: (v, 3), centimetres; x to the right of the picture, y up, z towards the camera.
-        normals: (v, 3) unit vectors.
-        local: (v, 3) rest positions: on the skin those of the neutral head, on other parts coordinates of their own.
-        landmarks: (68,) vertices.
+        triangles: int64 (t, 3), vertices.
+        parts: int64 (t,), the part of each triangle.
+        blocks: the vertices of head, lashes, hair, frame and shirt.
+        around: sparse (v, t), 1 where a triangle has a vertex.
+    """
+
+    triangles: np.ndarray
+    parts: np.ndarray
+    blocks: dict[str, slice]
+    around: sparse.csr_matrix
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A posed head.
+
+    Attributes:
+        vertices: float32 (v, 3) in the room, in centimetres: x to the right of the picture, y up, z to the camera.
+        normals: float32 (v, 3), unit vectors.
+        rest: float32 (v, 3), coordinates on the surface: for the mesh positions on the neutral head, for hair and
+            lashes position across and along the strands, for the shirt position around and down.
+        strands: float32 (hair, 3), directions of the hair.
+        eyes: (2, 3), centres of the eyeballs in the room.
+        turned: (3, 3), the rotation of the head.
+        centre: (3,), the skull's centre in the room.
     """
 
     vertices: np.ndarray
     normals: np.ndarray
     rest: np.ndarray
-    tangents: np.ndarray
-    head_rotation: np.ndarray
+    strands: np.ndarray
+    eyes: np.ndarray
+    turned: np.ndarray
+    centre: np.ndarray
 
 
-def steps(x, low, high):
+def grid_triangles(rows: int, columns: int, around: bool) -> np.ndarray:
+    """Triangles (t, 3) of a grid of vertices in row-major order; `around` joins the last column to the first."""
+    row, column = np.meshgrid(np.arange(rows - 1), np.arange(columns - (not around)), indexing="ij")
+    a, b = row * columns + column, row * columns + (column + 1) % columns
+    lower, upper = np.stack([a, a + columns, b], -1), np.stack([b, a + columns, b + columns], -1)
+    return np.stack([lower, upper], axis=2).reshape(-1, 3)
+
+
+@functools.cache
+def topology() -> Topology:
+    """Triangles, parts and vertices of everything."""
+    mesh = model()
+    # The chest under the shirt is left out.
+    head = mesh.triangles[mesh.neutral[mesh.triangles, 1].max(axis=1) > -13.8]
+    lashes = grid_triangles(2, _LASHES, around=False)
+    tubes, start = [], 0
+    for length, closed in FRAME_PATHS:
+        ring = np.arange(length * TUBE).reshape(length, TUBE)
+        ring = np.concatenate([ring, ring[:1]]) if closed else ring
+        tubes.append(start + ring.ravel()[grid_triangles(len(ring), TUBE, around=True)])
+        start += length * TUBE
+    blocks = {
+        "head": (len(mesh.neutral), head, mesh.part[head[:, 0]]),
+        "lashes": (4 * _LASHES, np.concatenate([lashes, lashes + 2 * _LASHES]), LASH),
+        "hair": (ROWS * COLUMNS, grid_triangles(ROWS, COLUMNS, around=True), HAIR),
+        "frame": (start, np.concatenate(tubes), FRAME),
+        "shirt": (SHIRT_ROWS * SHIRT_COLUMNS, grid_triangles(SHIRT_ROWS, SHIRT_COLUMNS, around=True), SHIRT),
+    }
+    ends = np.cumsum([count for count, _, _ in blocks.values()])
+    slices = {name: slice(end - blocks[name][0], end) for name, end in zip(blocks, ends, strict=True)}
+    triangles = np.concatenate([block[1] + slices[name].start for name, block in blocks.items()])
+    parts = np.concatenate([np.broadcast_to(part, len(own)) for _, own, part in blocks.values()]).astype(np.int64)
+    owners = np.repeat(np.arange(len(triangles)), 3)
+    ones = np.ones(len(owners), np.float32)
+    around = sparse.csr_matrix((ones, (triangles.ravel(), owners)), shape=(ends[-1], len(triangles)))
+    return Topology(triangles, parts, slices, around)
+
+
+def shape_of(head: Head) -> Shape:
+    """Builds the surfaces of a head with all its factors."""
+    mesh, blocks = model(), topology().blocks
+    still = _identity(head)
+    skin = still + np.tensordot(_expression(head), mesh.expressions, 1)
+    gaze = _rotation(head["gaze_x"], head["gaze_y"], 0.0).astype(np.float32)
+    eyes = []
+    for part, neutral in ((LEFT_EYE, EYES[0]), (RIGHT_EYE, EYES[1])):
+        ball = mesh.part == part
+        centre = (neutral + (still[ball] - mesh.neutral[ball]).mean(axis=0)).astype(np.float32)
+        skin[ball] = (still[ball] - centre) @ gaze.T + centre
+        eyes.append(centre)
+    eyes = np.array(eyes)
+
+    count = topology().around.shape[0]
+    vertices, rest, with_head = (np.zeros((count, size), np.float32) for size in (3, 3, 1))
+    vertices[blocks["head"]], rest[blocks["head"]] = skin, mesh.neutral
+    vertices[blocks["lashes"]], rest[blocks["lashes"]] = _lashes(skin, head["eyes_closed"])
+    vertices[blocks["hair"]], rest[blocks["hair"]], strands = hair_sheet(still, head)
+    if head["glasses"] > 0:
+        vertices[blocks["frame"]] = glasses(still[mesh.landmarks], eyes, head)
+    vertices[blocks["shirt"]], rest[blocks["shirt"]] = shirt(still, head)
+    # The head turns, and the shoulders follow a little.
+    with_head[:, 0] = smooth_step(vertices[:, 1], -14.0, -5.5)
+    with_head[blocks["head"]] = _neck_bends()
+    turned = _rotation(head["yaw"], head["pitch"], head["roll"])
+    body = _rotation(0.35 * head["yaw"], 0.0, 0.0)
+    reach = vertices - _NECK.astype(np.float32)
+    bent = with_head * (reach @ turned.T.astype(np.float32)) + (1 - with_head) * (reach @ body.T.astype(np.float32))
+    vertices = bent + _NECK.astype(np.float32)
+    centre, *eyes = np.stack([SKULL, *eyes]) @ turned.T - _NECK @ turned.T + _NECK
+    strands = strands @ turned.T.astype(np.float32)
+    return Shape(vertices, normals_of(vertices), rest, strands, np.array(eyes), turned, centre)
+
+
+def normals_of(vertices: np.ndarray) -> np.ndarray:
+    """Unit normals of vertices: the mean of those of the triangles around, weighted by their areas."""
+    corners = topology().triangles
+    first, (u, v) = vertices[corners[:, 0]], (corners[:, 1], corners[:, 2])
+    u, v = (vertices[u] - first).T, (vertices[v] - first).T
+    flat = np.stack([u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]], axis=1)
+    return unit(topology().around @ flat)
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Vectors (n, 3) of length 1."""
+    return vectors / np.sqrt(np.maximum((vectors * vectors).sum(axis=1, keepdims=True), 1e-12))
+
+
+def smooth_step(x: np.ndarray, low: float, high: float) -> np.ndarray:
+    """0 below `low`, 1 above `high`, and a cubic between."""
     t = np.clip((x - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
 
+def _identity(head: Head) -> np.ndarray:
+    """The mesh without expression: (v, 3). The components across the direction of sex are those of the identity."""
+    mesh = model()
+    slope, offset = _SEX
+    across = head["identity"] - (head["identity"] @ mesh.sex) * mesh.sex
+    components = (across + (slope * head["sex"] + offset) * mesh.sex).astype(np.float32)
+    return mesh.neutral + np.tensordot(components, mesh.identities, 1)
+
+
+def _expression(head: Head) -> np.ndarray:
+    """Weights of `EXPRESSIONS`."""
+    up, side, closed = head["gaze_y"] / 0.45, head["gaze_x"] / 0.6, head["eyes_closed"]
+    weights = {"smile": max(head["smile"], 0), "frown": max(-head["smile"], 0), "jaw": head["jaw"]}
+    weights |= {"pucker": head["pucker"], "eyes_closed": closed}
+    weights |= {"brows_up": max(head["brows"], 0), "brows_down": max(-head["brows"], 0)}
+    weights |= {"look_up": max(up, 0), "look_down": max(-up, 0) * (1 - closed)}
+    weights |= {"look_left": max(side, 0), "look_right": max(-side, 0)}
+    return np.array([weights[name] for name in EXPRESSIONS], np.float32)
+
+
 @functools.cache
-def neck_weights():
-    y = model().neutral[:, 1]
-    return steps(y, -14.0, -5.5).astype(np.float32)
+def _neck_bends() -> np.ndarray:
+    return smooth_step(model().neutral[:, 1:2], -14.0, -5.5).astype(np.float32)
 
 
-def expression_weights(f):
-    w = {
-        "smile": max(f["smile"], 0), "frown": max(-f["smile"], 0), "jaw": f["jaw"], "eyes_closed": f["eyes_closed"],
-        "brows_up": max(f["brows"], 0), "brows_down": max(-f["brows"], 0), "pucker": f["pucker"],
-        "look_up": max(f["gaze_y"], 0) / 0.45, "look_down": max(-f["gaze_y"], 0) / 0.45 * (1 - f["eyes_closed"]),
-        "look_left": max(f["gaze_x"], 0) / 0.6, "look_right": max(-f["gaze_x"], 0) / 0.6,
-    }
-    return np.array(list(w.values()), np.float32)
+def _rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
+    """First the turn to the right of the picture, then upwards, then the tilt to the right; in radians."""
+    (cy, sy), (cp, sp), (cr, sr) = ((np.cos(angle), np.sin(angle)) for angle in (yaw, pitch, roll))
+    turn = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    rise = np.array([[1, 0, 0], [0, cp, sp], [0, -sp, cp]])
+    tilt = np.array([[cr, sr, 0], [-sr, cr, 0], [0, 0, 1]])
+    return tilt @ rise @ turn
 
 
-def shape(f):
-    m = model()
-    triangles, parts, block, count = topology()
-    coefficients = f["identity"] + (2.5 * f["sex"] - 0.5) * m.sex
-    v = m.neutral + np.tensordot(coefficients.astype(np.float32), m.identities, 1)
-    still = v.copy()
-    v += np.tensordot(expression_weights(f), m.expressions, 1)
-    turn = rotation(f["gaze_x"], -f["gaze_y"], 0)
-    centres = []
-    for k, part in enumerate((EYE_LEFT, EYE_RIGHT)):
-        eye = m.part == part
-        centre = EYES[k] + (still[eye] - m.neutral[eye]).mean(0)
-        v[eye] = (still[eye] - centre) @ turn.T + centre
-        centres.append(centre)
-    # a beard has thickness
-    vertices = np.zeros((count, 3), np.float32)
-    rest = np.zeros((count, 3), np.float32)
-    tangents = np.zeros((count, 3), np.float32)
-    weight = np.ones(count, np.float32)
-    vertices[block["head"]], rest[block["head"]] = v, m.neutral
-    weight[block["head"]] = neck_weights()
-    vertices[block["lash"]], rest[block["lash"]] = lashes(v, centres, f["eyes_closed"])
-    hair, hair_rest, hair_tangents = hair_grid(still, f, HAIR_ROWS, HAIR_COLUMNS)
-    vertices[block["hair"]], rest[block["hair"]], tangents[block["hair"]] = hair, hair_rest, hair_tangents
-    weight[block["hair"]] = steps(hair[:, 1], -16.0, -6.0)
-    vertices[block["frame"]] = glasses(still, np.array(centres), f)
-    vertices[block["clothes"]], rest[block["clothes"]] = clothes(f)
-    weight[block["clothes"]] = steps(vertices[block["clothes"]][:, 1], -14.0, -5.5)
-    head = rotation(f["yaw"], f["pitch"], f["roll"])
-    body = rotation(0.35 * f["yaw"], 0.0, 0.0)
-    at = vertices - PIVOT
-    w = weight[:, None]
-    vertices = (w * (at @ head.T) + (1 - w) * (at @ body.T) + PIVOT).astype(np.float32)
-    tangents = tangents @ head.T.astype(np.float32)
-    return Shape(vertices, normals_of(vertices, triangles), rest, tangents, head)
+def _lashes(skin: np.ndarray, closed: float) -> tuple[np.ndarray, np.ndarray]:
+    """A strip along each upper eyelid: vertices, and the position across and along the lashes."""
+    across = np.linspace(0, 1, _LASHES)
+    points, rest = [], []
+    for side, lid in zip((1, -1), model().lids, strict=True):
+        edge = skin[lid]
+        at = across * (len(lid) - 1)
+        root = np.stack([np.interp(at, np.arange(len(lid)), edge[:, k]) for k in range(3)], axis=1)
+        longest = 0.19 + 0.56 * np.sin(np.pi * (0.12 + 0.85 * across))
+        away = np.stack([side * 0.55 * (across - 0.3), 0 * across + 0.16 - 0.5 * closed, 0.6 - 0.25 * across], axis=1)
+        points += [root + [0, -0.02, 0.02], root + [0, 0, 0.03] + longest[:, None] * away]
+        rest += [np.stack([across, along + 0 * across, 0 * across], axis=1) for along in (0, 1)]
+    return np.concatenate(points), np.concatenate(rest)
 
 
-def lashes(v, centres, closed):
-    m = model()
-    out, rest = [], []
-    for side, way in enumerate((m.lid_left_upper, m.lid_right_upper)):
-        sign = 1 - 2 * side
-        line = v[way]
-        at = np.linspace(0, len(line) - 1, LASHES)
-        base = np.stack([np.interp(at, np.arange(len(line)), line[:, k]) for k in range(3)], 1)
-        u = np.linspace(0, 1, LASHES)
-        away = np.stack([sign * (u - 0.3) * 0.55, 0.16 - 0.5 * closed + 0 * u, 0.6 - 0.25 * u], 1) * (0.25 + 0.75 * np.sin(np.pi * np.clip(u * 0.85 + 0.12, 0, 1)))[:, None] * 0.75
-        out += [base + [0, -0.02, 0.02], base + [0, 0, 0.03] + away]
-        rest += [np.stack([u, 0 * u, 0 * u], 1), np.stack([u, 0 * u + 1, 0 * u], 1)]
-    return np.concatenate(out), np.concatenate(rest)
-
-
-def tube(path, radius, closed, across=(0.0, 0.0, 1.0)):
-    """A tube with four sides around a path (n, 3): (n * 5, 3)."""
-    ahead = np.roll(path, -1, 0) - np.roll(path, 1, 0) if closed else np.gradient(path, axis=0)
-    ahead /= np.linalg.norm(ahead, axis=1, keepdims=True)
-    side = np.cross(ahead, across)
-    side /= np.linalg.norm(side, axis=1, keepdims=True)
-    up = np.cross(side, ahead)
-    angle = np.pi / 4 + np.pi / 2 * np.arange(5)
-    return (path[:, None] + radius * (np.cos(angle)[:, None] * side[:, None] + np.sin(angle)[:, None] * up[:, None])).reshape(-1, 3)
-
-
-def glasses(v, centres, f):
-    m = model()
-    mark = v[m.landmarks]
-    nose = mark[28]
-    front = max(mark[[19, 24], 2].max() + 0.55, centres[:, 2].max() + 2.85)
-    width, height, square = 2.75 + 0.25 * f["glasses_size"], 1.75 + 0.55 * f["glasses_size"], 2.2 + 1.6 * f["glasses_square"]
-    paths = []
-    a = 2 * np.pi * np.arange(RIM) / RIM
-    c, s = np.cos(a), np.sin(a)
-    gap = 1.12
-    for k in (0, 1):
-        sign = 1 - 2 * k
-        x = sign * max(abs(centres[k][0]) + 0.15, gap + width)
-        px = x + width * np.sign(c) * np.abs(c) ** (2 / square)
-        py = centres[k][1] - 0.25 + height * np.sign(s) * np.abs(s) ** (2 / square) * (1 - 0.12 * sign * c * (s < 0))
-        pz = front - 0.012 * px**2 - 0.03 * (centres[k][1] - py)
-        paths.append(tube(np.stack([px, py, pz], 1), 0.17 + 0.06 * f["glasses_square"], True))
-    inner = gap + 0.08
-    u = np.linspace(-1, 1, 6)
-    bridge = np.stack([u * inner, mark[27, 1] - 0.55 + 0.35 * (1 - u * u), front + 0.1 * (1 - u * u)], 1)
-    paths.append(tube(bridge, 0.16, False))
-    for k in (0, 1):
-        sign = 1 - 2 * k
-        x0 = sign * (max(abs(centres[k][0]) + 0.15, gap + width) + width * 0.97)
-        ear = np.array([sign * 8.05, centres[k][1] + 0.6, 0.2])
-        start = np.array([x0, centres[k][1] + 0.55, front - 0.012 * x0**2])
-        corner = np.array([sign * (abs(x0) + 0.45), centres[k][1] + 0.6, start[2] - 0.9])
-        path = np.vstack([start, corner, *(corner + (ear - corner) * t for t in np.linspace(0.2, 1, 5)), ear + [0, -1.2, -1.6]])
-        paths.append(tube(path, 0.16, False, (1.0, 0.0, 0.0)))
-    return np.concatenate(paths)
-
-
-def clothes(f):
-    """A shirt: rings from the neckline over the shoulders and down."""
-    a = 2 * np.pi * np.arange(CLOTH_COLUMNS) / CLOTH_COLUMNS
-    s, c = np.sin(a), np.cos(a)
-    #         width, front, back, height of front, side, back
-    rings = np.array([
-        [6.2, 5.4, 7.0, -12.2, -10.3, -9.6],
-        [6.6, 6.0, 7.5, -11.8, -9.9, -9.2],
-        [7.1, 6.4, 7.9, -12.1, -10.3, -9.6],
-        [9.3, 6.8, 8.8, -13.6, -11.6, -10.6],
-        [12.5, 7.4, 9.4, -15.0, -12.9, -12.0],
-        [16.0, 7.8, 9.6, -16.4, -14.3, -13.6],
-        [19.2, 8.4, 9.8, -18.4, -16.6, -15.6],
-        [20.6, 9.2, 10.0, -21.5, -20.0, -18.0],
-        [21.2, 9.8, 10.2, -27.0, -26.0, -24.0],
-    ])
-    scale = 1.0 + 0.06 * f["sex"]
-    out = []
-    for w, front, back, yf, ys, yb in rings:
-        width = w * (scale if w > 9 else 1.0)
-        x = width * s
-        z = np.where(c > 0, front * c, back * c) - 2.0
-        y = ys + np.where(c > 0, (yf - ys) * c**2, (yb - ys) * c**2)
-        out.append(np.stack([x, y, z], 1))
-    v = np.array(out)
-    v[:, :, 2] += 1.2
-    r = np.broadcast_to(np.linspace(0, 1, CLOTH_ROWS)[:, None], v.shape[:2])
-    rest = np.stack([np.broadcast_to(a / (2 * np.pi), v.shape[:2]), r, 0 * r], -1)
-    return v.reshape(-1, 3), rest.reshape(-1, 3)
+__all__ = ["FRAME", "HAIR", "LASH", "MIN_HAIR", "SHIRT", "SKIN", "Shape", "Topology", "shape_of", "topology"]
