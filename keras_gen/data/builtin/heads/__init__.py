@@ -189,8 +189,11 @@ def _seen(head: Head, shape: parts.Shape, size: int) -> tuple[Seen, np.ndarray]:
         drawn &= topology.parts != parts.HAIR
     (ax, ay), (bx, by), (cx, cy) = np.moveaxis(points[topology.triangles], (1, 2), (0, 1))
     clockwise = (bx - ax) * (cy - ay) < (cx - ax) * (by - ay)
-    ragged = np.isin(topology.parts, (parts.LASH, parts.HAIR))
-    drawn &= clockwise | ragged | (topology.parts == parts.SHIRT)
+    drawn &= clockwise | (topology.parts >= parts.LASH) & (topology.parts != parts.FRAME)
+    ragged = topology.parts == parts.LASH
+    hair = topology.parts == parts.HAIR
+    _, along, length = shape.rest[topology.triangles[hair]].max(axis=1).T
+    ragged[hair] = along > paint.solid_to(length)
     triangles = np.concatenate([np.flatnonzero(drawn & ~ragged), np.flatnonzero(drawn & ragged)])
     fine = _fineness(size)
 

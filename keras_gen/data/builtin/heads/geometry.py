@@ -153,7 +153,12 @@ def normals_of(vertices: np.ndarray) -> np.ndarray:
 
 def unit(vectors: np.ndarray) -> np.ndarray:
     """Vectors (n, 3) of length 1."""
-    return vectors / np.sqrt(np.maximum((vectors * vectors).sum(axis=1, keepdims=True), 1e-12))
+    return vectors / np.sqrt(np.maximum(dot(vectors, vectors), 1e-12))[:, None]
+
+
+def dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Scalar products of vectors (n, 3): (n,)."""
+    return np.einsum("nk,nk->n", a, b)
 
 
 def smooth_step(x: np.ndarray, low: float, high: float) -> np.ndarray:

@@ -77,7 +77,7 @@ def shaded(
     n = lit.normals
     wrap = np.broadcast_to(np.float32(wrap), 3)
     to_key, to_rim, up = n @ light.key, n @ light.rim, 0.5 + 0.5 * n[:, 1]
-    fresnel = 0.05 + 0.95 * (1 - np.clip((n * lit.view).sum(axis=1), 0, 1)) ** 5
+    fresnel = 0.05 + 0.95 * (1 - np.clip(np.einsum("nk,nk->n", n, lit.view), 0, 1)) ** 5
     half = light.key + np.float32([0, 0, 1])
     half /= np.sqrt(half @ half)
     highlight = np.clip(n @ half, 0, 1) ** gloss * np.float32((gloss + 8) / 25 * 2.2)

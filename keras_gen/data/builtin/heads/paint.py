@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_gen.data.builtin.heads import geometry as parts
 from keras_gen.data.builtin.heads.factors import Head
-from keras_gen.data.builtin.heads.geometry import unit
+from keras_gen.data.builtin.heads.geometry import dot, unit
 from keras_gen.data.builtin.heads.hair import above_line, scalp_line
 from keras_gen.data.builtin.heads.light import Light, Lit, linear, shaded
 from keras_gen.data.builtin.heads.model import (
@@ -225,7 +225,7 @@ def _eye(scene: Scene, points: Points, side: int) -> np.ndarray:
     colour = shaded(albedo, matte, light, (0.5, 0.45, 0.4), 0, 10)
     # The cornea bulges and mirrors the light, something bright on the other side, and the sky.
     bulge = unit(lit.normals + 0.25 * cornea * (lit.normals - shape.turned[:, 2].astype(np.float32)))
-    mirrored = 2 * (bulge * lit.view).sum(axis=1, keepdims=True) * bulge - lit.view
+    mirrored = 2 * dot(bulge, lit.view)[:, None] * bulge - lit.view
     window = unit((light.key * np.float32([0.8, 0.8, 1]) + np.float32([0, 0.1, 0.25]))[None])[0]
     other = np.float32([-0.35 * np.sign(light.key[0]), 0.15, 0.92])
     glint = 2.2 * np.clip((mirrored @ window - 0.955) / 0.012, 0, 1)
@@ -254,8 +254,8 @@ def _hair(scene: Scene, points: Points) -> np.ndarray:
 
     # Two-sided: the inside of a sheet is in its own shadow.
     place = points.of(scene.shape.vertices)
-    towards = (lit.normals * lit.view).sum(axis=1)
-    outside = (lit.normals * (place - scene.shape.centre.astype(np.float32))).sum(axis=1)
+    towards = dot(lit.normals, lit.view)
+    outside = dot(lit.normals, place - scene.shape.centre.astype(np.float32))
     inside = towards * outside < 0
     normals = lit.normals * np.where(towards < 0, np.float32(-1), np.float32(1))[:, None]
     block = parts.topology().blocks["hair"]
@@ -276,7 +276,7 @@ def _hair(scene: Scene, points: Points) -> np.ndarray:
         facing = np.clip(1.4 * (normals @ direction) + 0.25, 0, 1) * depth
         for offset, exponent, amount, tint in ((-0.1, 60, 0.16, white), (0.12, 16, 0.9, tinted)):
             moved = unit(tangent + (offset + 0.14 * strands + 0.05 * single)[:, None] * normals)
-            across_squared = np.clip(1 - (moved * half).sum(axis=1) ** 2, 0, 1)
+            across_squared = np.clip(1 - dot(moved, half) ** 2, 0, 1)
             colour += (amount * across_squared ** (exponent / 2) * facing)[:, None] * (tint * strength)
     return colour
 
@@ -288,7 +288,7 @@ def _crossed(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.n
 
 def _turned_to_view(lit: Lit) -> np.ndarray:
     """Normals of a thin surface, on the side that is seen."""
-    return lit.normals * np.where((lit.normals * lit.view).sum(axis=1) < 0, np.float32(-1), np.float32(1))[:, None]
+    return lit.normals * np.where(dot(lit.normals, lit.view) < 0, np.float32(-1), np.float32(1))[:, None]
 
 
 def _frame(scene: Scene, points: Points) -> np.ndarray:
@@ -334,6 +334,11 @@ def background(head: Head, size: int) -> np.ndarray:
     glow = np.exp(-(((x - middle) / 0.75) ** 2)) * np.exp(-(((y - 0.42) / 0.75) ** 2))
     clouds = np.sin(5 * x + 3 * y + 9 * head["strands"]) + np.sin(4 * y - 7 * x + 20 * head["strands"])
     return (np.float32(colour) * ((0.42 + 0.85 * glow) * (1 + 0.025 * clouds))[..., None]).astype(np.float32)
+
+
+def solid_to(length: np.ndarray) -> np.ndarray:
+    """How far along strands of a length [cm] the sheet of hair is closed in any case; see `strands_at`."""
+    return 1 - 4.5 / np.maximum(length, 2)
 
 
 def strands_at(head: Head, rest: np.ndarray, fine: float) -> np.ndarray:

@@ -21,7 +21,7 @@ class Seen:
 
     Attributes:
         pixels: their indices in the flattened image, int64 (n,), increasing.
-        triangles: index of the nearest triangle, int64 (n,).
+        triangles: index of the nearest triangle, int32 (n,).
         weights: the position on it as weights of its corners, float32 (n, 3): perspective-correct barycentric
             coordinates, with sum 1.
         depth: distance from the camera along its axis, float32 (n,), in the units of the input.
@@ -48,85 +48,83 @@ def rasterise(
             their triangles and weights is False, for surfaces with ragged edges.
     """
     near = 1.0 / depth
-    far_first = np.argsort(near[triangles].sum(axis=1), kind="stable")  # so most pixels get the nearest one last
-    corners = triangles[far_first]
-    # From top to bottom, so that an edge is computed in the same way for both of its triangles.
-    falling = np.argsort(points[corners, 1], axis=1, kind="stable")
-    order = np.argsort(falling, axis=1)
-    corners = np.take_along_axis(corners, falling, axis=1)
-    (x0, y0), (x1, y1), (x2, y2) = np.moveaxis(points[corners], (1, 2), (0, 1))
+    x, y = (np.ascontiguousarray(points[:, k])[triangles.T] for k in (0, 1))
+    # Corners from top to bottom, so that an edge is computed in the same way for both of its triangles.
+    top, bottom = y.argmin(axis=0), y.argmax(axis=0)
+    order = np.stack([top, (3 - top - bottom) % 3, bottom])
+    every = np.arange(len(triangles))
+    x0, x1, x2 = x[order, every]
+    y0, y1, y2 = y = y[order, every]
+    n0, n1, n2 = near[triangles.T[order, every]]
     area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
-    rows = np.clip(np.ceil(np.stack([y0, y1, y2]) - 0.5), 0, size).astype(np.int64)
-    counts = rows[2] - rows[0]
-    counts[(area == 0) | (np.max([x0, x1, x2], axis=0) <= 0.5) | (np.min([x0, x1, x2], axis=0) > size - 0.5)] = 0
-    with np.errstate(divide="ignore", invalid="ignore"):
-        # Edges as columns x, y and dx/dy: the long one, the upper, the lower.
-        edges = np.stack(
-            [
-                np.concatenate([x0, x0, x1]),
-                np.concatenate([y0, y0, y1]),
-                np.concatenate([(x2 - x0) / (y2 - y0), (x1 - x0) / (y1 - y0), (x2 - x1) / (y2 - y1)]),
-            ],
-            axis=1,
-        )
-        area = np.where(area == 0, np.inf, area)
+    area[area == 0] = np.inf
+    rows = np.clip(np.ceil(y - 0.5), 0, size).astype(np.int32)
+    counts = np.where(np.isinf(area), 0, rows[2] - rows[0])
 
     which, step = _expanded(counts)
-    row = rows[0][which] + step
-    across = []
-    for edge in (which, which + len(corners) * np.where(row < rows[1][which], 1, 2)):
-        x, y, slope = edges[edge].T
-        across.append(np.clip(np.ceil(x + (row + 0.5 - y) * slope - 0.5), 0, size).astype(np.int64))
-    first = np.minimum(*across)
-    span, step = _expanded(np.maximum(*across) - first)
+    row = rows[0].take(which) + step
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # Where rows cross the long edge, and the upper or the lower one.
+        long, upper, lower = (x2 - x0) / (y2 - y0), (x1 - x0) / (y1 - y0), (x2 - x1) / (y2 - y1)
+    start_x, start_y, slopes = (np.concatenate(columns) for columns in ((x0, x1), (y0, y1), (upper, lower)))
+    middle = row + 0.5
+    from_top = middle - y0.take(which)
+    short = which + len(every) * (row >= rows[1].take(which))
+    left = x0.take(which) + from_top * long.take(which)
+    right = start_x.take(short) + (middle - start_y.take(short)) * slopes.take(short)
+    first, end = (
+        np.clip(np.ceil(edge - 0.5), 0, size).astype(np.int32)
+        for edge in (np.minimum(left, right), np.maximum(left, right))
+    )
+    span, step = _expanded(end - first)
 
     # 1 / depth and the shares of the second and third corner are linear in the image.
-    n0, n1, n2 = near[corners].T
-    planes = np.stack(
-        [x0, y0, (y2 - y0) / area, (x0 - x2) / area, (y0 - y1) / area, (x1 - x0) / area, n0, n1, n2], axis=1
-    )
-    slope = planes[:, 2] * (n1 - n0) + planes[:, 4] * (n2 - n0)
-    rise = planes[:, 3] * (n1 - n0) + planes[:, 5] * (n2 - n0)
-    at_left = n0[which] + slope[which] * (first + 0.5 - x0[which]) + rise[which] * (row + 0.5 - y0[which])
-    drawn = which[span]
-    closeness = at_left[span] + slope[drawn] * step
-    pixel = (row * size + first)[span] + step
+    rights, downs = ((y2 - y0) / area, (y0 - y1) / area), ((x0 - x2) / area, (x1 - x0) / area)
+    slope, rise = (a * (n1 - n0) + b * (n2 - n0) for a, b in (rights, downs))
+    at_first = n0.take(which) + rise.take(which) * from_top
+    at_first += slope.take(which) * (first + 0.5 - x0.take(which))
+    drawn = which.take(span)
+    closeness = at_first.astype(np.float32).take(span) + slope.astype(np.float32).take(drawn) * step
+    pixel = (row * size + first).take(span) + step
+    planes = np.stack([x0, y0, rights[0], downs[0], rights[1], downs[1], n0, n1, n2])
 
     def weights_of(chosen: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-        """Perspective-correct, in the order of `triangles`."""
-        x, y, a1, b1, a2, b2, n0, n1, n2 = planes[chosen].T
+        """Perspective-correct weights in the order of `triangles`."""
+        x, y, a1, b1, a2, b2, n0, n1, n2 = planes.take(chosen, axis=1)
         right, down = pixels % size + 0.5 - x, pixels // size + 0.5 - y
-        second, third = a1 * right + b1 * down, a2 * right + b2 * down
-        shares = np.stack([(1 - second - third) * n0, second * n1, third * n2], axis=1)
-        shares /= shares.sum(axis=1, keepdims=True)
-        return np.take_along_axis(shares, order[chosen], axis=1).astype(np.float32)
+        second, third = (a1 * right + b1 * down) * n1, (a2 * right + b2 * down) * n2
+        first = n0 - second * (n0 / n1) - third * (n0 / n2)
+        total = first + second + third
+        weights = np.empty((3, len(chosen)), np.float32)
+        weights[order.take(chosen, axis=1), np.arange(len(chosen))] = first / total, second / total, third / total
+        return weights.T
 
     if keep is not None:
         begin, function = keep
-        ragged = np.flatnonzero(far_first[drawn] >= begin)
-        weights = weights_of(drawn[ragged], pixel[ragged])
+        ragged = np.flatnonzero(drawn >= begin)
         visible = np.ones(len(drawn), bool)
-        visible[ragged] = function(far_first[drawn[ragged]], weights)
+        visible[ragged] = function(drawn[ragged], weights_of(drawn[ragged], pixel[ragged]))
         drawn, pixel, closeness = drawn[visible], pixel[visible], closeness[visible]
     nearest = _nearest(pixel, closeness, size * size)
     pixels = np.flatnonzero(nearest >= 0)
     nearest = nearest[pixels]
-    drawn, closeness = drawn[nearest], closeness[nearest]
-    weights = weights_of(drawn, pixels)
-    return Seen(pixels, far_first[drawn], weights, (1 / closeness).astype(np.float32))
+    drawn = drawn[nearest]
+    return Seen(pixels, drawn, weights_of(drawn, pixels), 1 / closeness[nearest])
 
 
 def _expanded(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For counts (2, 0, 3): the owners (0, 0, 2, 2, 2), and their positions (0, 1, 0, 1, 2)."""
-    owners = np.repeat(np.arange(len(counts)), counts)
-    return owners, np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
+    """For counts (2, 0, 3): the owners (0, 0, 2, 2, 2), and their positions (0, 1, 0, 1, 2); int32."""
+    owners = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+    starts = (np.cumsum(counts) - counts).astype(np.int32)
+    return owners, np.arange(len(owners), dtype=np.int32) - starts.take(owners)
 
 
 def _nearest(pixel: np.ndarray, closeness: np.ndarray, count: int) -> np.ndarray:
     """For each of `count` pixels the fragment with the greatest closeness, -1 without one."""
-    nearest = np.full(count, -1)
-    left = np.arange(len(pixel))
+    nearest = np.full(count, -1, np.int32)
+    left = np.arange(len(pixel), dtype=np.int32)
     while len(left):
-        nearest[pixel[left]] = left  # of several fragments of a pixel, the last one stays
-        left = left[closeness[left] > closeness[nearest[pixel[left]]]]
+        at = pixel.take(left)
+        nearest[at] = left  # of several fragments of a pixel, the last one stays
+        left = left[closeness.take(left) > closeness.take(nearest.take(at))]
     return nearest
