@@ -192,8 +192,8 @@ def _seen(head: Head, shape: parts.Shape, size: int) -> tuple[Seen, np.ndarray]:
     drawn &= clockwise | (topology.parts >= parts.LASH) & (topology.parts != parts.FRAME)
     ragged = topology.parts == parts.LASH
     hair = topology.parts == parts.HAIR
-    _, along, length = shape.rest[topology.triangles[hair]].max(axis=1).T
-    ragged[hair] = along > paint.solid_to(length)
+    frayed = shape.rest[:, 1] > paint.solid_to(shape.rest[:, 2])
+    ragged[hair] = frayed[topology.triangles[hair]].any(axis=1)
     triangles = np.concatenate([np.flatnonzero(drawn & ~ragged), np.flatnonzero(drawn & ragged)])
     fine = _fineness(size)
 
@@ -242,7 +242,8 @@ def _picture(head: Head, shape: parts.Shape, size: int) -> np.ndarray:
     image = np.empty((size, _SAMPLES, size, _SAMPLES, 3), np.float32)
     image[:] = developed(paint.background(head, size))[:, None, :, None]
     image.reshape(-1, 3)[seen.pixels] = developed(colours)
-    return np.rint(255 * image.mean(axis=(1, 3))).astype(np.uint8)
+    mean = sum(image[:, i, :, j] for i in range(_SAMPLES) for j in range(_SAMPLES)) / np.float32(_SAMPLES**2)
+    return np.rint(255 * mean).astype(np.uint8)
 
 
 def _materials(head: Head, shape: parts.Shape, seen: Seen, triangles: np.ndarray) -> np.ndarray:

@@ -201,14 +201,19 @@ def _rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
     return tilt @ rise @ turn
 
 
+@functools.cache
+def _along(count: int) -> np.ndarray:
+    """The matrix (_LASHES, count) that interpolates between points of an eyelid."""
+    at = np.linspace(0, count - 1, _LASHES)[:, None]
+    return np.maximum(0, 1 - np.abs(at - np.arange(count)))
+
+
 def _lashes(skin: np.ndarray, closed: float) -> tuple[np.ndarray, np.ndarray]:
     """A strip along each upper eyelid: vertices, and the position across and along the lashes."""
     across = np.linspace(0, 1, _LASHES)
     points, rest = [], []
     for side, lid in zip((1, -1), model().lids, strict=True):
-        edge = skin[lid]
-        at = across * (len(lid) - 1)
-        root = np.stack([np.interp(at, np.arange(len(lid)), edge[:, k]) for k in range(3)], axis=1)
+        root = _along(len(lid)) @ skin[lid]
         longest = 0.19 + 0.56 * np.sin(np.pi * (0.12 + 0.85 * across))
         away = np.stack([side * 0.55 * (across - 0.3), 0 * across + 0.16 - 0.5 * closed, 0.6 - 0.25 * across], axis=1)
         points += [root + [0, -0.02, 0.02], root + [0, 0, 0.03] + longest[:, None] * away]

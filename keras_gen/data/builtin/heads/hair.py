@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from keras_gen.data.builtin.heads.factors import Head
 from keras_gen.data.builtin.heads.model import SKULL, model
 
-ROWS, COLUMNS = 20, 64
+ROWS, COLUMNS = 17, 56
 """Vertices along and across the strands."""
 
 _RADIUS = 9.6  # of the skull, for lengths along it [cm]
-_STEPS = np.deg2rad(np.arange(0.0, 172.0, 4.0)).astype(np.float32)
+_STEPS = np.deg2rad(np.arange(0.0, 174.0, 6.0)).astype(np.float32)
 
 # The hair line: angles from the front, its elevation above the skull's centre, and how much it can recede [degrees].
 _ANGLE = [0, 15, 30, 42, 52, 60, 66, 72, 80, 90, 102, 114, 128, 150, 180]
@@ -21,8 +23,19 @@ _RECESSION = [6, 9, 18, 24, 20, 9, 3, 0, 0, 0, 0, 0, 0, 0, 0]
 
 def above_line(directions: np.ndarray, recession: float) -> np.ndarray:
     """How far directions (..., 3) from the skull's centre are inside the hair line [degrees], negative outside."""
-    elevation, angle = _angles(directions)
-    return elevation - np.interp(np.abs(angle), _ANGLE, np.add(_LINE, np.multiply(recession, _RECESSION)))
+    return _above(*_angles(directions), recession)
+
+
+def _above(elevation: np.ndarray, angle: np.ndarray, recession: float) -> np.ndarray:
+    """`above_line` for directions as `_angles`."""
+    line, by = _line()
+    return elevation - (line + np.float32(recession) * by).take((2 * np.abs(angle) + 0.5).astype(np.int32))
+
+
+@functools.cache
+def _line() -> tuple[np.ndarray, np.ndarray]:
+    """`_LINE` and `_RECESSION` at every half degree."""
+    return tuple(np.interp(np.arange(361) / 2, _ANGLE, v).astype(np.float32) for v in (_LINE, _RECESSION))
 
 
 def hair_sheet(still: np.ndarray, head: Head) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -43,8 +56,8 @@ def hair_sheet(still: np.ndarray, head: Head) -> tuple[np.ndarray, np.ndarray, n
 
     # Where the strands leave the skull: where they cross the hair line, which for long hair is below the ears.
     ways = np.cos(_STEPS)[:, None] * start[:, None] + np.sin(_STEPS)[:, None] * ahead[:, None]
-    inside = above_line(ways, head["hair_line"])
     elevation, angle = _angles(ways)
+    inside = _above(elevation, angle, head["hair_line"])
     beside = np.where(np.abs(angle) < 125, 0.9 * np.clip(elevation + 25, 0, 40), 10.0)
     inside = inside + long * _ramp(np.abs(angle), 68, 78) * beside
     outside = inside < 0
@@ -75,7 +88,7 @@ def hair_sheet(still: np.ndarray, head: Head) -> tuple[np.ndarray, np.ndarray, n
     thick = thick * np.maximum(1 - np.exp(-(((total[:, None] - along) / (0.8 + 0.5 * short)) ** 1.2)), least)
     thick = thick * (1 - 0.55 * parted * np.exp(-((along / 1.6) ** 2)))
     thick = thick * (1 + (0.1 + 0.22 * curl) * short * _waves(rng, 2 * around[:, None], along / 2.2))
-    points = scalp_points(still, outwards) + thick[..., None] * outwards
+    points = scalp_points(still, elevation, angle) + thick[..., None] * outwards
 
     # What hangs spreads a little, more so if it is curled, and covers the ears.
     level = points * np.float32([1, 0, 1])
@@ -95,13 +108,12 @@ def hair_sheet(still: np.ndarray, head: Head) -> tuple[np.ndarray, np.ndarray, n
     return tuple(np.swapaxes(grid, 0, 1).reshape(-1, 3) for grid in (points, rest, strands))
 
 
-def scalp_points(vertices: np.ndarray, directions: np.ndarray) -> np.ndarray:
-    """The skull's surface in directions (..., 3) from its centre, bilinear in the model's grid."""
+def scalp_points(vertices: np.ndarray, elevation: np.ndarray, angle: np.ndarray) -> np.ndarray:
+    """The skull's surface in directions from its centre [degrees], bilinear in the model's grid: (..., 3)."""
     mesh = model()
     corners = vertices[mesh.scalp]
     grid = (mesh.scalp_weights[..., None] * corners).sum(axis=2)
     rows, columns = grid.shape[:2]
-    elevation, angle = _angles(directions)
     row = np.clip((90 - elevation) / 150 * (rows - 1), 0, rows - 1.001)
     column = angle / 360 % 1 * columns
     i, j = row.astype(np.int64), column.astype(np.int64) % columns

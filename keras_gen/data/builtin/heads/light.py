@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import colorsys
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 
 from keras_gen.data.builtin.heads.factors import Head
+
+_BRIGHTEST = 8.0  # light above is white
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def light_of(head: Head) -> Light:
 
 
 def shaded(
-    albedo: np.ndarray, lit: Lit, light: Light, wrap: float | np.ndarray, shine: float | np.ndarray, gloss: float
+    albedo: np.ndarray, lit: Lit, light: Light, wrap: float | np.ndarray, shine: float | np.ndarray, gloss: int
 ) -> np.ndarray:
     """The light that a surface sends to the camera, linear RGB (n, 3).
 
@@ -72,27 +75,41 @@ def shaded(
         light: the light.
         wrap: how far light reaches around an edge, 0 for none, for each channel or all: scattering inside skin.
         shine: strength of the reflection at the surface, (n,) or for all points.
-        gloss: exponent of the highlight (Blinn and Phong).
+        gloss: binary logarithm of the highlight's exponent (Blinn and Phong).
     """
     n = lit.normals
     wrap = np.broadcast_to(np.float32(wrap), 3)
     to_key, to_rim, up = n @ light.key, n @ light.rim, 0.5 + 0.5 * n[:, 1]
-    fresnel = 0.05 + 0.95 * (1 - np.clip(np.einsum("nk,nk->n", n, lit.view), 0, 1)) ** 5
+    away = 1 - np.clip(np.einsum("nk,nk->n", n, lit.view), 0, 1)
+    fresnel = 0.05 + 0.95 * doubled(away, 2) * away
     half = light.key + np.float32([0, 0, 1])
     half /= np.sqrt(half @ half)
-    highlight = np.clip(n @ half, 0, 1) ** gloss * np.float32((gloss + 8) / 25 * 2.2)
+    highlight = doubled(np.clip(n @ half, 0, 1), gloss) * np.float32((2**gloss + 8) / 25 * 2.2)
     highlight *= shine * fresnel * lit.key * np.clip(4 * to_key + 0.2, 0, 1)
     edge = 0.7 * fresnel * np.clip(to_rim, 0, 1) * lit.rim
     mirrored = 0.8 * shine * fresnel * lit.sky * up
     out = np.empty_like(albedo, np.float32)
     for k in range(3):
         w = wrap[k]
-        key = np.clip((to_key + w) / (1 + w), 0, 1) ** (1 + w) * lit.key ** (1 - 0.5 * w)
+        key = np.clip((to_key + w) / (1 + w), 0, 1)
+        key *= (1 - w + w * key) * _lifted(lit.key, 0.5 * w)
         rim = np.clip((to_rim + 0.5 * w) / (1 + 0.5 * w), 0, 1) * lit.rim
-        around = lit.sky ** (1.15 - 0.6 * w) * (light.ground[k] + (light.sky[k] - light.ground[k]) * up)
+        around = _lifted(lit.sky, 0.6 * w) * (light.ground[k] + (light.sky[k] - light.ground[k]) * up)
         out[:, k] = albedo[:, k] * (light.key_colour[k] * key + light.rim_colour[k] * rim + around)
         out[:, k] += light.key_colour[k] * highlight + light.rim_colour[k] * edge + light.sky[k] * mirrored
     return out
+
+
+def _lifted(x: np.ndarray, amount: np.float32) -> np.ndarray:
+    """x from 0 to 1 with brighter middle tones: about x ** (1 - amount)."""
+    return x * (1 + amount - amount * x)
+
+
+def doubled(x: np.ndarray, times: int) -> np.ndarray:
+    """x squared several times: x ** 2**times."""
+    for _ in range(times):
+        x = x * x
+    return x
 
 
 def linear(hue: float, saturation: float, value: float) -> np.ndarray:
@@ -101,7 +118,15 @@ def linear(hue: float, saturation: float, value: float) -> np.ndarray:
 
 
 def developed(colours: np.ndarray) -> np.ndarray:
-    """Linear RGB to sRGB in [0, 1], through the filmic curve of Narkowicz (2016)."""
-    x = np.maximum(colours, 0) * np.float32(0.6)
+    """Linear RGB to sRGB in [0, 1], float32, through the filmic curve of Narkowicz (2016)."""
+    table = _curve()
+    root = np.sqrt(np.clip(colours, 0, _BRIGHTEST)) * np.float32((len(table) - 1) / _BRIGHTEST**0.5)
+    return table.take((root + np.float32(0.5)).astype(np.int32))
+
+
+@functools.cache
+def _curve() -> np.ndarray:
+    """The curve at squares of equally spaced numbers, because its slope is steep near black."""
+    x = 0.6 * _BRIGHTEST * np.linspace(0, 1, 4096) ** 2
     x = x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14)
-    return np.clip(x, 0, 1) ** np.float32(1 / 2.2)
+    return (np.clip(x, 0, 1) ** (1 / 2.2)).astype(np.float32)

@@ -12,7 +12,7 @@ from keras_gen.data.builtin.heads import geometry as parts
 from keras_gen.data.builtin.heads.factors import Head
 from keras_gen.data.builtin.heads.geometry import dot, unit
 from keras_gen.data.builtin.heads.hair import above_line, scalp_line
-from keras_gen.data.builtin.heads.light import Light, Lit, linear, shaded
+from keras_gen.data.builtin.heads.light import Light, Lit, doubled, linear, shaded
 from keras_gen.data.builtin.heads.model import (
     EYES,
     LEFT_EYE,
@@ -163,7 +163,7 @@ def _skin(scene: Scene, points: Points) -> np.ndarray:
         normals = unit(normals + rough[:, None] * bumps)
     shine = 0.55 * (shine + 1.3 * lip) * (1 - 0.75 * np.maximum(np.maximum(brows, roots), cover))
     lit = Lit(normals, lit.view, lit.key * shade, lit.rim, lit.sky * shade)
-    return shaded(albedo, lit, scene.light, _FLESH, shine, 14)
+    return shaded(albedo, lit, scene.light, _FLESH, shine, 4)
 
 
 def _with_line(scene: Scene, points: Points) -> np.ndarray:
@@ -186,7 +186,7 @@ def _mouth(scene: Scene, points: Points) -> np.ndarray:
     deep = points.lit.sky * np.clip((points.rest[:, 2] - 4) / 5, 0.1, 1)
     lit = Lit(points.lit.normals, points.lit.view, points.lit.key * deep, 0 * deep, deep)
     albedo = np.broadcast_to(np.float32([0.42, 0.11, 0.1]), points.rest.shape)
-    return shaded(albedo, lit, scene.light, _FLESH, 1.2 * deep, 40)
+    return shaded(albedo, lit, scene.light, _FLESH, 1.2 * deep, 5)
 
 
 def _teeth(scene: Scene, points: Points) -> np.ndarray:
@@ -195,7 +195,7 @@ def _teeth(scene: Scene, points: Points) -> np.ndarray:
     albedo = np.float32([0.85, 0.8, 0.72]) + gums * np.float32([-0.35, -0.63, -0.57])
     deep = np.clip(0.5 * points.lit.sky + 0.45, 0, 1) * np.clip((z - 6) / 4, 0.12, 1)
     lit = Lit(points.lit.normals, points.lit.view, points.lit.key * deep, 0 * deep, deep)
-    return shaded(albedo, lit, scene.light, 0.3, 0.8 * deep, 50)
+    return shaded(albedo, lit, scene.light, 0.3, 0.8 * deep, 5)
 
 
 def _eye(scene: Scene, points: Points, side: int) -> np.ndarray:
@@ -222,7 +222,7 @@ def _eye(scene: Scene, points: Points, side: int) -> np.ndarray:
     open_to = np.clip((0.62 - height) / 0.75, 0.18, 1)
     key, sky = np.clip(1.3 * lit.key, 0, 1) * open_to, np.clip(1.5 * lit.sky, 0, 1) * open_to
     matte = Lit(lit.normals, lit.view, key, 0.3 * lit.rim, sky)
-    colour = shaded(albedo, matte, light, (0.5, 0.45, 0.4), 0, 10)
+    colour = shaded(albedo, matte, light, (0.5, 0.45, 0.4), 0, 3)
     # The cornea bulges and mirrors the light, something bright on the other side, and the sky.
     bulge = unit(lit.normals + 0.25 * cornea * (lit.normals - shape.turned[:, 2].astype(np.float32)))
     mirrored = 2 * dot(bulge, lit.view)[:, None] * bulge - lit.view
@@ -267,17 +267,17 @@ def _hair(scene: Scene, points: Points) -> np.ndarray:
     depth = np.clip(0.72 + 0.16 * locks + 0.1 * strands, 0.25, 1.1) * np.where(inside, np.float32(0.25), np.float32(1))
     low = np.clip((place[:, 1] + 14) / 10, 0.45, 1)
     soft = Lit(normals, lit.view, depth, lit.rim * depth, depth * low)
-    colour = shaded(albedo, soft, light, 0.35, 0, 10)
+    colour = shaded(albedo, soft, light, 0.35, 0, 3)
     # Highlights across the strands: a white one and a coloured one (Kajiya and Kay 1989, Marschner et al. 2003).
     white, tinted = np.float32(0.25 + 0.5 * tone.mean() ** 0.5) * np.ones(3, np.float32), np.float32(1.3) * tone
     depth = depth * ~inside * (0.8 + 0.2 * single) * (1 - 0.6 * curl)
     for direction, strength in ((light.key, light.key_colour), (light.rim, 0.5 * light.rim_colour)):
         half = unit(direction + lit.view)
         facing = np.clip(1.4 * (normals @ direction) + 0.25, 0, 1) * depth
-        for offset, exponent, amount, tint in ((-0.1, 60, 0.16, white), (0.12, 16, 0.9, tinted)):
+        for offset, gloss, amount, tint in ((-0.1, 5, 0.16, white), (0.12, 3, 0.9, tinted)):
             moved = unit(tangent + (offset + 0.14 * strands + 0.05 * single)[:, None] * normals)
-            across_squared = np.clip(1 - dot(moved, half) ** 2, 0, 1)
-            colour += (amount * across_squared ** (exponent / 2) * facing)[:, None] * (tint * strength)
+            lobe = doubled(np.clip(1 - doubled(dot(moved, half), 1), 0, 1), gloss)
+            colour += (amount * lobe * facing)[:, None] * (tint * strength)
     return colour
 
 
@@ -295,7 +295,7 @@ def _frame(scene: Scene, points: Points) -> np.ndarray:
     colour = np.float32(blend(_FRAME, scene.head["glasses_colour"]))
     one = np.ones(len(points.rest), np.float32)
     lit = Lit(_turned_to_view(points.lit), points.lit.view, one, one, 0.9 * one)
-    return shaded(np.broadcast_to(colour, points.rest.shape), lit, scene.light, 0.1, 1.6, 40)
+    return shaded(np.broadcast_to(colour, points.rest.shape), lit, scene.light, 0.1, 1.6, 5)
 
 
 def _shirt(scene: Scene, points: Points) -> np.ndarray:
@@ -309,7 +309,7 @@ def _shirt(scene: Scene, points: Points) -> np.ndarray:
     seam = 1 - 0.35 * np.exp(-(((down - 0.25) / 0.012) ** 2))
     collar = np.clip(10 * down, 0.25, 1)
     lit = Lit(normals, points.lit.view, seam, collar, 0.8 * seam * collar)
-    return shaded(np.float32(colour) * weave[:, None], lit, scene.light, 0.2, 0.12, 6)
+    return shaded(np.float32(colour) * weave[:, None], lit, scene.light, 0.2, 0.12, 3)
 
 
 PAINTERS: dict[int, Callable[[Scene, Points], np.ndarray]] = {
