@@ -69,6 +69,8 @@ def test_a_wheel_holds_one_package(wheel):
     for file in ("translate.py", "web/__main__.py", "web/index.html", "web/page.js", "web/package-lock.json"):
         assert f"keras_gen/apps/{file}" in names
     assert [name for name in names if name.startswith("keras_gen/pages/templates/")]
+    heads = "keras_gen/data/builtin/heads"
+    assert {f"{heads}/model.npz", f"{heads}/LICENSE-ICT-FaceKit"} <= set(names)
     # Built from a folder without a public address: no picture and no link that leads nowhere.
     assert "# keras_gen" in metadata.get_payload()
     assert not re.search(r"\]\((?!https?:)", metadata.get_payload())

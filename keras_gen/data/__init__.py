@@ -37,8 +37,8 @@ def images(data: str | Path = "digits", *, seed: int = 0, **fields: Any) -> Imag
     """Images and their labels, if any: batches of (image, label), float32 in [-1, 1] and int32.
 
     Args:
-        data: glyphs, digits, shapes, facades, points in the plane (ring, grid, swiss-roll), a folder of images or with
-            one subfolder per class, idx files, a .npz or .npy file, tfds:NAME[:SPLIT].
+        data: glyphs, digits, shapes, facades, heads, points in the plane (ring, grid, swiss-roll), a folder of images
+            or with one subfolder per class, idx files, a .npz or .npy file, tfds:NAME[:SPLIT].
         seed: seed of the order and of all randomness in training examples.
         fields: of `keras_gen.data.kinds.images.ImagesConfig`: `image_size`, `channels`, `mirror`, `binarise`,
             `val_every`, `cache_gib` and others.

@@ -1,4 +1,4 @@
-"""Built-in pairs as a folder of files, which is drawn once and kept in the user's cache."""
+"""Built-in pictures or pairs as a folder of files, which is drawn once and kept in the user's cache."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ def drawn_folder(
 
     Args:
         name: name of the folder; it must change whenever the pictures change.
-        draw: index of a pair -> uint8 RGB (height, width, 3), A in the left half and B in the right half.
+        draw: index of a picture -> uint8 RGB (height, width, 3); a pair has A in the left half and B in the right half.
         cache: parent folder; by default keras_gen in $XDG_CACHE_HOME or ~/.cache.
-        train, val: numbers of pairs.
+        train, val: numbers of pictures. Those for training are drawn with the indices 0, 2, 4, ..., those for
+            validation with 1, 3, 5, ...
 
     Raises:
         UserError: the cache cannot be written.
@@ -41,8 +42,8 @@ def drawn_folder(
             for split, count, first in (("train", train, 0), ("val", val, 1)):
                 (whole / split).mkdir(parents=True)
                 for k in range(count):
-                    pair = Image.fromarray(draw(2 * k + first))
-                    pair.save(whole / split / f"{k + 1:04d}.png", compress_level=3)
+                    picture = Image.fromarray(draw(2 * k + first))
+                    picture.save(whole / split / f"{k + 1:04d}.png", compress_level=3)
             try:
                 whole.rename(folder)
             except OSError:

@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 import tensorflow as tf
 
-from keras_gen.data.builtin import glyphs
+from keras_gen.data.builtin import glyphs, heads
 from keras_gen.data.builtin.facades import facades_folder
 from keras_gen.data.builtin.points import POINT_SETS, TRAIN, VALIDATION, Mixture, SwissRoll
 from keras_gen.data.builtin.shapes import CLASSES, COUNT, Shapes
@@ -26,10 +26,12 @@ from keras_gen.data.files.splits import given, hold_out
 from keras_gen.errors import UserError
 
 ACCEPTED = (
-    "'glyphs', 'digits', 'shapes', 'facades', 'ring', 'grid', 'swiss-roll', a folder of images or of one subfolder of "
-    "images per class, a folder of idx files or one of them, a .npz or .npy file and 'tfds:NAME[:SPLIT]'"
+    "'glyphs', 'digits', 'shapes', 'facades', 'heads', 'ring', 'grid', 'swiss-roll', a folder of images or of one "
+    "subfolder of images per class, a folder of idx files or one of them, a .npz or .npy file and 'tfds:NAME[:SPLIT]'"
 )
 FACADES_SIZE = 128  # pixels
+HEADS_SIZE = 64  # pixels
+HEADS_COUNT = 5000  # training images
 SHAPES_HELD = 4096  # validation images of the shapes; every tenth image would be 74,000
 _ARRAY_SUFFIXES = (".npz", ".npy")
 
@@ -96,6 +98,13 @@ class Sampled(_Labelled):
     labels: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class Heads(Arrays):
+    """Drawn heads and their factors by name: arrays (n,), and `identity`, (n, 40)."""
+
+    factors: dict[str, np.ndarray]
+
+
 Source: TypeAlias = Arrays | Encoded | Drawn | Sampled
 Split: TypeAlias = splits.Split[Source]
 
@@ -109,6 +118,8 @@ def find_set(
     image_feature: str = "",
     label_feature: str = "",
     tfds_dir: str = "",
+    heads_count: int = HEADS_COUNT,
+    correlations: heads.Correlations | None = None,
 ) -> Split:
     """Resolves a SPEC, which has one of the forms in `ACCEPTED`.
 
@@ -119,6 +130,8 @@ def find_set(
         max_bytes: maximum size of arrays that are read into memory.
         image_feature, label_feature: features of a tfds data set; "" for the main ones; see `tfds.main_feature`.
         tfds_dir: see `tfds.open_tfds`.
+        heads_count: number of training images of the built-in heads; a tenth as many are for validation.
+        correlations: pairs of factors of the heads and their correlation.
 
     Raises:
         UserError: the SPEC has an unknown form, there are no images, or the labels do not match them.
@@ -133,6 +146,8 @@ def find_set(
         return _points(POINT_SETS[spec])
     if spec == "facades":
         return _array_split(_facades(image_size or FACADES_SIZE), val_every, spec)
+    if spec == "heads":
+        return _heads(image_size or HEADS_SIZE, heads_count, correlations or {})
     if spec.startswith("tfds:"):
         return _tfds(spec, image_feature, label_feature, tfds_dir, val_every)
     path = Path(spec).expanduser()
@@ -199,6 +214,21 @@ def _facades(size: int) -> ArrayParts:
         return Arrays(np.stack(pairs)[:, :, size:], np.full(len(pairs), -1, np.int32))
 
     return ArrayParts(photographs("train"), photographs("val"), (), "its own validation part")
+
+
+def _heads(size: int, train: int, correlations: heads.Correlations) -> Split:
+    """Drawn heads, with and without glasses."""
+    counts = {"train": train, "val": max(1, train // 10), "correlations": correlations}
+    folder, factors = heads.heads_folder(size, **counts), heads.folder_factors(**counts)
+    train, held = (
+        Heads(
+            np.stack([read_image(file, 3) for file in list_images(folder / part)]),
+            of_part["glasses"].astype(np.int32),
+            of_part,
+        )
+        for part, of_part in zip(("train", "val"), factors, strict=True)
+    )
+    return given(train, held, "its own validation part", heads.CLASSES)
 
 
 @dataclass(frozen=True)

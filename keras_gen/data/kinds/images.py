@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.data.builtin.heads import read_correlations
 from keras_gen.data.builtin.points import POINT_SETS, Mixture
 from keras_gen.data.builtin.shapes import SIZE, Shapes
 from keras_gen.data.config import FilesConfig
@@ -22,9 +23,19 @@ from keras_gen.data.files import codecs as images
 from keras_gen.data.files.arrays import Arrays
 from keras_gen.data.files.decoding import Decoder, Side, probed, require_range
 from keras_gen.data.files.folders import shown
-from keras_gen.data.files.image_sources import ACCEPTED, Drawn, Encoded, Sampled, Source, Split, find_set
+from keras_gen.data.files.image_sources import (
+    ACCEPTED,
+    HEADS_COUNT,
+    Drawn,
+    Encoded,
+    Heads,
+    Sampled,
+    Source,
+    Split,
+    find_set,
+)
 from keras_gen.errors import UserError
-from keras_gen.flags import NonNegative
+from keras_gen.flags import NonNegative, Positive
 
 _RESIZE_BATCH = 256  # number of images of an array that are resized at a time
 
@@ -36,9 +47,9 @@ class ImagesConfig(FilesConfig):
     accepted = ACCEPTED
 
     data: str = "glyphs"
-    """SPEC of the images: glyphs, digits, shapes or facades (built in), a folder of images, a folder with one subfolder
-    per class, idx files in MNIST's format, a .npz or .npy file, tfds:NAME[:SPLIT]; or points in the plane: ring, grid,
-    swiss-roll (built in)."""
+    """SPEC of the images: glyphs, digits, shapes, facades or heads (built in), a folder of images, a folder with one
+    subfolder per class, idx files in MNIST's format, a .npz or .npy file, tfds:NAME[:SPLIT]; or points in the plane:
+    ring, grid, swiss-roll (built in)."""
     image_size: NonNegative[int] = 0
     """Height and width of the images, to which others are resized [pixels]; 0: the size of the data, if all are square
     and equal."""
@@ -48,6 +59,10 @@ class ImagesConfig(FilesConfig):
     """For tfds: name of the image feature; default: the main image feature of the data set."""
     label_feature: str = ""
     """For tfds: name of the label feature; default: the main label feature of the data set, if any."""
+    heads: Positive[int] = HEADS_COUNT
+    """For heads: number of training images; a tenth as many are drawn for validation."""
+    correlation: tuple[str, ...] = ()
+    """For heads: pairs of factors and their correlation, such as beard,sex:0.8; others are independent."""
     mirror: bool = False
     """Flip training images horizontally at random."""
     binarise: Literal["none", "threshold", "sample"] = "none"
@@ -68,6 +83,8 @@ class ImagesConfig(FilesConfig):
             image_feature=self.image_feature,
             label_feature=self.label_feature,
             tfds_dir=self.tfds_dir,
+            heads_count=self.heads,
+            correlations=read_correlations(self.correlation),
         )
 
     def inspect(self) -> list[str]:
@@ -77,8 +94,10 @@ class ImagesConfig(FilesConfig):
         return quick_check_images(self)
 
     def check_together(self) -> None:
-        """Options for images do not apply to points."""
+        """Correlations are for heads, and options for images do not apply to points."""
         super().check_together()
+        if self.correlation and self.data != "heads":
+            raise self.fault("<correlation=> is for <data> heads: leave it out.")
         if self.data in POINT_SETS:
             for name in ("image_size", "channels", "mirror", "binarise"):
                 if getattr(self, name) != getattr(ImagesConfig, name):
@@ -98,6 +117,8 @@ class ImagesData(SplitDataset):
         train_size, val_size: number of images.
         train_labels: int32 (train_size,), -1 for images without a label.
         shapes: the grid of factors behind `--data shapes`; None for all other data.
+        factors, val_factors: the factors of the training and validation images of `--data heads`, in order: arrays
+            (n,) by name, and "identity", (n, 40); None for all other data.
         mixture: the distribution of the points of `--data ring` and `grid`; None for all other data. Its centres are
             `mode_centres`.
     """
@@ -109,6 +130,9 @@ class ImagesData(SplitDataset):
         super().__init__(config, seed, split)
         self.classes, self.num_classes = split.classes, len(split.classes)
         self.shapes: Shapes | None = next((s.shapes for s in split.sources if isinstance(s, Drawn)), None)
+        self.factors, self.val_factors = (
+            source.factors if isinstance(source, Heads) else None for source in (split.train, split.validation)
+        )
         density = split.train.density if isinstance(split.train, Sampled) else None
         self.mixture: Mixture | None = density if isinstance(density, Mixture) else None
         self.mode_centres = self.mixture.centres if self.mixture else None

@@ -16,17 +16,40 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_gen.console import say
 from keras_gen.data.builtin.cached_folder import drawn_folder
 from keras_gen.data.builtin.heads import geometry as parts
 from keras_gen.data.builtin.heads import paint
-from keras_gen.data.builtin.heads.factors import FACTORS, Correlations, Head, completed, one_head, sample_factors
+from keras_gen.data.builtin.heads.factors import (
+    FACTORS,
+    Correlations,
+    Factor,
+    Head,
+    completed,
+    one_head,
+    read_correlations,
+    sample_factors,
+)
 from keras_gen.data.builtin.heads.light import developed, light_of
-from keras_gen.data.builtin.heads.model import LEFT_EYE, MOUTH, RIGHT_EYE, SKIN, TEETH, chart_points, harmonics, model
+from keras_gen.data.builtin.heads.model import LEFT_EYE, MOUTH, RIGHT_EYE, SKIN, TEETH, harmonics, model
 from keras_gen.data.builtin.heads.raster import Seen, rasterise
-from keras_gen.data.builtin.heads.texture import charts_at
 from keras_gen.errors import UserError
 
-__all__ = ["CLASSES", "FACTORS", "MATERIALS", "OUTPUTS", "heads_folder", "motion", "render", "sample_factors"]
+__all__ = [
+    "CLASSES",
+    "FACTORS",
+    "MATERIALS",
+    "OUTPUTS",
+    "Correlations",
+    "Factor",
+    "folder_factors",
+    "heads_folder",
+    "motion",
+    "one_head",
+    "read_correlations",
+    "render",
+    "sample_factors",
+]
 
 CLASSES = ("no glasses", "glasses")
 """Labels of the data set."""
@@ -148,9 +171,11 @@ def heads_folder(
     factors = sample_factors(2 * max(train, val), seed, correlations)
 
     def draw(index: int) -> np.ndarray:
+        if index == 0:
+            say(f"Drawing {train + val:,} heads of {size}x{size} pixels, once.")
         return render(one_head(factors, index), size)["image"]
 
-    pairs = "".join(f"-{a},{b}:{value:g}" for (a, b), value in sorted((correlations or {}).items()))
+    pairs = "".join(f"-{a}-{b}-{value:g}" for (a, b), value in sorted((correlations or {}).items()))
     return drawn_folder(f"heads-v1-{size}-{train}+{val}-seed{seed}{pairs}", draw, cache=cache, train=train, val=val)
 
 
@@ -166,7 +191,9 @@ def folder_factors(
 
 def _checked(head: Head, size: int) -> dict[str, float | np.ndarray]:
     if not SIZES[0] <= size <= SIZES[1]:
-        raise UserError(f"--image-size got {size}; accepted for the built-in heads are {SIZES[0]} to {SIZES[1]} pixels.")
+        raise UserError(
+            f"--image-size got {size}; accepted for the built-in heads are {SIZES[0]} to {SIZES[1]} pixels."
+        )
     return completed(head)
 
 

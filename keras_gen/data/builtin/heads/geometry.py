@@ -14,7 +14,7 @@ from scipy import sparse
 
 from keras_gen.data.builtin.heads.factors import Head
 from keras_gen.data.builtin.heads.hair import COLUMNS, ROWS, hair_sheet
-from keras_gen.data.builtin.heads.model import EXPRESSIONS, EYES, LEFT_EYE, RIGHT_EYE, SKIN, SKULL, model
+from keras_gen.data.builtin.heads.model import EXPRESSIONS, EYES, LEFT_EYE, RIGHT_EYE, SKULL, model
 from keras_gen.data.builtin.heads.wear import FRAME_PATHS, SHIRT_COLUMNS, SHIRT_ROWS, TUBE, glasses, shirt
 
 LASH, HAIR, FRAME, SHIRT = range(5, 9)
@@ -81,8 +81,10 @@ def grid_triangles(rows: int, columns: int, around: bool) -> np.ndarray:
 def topology() -> Topology:
     """Triangles, parts and vertices of everything."""
     mesh = model()
-    # The chest under the shirt is left out.
-    head = mesh.triangles[mesh.neutral[mesh.triangles, 1].max(axis=1) > -13.8]
+    # Chest and shoulders are under the shirt.
+    x, y, _ = mesh.neutral.T
+    bare = (y > -13.8) & ((np.abs(x) < 6.8) | (y > -10.6))
+    head = mesh.triangles[bare[mesh.triangles].all(axis=1)]
     lashes = grid_triangles(2, _LASHES, around=False)
     tubes, start = [], 0
     for length, closed in FRAME_PATHS:
@@ -216,9 +218,6 @@ def _lashes(skin: np.ndarray, closed: float) -> tuple[np.ndarray, np.ndarray]:
         root = _along(len(lid)) @ skin[lid]
         longest = 0.19 + 0.56 * np.sin(np.pi * (0.12 + 0.85 * across))
         away = np.stack([side * 0.55 * (across - 0.3), 0 * across + 0.16 - 0.5 * closed, 0.6 - 0.25 * across], axis=1)
-        points += [root + [0, -0.02, 0.02], root + [0, 0, 0.03] + longest[:, None] * away]
+        points += [root + np.array([0, -0.02, 0.02]), root + np.array([0, 0, 0.03]) + longest[:, None] * away]
         rest += [np.stack([across, along + 0 * across, 0 * across], axis=1) for along in (0, 1)]
     return np.concatenate(points), np.concatenate(rest)
-
-
-__all__ = ["FRAME", "HAIR", "LASH", "MIN_HAIR", "SHIRT", "SKIN", "Shape", "Topology", "shape_of", "topology"]

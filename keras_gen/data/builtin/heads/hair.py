@@ -83,7 +83,9 @@ def hair_sheet(still: np.ndarray, head: Head) -> tuple[np.ndarray, np.ndarray, n
     # How thick the hair is: thin at the end of the strands and at the parting, and on the sides if it is short.
     thick = (0.18 + 0.9 * short) * (0.55 + 1.25 * volume) + curl * short * (0.5 + 1.8 * volume)
     elevation, angle = _angles(outwards)
-    thick = thick * (1 - (0.7 - 0.52 * _ramp(length, 0.35, 0.6)) * _ramp(elevation, 60, 10) * _ramp(np.abs(angle), 36, 44))
+    thick = thick * (
+        1 - (0.7 - 0.52 * _ramp(length, 0.35, 0.6)) * _ramp(elevation, 60, 10) * _ramp(np.abs(angle), 36, 44)
+    )
     least = np.where(hanging > 2.5, 0.7, 0.12 + 0.5 * (fringe > 1.0))[:, None]
     thick = thick * np.maximum(1 - np.exp(-(((total[:, None] - along) / (0.8 + 0.5 * short)) ** 1.2)), least)
     thick = thick * (1 - 0.55 * parted * np.exp(-((along / 1.6) ** 2)))

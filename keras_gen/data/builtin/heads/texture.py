@@ -7,7 +7,7 @@ import functools
 import numpy as np
 from scipy import ndimage
 
-from keras_gen.data.builtin.heads.model import chart_points, model
+from keras_gen.data.builtin.heads.model import model
 
 _SIZE = 512
 _BLURS = (0.7, 2.5, 9.0)
@@ -44,7 +44,7 @@ def _charts() -> np.ndarray:
 
 
 def charts_at(places: np.ndarray, smooth: bool) -> np.ndarray:
-    """The charts at `chart_points` (n, 2), (n, 4): signed distances within [-1, 1], in units of their own."""
+    """The charts at places (n, 2), see `model.chart_points`, (n, 4): signed distances within [-1, 1], in units of their own."""
     size = len(model().charts)
     table = _charts()
     at = np.clip(np.clip(places, 0, 1) * size - 0.5, 0, size - 1.001)
@@ -66,6 +66,3 @@ def blend(colours: list[tuple[float, float, float]], position: float) -> np.ndar
     at = min(max(position, 0.0), 1.0) * (len(colours) - 1)
     low = min(int(at), len(colours) - 2)
     return np.exp(logarithms[low] + (at - low) * (logarithms[low + 1] - logarithms[low]))
-
-
-__all__ = ["COARSE", "FINE", "MEDIUM", "blend", "chart_points", "charts_at", "noise"]

@@ -62,7 +62,7 @@ def glasses(landmarks: np.ndarray, eyes: np.ndarray, head: Head) -> np.ndarray:
         corner = np.array([edge + side * 0.45, eye[1] + 0.6, hinge[2] - 0.9])
         ear = np.array([side * 8.05, eye[1] + 0.6, 0.2])
         along = corner + (ear - corner) * np.linspace(0.2, 1, 5)[:, None]
-        path = np.vstack([hinge, corner, along, ear + [0, -1.2, -1.6]])
+        path = np.vstack([hinge, corner, along, ear + np.array([0, -1.2, -1.6])])
         temples.append(_tube(path, 0.16, across=(1.0, 0.0, 0.0)))
     u = np.linspace(-1, 1, 6)
     arc = 1 - u * u
