@@ -44,7 +44,7 @@ def _charts() -> np.ndarray:
 
 
 def charts_at(places: np.ndarray, smooth: bool) -> np.ndarray:
-    """The charts at places (n, 2), see `model.chart_points`, (n, 4): signed distances within [-1, 1], in units of their own."""
+    """The charts at places (n, 2), see `model.chart_points`: distances in [-1, 1], in units of their own, (n, 4)."""
     size = len(model().charts)
     table = _charts()
     at = np.clip(np.clip(places, 0, 1) * size - 0.5, 0, size - 1.001)
