@@ -97,7 +97,7 @@ class ImagesConfig(FilesConfig):
         """Correlations are for heads, and options for images do not apply to points."""
         super().check_together()
         if self.correlation and self.data != "heads":
-            raise self.fault("<correlation=> is for <data> heads: leave it out.")
+            raise self.fault("<correlation=> does not apply to <data=>, only to heads: leave it out.")
         if self.data in POINT_SETS:
             for name in ("image_size", "channels", "mirror", "binarise"):
                 if getattr(self, name) != getattr(ImagesConfig, name):

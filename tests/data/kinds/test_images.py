@@ -11,6 +11,7 @@ from idx_files import write_idx
 from PIL import Image
 from tensorflow_datasets.core.download import resource
 
+from keras_gen.data.builtin.heads import one_head, render
 from keras_gen.data.checks.rules import quick_check_images
 from keras_gen.data.kinds.images import ImagesConfig
 from keras_gen.errors import UserError
@@ -63,6 +64,21 @@ def labelled(tmp_path):
 
 
 # -- built in ----------------------------------------------------------------------------------------------------------
+
+
+def test_heads_are_built_in_with_their_factors(tmp_path, monkeypatch):
+    """The label is the factor `glasses`, factors are in the order of the images, and correlations are for heads."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    data = opened("heads", heads=20, image_size=32, correlation=("beard,sex:0.5",))
+    assert (data.train_size, data.val_size, data.image_size, data.channels) == (20, 2, 32, 3)
+    assert data.classes == ("no glasses", "glasses")
+    np.testing.assert_array_equal(data.train_labels, data.factors["glasses"])
+    assert data.factors["identity"].shape == (20, 40)
+    drawn = render(one_head(data.val_factors, 1), 32)["image"]
+    images, _ = stack(data.validation(2))
+    np.testing.assert_allclose(images[1], drawn / 127.5 - 1, atol=1e-5)
+    with pytest.raises(UserError, match=r"correlation=.* does not apply to data='glyphs', only to heads"):
+        ImagesConfig(data="glyphs", correlation=("beard,sex:0.5",))
 
 
 def test_digits_are_the_scans_of_scikit_learn():
@@ -213,7 +229,7 @@ def test_parts_are_folders(tmp_path, parts):
 
 def test_folders_that_do_not_fit_are_refused(tmp_path, labelled):
     refused(
-        "--data got nowhere, which does not exist; accepted are 'glyphs', 'digits', 'shapes', 'facades', 'ring', ",
+        "--data got nowhere, which does not exist; accepted are 'glyphs', 'digits', 'shapes', 'facades', 'heads', ",
         "nowhere",
     )
     (tmp_path / "empty").mkdir()

@@ -31,7 +31,7 @@ from keras_gen.data.builtin.heads.factors import (
     sample_factors,
 )
 from keras_gen.data.builtin.heads.light import developed, light_of
-from keras_gen.data.builtin.heads.model import LEFT_EYE, MOUTH, RIGHT_EYE, SKIN, TEETH, harmonics, model
+from keras_gen.data.builtin.heads.model import LEFT_EYE, MOUTH, RIGHT_EYE, SKIN, TEETH, harmonics, head_model
 from keras_gen.data.builtin.heads.raster import Seen, rasterise
 from keras_gen.errors import UserError
 
@@ -102,7 +102,7 @@ def render(head: Head, size: int, outputs: Sequence[str] = ("image",)) -> dict[s
     if "image" in outputs:
         found["image"] = _picture(head, shape, size)
     if "landmarks" in outputs:
-        found["landmarks"] = _projected(shape.vertices[model().landmarks], size)[0]
+        found["landmarks"] = _projected(shape.vertices[head_model().landmarks], size)[0]
     if {"materials", "depth"} & set(outputs):
         seen, triangles = _seen(head, shape, size)
     if "materials" in outputs:
@@ -243,7 +243,7 @@ def _fineness(size: int) -> float:
 
 
 def _picture(head: Head, shape: parts.Shape, size: int) -> np.ndarray:
-    topology, mesh = parts.topology(), model()
+    topology, mesh = parts.topology(), head_model()
     samples = _SAMPLES * size
     seen, triangles = _seen(head, shape, samples)
     which = triangles[seen.triangles]

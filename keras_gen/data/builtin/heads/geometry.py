@@ -14,7 +14,7 @@ from scipy import sparse
 
 from keras_gen.data.builtin.heads.factors import Head
 from keras_gen.data.builtin.heads.hair import COLUMNS, ROWS, hair_sheet
-from keras_gen.data.builtin.heads.model import EXPRESSIONS, EYES, LEFT_EYE, RIGHT_EYE, SKULL, model
+from keras_gen.data.builtin.heads.model import EXPRESSIONS, EYES, LEFT_EYE, RIGHT_EYE, SKULL, head_model
 from keras_gen.data.builtin.heads.wear import FRAME_PATHS, SHIRT_COLUMNS, SHIRT_ROWS, TUBE, glasses, shirt
 
 LASH, HAIR, FRAME, SHIRT = range(5, 9)
@@ -80,10 +80,10 @@ def grid_triangles(rows: int, columns: int, around: bool) -> np.ndarray:
 @functools.cache
 def topology() -> Topology:
     """Triangles, parts and vertices of everything."""
-    mesh = model()
+    mesh = head_model()
     # Chest and shoulders are under the shirt.
     x, y, _ = mesh.neutral.T
-    bare = (y > -13.8) & ((np.abs(x) < 6.8) | (y > -10.6))
+    bare = (y > -15.5) & ((np.abs(x) < 6.8) | (y > -10.6))
     head = mesh.triangles[bare[mesh.triangles].all(axis=1)]
     lashes = grid_triangles(2, _LASHES, around=False)
     tubes, start = [], 0
@@ -111,7 +111,7 @@ def topology() -> Topology:
 
 def shape_of(head: Head) -> Shape:
     """Builds the surfaces of a head with all its factors."""
-    mesh, blocks = model(), topology().blocks
+    mesh, blocks = head_model(), topology().blocks
     still = _identity(head)
     skin = still + np.tensordot(_expression(head), mesh.expressions, 1)
     gaze = _rotation(head["gaze_x"], head["gaze_y"], 0.0).astype(np.float32)
@@ -171,7 +171,7 @@ def smooth_step(x: np.ndarray, low: float, high: float) -> np.ndarray:
 
 def _identity(head: Head) -> np.ndarray:
     """The mesh without expression: (v, 3). The components across the direction of sex are those of the identity."""
-    mesh = model()
+    mesh = head_model()
     slope, offset = _SEX
     across = head["identity"] - (head["identity"] @ mesh.sex) * mesh.sex
     components = (across + (slope * head["sex"] + offset) * mesh.sex).astype(np.float32)
@@ -191,7 +191,7 @@ def _expression(head: Head) -> np.ndarray:
 
 @functools.cache
 def _neck_bends() -> np.ndarray:
-    return smooth_step(model().neutral[:, 1:2], -14.0, -5.5).astype(np.float32)
+    return smooth_step(head_model().neutral[:, 1:2], -14.0, -5.5).astype(np.float32)
 
 
 def _rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
@@ -214,7 +214,7 @@ def _lashes(skin: np.ndarray, closed: float) -> tuple[np.ndarray, np.ndarray]:
     """A strip along each upper eyelid: vertices, and the position across and along the lashes."""
     across = np.linspace(0, 1, _LASHES)
     points, rest = [], []
-    for side, lid in zip((1, -1), model().lids, strict=True):
+    for side, lid in zip((1, -1), head_model().lids, strict=True):
         root = _along(len(lid)) @ skin[lid]
         longest = 0.19 + 0.56 * np.sin(np.pi * (0.12 + 0.85 * across))
         away = np.stack([side * 0.55 * (across - 0.3), 0 * across + 0.16 - 0.5 * closed, 0.6 - 0.25 * across], axis=1)

@@ -7,7 +7,7 @@ import functools
 import numpy as np
 
 from keras_gen.data.builtin.heads.factors import Head
-from keras_gen.data.builtin.heads.model import SKULL, model
+from keras_gen.data.builtin.heads.model import SKULL, head_model
 
 ROWS, COLUMNS = 17, 56
 """Vertices along and across the strands."""
@@ -112,7 +112,7 @@ def hair_sheet(still: np.ndarray, head: Head) -> tuple[np.ndarray, np.ndarray, n
 
 def scalp_points(vertices: np.ndarray, elevation: np.ndarray, angle: np.ndarray) -> np.ndarray:
     """The skull's surface in directions from its centre [degrees], bilinear in the model's grid: (..., 3)."""
-    mesh = model()
+    mesh = head_model()
     corners = vertices[mesh.scalp]
     grid = (mesh.scalp_weights[..., None] * corners).sum(axis=2)
     rows, columns = grid.shape[:2]
@@ -163,4 +163,4 @@ def _waves(rng: np.random.Generator, across: np.ndarray, along: np.ndarray) -> n
 
 def scalp_line(recession: float) -> np.ndarray:
     """`above_line` of the mesh's vertices."""
-    return above_line(model().neutral - SKULL.astype(np.float32), recession).astype(np.float32)
+    return above_line(head_model().neutral - SKULL.astype(np.float32), recession).astype(np.float32)

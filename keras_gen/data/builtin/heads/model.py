@@ -1,4 +1,4 @@
-"""The parametric model behind the heads: a reduced mesh of ICT-FaceKit, see `model` and benchmarks/heads_model.py.
+"""The parametric model behind the heads: a reduced mesh of ICT-FaceKit, see `head_model` and benchmarks/heads_model.py.
 
 Lengths are in centimetres, in the frame of the head: x to the right of the picture, y up, z towards the viewer.
 """
@@ -92,7 +92,7 @@ class Model:
 
 
 @functools.cache
-def model() -> Model:
+def head_model() -> Model:
     """Reads the model."""
     with np.load(Path(__file__).with_name("model.npz"), allow_pickle=False) as file:
         arrays = {name: file[name] for name in file}

@@ -22,7 +22,7 @@ from keras_gen.data.builtin.heads.model import (
     SKULL,
     TEETH,
     chart_points,
-    model,
+    head_model,
 )
 from keras_gen.data.builtin.heads.texture import COARSE, FINE, MEDIUM, blend, charts_at, noise
 
@@ -96,7 +96,7 @@ def interpolated(values: np.ndarray, corners: np.ndarray, weights: np.ndarray) -
 @functools.cache
 def _complexion() -> np.ndarray:
     """Where skin is red, dark and shiny, and where it is inside: float32 (v, 4)."""
-    mesh = model()
+    mesh = head_model()
     x, y, _ = mesh.neutral.T
 
     def spots(radius: float, *centres: tuple[float, float, float]) -> np.ndarray:

@@ -7,7 +7,7 @@ import functools
 import numpy as np
 from scipy import ndimage
 
-from keras_gen.data.builtin.heads.model import model
+from keras_gen.data.builtin.heads.model import head_model
 
 _SIZE = 512
 _BLURS = (0.7, 2.5, 9.0)
@@ -39,13 +39,13 @@ def noise(u: np.ndarray, v: np.ndarray, kind: int, smooth: bool) -> np.ndarray:
 
 @functools.cache
 def _charts() -> np.ndarray:
-    charts = model().charts.astype(np.float32) / 127.5 - 1
+    charts = head_model().charts.astype(np.float32) / 127.5 - 1
     return charts.reshape(-1, charts.shape[-1])
 
 
 def charts_at(places: np.ndarray, smooth: bool) -> np.ndarray:
     """The charts at places (n, 2), see `model.chart_points`: distances in [-1, 1], in units of their own, (n, 4)."""
-    size = len(model().charts)
+    size = len(head_model().charts)
     table = _charts()
     at = np.clip(np.clip(places, 0, 1) * size - 0.5, 0, size - 1.001)
     if not smooth:

@@ -7,7 +7,7 @@ import functools
 import numpy as np
 
 from keras_gen.data.builtin.heads.factors import Head
-from keras_gen.data.builtin.heads.model import SKIN, model
+from keras_gen.data.builtin.heads.model import SKIN, head_model
 
 TUBE = 5
 """Vertices around a tube."""
@@ -85,8 +85,8 @@ def _tube(
 @functools.cache
 def _neck() -> np.ndarray:
     """Vertices around the neck."""
-    height = model().neutral[:, 1]
-    return np.flatnonzero((height > -10.2) & (height < -8.8) & (model().part == SKIN))
+    height = head_model().neutral[:, 1]
+    return np.flatnonzero((height > -10.2) & (height < -8.8) & (head_model().part == SKIN))
 
 
 def shirt(still: np.ndarray, head: Head) -> tuple[np.ndarray, np.ndarray]:
