@@ -68,9 +68,9 @@ def read_state(file: Path) -> dict[str, np.ndarray]:
     """
     if zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as archive:
-            (pickle,) = [name for name in archive.namelist() if name.endswith("data.pkl")]
-            folder = pickle.removesuffix("data.pkl")
-            with archive.open(pickle) as stream:
+            (pickled,) = [name for name in archive.namelist() if name.endswith("data.pkl")]
+            folder = pickled.removesuffix("data.pkl")
+            with archive.open(pickled) as stream:
                 state = _object(stream)
             return _tensors(state, lambda storage: archive.read(f"{folder}data/{storage.key}"))
     with open(file, "rb") as stream:
