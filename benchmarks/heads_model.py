@@ -364,8 +364,8 @@ def _lids(head: np.ndarray, socket: np.ndarray, neutral: np.ndarray) -> list[np.
 def _sex(at: np.ndarray, moves: np.ndarray) -> np.ndarray:
     """A unit vector in the space of identities along which the proportions of a head become masculine.
 
-    It is the sum of the gradients of measures that differ between men and women on average, each divided by its standard
-    deviation over normally distributed identities. The choice of measures is ours.
+    It is the sum of the gradients of measures that differ between men and women on average, each divided by its
+    standard deviation over normally distributed identities. The choice of measures is ours.
 
     Args:
         at: landmarks of the neutral head, (68, 3).
