@@ -19,7 +19,7 @@ from keras_gen.files import require_writable
 from keras_gen.flags import BaseConfig, Positive, Range
 from keras_gen.metrics import small_networks
 
-EXAMPLE = "train_features --data fashion_mnist --out fashion.npz --name fashion --about 'Fashion-MNIST, MIT licence'"
+EXAMPLE = "train_features --data fashion_mnist --out fashion.npz --name fashion"
 _BATCH = 128
 
 
