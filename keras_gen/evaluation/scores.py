@@ -63,11 +63,11 @@ class Options(BaseConfig):
     precision_recall, density_coverage, sliced_wasserstein, ms_ssim and path_length; default with --of: frechet.
     With RUN, its samples are compared with its validation images."""
     features: str = ""
-    """Network of the features: fashion or mnist (in the package), squeezenet (needs --weights), or a file that
+    """Network of the features: mnist (in the package), squeezenet (needs --weights), or a file that
     train_features wrote."""
     inception: Path | None = None
     """Instead of --features: weights of the Inception network of 2015, which makes the scores FID, KID and Inception
-    score: the frozen graph (.pb), or a file that convert_inception wrote."""
+    score: the frozen graph (.pb), or weights as .npz, .h5 or .pth."""
     samples: Positive[int] = ENOUGH
     """Images of a generator [images]."""
     split: Part = "all"

@@ -105,7 +105,7 @@ def extractor(features: str, weights: Path | None = None, inception_file: Path |
     """The network that flags name.
 
     Args:
-        features: name of a network in the package, such as "fashion"; "squeezenet"; or a file that
+        features: name of a network in the package, such as "mnist"; "squeezenet"; or a file that
             `apps.train_features` wrote. "" with `inception_file`.
         weights: weights of SqueezeNet, see `networks.pretrained.squeezenet.load_squeezenet`.
         inception_file: weights of the Inception network of 2015.
