@@ -72,11 +72,15 @@ def workers(pairs, tmp_path_factory):
 
 
 def test_two_workers_equal_one_device(workers):
-    """The weights after eight steps of SGD on the same batches, and validation terms, of which SSIM is nearly 0."""
+    """The weights after eight steps of SGD on the same batches, relative to a network's weights, and validation terms.
+
+    The terms are compared absolutely: SSIM is a difference of numbers near 1, and nearly 0 here.
+    """
     two, one = np.load(workers / "two.npz"), worker.train(tf.distribute.get_strategy())
     assert set(two) == set(one)
     for name in one:
-        assert np.linalg.norm(two[name] - one[name]) < 1e-6 * max(1.0, np.linalg.norm(one[name])), name
+        size = 1.0 if name.startswith("validation/") else np.linalg.norm(one[name])
+        assert np.linalg.norm(two[name] - one[name]) < 1e-6 * size, name
 
 
 def test_only_the_chief_writes(workers):
