@@ -12,6 +12,7 @@ from keras_gen.engine.config import CONFIG_FILE
 from keras_gen.engine.model import GenerativeModel
 from keras_gen.errors import UserError
 from keras_gen.evaluation.sides import Generator, Side, find_side
+from keras_gen.files import sha256_of
 from keras_gen.inference.tiling import load_export
 from keras_gen.metrics.statistics import Statistics
 from keras_gen.ops.latents import latent_vectors
@@ -31,7 +32,7 @@ def open_side(path: Path, flag: str, flags: Any) -> Side | Statistics:
     scores, limit = flags.scores, flags.options.limit
     if (path / CONFIG_FILE).is_file():
         tasks = models.require_task(path, "generate").tasks
-        generator = generator_of_run(path, models.load(path, flags.checkpoint)[0], tasks)
+        generator = generator_of_run(models.load(path, flags.checkpoint)[0], tasks)
     elif (path / "saved_model.pb").is_file() or path.suffix == ".tflite":
         generator = _generator_of_export(path)
     else:
@@ -39,13 +40,8 @@ def open_side(path: Path, flag: str, flags: Any) -> Side | Statistics:
     return generator.side(str(path), scores.samples, flags.options.seed, scores.resize)
 
 
-def generator_of_run(run: Path, model: GenerativeModel, tasks: Sequence[str]) -> Generator:
-    """The generator of a run. With classes, all have the same number of images.
-
-    Raises:
-        UserError: if the run does not generate images from noise.
-    """
-    models.require_task(run, "generate")
+def generator_of_run(model: GenerativeModel, tasks: Sequence[str]) -> Generator:
+    """The generator of a run with the tasks `tasks`. With classes, all have the same number of images."""
     num_classes = model.config.num_classes if "generate_class" in tasks else 0
 
     def draw(count: int, seed: int) -> np.ndarray:
@@ -78,7 +74,7 @@ def _generator_of_export(path: Path) -> Generator:
         )
     decode, latent_dim = _decoder(network, network.metadata, network.input_shape[0])
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
-    digest = hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files))
+    digest = hashlib.sha256("".join(map(sha256_of, files)).encode())
     return Generator(
         lambda count, seed: decode(latent_vectors(count, latent_dim, seed).numpy()),
         digest.hexdigest(),

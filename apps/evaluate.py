@@ -130,7 +130,7 @@ def _run(flags: Flags, file: Path) -> evaluation.Result:
     subject = evaluation.Subject(flags.run, model, data, flags.options, comparison, own)
     result = evaluation.evaluate(subject, how)
     if flags.scores.names:
-        generator = generator_of_run(flags.run, model, tasks)
+        generator = generator_of_run(model, tasks)
         result += evaluation.scores.of_run(subject, flags.scores, generator)
     head = {
         "run": str(flags.run),

@@ -1,8 +1,9 @@
-"""Atomic writing of files and folders: they appear complete or not at all, even if the process is killed."""
+"""Atomic writing of files and folders: they appear complete or not at all, even if the process is killed. Digests."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -41,6 +42,19 @@ def write(path: Path, content: bytes | str) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Writes an indented JSON file atomically."""
     write(path, json.dumps(content, indent=2) + "\n")
+
+
+def sha256_of(file: Path) -> str:
+    """The SHA-256 of a file's contents, in hexadecimal digits. Memory does not grow with the file.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    digest = hashlib.sha256()
+    with open(file, "rb") as content:
+        while part := content.read(2**20):
+            digest.update(part)
+    return digest.hexdigest()
 
 
 def cache_folder() -> Path:

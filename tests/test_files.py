@@ -1,5 +1,6 @@
 """Atomic writing of files, and checks of paths."""
 
+import hashlib
 import os
 import stat
 import subprocess
@@ -9,7 +10,16 @@ from pathlib import Path
 import pytest
 
 from keras_gen.errors import UserError
-from keras_gen.files import remove, replacing, require_folder, require_utf8, require_writable, write, write_json
+from keras_gen.files import (
+    remove,
+    replacing,
+    require_folder,
+    require_utf8,
+    require_writable,
+    sha256_of,
+    write,
+    write_json,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -112,3 +122,11 @@ def test_a_name_that_tensorflow_cannot_open_is_shown_and_refused():
     require_utf8("Größe/画像")
     with pytest.raises(UserError, match=r"^the name run\\xff is not UTF-8, "):
         require_utf8(os.fsdecode(b"run\xff"))
+
+
+@pytest.mark.parametrize("content", [b"abc", bytes(2**20 + 5)])
+def test_the_sha256_of_a_file(content, tmp_path):
+    """Also of one that is read in several parts. The digest of "abc" is that of FIPS 180-2, appendix B.1."""
+    (tmp_path / "file").write_bytes(content)
+    assert sha256_of(tmp_path / "file") == hashlib.sha256(content).hexdigest()
+    assert content != b"abc" or sha256_of(tmp_path / "file").startswith("ba7816bf8f01cfea414140de5dae2223")

@@ -9,7 +9,6 @@ their SHA-256 instead.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 from keras_gen.engine.checkpoints import newest
 from keras_gen.engine.config import CONFIG_FILE, INPUTS
 from keras_gen.errors import UserError
-from keras_gen.files import replacing
+from keras_gen.files import replacing, sha256_of
 from keras_gen.flags import input_runs
 
 
@@ -52,12 +51,7 @@ def copy_inputs(config: Any, folder: Path) -> Any:
 
 def fingerprints(files: Mapping[str, Path]) -> dict[str, dict[str, str]]:
     """Name of a frozen network -> the path and the SHA-256 of its file, for config.json."""
-    found = {}
-    for name, file in files.items():
-        with open(file, "rb") as content:
-            digest = hashlib.file_digest(content, "sha256").hexdigest()
-        found[name] = {"file": str(file), "sha256": digest}
-    return found
+    return {name: {"file": str(file), "sha256": sha256_of(file)} for name, file in files.items()}
 
 
 def require_same_files(recorded: Mapping[str, Mapping[str, str]], files: Mapping[str, Path], folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from keras_gen.errors import UserError
 from keras_gen.evaluation.sides import BATCH, Generator, Part, Side, of_data
 from keras_gen.evaluation.subject import Options as Shared
 from keras_gen.evaluation.subject import Result, Subject
+from keras_gen.files import sha256_of
 from keras_gen.flags import BaseConfig, NonNegative, Positive
 from keras_gen.metrics import statistics
 from keras_gen.metrics.extractors import SQUEEZENET, Extractor, extractor
@@ -265,17 +265,8 @@ class Comparison:
         """A score of features with its protocol, as values for JSON."""
         sides = [side for side in (one, other) if side is not None]
         counts = counts or tuple(side.count for side in sides)
-        return {
-            "score": score,
-            "title": self.network.title(score),
-            "value": value,
-            "deviation": deviation,
-            "sides": _sides(sides, counts),
-            "how": how,
-            "protocol": {**one.protocol, "about": self.network.about},
-            "seed": self.shared.seed,
-            "notes": _notes(sides, counts),
-        }
+        row = self._plain(score, value, sides, counts, how, {**one.protocol, "about": self.network.about}, deviation)
+        return row | {"title": self.network.title(score), "notes": _notes(sides, counts)}
 
     # -- scores of pixels --------------------------------------------------------------------------------------------
 
@@ -290,7 +281,9 @@ class Comparison:
         levels = patch_distances(a[:count], b[:count], seed=self.shared.seed)
         how = f"1000 times the distance, {PATCHES} patches of 7x7 of each image, {DIRECTIONS} directions"
         return [
-            self._plain("sliced_wasserstein", 1000 * distance, [one, other], [count, count], a, f"level {level}; {how}")
+            self._plain(
+                "sliced_wasserstein", 1000 * distance, [one, other], [count] * 2, f"level {level}; {how}", _input(a)
+            )
             for level, distance in levels.items()
         ]
 
@@ -304,7 +297,7 @@ class Comparison:
                 )
             mean, error = pair_similarity(to_float(images), pairs=PAIRS, seed=self.shared.seed)
             how = f"mean and standard error of {PAIRS} pairs, {scales_that_fit(*images.shape[1:3])} scales"
-            rows.append(self._plain("ms_ssim", mean, [side], [len(images)], images, how, deviation=error))
+            rows.append(self._plain("ms_ssim", mean, [side], [len(images)], how, _input(images), error))
         return rows
 
     def _path_length(self, one: Side | Statistics, other: Side | Statistics | None) -> list[dict[str, Any]]:
@@ -328,17 +321,17 @@ class Comparison:
         paths = self.options.samples
         value = path_length(generator.decode, distance, generator.latent_dim, samples=paths, seed=self.shared.seed)
         how = f"{paths} spherical paths, eps {EPSILON:g}, without the lowest and highest hundredth; {network.name}, "
-        how += f"SHA-256 {hashlib.sha256(self.shared.weights.read_bytes()).hexdigest()[:12]}"
-        return [self._plain("path_length", value, [one], [paths], None, how)]
+        how += f"SHA-256 {sha256_of(self.shared.weights)[:12]}"
+        return [self._plain("path_length", value, [one], [paths], how, {})]
 
     def _plain(
         self,
         score: str,
         value: float,
-        sides: list[Side],
-        counts: list[int],
-        images: np.ndarray | None,
+        sides: Sequence[Side | Statistics],
+        counts: Sequence[int],
         how: str,
+        protocol: dict[str, Any],
         deviation: float | None = None,
     ) -> dict[str, Any]:
         """A score without features, with its protocol, as values for JSON."""
@@ -349,7 +342,7 @@ class Comparison:
             "deviation": deviation,
             "sides": _sides(sides, counts),
             "how": how,
-            "protocol": {} if images is None else {"input": f"{images.shape[2]}x{images.shape[1]}"},
+            "protocol": protocol,
             "seed": self.shared.seed,
             "notes": [note for side in sides for note in side.notes],
         }
@@ -382,6 +375,10 @@ def line(row: dict[str, Any]) -> str:
         parts.append(f"{protocol['network']} ({about}weights SHA-256 {protocol['weights'][:12]})")
     parts += [f"seed {row['seed']}", *row["notes"]]
     return f"{row['title']} {row['value']:.4f}{deviation} | " + "; ".join(filter(None, parts))
+
+
+def _input(images: np.ndarray) -> dict[str, str]:
+    return {"input": f"{images.shape[2]}x{images.shape[1]}"}
 
 
 def _sides(sides: Sequence[Side | Statistics], counts: Sequence[int]) -> list[dict[str, Any]]:

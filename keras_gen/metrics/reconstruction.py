@@ -8,7 +8,6 @@ of the mean.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ import tensorflow as tf
 
 from keras_gen.console import psnr_text
 from keras_gen.errors import UserError
+from keras_gen.files import sha256_of
 from keras_gen.networks import lpips
 from keras_gen.ops import reconstruction, saliency
 
@@ -116,7 +116,7 @@ def _lpips(file: Path) -> Measure:
         pair = [tf.cast(side, tf.float32) for side in (images, reference)]
         return network([tf.image.grayscale_to_rgb(side) if side.shape[-1] == 1 else side for side in pair])
 
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    digest = sha256_of(file)
     protocol = (
         f"Zhang et al. 2018, version 0.1, {backbone}, weights {file.name} (SHA-256 {digest[:12]}); at full size, in "
         "RGB; grey images are repeated in three channels"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
@@ -12,6 +11,7 @@ import keras
 import numpy as np
 
 from keras_gen.errors import UserError
+from keras_gen.files import sha256_of
 
 
 def read_arrays(file: Path, flag: str = "--weights", sha256: str | None = None) -> dict[str, np.ndarray]:
@@ -26,7 +26,7 @@ def read_arrays(file: Path, flag: str = "--weights", sha256: str | None = None) 
         UserError: naming the flag, if the file cannot be read or has another SHA-256.
     """
     try:
-        if sha256 is not None and (found := hashlib.sha256(file.read_bytes()).hexdigest()) != sha256:
+        if sha256 is not None and (found := sha256_of(file)) != sha256:
             raise UserError(f"{flag} {file} has SHA-256 {found[:12]}...; accepted is the file with {sha256[:12]}....")
         with open(file, "rb") as raw:
             return dict(np.load(raw, allow_pickle=False))
