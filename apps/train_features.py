@@ -1,6 +1,6 @@
 """Train a small classifier on labelled images, whose features then compare generated with real images of that kind.
 
-`apps.evaluate --features FILE` uses it. The files of the package, fashion and mnist, were trained by this command.
+`apps.evaluate --features FILE` uses it. The file of the package, mnist, was trained by this command.
 """
 
 import sys

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from keras_gen.data.files import arrays, codecs
-from keras_gen.data.files.folders import shown, walk
+from keras_gen.data.files.folders import SUFFIXES, shown, walk
 from keras_gen.errors import UserError
 from keras_gen.metrics.statistics import Statistics as Stored
 from keras_gen.metrics.statistics import are_stored, load
@@ -129,7 +129,7 @@ def of_data(batches: Iterable[np.ndarray], name: str, split: str, side: int = 0)
 
 
 def _array(images: np.ndarray, name: str, split: str, side: int, limit: int) -> Side:
-    images = _eight_bits(images[: limit or None])
+    images = codecs.eight_bits(images[: limit or None])
 
     def batches() -> Iterator[np.ndarray]:
         for start in range(0, len(images), BATCH):
@@ -149,7 +149,7 @@ def _folder(path: Path, flag: str, side: int, limit: int) -> Side:
         with ThreadPoolExecutor(_DECODERS) as decoders:
             for start in range(0, len(files), BATCH):
                 batch = files[start : start + BATCH]
-                images = [_eight_bits(image) for image in decoders.map(lambda file: codecs.read_image(file, 3), batch)]
+                images = list(decoders.map(lambda file: codecs.eight_bits(codecs.read_image(file, 3)), batch))
                 for file, image in zip(batch, images, strict=True):
                     height, width = image.shape[:2]
                     first = first or (height, width)
@@ -163,12 +163,8 @@ def _folder(path: Path, flag: str, side: int, limit: int) -> Side:
     digest = hashlib.sha256(str(side).encode())
     for file in files:
         digest.update(hashlib.sha256(codecs.read_contents(file)).digest())
-    jpeg = any(file.suffix.lower() in (".jpg", ".jpeg", ".jfif") for file in files)
+    jpeg = any(file.suffix.lower() in SUFFIXES["JPEG"] for file in files)
     return Side(shown(path), len(files), batches, digest.hexdigest(), notes=("JPEG inputs",) * jpeg)
-
-
-def _eight_bits(images: np.ndarray) -> np.ndarray:
-    return images if images.dtype == np.uint8 else np.rint(images / 257).astype(np.uint8)
 
 
 def _resized(images: np.ndarray, side: int) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Small networks whose features compare sets of images where the Inception network makes little sense.
 
 They are trained by `apps.train_features`, on labelled images, and stored in one file each with a description of the
-data and their accuracy. The files of Fashion-MNIST and MNIST are part of the package.
+data and their accuracy. The file of MNIST is part of the package.
 """
 
 from __future__ import annotations

@@ -28,13 +28,9 @@ def latent_vectors(count: int, units: int, seed: int, truncation: float = math.i
     return truncated(tf.random.stateless_normal((count, units), (seed, 0)), truncation)
 
 
+@tf.function(reduce_retracing=True, autograph=False)  # eagerly, `map_fn` takes a millisecond for each seed
 def seeded_vectors(seeds: tf.Tensor, units: int) -> tf.Tensor:
     """One vector from N(0, 1) for each seed, (n, units). Row i equals `latent_vectors(1, units, seeds[i])`."""
-    return _seeded_vectors(seeds, units)
-
-
-@tf.function(reduce_retracing=True, autograph=False)  # eagerly, `map_fn` takes a millisecond for each seed
-def _seeded_vectors(seeds: tf.Tensor, units: int) -> tf.Tensor:
     return tf.map_fn(
         lambda seed: tf.random.stateless_normal((units,), tf.stack([seed, 0])),
         tf.cast(seeds, tf.int32),

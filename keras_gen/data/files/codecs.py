@@ -172,6 +172,11 @@ def probe(contents: bytes, name: str, max_pixels: int = MAX_PIXELS) -> ImageInfo
         )
 
 
+def eight_bits(array: np.ndarray) -> np.ndarray:
+    """uint8 of the same shape: the nearest to values of 16 bits, and the array itself if it is uint8."""
+    return array if array.dtype == np.uint8 else np.rint(array / 257).astype(np.uint8)
+
+
 def convert_channels(array: np.ndarray, channels: int | None) -> np.ndarray:
     """Converts grey, grey with alpha, RGB or RGBA to grey, RGB or RGBA.
 

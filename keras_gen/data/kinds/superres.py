@@ -123,7 +123,7 @@ class SuperresData(SplitDataset):
         for wide, name in _decoded(source, indices, self._config, self.skipped):
             if wide.dtype == np.uint16:
                 self._peaks.add(int(wide.max()))
-            picture = _eight_bits(wide)
+            picture = images.eight_bits(wide)
             height, width = (side // self.scale * self.scale for side in picture.shape[:2])
             if min(height, width) < self.image_size:
                 self.skipped.append(
@@ -200,7 +200,3 @@ def _decoded(
             yield images.decode_image(contents, name, config.channels, config.max_pixels), name
         except images.UnreadableImage as error:
             skipped.append(str(error))
-
-
-def _eight_bits(picture: np.ndarray) -> np.ndarray:
-    return picture if picture.dtype == np.uint8 else np.round(picture / 257).astype(np.uint8)

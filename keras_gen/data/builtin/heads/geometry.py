@@ -148,14 +148,18 @@ def normals_of(vertices: np.ndarray) -> np.ndarray:
     """Unit normals of vertices: the mean of those of the triangles around, weighted by their areas."""
     corners = topology().triangles
     first, (u, v) = vertices[corners[:, 0]], (corners[:, 1], corners[:, 2])
-    u, v = (vertices[u] - first).T, (vertices[v] - first).T
-    flat = np.stack([u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]], axis=1)
-    return unit(topology().around @ flat)
+    return unit(topology().around @ crossed(vertices[u] - first, vertices[v] - first))
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
     """Vectors (n, 3) of length 1."""
     return vectors / np.sqrt(np.maximum(dot(vectors, vectors), 1e-12))[:, None]
+
+
+def crossed(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Cross products of vectors (n, 3): (n, 3). Several times faster than `np.cross`."""
+    a, b = a.T, b.T
+    return np.stack([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]], axis=1)
 
 
 def dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:

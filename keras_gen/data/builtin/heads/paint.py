@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_gen.data.builtin.heads import geometry as parts
 from keras_gen.data.builtin.heads.factors import Head
-from keras_gen.data.builtin.heads.geometry import dot, unit
+from keras_gen.data.builtin.heads.geometry import crossed, dot, unit
 from keras_gen.data.builtin.heads.hair import above_line, scalp_line
 from keras_gen.data.builtin.heads.light import Light, Lit, doubled, linear, shaded
 from keras_gen.data.builtin.heads.model import (
@@ -261,7 +261,7 @@ def _hair(scene: Scene, points: Points) -> np.ndarray:
     block = parts.topology().blocks["hair"]
     tangent = unit(interpolated(scene.shape.strands, points.corners - block.start, points.weights))
     uneven = 0.28 * strands + 0.22 * locks + 0.12 * single
-    side = np.stack(_crossed(tangent.T, normals.T), axis=1)
+    side = crossed(tangent, normals)
     normals = unit(normals + uneven[:, None] * side + (0.5 * curl * locks)[:, None] * tangent)
 
     depth = np.clip(0.72 + 0.16 * locks + 0.1 * strands, 0.25, 1.1) * np.where(inside, np.float32(0.25), np.float32(1))
@@ -279,11 +279,6 @@ def _hair(scene: Scene, points: Points) -> np.ndarray:
             lobe = doubled(np.clip(1 - doubled(dot(moved, half), 1), 0, 1), gloss)
             colour += (amount * lobe * facing)[:, None] * (tint * strength)
     return colour
-
-
-def _crossed(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The cross product of vectors (3, n)."""
-    return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
 
 
 def _turned_to_view(lit: Lit) -> np.ndarray:
