@@ -46,8 +46,10 @@ def evaluation_of(tasks: Collection[Task], flags: Any, beside: str) -> Evaluatio
     """
     found = next((EVALUATIONS[task] for task in tasks if task in EVALUATIONS), None)
     if found:
-        of_scores = scores.FLAGS_OF_A_RUN if "generate" in tasks else frozenset()
-        refuse_others(flags, found.accepted(tasks) | of_scores, beside)
+        accepted = found.accepted(tasks)
+        if "generate" in tasks:
+            accepted |= scores.FLAGS_OF_A_RUN if flags.scores.names else {"scores"}
+        refuse_others(flags, accepted, beside)
     return found
 
 

@@ -506,6 +506,8 @@ def test_a_classifier_is_judged_by_what_it_takes_for_what(tmp_path, capsys):
     assert f"errors: {result['errors']} of 179 validation images" in printed
     assert evaluate.main([str(run), "--seed", "1"]) == 2
     assert "--seed does not apply to a run of sgan" in capsys.readouterr().err
+    assert evaluate.main([str(run), "--features", "mnist"]) == 2  # without --scores
+    assert "--features does not apply to a run of sgan" in capsys.readouterr().err
     counts = np.array(result["confusion"]["counts"])
     assert all(counts[a, b] == np.sum((labels == a) & (said == b)) for a in range(10) for b in range(10))
     told = [tuple(map(int, found)) for found in re.findall(r"(\d) classified as (\d) +(\d+) of (\d+)", printed)]
