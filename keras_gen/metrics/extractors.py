@@ -22,6 +22,7 @@ from keras_gen.ops.resampling import resize
 INCEPTION, SQUEEZENET = "inception", "squeezenet"
 SQUEEZENET_SIDE = 64
 """Smallest side of the images that SqueezeNet gets [pixels]."""
+_LUMA = [[0.299], [0.587], [0.114]]  # ITU-R BT.601; those of tf.image.rgb_to_grayscale add up to 0.9999
 _NAMES = {"frechet": "FID", "kernel": "KID", "class_score": "IS"}
 
 
@@ -91,7 +92,7 @@ class Extractor:
             found = images.shape[-1]
             size = self.input_size(*images.shape[1:3])
             if found == 3 and self.channels == 1:
-                images = tf.image.rgb_to_grayscale(images)
+                images = tf.tensordot(images, tf.constant(_LUMA), axes=1)
             images = tf.clip_by_value(resize(images, *size), 0.0, 255.0)  # the kernel overshoots at edges
             if found == 1 and self.channels == 3:
                 images = tf.repeat(images, 3, axis=-1)
